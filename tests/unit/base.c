@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "check.h"
+
+#include <errno.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "clock.h"
+#include "escape.h"
+#include "fail.h"
+#include "hash.h"
+#include "intern.h"
+#include "parse.h"
+
+static void test_parse(void)
+{
+	uint64_t value, set[2] = {0};
+	double number;
+
+	CHECK(parse_duration("500ms", &value) == 0 && value == 500 * NS_PER_MS);
+	CHECK(parse_duration("10s", &value) == 0 && value == 10 * NS_PER_S);
+	CHECK(parse_duration("1.5m", &value) == 0 && value == 90 * NS_PER_S);
+	CHECK(parse_duration("3", &value) == 0 && value == 3 * NS_PER_S);
+	CHECK(parse_duration("", &value) == -EINVAL);
+	CHECK(parse_duration("-3s", &value) == -EINVAL);
+	CHECK(parse_duration("0s", &value) == -EINVAL);
+	CHECK(parse_duration("nan", &value) == -EINVAL);
+	CHECK(parse_duration("0x10s", &value) == -EINVAL);
+	CHECK(parse_duration("9999999999d", &value) == -ERANGE);
+	CHECK(parse_size("64K", &value) == 0 && value == 65536);
+	CHECK(parse_size("64X", &value) == -EINVAL);
+	CHECK(parse_u64("99", 1, 1000, &value) == 0 && value == 99);
+	CHECK(parse_u64("99x", 1, 1000, &value) == -EINVAL);
+	CHECK(parse_u64("-1", 0, UINT64_MAX, &value) == -EINVAL);
+	CHECK(parse_u64("2000", 1, 1000, &value) == -ERANGE);
+	CHECK(parse_double("0.5", 0, 1, &number) == 0 && number == 0.5);
+	CHECK(parse_cpu_list("0-2,65\n", set, 128) == 0 && set[0] == 7 && set[1] == 2);
+	CHECK(parse_cpu_list("3-1", set, 128) == -EINVAL);
+	CHECK(parse_cpu_list("1,", set, 128) == -EINVAL);
+	CHECK(parse_cpu_list("128", set, 128) == -ERANGE);
+}
+
+static void test_escape(void)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	escape_terminal(&b, "a\033[31mb\n\xff\xe2\x80\xae" "c", 13);
+	CHECK_STR(b.data, "a\\x1b[31mb\\x0a\xef\xbf\xbd\\u{202e}c");
+	buf_reset(&b);
+	escape_xml(&b, "<a & 'b'>\x01\"", 11);
+	CHECK_STR(b.data, "&lt;a &amp; &#39;b&#39;&gt;\xef\xbf\xbd&quot;");
+	buf_reset(&b);
+	escape_utf8(&b, "\xc0\x80\xed\xa0\x80\xf0\x9f\x98\x80", 9);
+	CHECK_STR(b.data, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x98\x80");
+}
+
+static void test_intern(void)
+{
+	_cleanup_(intern_freep) struct intern *in = intern_new();
+	bool is_new;
+	char key[16];
+
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < 10000; i++) {
+			int len = snprintf(key, sizeof(key), "key %u", i);
+
+			if (intern_id(in, key, (size_t)len, &is_new) != i || is_new != !round) {
+				CHECK(!"ids are dense and stable");
+				return;
+			}
+		}
+	CHECK(intern_count(in) == 10000);
+	CHECK_STR(intern_key(in, 77, NULL), "key 77");
+}
+
+static void test_map(void)
+{
+	_cleanup_(map_freep) struct map *m = map_new();
+	uint64_t value = 0, key, sum = 0;
+	size_t cursor = 0;
+
+	CHECK(!map_get(m, 1, &value));
+	for (uint64_t i = 0; i < 100000; i++) {
+		map_put(m, i, i * 2);
+		if (i >= 100)
+			map_remove(m, i - 100);
+	}
+	CHECK(map_count(m) == 100);
+	CHECK(map_get(m, 99950, &value) && value == 199900);
+	CHECK(!map_get(m, 5, &value));
+	while (map_next(m, &cursor, &key, &value))
+		sum += key;
+	CHECK(sum == 100 * (99900 + 99999) / 2);
+}
+
+static void test_fail(void)
+{
+	CHECK(failx(-EINVAL, "bad %d", 3) == -EINVAL);
+	CHECK(fail_in(-EINVAL, "line %d", 7) == -EINVAL);
+	CHECK_STR(fail_message(), "line 7: bad 3");
+	fail(-ENOENT, "open x");
+	CHECK_STR(fail_message(), "open x: No such file or directory");
+}
+
+static void test_arena(void)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_new();
+	char *first = arena_strndup(a, "first", 5);
+
+	for (int i = 0; i < 1000; i++)
+		memset(arena_alloc(a, (size_t)i * 37), 0x55, (size_t)i * 37);
+	CHECK_STR(first, "first");
+	CHECK((uintptr_t)arena_alloc(a, 3) % 16 == 0);
+}
+
+int main(void)
+{
+	char text[21];
+
+	test_parse();
+	test_escape();
+	test_intern();
+	test_map();
+	test_fail();
+	test_arena();
+	clock_format_utc(1767225600 * NS_PER_S, text);
+	CHECK_STR(text, "2026-01-01T00:00:00Z");
+	return check_done("base");
+}

@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# embed.sh NAME FILE: prints C that makes FILE part of the program, as
+#   extern const char NAME[];          its bytes, with a NUL behind them
+#   extern const unsigned long NAME_size;
+set -eu
+name=$1
+file=$(realpath "$2")
+size=$(wc -c <"$file")
+cat <<C
+__asm__(".section .rodata\n"
+	".global $name\n.balign 16\n$name:\n.incbin \"$file\"\n.byte 0\n"
+	".global ${name}_size\n.balign 8\n${name}_size:\n.quad $size\n"
+	".previous\n");
+C

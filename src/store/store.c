@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fail.h"
+#include "mem.h"
+#include "store_internal.h"
+
+#define APPLICATION_ID 0x70736370 /* "pscp", in the file's header */
+
+/* Foreign text may be long, but no recording of ours has a value beyond this. */
+#define LONGEST_VALUE (16 << 20)
+
+static int to_errno(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL: return -ENOSPC;
+	case SQLITE_IOERR: return -EIO;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH: return -EACCES;
+	case SQLITE_CANTOPEN: return -ENOENT;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: return -EBUSY;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT: return -EBADMSG;
+	case SQLITE_INTERRUPT: return -ETIME;
+	default: return -EINVAL;
+	}
+}
+
+int store_error(const struct store *s, const char *doing)
+{
+	int code = sqlite3_extended_errcode(s->db), r = to_errno(code);
+
+	/* A full disk under a WAL is reported as a failed write. */
+	if (code == SQLITE_IOERR_WRITE && sqlite3_system_errno(s->db) == ENOSPC)
+		r = -ENOSPC;
+	if (r == -ENOSPC || r == -EIO)
+		return failx(r, "%s: %s: %s", s->path, doing, strerror(-r));
+	return failx(r, "%s: %s: %s", s->path, doing, sqlite3_errmsg(s->db));
+}
+
+int store_execute(struct store *s, const char *sql)
+{
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return store_error(s, s->writable ? "write" : "read");
+	return 0;
+}
+
+const char *store_path(const struct store *s)
+{
+	return s->path;
+}
+
+void store_free(struct store *s)
+{
+	if (!s)
+		return;
+	for (int i = 0; i < STORE_STATEMENTS; i++)
+		sqlite3_finalize(s->insert[i]);
+	sqlite3_close_v2(s->db);
+	free(s->path);
+	free(s);
+}
+
+static int connect_to(const char *path, int flags, struct store **ret_store)
+{
+	_cleanup_(store_freep) struct store *s = xcalloc(1, sizeof(*s));
+
+	s->path = xstrdup(path);
+	s->writable = flags & SQLITE_OPEN_READWRITE;
+	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+		int r = sqlite3_system_errno(s->db);
+
+		return r ? fail(-r, "%s", path) : store_error(s, "open");
+	}
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, 2000);
+	*ret_store = s;
+	s = NULL;
+	return 0;
+}
+
+/* What the file says of itself in its header, without opening it as a database. */
+static int is_recording(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	unsigned char header[72];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return fail(-EISDIR, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return failx(-EINVAL, "%s: not a regular file", path);
+	ssize_t n = pread(fd, header, sizeof(header), 0);
+	if (n < 0)
+		return fail(-errno, "%s", path);
+	if (n == 0)
+		return failx(-EBADMSG, "%s: not a perfscope recording: the file is empty", path);
+	if ((size_t)n < sizeof(header) || memcmp(header, "SQLite format 3", 16))
+		return failx(-EBADMSG, "%s: not a perfscope recording", path);
+	unsigned id = (unsigned)header[68] << 24 | header[69] << 16 | header[70] << 8 | header[71];
+	if (id != APPLICATION_ID)
+		return failx(-EBADMSG, "%s: an SQLite database, but not a perfscope recording", path);
+	return 0;
+}
+
+/* The journal of a recording that was cut off belongs to it: both move together. */
+static int put_aside(const char *path)
+{
+	static const char *const parts[] = {"", "-wal", "-shm"};
+	int r = is_recording(path);
+
+	if (r == -ENOENT)
+		r = 0;
+	else if (r == -EBADMSG || r == -EINVAL || r == -EISDIR)
+		return fail_in(-EEXIST, "not overwritten");
+	else if (r < 0)
+		return fail(r, "%s", path);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		_cleanup_free_ char *from = xasprintf("%s%s", path, parts[i]);
+		_cleanup_free_ char *to = xasprintf("%s.old%s", path, parts[i]);
+
+		if (rename(from, to) == 0)
+			continue;
+		if (errno != ENOENT)
+			return fail(-errno, "rename %s", from);
+		unlink(to);
+	}
+	return 0;
+}
+
+int store_create(const char *path, struct store **ret_store)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	_cleanup_free_ char *header = NULL;
+	int r;
+
+	if (strcmp(path, ":memory:")) {
+		r = put_aside(path);
+		if (r < 0)
+			return r;
+		/* Created here, because sqlite would do it with the umask's mode. */
+		_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return fail(-errno, "create %s", path);
+	}
+	r = connect_to(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s);
+	if (r < 0)
+		return r;
+	header = xasprintf("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+			   "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
+			   APPLICATION_ID, STORE_SCHEMA_VERSION);
+	if ((r = store_execute(s, header)) < 0 || (r = store_execute(s, store_schema_sql)) < 0 ||
+	    (r = store_execute(s, store_views_sql)) < 0 || (r = store_execute(s, "COMMIT")) < 0)
+		return r;
+	*ret_store = s;
+	s = NULL;
+	return 0;
+}
+
+int store_finish(struct store *s)
+{
+	int r;
+
+	for (int i = 0; i < STORE_STATEMENTS; i++) {
+		sqlite3_finalize(s->insert[i]);
+		s->insert[i] = NULL;
+	}
+	r = store_execute(s, "INSERT OR REPLACE INTO meta VALUES('complete', 1)");
+	/* A reader that is looking at it right now keeps the journal; the recording is whole all the same. */
+	if (r == 0 && sqlite3_exec(s->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) == SQLITE_FULL)
+		r = store_error(s, "finish");
+	return r;
+}
+
+/* Our schema as sqlite itself writes it down: whatever differs from it was not made by us. */
+static int schema_text(struct store *s, struct buf *text)
+{
+	sqlite3_stmt *q = NULL;
+	int code = sqlite3_prepare_v2(s->db,
+		"SELECT type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_schema "
+		"WHERE name <> 'sqlite_stat1' ORDER BY 1", -1, &q, NULL);
+
+	while (code == SQLITE_OK || code == SQLITE_ROW) {
+		code = sqlite3_step(q);
+		if (code == SQLITE_ROW)
+			buf_addf(text, "%s\n", (const char *)sqlite3_column_text(q, 0));
+	}
+	sqlite3_finalize(q);
+	return code == SQLITE_DONE ? 0 : store_error(s, "read");
+}
+
+static int check_version(struct store *s)
+{
+	sqlite3_stmt *q = NULL;
+	int version = -1;
+
+	if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &q, NULL) == SQLITE_OK &&
+	    sqlite3_step(q) == SQLITE_ROW)
+		version = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	if (version < 0)
+		return store_error(s, "read");
+	if (version > STORE_SCHEMA_VERSION)
+		return failx(-EPROTONOSUPPORT,
+			     "%s: made by a newer perfscope (recording version %d, this one reads %d)",
+			     s->path, version, STORE_SCHEMA_VERSION);
+	return 0;
+}
+
+static int check_schema(struct store *s)
+{
+	_cleanup_(store_freep) struct store *ours = NULL;
+	_cleanup_(buf_done) struct buf theirs = BUF_INIT, wanted = BUF_INIT;
+	int r = store_create(":memory:", &ours);
+
+	if (r < 0 || (r = schema_text(ours, &wanted)) < 0 || (r = schema_text(s, &theirs)) < 0)
+		return r;
+	if (!theirs.len)
+		return failx(-EBADMSG, "%s: the recording was cut off before its first slice", s->path);
+	if (strcmp(wanted.data, theirs.data))
+		return failx(-EBADMSG, "%s: not a perfscope recording: its tables are not ours", s->path);
+	return 0;
+}
+
+static int harden(struct store *s)
+{
+	sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, LONGEST_VALUE);
+	sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 1);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	return store_execute(s, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; "
+				"PRAGMA cache_size = -16384; PRAGMA mmap_size = 0");
+}
+
+int store_open(const char *path, struct store **ret_store)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	int r = is_recording(path);
+
+	if (r == -ENOENT || r == -EACCES)
+		return fail(r, "%s", path);
+	if (r < 0)
+		return r;
+	r = connect_to(path, SQLITE_OPEN_READONLY, &s);
+	if (r < 0 || (r = harden(s)) < 0 || (r = check_version(s)) < 0 || (r = check_schema(s)) < 0)
+		return r;
+	*ret_store = s;
+	s = NULL;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A recording: one SQLite database (docs/recording.md). This header opens, creates and finishes
+ * one; store_write.h fills it, store_query.h asks it. Errors are negative errno with fail_message()
+ * naming the file and the reason. */
+#pragma once
+#include "cleanup.h"
+
+#define STORE_SCHEMA_VERSION 1
+
+struct store;
+
+/* A new recording, mode 0600. An older recording of that name is kept as PATH.old; any other file is
+ * refused with -EEXIST. ":memory:" makes one that lives in this process only. */
+int store_create(const char *path, struct store **ret_store);
+
+/* An existing recording, which may be somebody else's or still being written: read-only, and refused
+ * (-EBADMSG) unless its schema is exactly ours. */
+int store_open(const char *path, struct store **ret_store);
+
+/* Ends a recording that was created: everything in the one file, marked complete. */
+int store_finish(struct store *s);
+
+void store_free(struct store *s); /* NULL is fine; without store_finish() the file reads as unfinished */
+
+const char *store_path(const struct store *s);
+
+DEFINE_CLEANUP(struct store *, store_free)

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "store_query.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "buf.h"
+#include "fail.h"
+#include "mem.h"
+#include "store_internal.h"
+
+struct query {
+	struct store *store;
+	sqlite3_stmt *statement;
+};
+
+int query_new(struct store *s, const char *sql, struct query **ret_query)
+{
+	sqlite3_stmt *statement;
+	const char *rest;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &statement, &rest) != SQLITE_OK)
+		return store_error(s, "query");
+	if (!statement)
+		return failx(-EINVAL, "%s: query: there is no statement in it", s->path);
+	*ret_query = xmalloc(sizeof(**ret_query));
+	**ret_query = (struct query){.store = s, .statement = statement};
+	return 0;
+}
+
+void query_free(struct query *q)
+{
+	if (!q)
+		return;
+	sqlite3_finalize(q->statement);
+	free(q);
+}
+
+void query_bind_int(struct query *q, const char *name, int64_t value)
+{
+	int i = sqlite3_bind_parameter_index(q->statement, name);
+
+	if (i)
+		sqlite3_bind_int64(q->statement, i, value);
+}
+
+void query_bind_real(struct query *q, const char *name, double value)
+{
+	int i = sqlite3_bind_parameter_index(q->statement, name);
+
+	if (i)
+		sqlite3_bind_double(q->statement, i, value);
+}
+
+void query_bind_text(struct query *q, const char *name, const char *value)
+{
+	int i = sqlite3_bind_parameter_index(q->statement, name);
+
+	if (i)
+		sqlite3_bind_text(q->statement, i, value, -1, SQLITE_TRANSIENT);
+}
+
+int query_next(struct query *q)
+{
+	int code = sqlite3_step(q->statement);
+
+	if (code == SQLITE_ROW)
+		return 1;
+	return code == SQLITE_DONE ? 0 : store_error(q->store, "read");
+}
+
+void query_reset(struct query *q)
+{
+	sqlite3_reset(q->statement);
+}
+
+int64_t query_int(struct query *q, int column)
+{
+	return sqlite3_column_int64(q->statement, column);
+}
+
+double query_real(struct query *q, int column)
+{
+	return sqlite3_column_double(q->statement, column);
+}
+
+const char *query_text(struct query *q, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(q->statement, column);
+
+	return text ? text : "";
+}
+
+bool query_is_null(struct query *q, int column)
+{
+	return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
+}
+
+int query_columns(struct query *q)
+{
+	return sqlite3_column_count(q->statement);
+}
+
+const char *query_column_name(struct query *q, int column)
+{
+	return sqlite3_column_name(q->statement, column);
+}
+
+int query_one_int(struct store *s, const char *sql, int64_t otherwise, int64_t *ret_value)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, sql, &q);
+
+	if (r < 0)
+		return r;
+	r = query_next(q);
+	*ret_value = r > 0 && !query_is_null(q, 0) ? query_int(q, 0) : otherwise;
+	return r < 0 ? r : 0;
+}
+
+const char *store_meta_text(struct store *s, const char *key, char *text, size_t size)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	text[0] = 0;
+	if (query_new(s, "SELECT value FROM meta WHERE key = :key", &q) < 0)
+		return text;
+	query_bind_text(q, ":key", key);
+	if (query_next(q) > 0)
+		snprintf(text, size, "%s", query_text(q, 0));
+	return text;
+}
+
+int64_t store_meta_int(struct store *s, const char *key)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	if (query_new(s, "SELECT value FROM meta WHERE key = :key", &q) < 0)
+		return 0;
+	query_bind_text(q, ":key", key);
+	return query_next(q) > 0 ? query_int(q, 0) : 0;
+}
+
+/* Narrowing works by names: a temporary view hides the table of the same name, and the documented views
+ * are made once more over the narrowed tables. */
+
+static int forget_selection(struct store *s)
+{
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT type, name FROM temp.sqlite_schema WHERE type IN ('view', 'table')", &q);
+
+	while (r >= 0 && (r = query_next(q)) > 0)
+		buf_addf(&sql, "DROP %s temp.%s;", query_text(q, 0), query_text(q, 1));
+	query_free(q);
+	q = NULL;
+	return r < 0 ? r : store_execute(s, sql.data);
+}
+
+static int select_slices(struct store *s, const struct selection *sel, int64_t *ret_first, int64_t *ret_last)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT min(id), max(id) FROM main.slice WHERE end_ns > :from AND start_ns < :to", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":from", (int64_t)sel->from_ns);
+	query_bind_int(q, ":to", sel->to_ns ? (int64_t)sel->to_ns : INT64_MAX);
+	r = query_next(q);
+	if (r < 0)
+		return r;
+	if (!r || query_is_null(q, 0))
+		return failx(-ENOENT, "%s: nothing was recorded in that span of time", s->path);
+	*ret_first = query_int(q, 0);
+	*ret_last = query_int(q, 1);
+	return 0;
+}
+
+static int select_tasks(struct store *s, const struct selection *sel)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int64_t found;
+	int r = query_new(s, sel->pid ?
+		"CREATE TEMP TABLE selected_task AS WITH RECURSIVE family(id, pid) AS ("
+		"SELECT id, pid FROM main.process WHERE pid = :pid UNION "
+		"SELECT p.id, p.pid FROM main.process p JOIN family f ON p.ppid = f.pid) "
+		"SELECT t.id FROM main.task t WHERE t.process IN (SELECT id FROM family)" :
+		"CREATE TEMP TABLE selected_task AS SELECT t.id FROM main.task t "
+		"JOIN main.process p ON p.id = t.process JOIN main.cgroup g ON g.id = p.cgroup "
+		"WHERE g.path = :path OR substr(g.path, 1, length(:path) + 1) = rtrim(:path, '/') || '/'", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":pid", sel->pid);
+	query_bind_text(q, ":path", sel->cgroup ? sel->cgroup : "");
+	r = query_next(q);
+	if (r < 0 || (r = query_one_int(s, "SELECT count(*) FROM selected_task", 0, &found)) < 0)
+		return r;
+	if (!found && sel->pid)
+		return failx(-ENOENT, "%s: process %u is not in it", s->path, sel->pid);
+	if (!found)
+		return failx(-ENOENT, "%s: no process of cgroup %s is in it", s->path, sel->cgroup);
+	return 0;
+}
+
+static void add_table(struct buf *sql, const char *table, const char *condition, int64_t first, int64_t last,
+		      bool tasks)
+{
+	buf_addf(sql, "CREATE TEMP VIEW %s AS SELECT * FROM main.%s WHERE ", table, table);
+	buf_addf(sql, condition, (long long)first, (long long)last);
+	buf_addf(sql, "%s;", tasks ? " AND task IN (SELECT id FROM temp.selected_task)" : "");
+}
+
+static void add_views(struct buf *sql)
+{
+	static const char create[] = "CREATE VIEW ";
+	const char *p = store_views_sql, *next;
+
+	for (; (next = strstr(p, create)); p = next + strlen(create)) {
+		buf_add(sql, p, (size_t)(next - p));
+		buf_addstr(sql, "CREATE TEMP VIEW ");
+	}
+	buf_addstr(sql, p);
+}
+
+int store_select(struct store *s, const struct selection *sel)
+{
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+	bool tasks = sel->pid || sel->cgroup;
+	int64_t first = 0, last = 0;
+	int r = forget_selection(s);
+
+	if (r < 0 || (!tasks && !sel->from_ns && !sel->to_ns))
+		return r;
+	if ((r = select_slices(s, sel, &first, &last)) < 0 || (tasks && (r = select_tasks(s, sel)) < 0))
+		return r;
+	add_table(&sql, "slice", "id BETWEEN %lld AND %lld", first, last, false);
+	add_table(&sql, "sample", "slice BETWEEN %lld AND %lld", first, last, tasks);
+	add_table(&sql, "span", "ifnull(last, 1 << 40) >= %lld AND first <= %lld", first, last, tasks);
+	add_table(&sql, "edge", "slice BETWEEN %lld AND %lld", first, last, tasks);
+	add_table(&sql, "histogram", "slice BETWEEN %lld AND %lld", first, last, false);
+	add_table(&sql, "gauge", "slice BETWEEN %lld AND %lld", first, last, false);
+	add_table(&sql, "event",
+		  "time_ns >= (SELECT start_ns FROM main.slice WHERE id = %lld) AND "
+		  "time_ns < (SELECT end_ns FROM main.slice WHERE id = %lld)", first, last, false);
+	add_views(&sql);
+	return store_execute(s, sql.data);
+}

@@ -1,0 +1,86 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- Readable questions over the tables. Each view names only tables and views above it: a reader that looks at a
+-- part of a recording (--from, --to, -p, --cgroup) makes the same views again over the narrowed tables.
+
+-- The recording's length that is looked at.
+CREATE VIEW period AS
+SELECT min(start_ns) AS start_ns, max(end_ns) AS end_ns, max(end_ns) - min(start_ns) AS ns, min(id) AS first,
+	max(id) AS last
+FROM slice;
+
+CREATE VIEW thread AS
+SELECT t.id AS task, t.tid, t.comm, p.id AS process, p.pid, p.comm AS process_comm, p.command, g.path AS cgroup,
+	p.flags & 1 AS kernel, p.flags >> 1 & 1 AS own
+FROM task t JOIN process p ON p.id = t.process LEFT JOIN cgroup g ON g.id = p.cgroup;
+
+-- Exact time of each thread by state (metrics task.*), ns: slices in which it changed, and whole slices in which it did not.
+CREATE VIEW task_time AS
+SELECT task, metric, sum(ns) AS ns, sum(count) AS count
+FROM (SELECT s.task, s.metric, s.value AS ns, s.count
+	FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name LIKE 'task.%'
+	UNION ALL
+	SELECT s.task, s.metric, l.end_ns - f.start_ns, 0
+	FROM span s
+	JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first
+	JOIN slice f ON f.id = max(s.first, p.first)
+	JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last))
+GROUP BY task, metric;
+
+-- One row a thread, ns. blocked is every wait but for a CPU; runnable is the wait for a CPU.
+CREATE VIEW thread_state AS
+SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own,
+	sum(iif(m.name = 'task.running', tt.ns, 0)) AS running,
+	sum(iif(m.name = 'task.runnable', tt.ns, 0)) AS runnable,
+	sum(iif(m.name = 'task.sleeping', tt.ns, 0)) AS sleeping,
+	sum(iif(m.name = 'task.disk', tt.ns, 0)) AS disk,
+	sum(iif(m.name = 'task.stopped', tt.ns, 0)) AS stopped,
+	sum(iif(m.name = 'task.running', tt.count, 0)) AS switches,
+	sum(iif(m.name = 'task.runnable', tt.count, 0)) AS preempted
+FROM task_time tt JOIN metric m ON m.id = tt.metric JOIN thread th ON th.task = tt.task
+GROUP BY th.task;
+
+-- One row a process, ns summed over its threads; max_thread is the busiest thread's running time.
+CREATE VIEW process_state AS
+SELECT s.process, s.pid, s.process_comm AS comm, p.command, s.cgroup, s.kernel, s.own, count(*) AS threads,
+	sum(s.running) AS running, sum(s.runnable) AS runnable, sum(s.sleeping) AS sleeping, sum(s.disk) AS disk,
+	sum(s.stopped) AS stopped, sum(s.switches) AS switches, sum(s.preempted) AS preempted,
+	max(s.running) AS max_thread
+FROM thread_state s JOIN process p ON p.id = s.process
+GROUP BY s.process;
+
+-- CPU samples: where (stack) each thread spent its CPU time, ns.
+CREATE VIEW cpu_sample AS
+SELECT s.slice, s.task, s.stack, s.count, s.value AS ns
+FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name = 'cpu.time';
+
+-- A frame's function and where it is; symbol's name, else [module+0xoffset].
+CREATE VIEW frame_name AS
+SELECT f.id AS frame, m.kind, m.path AS module, f.address, f.symbol,
+	ifnull(y.name, '[' || replace(m.path, rtrim(m.path, replace(m.path, '/', '')), '') || '+0x' || printf('%x', f.address) || ']') AS name,
+	y.file, f.line
+FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.symbol;
+
+-- Latency histograms: `count` events took low_ns to high_ns. Buckets are an eighth of a power of two wide.
+CREATE VIEW latency AS
+SELECT h.slice, m.name AS metric, r.kind AS resource_kind, r.name AS resource, h.bucket, h.count,
+	iif(h.bucket < 8, h.bucket, (8 + h.bucket % 8) << (h.bucket / 8 - 1)) AS low_ns,
+	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
+FROM histogram h JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource;
+
+-- p50, p99 and the largest (upper ends of their buckets) by metric and resource, over the whole period, ns.
+CREATE VIEW latency_summary AS
+SELECT metric, resource_kind, resource, total AS count,
+	min(iif(running >= 0.5 * total, high_ns, NULL)) AS p50,
+	min(iif(running >= 0.9 * total, high_ns, NULL)) AS p90,
+	min(iif(running >= 0.99 * total, high_ns, NULL)) AS p99,
+	max(high_ns) AS max
+FROM (SELECT metric, resource_kind, resource, high_ns,
+		sum(count) OVER (PARTITION BY metric, resource_kind, resource ORDER BY bucket) AS running,
+		sum(count) OVER (PARTITION BY metric, resource_kind, resource) AS total
+	FROM (SELECT metric, resource_kind, resource, bucket, high_ns, sum(count) AS count
+		FROM latency GROUP BY metric, resource_kind, resource, bucket))
+GROUP BY metric, resource_kind, resource;
+
+CREATE VIEW level AS
+SELECT g.slice, m.name AS metric, m.unit, r.kind AS resource_kind, r.name AS resource, g.value
+FROM gauge g JOIN metric m ON m.id = g.metric LEFT JOIN resource r ON r.id = g.resource;

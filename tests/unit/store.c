@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "fail.h"
+#include "io.h"
+#include "mem.h"
+#include "store_query.h"
+#include "store_write.h"
+
+static char directory[] = "/tmp/perfscope-store-XXXXXX";
+
+static char *in_directory(const char *name)
+{
+	return xasprintf("%s/%s", directory, name);
+}
+
+static int64_t ask(struct store *s, const char *sql)
+{
+	int64_t value = -1;
+
+	return query_one_int(s, sql, -2, &value) < 0 ? -3 : value;
+}
+
+/* Two processes (1: pid 100 in /a, 2: its child 200 in /a/b), three slices of a second. */
+static void fill(struct store *s)
+{
+	CHECK(store_begin(s) == 0);
+	store_add_metric(s, 1, "task.running", "ns", "");
+	store_add_metric(s, 2, "task.sleeping", "ns", "");
+	store_add_cgroup(s, 1, "/a");
+	store_add_cgroup(s, 2, "/a/b");
+	store_put_process(s, &(struct process_row){.id = 1, .pid = 100, .cgroup = 1, .comm = "one\xff",
+						   .end_ns = UINT64_MAX, .exit_status = -1});
+	store_put_process(s, &(struct process_row){.id = 2, .pid = 200, .ppid = 100, .cgroup = 2,
+						   .comm = "two", .exit_status = 0});
+	store_put_task(s, &(struct task_row){.id = 1, .process = 1, .tid = 100, .comm = "one"});
+	store_put_task(s, &(struct task_row){.id = 2, .process = 2, .tid = 200, .comm = "two"});
+	for (uint32_t i = 1; i <= 3; i++) {
+		store_add_slice(s, i, (i - 1) * NS_PER_S, i * NS_PER_S);
+		store_add_sample(s, &(struct sample_row){.slice = i, .metric = 1, .task = 1, .count = 5, .value = 100 * i});
+	}
+	store_add_sample(s, &(struct sample_row){.slice = 2, .metric = 1, .task = 2, .count = 1, .value = 7});
+	store_add_span(s, 1, 1, 0, 2, 2, 0, 0);
+	CHECK(store_commit(s) == 0);
+}
+
+static void test_selection(void)
+{
+	_cleanup_free_ char *path = in_directory("a.db");
+	_cleanup_(store_freep) struct store *s = NULL;
+	struct stat st;
+
+	CHECK(store_create(path, &s) == 0);
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	fill(s);
+	CHECK(store_finish(s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(store_open(path, &s) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 607);
+	CHECK(ask(s, "SELECT sleeping FROM thread_state WHERE tid = 200") == (int64_t)(3 * NS_PER_S));
+	CHECK(store_select(s, &(struct selection){.from_ns = NS_PER_S, .to_ns = 2 * NS_PER_S}) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 207);
+	CHECK(ask(s, "SELECT sleeping FROM thread_state WHERE tid = 200") == (int64_t)NS_PER_S);
+	CHECK(store_select(s, &(struct selection){.pid = 200}) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 7);
+	CHECK(store_select(s, &(struct selection){.pid = 100}) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 607);
+	CHECK(store_select(s, &(struct selection){.cgroup = "/a/b/"}) < 0 ||
+	      ask(s, "SELECT sum(running) FROM thread_state") == 7);
+	CHECK(store_select(s, &(struct selection){.cgroup = "/a"}) == 0);
+	CHECK(ask(s, "SELECT count(*) FROM thread_state") == 2);
+	CHECK(store_select(s, &(struct selection){.pid = 300}) == -ENOENT);
+	CHECK(store_select(s, &(struct selection){.from_ns = 5 * NS_PER_S}) == -ENOENT);
+	CHECK(store_select(s, &(struct selection){0}) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 607);
+}
+
+static void write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	CHECK(fd >= 0 && write_all(fd, data, len) == 0);
+	close(fd);
+}
+
+/* Cut at any byte: an error with the file's name, or an answer; never a crash. */
+static void test_truncated(void)
+{
+	_cleanup_free_ char *path = in_directory("a.db"), *cut = in_directory("cut.db");
+	_cleanup_(buf_done) struct buf whole = BUF_INIT;
+	int bad = 0;
+
+	CHECK(read_file(path, 1 << 24, &whole) == 0);
+	for (size_t len = 0; len < whole.len; len += len < 200 ? 1 : 511) {
+		_cleanup_(store_freep) struct store *s = NULL;
+
+		write_file(cut, whole.data, len);
+		int r = store_open(cut, &s);
+		if (r < 0)
+			bad += !strstr(fail_message(), "cut.db");
+		else
+			bad += ask(s, "SELECT sum(running) FROM thread_state") != -3 &&
+			       ask(s, "SELECT count(*) FROM sample") != 4;
+	}
+	CHECK(bad == 0);
+}
+
+static void test_foreign(void)
+{
+	_cleanup_free_ char *path = in_directory("foreign.db");
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	write_file(path, "hello, I am a text file and long enough to have a header of an SQLite file, am I not?", 86);
+	CHECK(store_open(path, &s) == -EBADMSG);
+	CHECK(store_create(path, &s) == -EEXIST);
+	CHECK(strstr(fail_message(), "foreign.db"));
+	CHECK(store_open("/nonexistent/x.db", &s) == -ENOENT);
+	CHECK(store_open(directory, &s) == -EISDIR);
+	CHECK(store_create("/nonexistent/x.db", &s) == -ENOENT);
+}
+
+static void test_tampered(void)
+{
+	_cleanup_free_ char *path = in_directory("t.db");
+	_cleanup_free_ char *command = xasprintf(
+		"sqlite3 %s \"CREATE VIEW evil AS SELECT 1\" && test -s %s", path, path);
+	_cleanup_free_ char *newer = xasprintf("sqlite3 %s \"DROP VIEW evil; PRAGMA user_version = 99\"", path);
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	if (system("command -v sqlite3 >/dev/null") != 0)
+		return;
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	CHECK(store_finish(s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(system(command) == 0);
+	CHECK(store_open(path, &s) == -EBADMSG);
+	CHECK(system(newer) == 0);
+	CHECK(store_open(path, &s) == -EPROTONOSUPPORT);
+}
+
+/* An older recording, also one that was cut off, is kept beside the new one. */
+static void test_replace(void)
+{
+	_cleanup_free_ char *path = in_directory("r.db"), *old = in_directory("r.db.old");
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		CHECK(store_create(path, &s) == 0);
+		if (i < 2)
+			fill(s);
+		store_free(s);
+		s = NULL;
+	}
+	CHECK(store_open(old, &s) == 0);
+	CHECK(ask(s, "SELECT count(*) FROM sample") == 4);
+}
+
+static void test_live(void)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	CHECK(store_create(":memory:", &s) == 0);
+	fill(s);
+	CHECK(store_begin(s) == 0);
+	store_prune(s, 3);
+	CHECK(store_commit(s) == 0);
+	CHECK(ask(s, "SELECT count(*) FROM sample") == 1);
+	CHECK(ask(s, "SELECT count(*) FROM span") == 1);
+}
+
+int main(void)
+{
+	_cleanup_free_ char *clean = NULL;
+
+	if (!mkdtemp(directory))
+		return 1;
+	test_selection();
+	test_truncated();
+	test_foreign();
+	test_tampered();
+	test_replace();
+	test_live();
+	clean = xasprintf("rm -rf %s", directory);
+	CHECK(system(clean) == 0);
+	return check_done("store");
+}

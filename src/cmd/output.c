@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "escape.h"
+#include "fail.h"
+
+/* A closed descriptor 1 would be given to the next file that is opened, and results would be
+ * printed into a recording. Opened the wrong way round, so that using it is still an error. */
+static void fill_standard_fds(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+			_exit(2);
+}
+
+void output_init(void)
+{
+	fill_standard_fds();
+	signal(SIGPIPE, SIG_IGN);
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+}
+
+bool output_is_terminal(int fd)
+{
+	return isatty(fd);
+}
+
+bool output_colour(int fd)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fd) && !(no_color && *no_color) && term && *term && strcmp(term, "dumb");
+}
+
+unsigned output_columns(int fd)
+{
+	struct winsize size;
+
+	if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col)
+		return size.ws_col;
+	return 80;
+}
+
+/* stdio forgets why an earlier write failed; a pipe without readers can still be told. */
+static bool reader_is_gone(void)
+{
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLERR;
+}
+
+int output_flush(void)
+{
+	int r = 0;
+
+	if (fflush(stdout) < 0)
+		r = -errno;
+	else if (ferror(stdout))
+		r = reader_is_gone() ? -EPIPE : -EIO;
+	return r < 0 ? fail(r, "write to standard output") : 0;
+}
+
+void output_error(const char *command)
+{
+	struct buf safe = BUF_INIT;
+
+	escape_terminal(&safe, fail_message(), strlen(fail_message()));
+	fprintf(stderr, "perfscope%s%s: %s\n", command ? " " : "", command ? command : "", safe.data);
+	buf_done(&safe);
+}

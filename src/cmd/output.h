@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Standard output and the messages beside it, decided in one place. */
+#pragma once
+#include <stdbool.h>
+
+/* At start: makes sure that descriptors 0 to 2 exist, ignores SIGPIPE, buffers stdout unless a person reads it. */
+void output_init(void);
+
+bool output_is_terminal(int fd);
+bool output_colour(int fd); /* a terminal that can, and no NO_COLOR */
+unsigned output_columns(int fd); /* width of the terminal; 80 when it is none */
+
+/* Write out what was printed to stdout. -EPIPE: nobody reads any more, end quietly; else a
+ * negative errno with a message. Programs that print for long call it after each portion. */
+int output_flush(void);
+
+/* "perfscope COMMAND: fail_message()" on stderr, safe for the terminal; command may be NULL. */
+void output_error(const char *command);

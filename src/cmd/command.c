@@ -2,9 +2,9 @@
 #include "command.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "fail.h"
 #include "mem.h"
 #include "suggest.h"
@@ -57,8 +57,7 @@ void command_options_done(struct command_options *co)
 static int check_choice(const struct operand *operand, const char *text)
 {
 	struct suggestion s = {.wanted = text, .length = strlen(text)};
-	struct buf all = BUF_INIT;
-	int r;
+	_cleanup_(buf_done) struct buf all = BUF_INIT;
 
 	for (size_t i = 0; operand->choices[i]; i++) {
 		if (!strcmp(operand->choices[i], text))
@@ -67,11 +66,8 @@ static int check_choice(const struct operand *operand, const char *text)
 		buf_addf(&all, "%s%s", i ? ", " : "", operand->choices[i]);
 	}
 	if (s.best)
-		r = failx(-EINVAL, "'%s' is not known, did you mean '%s'?", text, s.best);
-	else
-		r = failx(-EINVAL, "'%s' is not one of %s", text, all.data);
-	buf_done(&all);
-	return r;
+		return failx(-EINVAL, "'%s' is not known, did you mean '%s'?", text, s.best);
+	return failx(-EINVAL, "'%s' is not one of %s", text, all.data);
 }
 
 int command_check_operands(const struct command *command, const struct operands *operands)

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Perf events: opened, and where samples matter, waited for. */
+#include "insn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+static int run_cycles(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_CPU_CYCLES, .freq = 1, .sample_freq = 99,
+		.disabled = 1,
+	};
+	_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+	if (event == -ENOENT || event == -EOPNOTSUPP || event == -ENODEV)
+		buf_addstr(&r->detail, "no hardware counters here (usual in virtual machines)");
+	return event < 0 ? event : 0;
+}
+
+static void burn(uint64_t ns)
+{
+	uint64_t end = clock_cpu_ns() + ns;
+
+	while (clock_cpu_ns() < end)
+		;
+}
+
+/* Samples itself while it burns CPU; the event counts its overflows. */
+static int run_clock(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .disabled = 1,
+	};
+	_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+	return event < 0 ? event : ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
+}
+
+/* The whole way of a CPU sample: clock, program, kernel stack, map. Follows this thread alone. */
+static int run_sample(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	static const struct program p = { .type = BPF_PROG_TYPE_PERF_EVENT };
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = NS_PER_MS, .disabled = 1,
+	};
+	_cleanup_close_ int map = one_slot_array();
+
+	if (map < 0)
+		return map;
+	const struct bpf_insn insns[] = {
+		MOV_REG(BPF_REG_2, BPF_REG_10), ADD_IMM(BPF_REG_2, -64), MOV_IMM(BPF_REG_3, 64),
+		MOV_IMM(BPF_REG_4, BPF_F_USER_STACK), CALL(get_stack),
+		MAP_VALUE(BPF_REG_1, map), STORE(BPF_DW, BPF_REG_1, BPF_REG_0, 0),
+		MOV_IMM(BPF_REG_0, 0), EXIT(),
+	};
+	_cleanup_close_ int prog = program_load(t, &p, insns, sizeof(insns) / sizeof(insns[0]));
+	uint64_t bytes = 0;
+
+	if (prog < 0)
+		return prog;
+	_cleanup_close_ int event = event_open(&attr, 0, -1);
+
+	if (event < 0)
+		return event;
+	int error = event_attach(event, prog);
+
+	for (int i = 0; error == 0 && bytes == 0 && i < 40; i++) {
+		burn(2 * NS_PER_MS);
+		error = one_slot_read(map, &bytes);
+	}
+	if (error == 0 && bytes == 0)
+		buf_addstr(&r->detail, "no sample arrived in 80 ms of work");
+	return error ? error : (int64_t)bytes < 0 ? (int)(int64_t)bytes : bytes ? 0 : -EIO;
+}
+
+static int map_event(struct perf_event_attr *attr)
+{
+	size_t length = 3 * (size_t)sysconf(_SC_PAGESIZE);
+	_cleanup_close_ int event = event_open(attr, -1, 0);
+
+	if (event < 0)
+		return event;
+	void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, event, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	munmap(memory, length);
+	return 0;
+}
+
+static int run_side_band(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .disabled = 1, .sample_id_all = 1,
+		.mmap = 1, .mmap2 = 1, .comm = 1, .comm_exec = 1, .task = 1,
+	};
+
+	return map_event(&attr);
+}
+
+static int run_build_id(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .disabled = 1, .mmap = 1, .mmap2 = 1,
+		.build_id = 1,
+	};
+
+	return map_event(&attr);
+}
+
+static const struct check rows[] = {
+	{ "cycles", "CPU samples from the hardware, also of code that runs with interrupts off",
+	  "kernel time spent with interrupts off shows where they come on again",
+	  "cpu-clock, a timer on each CPU", "PERF_EVENTS", 0, CAP(PERFMON), false, run_cycles, NULL },
+	{ "cpu-clock", "CPU samples where there are no hardware counters", "no CPU profile where cycles are missing, too",
+	  NULL, "PERF_EVENTS", 0, CAP(PERFMON), true, run_clock, NULL },
+	{ "sample with stack", "the whole way of a CPU sample: clock, BPF program, bpf_get_stack, map", "no CPU profile",
+	  NULL, "PERF_EVENTS", RELEASE(4, 18), BPF_CAPS, true, run_sample, NULL },
+	{ "side band", "names and memory maps of processes, short-lived ones too (dummy event with mmap2, comm, task)",
+	  "processes that start and end between two looks at /proc have no names", "/proc",
+	  "PERF_EVENTS", RELEASE(3, 16), CAP(PERFMON), false, run_side_band, NULL },
+	{ "build-id in side band", "which version of a file was mapped, even when it is replaced",
+	  "files that are replaced during the recording may be confused", "build-id read from the file",
+	  "PERF_EVENTS", RELEASE(5, 12), CAP(PERFMON), false, run_build_id, NULL },
+};
+
+CHECK_GROUP(event, rows);

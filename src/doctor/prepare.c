@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "prepare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "insn.h"
+#include "io.h"
+
+static void read_config_gz(struct buf *b)
+{
+	gzFile f = gzopen("/proc/config.gz", "re");
+	char piece[16384];
+	int n;
+
+	if (!f)
+		return;
+	while (b->len < (4u << 20) && (n = gzread(f, piece, sizeof(piece))) > 0)
+		buf_add(b, piece, (size_t)n);
+	gzclose(f);
+}
+
+static void read_config(struct buf *b, const char *release)
+{
+	static const char *const places[] = { "/boot/config-%s", "/lib/modules/%s/config", "/lib/modules/%s/build/.config" };
+	char path[256];
+
+	read_config_gz(b);
+	for (size_t i = 0; !b->len && i < sizeof(places) / sizeof(places[0]); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(path, sizeof(path), places[i], release);
+#pragma GCC diagnostic pop
+		if (read_file(path, 4u << 20, b) < 0)
+			buf_reset(b);
+	}
+}
+
+char trial_config(const struct trial *t, const char *option)
+{
+	char key[96];
+	int n = snprintf(key, sizeof(key), "\nCONFIG_%s=", option);
+
+	if (!t->config.len)
+		return 0;
+	const char *hit = strstr(t->config.data, key);
+
+	return !hit ? 'n' : hit[n] == 'm' ? 'm' : 'y';
+}
+
+int trial_line(const char *path, struct buf *b)
+{
+	int r = read_file(path, 64 << 10, b);
+
+	if (r < 0)
+		return r;
+	b->len = strcspn(b->data, "\n");
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+/* Capabilities count only where the kernel asks for them: in the initial user namespace. */
+static bool in_initial_user_namespace(void)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	unsigned long inside, outside, length;
+
+	if (trial_line("/proc/self/uid_map", &b) < 0)
+		return true;
+	return sscanf(b.data, "%lu %lu %lu", &inside, &outside, &length) == 3 && inside == 0 && outside == 0 &&
+	       length == 4294967295ul;
+}
+
+static uint64_t effective_caps(void)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	const char *line;
+	uint64_t caps;
+
+	if (!in_initial_user_namespace() || read_file("/proc/self/status", 64 << 10, &b) < 0)
+		return 0;
+	line = strstr(b.data, "\nCapEff:");
+	if (!line)
+		return 0;
+	caps = strtoull(line + 8, NULL, 16);
+	if (caps & CAP(SYS_ADMIN))
+		caps |= CAP(BPF) | CAP(PERFMON) | CAP(SYSLOG); /* it includes them, and before 5.8 it is them */
+	return caps;
+}
+
+static bool seccomp_filtered(void)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	return read_file("/proc/self/status", 64 << 10, &b) == 0 && strstr(b.data, "\nSeccomp:\t2");
+}
+
+static unsigned parse_release(const char *text)
+{
+	unsigned major = 0, minor = 0;
+
+	sscanf(text, "%u.%u", &major, &minor);
+	return RELEASE(major, minor);
+}
+
+/* Whether a program that calls `helper` the way it wants to be called is refused. */
+static bool helper_refused(struct trial *t, const struct bpf_insn *insns, size_t count)
+{
+	const struct program p = { .type = BPF_PROG_TYPE_RAW_TRACEPOINT };
+	_cleanup_close_ int prog = program_load(t, &p, insns, count);
+
+	return prog < 0;
+}
+
+/* securityfs is often not mounted in containers and small systems; then behaviour tells: the helpers
+ * that lockdown forbids vanish, while a program without them loads. */
+static const char *infer_lockdown(struct trial *t)
+{
+	const struct bpf_insn read_kernel[] = {
+		MOV_REG(BPF_REG_1, BPF_REG_10), ADD_IMM(BPF_REG_1, -8), MOV_IMM(BPF_REG_2, 8),
+		MOV_IMM(BPF_REG_3, 0), CALL(probe_read_kernel), MOV_IMM(BPF_REG_0, 0), EXIT(),
+	};
+	const struct bpf_insn write_user[] = {
+		STORE_IMM(BPF_DW, BPF_REG_10, -8, 0), MOV_IMM(BPF_REG_1, 0), MOV_REG(BPF_REG_2, BPF_REG_10),
+		ADD_IMM(BPF_REG_2, -8), MOV_IMM(BPF_REG_3, 8), CALL(probe_write_user), MOV_IMM(BPF_REG_0, 0), EXIT(),
+	};
+
+	if (helper_refused(t, NULL, 0))
+		return NULL;
+	if (t->release >= RELEASE(5, 5) && helper_refused(t, read_kernel, sizeof(read_kernel) / sizeof(read_kernel[0])))
+		return "confidentiality";
+	if (!(t->caps & CAP(SYS_ADMIN)))
+		return NULL;
+	return helper_refused(t, write_user, sizeof(write_user) / sizeof(write_user[0])) ? "integrity" : "none";
+}
+
+static const char *read_lockdown(struct trial *t)
+{
+	static const char *const modes[] = { "none", "integrity", "confidentiality" };
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char marked[32];
+
+	if (trial_line("/sys/kernel/security/lockdown", &b) < 0)
+		return infer_lockdown(t);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(marked, sizeof(marked), "[%s]", modes[i]);
+		if (strstr(b.data, marked))
+			return modes[i];
+	}
+	return NULL;
+}
+
+void trial_prepare(struct trial *t, const struct utsname *uts)
+{
+	*t = (struct trial){ .uts = uts, .config = BUF_INIT, .release = parse_release(uts->release) };
+	t->caps = effective_caps();
+	t->filtered = seccomp_filtered();
+	read_config(&t->config, uts->release);
+	t->btf = btf__load_vmlinux_btf();
+	if (!t->btf)
+		t->btf_error = errno ? -errno : -EINVAL;
+	t->lockdown = read_lockdown(t);
+}
+
+void trial_done(struct trial *t)
+{
+	btf__free(t->btf);
+	buf_done(&t->config);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Program types: loaded, attached to something that rarely happens, detached. */
+#include "insn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "io.h"
+
+static int run_raw(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+
+	if (prog < 0)
+		return prog;
+	const struct program *p = c->arg;
+	_cleanup_close_ int link = bpf_raw_tracepoint_open(p->target ? NULL : "task_rename", prog);
+
+	return link < 0 ? -errno : 0;
+}
+
+/* Kernels may refuse this at load time, or only when the function is patched. */
+static int run_trampoline(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	static const char *const targets[] = { "vfs_fsync_range", "do_unlinkat", "bpf_fentry_test1" };
+	struct program p = *(const struct program *)c->arg;
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		p.target = targets[i];
+		_cleanup_close_ int prog = program_load(t, &p, NULL, 0);
+
+		if (prog < 0) {
+			if (error == -ENOENT)
+				error = prog;
+			continue;
+		}
+		_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, prog);
+
+		if (link >= 0)
+			return 0;
+		error = -errno;
+	}
+	return error;
+}
+
+static int run_iterator(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+
+	if (prog < 0)
+		return prog;
+	int n = iterator_run(prog);
+
+	return n < 0 ? n : 0;
+}
+
+static int run_syscall(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+	uint32_t value;
+
+	return prog < 0 ? prog : program_run(prog, -1, &value);
+}
+
+/* A tracefs that no one else sees, for systems that have not mounted one; -errno. */
+static int private_tracefs(void)
+{
+	_cleanup_close_ int context = fsopen("tracefs", FSOPEN_CLOEXEC);
+
+	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	int mounted = fsmount(context, FSMOUNT_CLOEXEC, 0);
+
+	return mounted < 0 ? -errno : mounted;
+}
+
+static int tracepoint_id(const char *name, struct buf *remark, uint64_t *ret_id)
+{
+	static const char *const roots[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+	_cleanup_(buf_done) struct buf number = BUF_INIT;
+	char path[256];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/events/%s/id", roots[i], name);
+		int r = read_u64_file(path, ret_id);
+
+		if (r == 0 || r == -EACCES)
+			return r;
+	}
+	_cleanup_close_ int root = private_tracefs();
+
+	if (root < 0)
+		return root;
+	snprintf(path, sizeof(path), "events/%s/id", name);
+	int error = read_file_at(root, path, 64, &number);
+
+	*ret_id = strtoull(number.data, NULL, 10);
+	if (error == 0)
+		buf_addstr(remark, "once tracefs is mounted");
+	return error;
+}
+
+static int run_tracepoint(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+	uint64_t id;
+
+	if (prog < 0)
+		return prog;
+	int error = tracepoint_id("task/task_rename", &r->detail, &id);
+
+	if (error < 0)
+		return error;
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .config = id };
+	_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+	return event < 0 ? event : event_attach(event, prog);
+}
+
+/* Number of a perf event source that is no constant of the kernel's interface. */
+static int source_type(const char *name, uint64_t *ret_type)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", name);
+	return read_u64_file(path, ret_type);
+}
+
+static int run_kprobe(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+	uint64_t type;
+
+	if (prog < 0)
+		return prog;
+	int error = source_type("kprobe", &type);
+
+	if (error < 0)
+		return error;
+	struct perf_event_attr attr = {
+		.type = (uint32_t)type, .kprobe_func = (uintptr_t)"vfs_fsync_range",
+	};
+	_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+	return event < 0 ? event : event_attach(event, prog);
+}
+
+static int run_kprobe_multi(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+	const char *symbols[] = { "vfs_fsync_range" };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.syms = symbols, .kprobe_multi.cnt = 1);
+
+	if (prog < 0)
+		return prog;
+	_cleanup_close_ int link = bpf_link_create(prog, 0, BPF_TRACE_KPROBE_MULTI, &opts);
+
+	return link < 0 ? -errno : 0;
+}
+
+/* A function of perfscope's own that nothing calls. */
+__attribute__((noinline, used)) static void uprobe_target(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+static int own_offset(uintptr_t address, uint64_t *ret_offset)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long start, end, offset;
+	char line[512];
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    address >= start && address < end) {
+			*ret_offset = address - start + offset;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static int run_uprobe(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+	uint64_t type, offset = 0;
+
+	if (prog < 0)
+		return prog;
+	int error = source_type("uprobe", &type);
+
+	if (error == 0)
+		error = own_offset((uintptr_t)uprobe_target, &offset);
+	if (error < 0)
+		return error;
+	struct perf_event_attr attr = {
+		.type = (uint32_t)type, .uprobe_path = (uintptr_t)"/proc/self/exe", .probe_offset = offset,
+	};
+	_cleanup_close_ int event = event_open(&attr, 0, -1);
+
+	return event < 0 ? event : event_attach(event, prog);
+}
+
+static int run_perf_event(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .freq = 1, .sample_freq = 1,
+	};
+
+	if (prog < 0)
+		return prog;
+	_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+	return event < 0 ? event : event_attach(event, prog);
+}
+
+#define PROGRAM(...) &(const struct program){ __VA_ARGS__ }
+
+static const struct check rows[] = {
+	{ "tracing (tp_btf)", "reading scheduler, lock, block and network events with typed arguments",
+	  "nothing but CPU samples can be had: no waits, no wake-ups, no causes", NULL,
+	  "DEBUG_INFO_BTF", RELEASE(5, 5), BPF_CAPS, true, run_raw,
+	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, "btf_trace_", "task_rename", BTF_KIND_TYPEDEF) },
+	{ "raw_tracepoint", "the same events where types are missing; rare work on a chosen CPU",
+	  "on-demand work in the kernel is not possible", NULL,
+	  "BPF_EVENTS", RELEASE(4, 17), BPF_CAPS, false, run_raw, PROGRAM(BPF_PROG_TYPE_RAW_TRACEPOINT) },
+	{ "tracepoint", "classic tracepoints, for events of modules without types",
+	  "events of such modules are not seen", "raw tracepoints, which need no tracefs",
+	  "BPF_EVENTS", RELEASE(4, 7), BPF_CAPS | CAP(DAC_READ_SEARCH), false, run_tracepoint,
+	  PROGRAM(BPF_PROG_TYPE_TRACEPOINT) },
+	{ "perf_event", "CPU samples", "no CPU profile", NULL,
+	  "BPF_EVENTS", RELEASE(4, 9), BPF_CAPS, true, run_perf_event, PROGRAM(BPF_PROG_TYPE_PERF_EVENT) },
+	{ "iter/task", "a walk over all threads when a recording starts and ends",
+	  "no state or stack of threads that never run during the recording", "/proc, without stacks",
+	  "BPF_SYSCALL", RELEASE(5, 8), BPF_CAPS, false, run_iterator,
+	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, "bpf_iter_", "task", BTF_KIND_FUNC) },
+	{ "iter.s/task", "user stacks of threads while they wait",
+	  "waits longer than a tick may show only their kernel stack", "stacks taken when the wait begins or ends",
+	  "BPF_SYSCALL", RELEASE(5, 18), BPF_CAPS, false, run_iterator,
+	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, "bpf_iter_", "task", BTF_KIND_FUNC) },
+	{ "syscall", "jobs in the kernel that perfscope starts itself",
+	  "nothing visible", "a raw tracepoint program that is run by hand",
+	  "BPF_SYSCALL", RELEASE(5, 14), BPF_CAPS, false, run_syscall,
+	  PROGRAM(BPF_PROG_TYPE_SYSCALL, 0, BPF_F_SLEEPABLE) },
+	{ "fentry", "kernel functions that have no tracepoint",
+	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
+	  "FUNCTION_TRACER", RELEASE(5, 5), BPF_CAPS, false, run_trampoline,
+	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, .kind = BTF_KIND_FUNC) },
+	{ "fexit", "results of kernel functions that have no tracepoint",
+	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
+	  "FUNCTION_TRACER", RELEASE(5, 5), BPF_CAPS, false, run_trampoline,
+	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, .kind = BTF_KIND_FUNC) },
+	{ "kprobe", "kernel functions on kernels without fentry",
+	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
+	  "KPROBES", RELEASE(4, 17), BPF_CAPS, false, run_kprobe, PROGRAM(BPF_PROG_TYPE_KPROBE) },
+	{ "kprobe.multi", "many kernel functions at once",
+	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
+	  "FPROBE", RELEASE(5, 18), BPF_CAPS, false, run_kprobe_multi,
+	  PROGRAM(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI) },
+	{ "uprobe", "functions of programs: garbage collectors, allocators, USDT points",
+	  "pauses of runtimes and allocation stacks are guessed from outside or not seen", NULL,
+	  "UPROBE_EVENTS", RELEASE(4, 17), BPF_CAPS | CAP(SYS_ADMIN), false, run_uprobe,
+	  PROGRAM(BPF_PROG_TYPE_KPROBE) },
+};
+
+CHECK_GROUP(program, rows);

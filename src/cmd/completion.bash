@@ -2,14 +2,20 @@
 # _perfscope_table says what can follow. COMMAND: its options. COMMAND -OPTION: the option's values.
 # COMMAND NUMBER: that operand; COMMAND rest: all further ones. Values are "words WORD...", or a source.
 
+# What compgen finds, one a line, whatever the names hold.
+_perfscope_add() {
+    local -a found
+    mapfile -t found < <(compgen "$@" -- "$cur")
+    COMPREPLY+=("${found[@]}")
+}
+
 _perfscope_words() {
     local IFS=$' \t\n'
-    COMPREPLY+=($(compgen -W "$1" -- "$cur"))
+    _perfscope_add -W "$1"
     [[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
 
 _perfscope_offer() {
-    local IFS=$'\n'
     case $1 in
     words*) _perfscope_words "${1#words }" ;;
     pids) _perfscope_words "$(cd /proc && echo [0-9]*)" ;;
@@ -18,16 +24,16 @@ _perfscope_offer() {
         _perfscope_offer files ;;
     files)
         compopt -o filenames 2>/dev/null
-        COMPREPLY+=($(compgen -f -- "$cur")) ;;
+        _perfscope_add -f ;;
     program)
         if declare -F _command_offset >/dev/null; then _command_offset "$2"
-        elif (($2 == COMP_CWORD)); then COMPREPLY+=($(compgen -c -- "$cur"))
+        elif (($2 == COMP_CWORD)); then _perfscope_add -c
         else _perfscope_offer files; fi ;;
     esac
 }
 
 _perfscope() {
-    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} i=2 number=1 dashes= word=
+    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} i=2 number=1 dashes='' word=''
     COMPREPLY=()
     if ((COMP_CWORD < 2)); then
         _perfscope_words "${_perfscope_table[-]-}"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "check.h"
+#include "trial.h"
 
 #include <stdio.h>
 #include <string.h>

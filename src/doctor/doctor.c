@@ -8,11 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "trial.h"
 #include "clock.h"
 #include "io.h"
 #include "mem.h"
-#include "prepare.h"
 
 static const struct check_group *const groups[] = {
 	&checks_kernel, &checks_setting, &checks_capability, &checks_program, &checks_map,

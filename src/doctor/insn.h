@@ -5,7 +5,7 @@
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 
-#include "check.h"
+#include "trial.h"
 
 #define INSN(c, d, s, o, i)                                                                        \
 	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })

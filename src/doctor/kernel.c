@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The kernel and the machine below it. */
-#include "check.h"
+#include "trial.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Switches of the running system. */
-#include "check.h"
+#include "trial.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "prepare.h"
+#include "trial.h"
 
 #include <errno.h>
 #include <fcntl.h>

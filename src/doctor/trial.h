@@ -51,6 +51,8 @@ extern const struct check_group checks_kernel, checks_setting, checks_capability
 		.name = #ident, .checks = rows, .count = sizeof(rows) / sizeof((rows)[0]),         \
 	}
 
+void trial_prepare(struct trial *t, const struct utsname *uts); /* never fails: what is unknown stays empty */
+void trial_done(struct trial *t);
 /* 'y', 'm' or 'n' when the configuration is known, otherwise 0. */
 char trial_config(const struct trial *t, const char *option);
 /* First line of a small file, without its end; -errno. */

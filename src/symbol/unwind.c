@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "unwind.h"
+
+#include <string.h>
+
+#include "unwind_expr.h"
+
+#define STACK_USUAL (8u << 20) /* bytes; a stack's default limit */
+
+struct walker {
+	const struct unwind_input *in;
+	struct unwind_output *out;
+	struct unwind_regs regs;
+	const struct unwind_mapping *here; /* of the current frame's code */
+	uint64_t refused; /* where the last read failed */
+	bool exact;       /* the current frame was executing, not calling */
+	bool signal;      /* the current frame is a signal's trampoline */
+};
+
+/* What a step to the caller came to. */
+enum step { STEP_DONE, STEP_OUTERMOST, STEP_FAILED };
+
+const char *unwind_reason_text(enum unwind_reason reason)
+{
+	static const char *const text[UNWIND_REASONS] = {
+		[UNWIND_REASON_NONE] = "complete",
+		[UNWIND_REASON_COPY_ENDED] = "the stack is longer than its copy",
+		[UNWIND_REASON_OTHER_STACK] = "the stack goes on elsewhere",
+		[UNWIND_REASON_NO_MAPPING] = "code outside every known mapping",
+		[UNWIND_REASON_NO_TABLE] = "no unwind table for a module yet",
+		[UNWIND_REASON_NO_ROW] = "no unwind information for a function",
+		[UNWIND_REASON_NO_FP] = "generated code without frame pointer",
+		[UNWIND_REASON_DEPTH] = "too many frames",
+		[UNWIND_REASON_BAD_CFA] = "impossible frame address",
+		[UNWIND_REASON_UNSUPPORTED] = "unwind information that is not understood",
+	};
+
+	return reason < UNWIND_REASONS ? text[reason] : "unknown";
+}
+
+static bool read_word(void *arg, uint64_t address, uint64_t *ret_value)
+{
+	struct walker *w = arg;
+
+	for (size_t i = 0; i < w->in->stack_count; i++) {
+		const struct unwind_stack *s = &w->in->stacks[i];
+		uint64_t at = address - s->start;
+
+		if (s->len >= 8 && at <= s->len - 8) {
+			memcpy(ret_value, (const char *)s->bytes + at, 8);
+			return true;
+		}
+	}
+	w->refused = address;
+	return false;
+}
+
+static const struct unwind_stack *stack_of(const struct unwind_input *in, uint64_t address)
+{
+	for (size_t i = 0; i < in->stack_count; i++)
+		if (address - in->stacks[i].start < in->stacks[i].len)
+			return &in->stacks[i];
+	return NULL;
+}
+
+static const struct unwind_mapping *find_mapping(const struct walker *w, uint64_t address)
+{
+	const struct unwind_mapping *m = w->in->mappings;
+	size_t low = 0, high = w->in->mapping_count;
+
+	if (w->here && address >= w->here->start && address < w->here->end)
+		return w->here;
+	while (low < high) { /* the first mapping that begins behind the address */
+		size_t middle = low + (high - low) / 2;
+
+		if (m[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && address < m[low - 1].end ? &m[low - 1] : NULL;
+}
+
+static bool known(const struct unwind_regs *r, unsigned reg)
+{
+	return r->known >> reg & 1;
+}
+
+static enum step stop(struct walker *w, enum unwind_reason reason)
+{
+	w->out->status = UNWIND_TRUNCATED;
+	w->out->reason = reason;
+	return STEP_FAILED;
+}
+
+/* A read that the walk depends on failed. Not far behind copied bytes it is the same stack, as far
+ * as one can know. */
+static enum step stop_unread(struct walker *w)
+{
+	enum unwind_reason reason = UNWIND_REASON_OTHER_STACK;
+
+	for (size_t i = 0; i < w->in->stack_count; i++) {
+		const struct unwind_stack *s = &w->in->stacks[i];
+
+		if (w->refused >= s->start && w->refused - s->start - s->len + 8 < STACK_USUAL)
+			reason = UNWIND_REASON_COPY_ENDED;
+	}
+	w->out->missing = w->refused;
+	return stop(w, reason);
+}
+
+static int evaluate(struct walker *w, int32_t number, const uint64_t *cfa, uint64_t *ret_value)
+{
+	size_t len;
+	const uint8_t *code = unwind_table_expr(w->here->table, number, &len);
+
+	w->refused = 0;
+	return unwind_expr_eval(code, len, &w->regs, cfa, read_word, w, ret_value);
+}
+
+static enum step stop_expression(struct walker *w)
+{
+	return w->refused ? stop_unread(w) : stop(w, UNWIND_REASON_UNSUPPORTED);
+}
+
+/* The caller's value of one register; false when it cannot be known. */
+static bool restore(struct walker *w, const struct unwind_save *s, uint64_t cfa, uint64_t *ret_value)
+{
+	uint64_t at = cfa + (uint64_t)(int64_t)s->value;
+
+	switch ((enum unwind_how)s->how) {
+	case UNWIND_HOW_AT_CFA:
+		/* Below the copied bytes lies what an epilogue has already taken back. */
+		if (w->exact && at < w->regs.value[w->in->arch->sp] && s->reg != w->in->arch->ip &&
+		    !stack_of(w->in, at)) {
+			*ret_value = w->regs.value[s->reg];
+			return known(&w->regs, s->reg);
+		}
+		return read_word(w, at, ret_value);
+	case UNWIND_HOW_IS_CFA:
+		*ret_value = at;
+		return true;
+	case UNWIND_HOW_REGISTER:
+		*ret_value = w->regs.value[s->value];
+		return known(&w->regs, (unsigned)s->value);
+	case UNWIND_HOW_AT_EXPRESSION:
+		return !evaluate(w, s->value, &cfa, &at) && read_word(w, at, ret_value);
+	case UNWIND_HOW_IS_EXPRESSION:
+		return !evaluate(w, s->value, &cfa, ret_value);
+	default: /* undefined */
+		return false;
+	}
+}
+
+static enum step find_cfa(struct walker *w, const struct unwind_rule *rule, uint64_t *ret_cfa)
+{
+	uint64_t sp = w->regs.value[w->in->arch->sp];
+
+	switch ((enum unwind_cfa)rule->cfa) {
+	case UNWIND_CFA_REGISTER:
+		if (!known(&w->regs, rule->cfa_reg))
+			return stop(w, UNWIND_REASON_BAD_CFA);
+		*ret_cfa = w->regs.value[rule->cfa_reg] + (uint64_t)(int64_t)rule->cfa_value;
+		break;
+	case UNWIND_CFA_EXPRESSION:
+		if (evaluate(w, rule->cfa_value, NULL, ret_cfa))
+			return stop_expression(w);
+		break;
+	default:
+		return stop(w, UNWIND_REASON_UNSUPPORTED);
+	}
+	/* Only a signal's frame may lead to another stack. */
+	if (!(rule->flags & UNWIND_RULE_SIGNAL) && *ret_cfa <= sp)
+		return stop(w, UNWIND_REASON_BAD_CFA);
+	return STEP_DONE;
+}
+
+static enum step step_by_rule(struct walker *w, const struct unwind_rule *rule)
+{
+	const struct unwind_arch *arch = w->in->arch;
+	struct unwind_regs caller = w->regs;
+	bool returns = false;
+	enum step r;
+	uint64_t cfa;
+
+	r = find_cfa(w, rule, &cfa);
+	if (r != STEP_DONE)
+		return r;
+	w->signal = rule->flags & UNWIND_RULE_SIGNAL;
+	if (!w->signal)
+		caller.known &= arch->preserved;
+	unwind_regs_set(&caller, arch->sp, cfa);
+	for (unsigned i = 0; i < rule->saves; i++) {
+		const struct unwind_save *s = &rule->save[i];
+		uint64_t value;
+
+		if (restore(w, s, cfa, &value)) {
+			unwind_regs_set(&caller, s->reg, value);
+			returns |= s->reg == arch->ip;
+		} else if (s->reg != arch->ip) {
+			caller.known &= ~(1ull << s->reg);
+		} else if (s->how == UNWIND_HOW_UNDEFINED) {
+			return STEP_OUTERMOST;
+		} else {
+			return s->how == UNWIND_HOW_AT_CFA ? stop_unread(w) : stop_expression(w);
+		}
+	}
+	if (!returns)
+		return stop(w, UNWIND_REASON_UNSUPPORTED);
+	w->regs = caller;
+	return STEP_DONE;
+}
+
+/* Whether a value can be the return address of a call. */
+static bool is_return(const struct walker *w, uint64_t value)
+{
+	const struct unwind_mapping *m = find_mapping(w, value - 1);
+
+	if (!m)
+		return false;
+	if (m->code != UNWIND_CODE_MODULE || !m->table || !unwind_table_info(m->table)->rows)
+		return true;
+	return unwind_table_find(m->table, value - 1 - m->bias);
+}
+
+static enum step leave(struct walker *w, uint64_t ip, uint64_t sp, uint64_t fp)
+{
+	const struct unwind_arch *arch = w->in->arch;
+
+	w->regs.known = 0;
+	unwind_regs_set(&w->regs, arch->ip, ip);
+	unwind_regs_set(&w->regs, arch->sp, sp);
+	unwind_regs_set(&w->regs, arch->fp, fp);
+	w->signal = false;
+	w->out->by_fp++;
+	return STEP_DONE;
+}
+
+/* A leaf function whose frame does not stand yet, or no more. */
+static bool step_without_frame(struct walker *w, uint64_t sp, uint64_t fp)
+{
+	uint64_t first, second;
+
+	if (!read_word(w, sp, &first))
+		return false;
+	if (first == fp && read_word(w, sp + 8, &second) && is_return(w, second))
+		return leave(w, second, sp + 16, fp), true; /* pushed, but not yet set */
+	if (is_return(w, first))
+		return leave(w, first, sp + 8, fp), true;
+	return false;
+}
+
+/* Whether return addresses into generated code lie between the stack pointer and where the frame
+ * pointer points: then it belongs to an older frame, and the code in between keeps none. */
+static bool frames_between(struct walker *w, uint64_t sp, uint64_t fp)
+{
+	uint64_t value;
+
+	for (uint64_t at = sp; at < fp; at += 8) {
+		const struct unwind_mapping *m;
+
+		if (!read_word(w, at, &value))
+			return false;
+		m = find_mapping(w, value - 1);
+		if (m && m->code == UNWIND_CODE_JIT)
+			return true;
+	}
+	return false;
+}
+
+/* Frames linked by frame pointers: generated code, and modules without call frame information. */
+static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
+{
+	const struct unwind_arch *arch = w->in->arch;
+	uint64_t sp = w->regs.value[arch->sp], fp = w->regs.value[arch->fp], ip, next;
+	bool jit = w->here->code == UNWIND_CODE_JIT;
+
+	if (!known(&w->regs, arch->fp))
+		return stop(w, otherwise);
+	if (w->exact && step_without_frame(w, sp, fp))
+		return STEP_DONE;
+	/* The ABI marks the outermost frame with zero; but a register that holds zero is no proof
+	 * in code that may use it for anything. */
+	if (!fp && !w->exact && !jit)
+		return STEP_OUTERMOST;
+	if (fp < sp || fp & 7)
+		return stop(w, otherwise);
+	if (!read_word(w, fp, &next) || !read_word(w, fp + 8, &ip))
+		return stack_of(w->in, fp) ? stop_unread(w) : stop(w, otherwise);
+	if (!ip && !jit)
+		return STEP_OUTERMOST;
+	if (!is_return(w, ip))
+		return stop(w, otherwise);
+	if (jit && frames_between(w, sp, fp))
+		return stop(w, UNWIND_REASON_NO_FP);
+	return leave(w, ip, fp + 16, next);
+}
+
+static enum step step(struct walker *w)
+{
+	uint64_t ip = w->regs.value[w->in->arch->ip], at = w->exact ? ip : ip - 1;
+	const struct unwind_rule *rule;
+
+	switch (w->here->code) {
+	case UNWIND_CODE_JIT:
+		return step_by_fp(w, UNWIND_REASON_NO_FP);
+	case UNWIND_CODE_MODULE:
+		if (!w->here->table)
+			return stop(w, UNWIND_REASON_NO_TABLE);
+		rule = unwind_table_find(w->here->table, at - w->here->bias);
+		return rule ? step_by_rule(w, rule) : step_by_fp(w, UNWIND_REASON_NO_ROW);
+	default:
+		return step_by_fp(w, UNWIND_REASON_NO_TABLE);
+	}
+}
+
+static void add_frame(struct walker *w)
+{
+	struct unwind_output *out = w->out;
+
+	out->ip[out->count] = w->regs.value[w->in->arch->ip];
+	out->exact[out->count++] = w->exact;
+}
+
+static bool readable(const struct unwind_input *in)
+{
+	return known(&in->regs, in->arch->ip) && known(&in->regs, in->arch->sp) &&
+	       stack_of(in, in->regs.value[in->arch->sp]);
+}
+
+void unwind_stack(const struct unwind_input *in, struct unwind_output *out)
+{
+	struct walker w = {.in = in, .out = out, .regs = in->regs, .exact = true};
+	enum step r = STEP_DONE;
+
+	out->status = UNWIND_COMPLETE;
+	out->reason = UNWIND_REASON_NONE;
+	out->missing = 0;
+	out->count = out->by_fp = 0;
+	if (!readable(in)) {
+		out->status = UNWIND_UNREADABLE;
+		return;
+	}
+	while (r == STEP_DONE) {
+		uint64_t ip = w.regs.value[in->arch->ip];
+
+		if (!ip && out->count)
+			return; /* the outermost frame has no return address */
+		w.here = find_mapping(&w, w.exact ? ip : ip - 1);
+		if (w.here || !out->count)
+			add_frame(&w);
+		if (!w.here)
+			r = stop(&w, UNWIND_REASON_NO_MAPPING);
+		else if (out->count == UNWIND_FRAMES_MAX)
+			r = stop(&w, UNWIND_REASON_DEPTH);
+		else
+			r = step(&w);
+		w.exact = w.signal;
+		w.signal = false;
+	}
+}

@@ -16,7 +16,7 @@ struct band {
 };
 
 static const struct band kinds[FLAME_KINDS] = {
-	[FLAME_USER] = {{"u", "user"}, 36, 22, 86, 68, 31},
+	[FLAME_USER] = {{"u", "user"}, 36, 22, 86, 68, 29},
 	[FLAME_KERNEL] = {{"k", "kernel"}, 268, 22, 72, 80, 43},
 	[FLAME_JIT] = {{"j", "JIT"}, 138, 22, 46, 66, 29},
 	[FLAME_INLINED] = {{"i", "inlined"}, 194, 16, 70, 72, 30},

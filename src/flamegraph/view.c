@@ -88,14 +88,11 @@ struct candidate {
 	uint32_t node, depth, frames;
 };
 
-/* Heavy ones first, callers before callees of the same weight. */
 static int by_weight(const void *x, const void *y)
 {
 	const struct candidate *a = x, *b = y;
 
-	if (a->weight != b->weight)
-		return a->weight > b->weight ? -1 : 1;
-	return a->depth != b->depth ? (a->depth < b->depth ? -1 : 1) : (a->node > b->node) - (a->node < b->node);
+	return (a->weight < b->weight) - (a->weight > b->weight);
 }
 
 /* Counts the frames of a label, `max` at most. */
@@ -144,24 +141,63 @@ static struct candidate *find_candidates(const struct plan *p, double threshold,
 	return list;
 }
 
+/* How many of a candidate's frames lie above this depth. */
+static uint32_t frames_above(const struct candidate *c, uint32_t depth)
+{
+	uint32_t n = depth > c->depth ? depth - c->depth : 0;
+
+	return n < c->frames ? n : c->frames;
+}
+
+static uint64_t sum_above(const struct candidate *list, uint32_t count, uint32_t depth)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += frames_above(&list[i], depth);
+	return sum;
+}
+
+/* The greatest depth down to which these candidates need no more than `room` frames. */
+static uint32_t find_depth(const struct candidate *list, uint32_t count, uint64_t room)
+{
+	uint32_t low = 0, high = UINT32_MAX;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2 + 1;
+
+		if (sum_above(list, count, middle) <= room)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
+/* All frames if there is room, else the heaviest, and of those that weigh the same the nearest to
+ * the root. Either way a frame is shown only below a shown caller. */
 static void choose(struct plan *p, const struct flame_limits *limits, double total, bool *ret_cut)
 {
 	uint32_t max_depth = limits->max_depth ? limits->max_depth : UINT32_MAX, count;
-	uint64_t frames, left = limits->max_frames ? limits->max_frames : UINT64_MAX;
+	uint64_t frames, room = limits->max_frames ? limits->max_frames : UINT64_MAX;
 	_cleanup_free_ struct candidate *list = find_candidates(
 		p, limits->min_share * total, max_depth, &count, &frames, ret_cut);
 
 	p->shown = xcalloc(p->count, sizeof(*p->shown));
-	if (frames > left) {
+	if (frames > room) {
 		qsort(list, count, sizeof(*list), by_weight);
 		*ret_cut = true;
 	}
-	/* A child sorts behind its parent, so it is only reached when the parent is whole. */
-	for (uint32_t i = 0; i < count && left; i++) {
-		uint32_t n = list[i].frames < left ? list[i].frames : (uint32_t)left;
+	for (uint32_t i = 0, end; i < count && room; i = end) {
+		uint32_t depth = UINT32_MAX;
 
-		p->shown[list[i].node] = n;
-		left -= n;
+		for (end = i + 1; end < count && list[end].weight == list[i].weight;)
+			end++;
+		if (sum_above(&list[i], end - i, depth) > room)
+			depth = find_depth(&list[i], end - i, room);
+		for (uint32_t c = i; c < end; c++)
+			p->shown[list[c].node] = frames_above(&list[c], depth);
+		room = depth == UINT32_MAX ? room - sum_above(&list[i], end - i, depth) : 0;
 	}
 }
 

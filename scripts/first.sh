@@ -24,10 +24,14 @@ quietly() {
 	"$@" >>"$log" 2>&1 || { tail -n 25 "$log" >&2; die "'$*' failed; all of its output is in $log"; }
 }
 
-finish() {
-	[ -z "$load" ] || kill -- "-$load" 2>/dev/null || true
+# The load is a process group; a very young one may not be yet.
+stop_load() {
+	[ "$load" ] || return 0
+	kill -- "-$load" 2>/dev/null || kill "$load" 2>/dev/null || true
+	wait "$load" 2>/dev/null || true
+	load=
 }
-trap finish EXIT
+trap stop_load EXIT
 trap 'exit 130' INT TERM
 
 [ "$(id -u)" = 0 ] || die "run it as root: recording the whole machine needs it"
@@ -45,9 +49,7 @@ setsid sh -c 'while :; do tar -cf - /usr/include /usr/share/doc 2>/dev/null | gz
 	>/dev/null 2>&1 &
 load=$!
 "$perfscope" record -o perfscope.db -d 10s || die "recording failed; '$perfscope doctor' says what this kernel allows"
-kill -- "-$load" 2>/dev/null || true
-wait "$load" 2>/dev/null || true
-load=
+stop_load
 
 step "what the machine did"
 "$perfscope" report perfscope.db || die "the report failed"

@@ -64,6 +64,11 @@ printf 'all:\n  quite: true\n' >"$settings"
 chmod 600 "$settings"
 try 0 help
 try 0 help help
+try 2 doctor
+said "$settings:2:3: there is no option 'quite', did you mean 'quiet'?"
+printf 'doctor: {format: yaml}\n' >"$settings"
+try 2 doctor --format text
+said "$settings:1:18: format: 'yaml' is not one of text, json"
 
 "$perfscope" help >/dev/full 2>"$dir/err"
 fact "status when the disk is full" $? = 2

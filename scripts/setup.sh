@@ -13,7 +13,7 @@ build='gcc=gcc pkg-config=pkg-config meson=meson ninja=ninja-build clang=clang l
 	libbz2-dev libcap-dev libseccomp-dev'
 tests='redis-server=redis-server redis-benchmark=redis-tools sqlite3=sqlite3 tmux=tmux
 	chromium=chromium node=nodejs xmllint=libxml2-utils objdump=binutils python3=python3
-	g++=g++ zsh=zsh fish=fish groff=groff-base'
+	fonts-dejavu-core g++=g++ zsh=zsh fish=fish groff=groff-base'
 
 die() {
 	echo "setup.sh: $*" >&2

@@ -87,9 +87,9 @@ void escape_xml(struct buf *b, const char *text, size_t len)
 		case '"': buf_addstr(b, "&quot;"); break;
 		case '\'': buf_addstr(b, "&#39;"); break;
 		default:
-			/* XML 1.0 has no way to write these at all. */
+			/* XML 1.0 has no way to write most of these, and nothing shows the others. */
 			if (!valid(code, n) || (code < 0x20 && code != '\t' && code != '\n') ||
-			    code == 0xfffe || code == 0xffff)
+			    (code >= 0x7f && code < 0xa0) || code == 0xfffe || code == 0xffff)
 				buf_addstr(b, REPLACEMENT_UTF8);
 			else
 				buf_add(b, text + i, n);

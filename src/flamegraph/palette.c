@@ -12,22 +12,25 @@ struct band {
 	struct palette_entry entry;
 	double hue, spread;
 	double saturation;
-	double light, dark; /* lightness of the middle shade in the light and in the dark theme */
+	double lightness; /* of the middle shade, in the light theme */
 };
 
 static const struct band kinds[FLAME_KINDS] = {
-	[FLAME_USER] = {{"u", "user"}, 36, 22, 86, 68, 29},
-	[FLAME_KERNEL] = {{"k", "kernel"}, 268, 22, 72, 80, 43},
-	[FLAME_JIT] = {{"j", "JIT"}, 138, 22, 46, 66, 29},
-	[FLAME_INLINED] = {{"i", "inlined"}, 194, 16, 70, 72, 30},
-	[FLAME_TASK] = {{"t", "process"}, 214, 10, 16, 80, 32},
-	[FLAME_UNKNOWN] = {{"x", "unknown"}, 40, 20, 5, 77, 36},
+	[FLAME_USER] = {{"u", "user"}, 36, 22, 86, 68},
+	[FLAME_KERNEL] = {{"k", "kernel"}, 268, 22, 72, 80},
+	[FLAME_JIT] = {{"j", "JIT"}, 138, 22, 46, 66},
+	[FLAME_INLINED] = {{"i", "inlined"}, 194, 16, 70, 72},
+	[FLAME_TASK] = {{"t", "process"}, 214, 10, 16, 80},
+	[FLAME_UNKNOWN] = {{"x", "unknown"}, 40, 20, 5, 77},
 };
+
+/* The same colours on a dark ground dazzle. */
+#define DIMMED 0.85
 
 #define DIFF_DEGREES 6
 
-static const struct band grew = {{"g", "grew"}, 6, 0, 84, 88, 24};
-static const struct band shrank = {{"s", "shrank"}, 214, 0, 80, 88, 26};
+static const struct band grew = {{"g", "grew"}, 6, 0, 84, 88};
+static const struct band shrank = {{"s", "shrank"}, 214, 0, 80, 88};
 
 static struct rgb from_hsl(double hue, double saturation, double lightness)
 {
@@ -49,13 +52,13 @@ struct rgb palette_fill(enum flame_kind kind, unsigned shade, bool dark)
 	double step = (double)shade / (PALETTE_SHADES - 1) - 0.5;
 	double wave = (double)(shade * 3 % PALETTE_SHADES) / (PALETTE_SHADES - 1) - 0.5;
 
-	return from_hsl(band->hue + step * band->spread, dark ? band->saturation * 0.75 : band->saturation,
-			(dark ? band->dark : band->light) + wave * (dark ? 6 : 9));
+	return from_hsl(band->hue + step * band->spread, band->saturation * (dark ? DIMMED : 1),
+			band->lightness * (dark ? DIMMED : 1) + wave * 9);
 }
 
 struct rgb palette_text(bool dark)
 {
-	return dark ? (struct rgb){0xf6, 0xf6, 0xf2} : (struct rgb){0x1b, 0x1b, 0x1f};
+	return dark ? (struct rgb){0x08, 0x08, 0x0a} : (struct rgb){0x1b, 0x1b, 0x1f};
 }
 
 const struct palette_entry *palette_kind(enum flame_kind kind)
@@ -98,14 +101,14 @@ static void add_degrees(struct buf *b, bool dark)
 {
 	static const struct band *const bands[] = {&grew, &shrank};
 
-	add_rule(b, "e", 0, dark ? (struct rgb){0x3a, 0x3a, 0x40} : (struct rgb){0xe9, 0xe9, 0xec});
+	add_rule(b, "e", 0, from_hsl(240, 4, dark ? 74 : 92));
 	for (size_t i = 0; i < ARRAY_SIZE(bands); i++)
 		for (unsigned step = 1; step <= DIFF_DEGREES; step++) {
 			double degree = (double)step / DIFF_DEGREES;
-			double light = dark ? bands[i]->dark + 16 * degree : bands[i]->light - 22 * degree;
+			double saturation = bands[i]->saturation * (dark ? 0.35 + 0.6 * degree : 1);
+			double lightness = (bands[i]->lightness - 22 * degree) * (dark ? DIMMED : 1);
 
-			add_rule(b, bands[i]->entry.letter, step,
-				 from_hsl(bands[i]->hue, bands[i]->saturation * (dark ? 0.3 + 0.45 * degree : 1), light));
+			add_rule(b, bands[i]->entry.letter, step, from_hsl(bands[i]->hue, saturation, lightness));
 		}
 }
 

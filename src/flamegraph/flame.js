@@ -102,6 +102,7 @@
 	}
 
 	// Drawing.
+	const height = Number(svg.getAttribute('height'));
 	let plot = 0, cell = 7.25;
 	const cells = (c) => c.codePointAt(0) >= 0x1100 ? 2 : 1;
 
@@ -159,6 +160,8 @@
 	function draw() {
 		const width = Math.max(svg.getBoundingClientRect().width, 200);
 		plot = width - 2 * MARGIN;
+		// Tooltips want room below a low picture, too.
+		svg.setAttribute('height', Math.max(height, svg === document.documentElement ? window.innerHeight : 0));
 		const unit = size(state.zoom) > 0 ? plot / size(state.zoom) : 0;
 		for (const n of nodes)
 			drawFrame(n, unit);
@@ -434,7 +437,7 @@
 
 	// The root belongs in sight: at the bottom of a flame graph, at the top of an icicle.
 	function showRoot() {
-		window.scrollTo(0, state.icicle ? 0 : svg.getBoundingClientRect().height);
+		window.scrollTo(0, state.icicle ? 0 : height);
 	}
 	function keepHead() {
 		const top = Math.max(-svg.getBoundingClientRect().top, 0);

@@ -3,7 +3,7 @@
 # flamegraph.sh PERFSCOPE: the flamegraph command on good and bad input: exit codes, messages, and
 # pictures that an XML parser accepts.
 set -u
-perfscope=$1
+perfscope=$(realpath "$1")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0

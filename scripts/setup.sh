@@ -10,7 +10,7 @@ export PATH
 build='gcc=gcc pkg-config=pkg-config meson=meson ninja=ninja-build clang=clang llvm-strip=llvm
 	bpftool=bpftool libc6-dev libbpf-dev libelf-dev libdw-dev libiberty-dev libsqlite3-dev
 	libncurses-dev libyaml-dev libjansson-dev libcapstone-dev liblzma-dev zlib1g-dev libzstd-dev
-	libbz2-dev libcap-dev libseccomp-dev'
+	libbz2-dev libcap-dev libseccomp-dev xz=xz-utils'
 tests='redis-server=redis-server redis-benchmark=redis-tools sqlite3=sqlite3 tmux=tmux
 	chromium=chromium node=nodejs xmllint=libxml2-utils objdump=binutils python3=python3
 	fonts-dejavu-core g++=g++ zsh=zsh fish=fish groff=groff-base'

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "child.h"
+
+#include <malloc.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "mem.h"
+#include "protocol.h"
+#include "resolver.h"
+
+/* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal ends
+ * the child; the parent then knows which module it was. */
+#define SECONDS_A_RECORD 10
+
+struct file_service {
+	int socket;
+};
+
+struct module {
+	const struct resolver *resolver; /* NULL: not known yet */
+	void *state;                     /* NULL: nothing can be named */
+};
+
+struct child {
+	int socket;
+	struct file_service files;
+	struct child_progress *progress;
+	struct module *modules;
+	size_t count, capacity;
+	struct packet in, out;
+};
+
+static const struct resolver *const resolvers[MODULE_KINDS] = {
+	[MODULE_ELF] = &resolver_elf,
+	[MODULE_KERNEL] = &resolver_kernel,
+	[MODULE_PERF_MAP] = &resolver_perf_map,
+};
+
+int file_service_want(struct file_service *files, uint32_t module, enum wanted_kind kind, const void *name,
+		      size_t len)
+{
+	struct packet p = {.data = BUF_INIT};
+	struct file_wanted wanted = {.module = module, .kind = kind, .len = (uint32_t)len};
+	int fd = -1;
+
+	if (len > NAME_MAX_BYTES)
+		return -1;
+	buf_add(&p.data, &wanted, sizeof(wanted));
+	buf_add(&p.data, name, len);
+	if (packet_send(files->socket, &p) == 0 && packet_receive(files->socket, &p, true) == 0)
+		fd = packet_take_fd(&p);
+	packet_done(&p);
+	return fd;
+}
+
+static void flush(struct child *c)
+{
+	if (c->out.data.len && packet_send(c->socket, &c->out) < 0)
+		_exit(0); /* the parent is gone */
+	packet_reset(&c->out);
+}
+
+static struct module *module_slot(struct child *c, uint32_t id)
+{
+	while (id >= c->count) {
+		GROW(c->modules, c->count, c->capacity);
+		c->modules[c->count++] = (struct module){0};
+	}
+	return &c->modules[id];
+}
+
+static void on_module(struct child *c, const struct record *record)
+{
+	const struct record_module *r = (const void *)record;
+	struct module_request request = {.record = r, .fd = packet_take_fd(&c->in), .files = &c->files};
+	struct module *m = module_slot(c, r->module);
+
+	if (m->state)
+		m->resolver->free(m->state);
+	m->resolver = resolvers[r->kind];
+	m->state = m->resolver->load(&request);
+	struct record_module_info info = {
+		.head = {RECORD_MODULE_INFO, sizeof(info)}, .module = r->module,
+		.build_id_len = request.build_id_len, .symbols = request.symbols};
+	memcpy(info.build_id, request.build_id, sizeof(info.build_id));
+	buf_add(&c->out.data, &info, sizeof(info));
+}
+
+static void on_resolve(struct child *c, const struct record *record)
+{
+	const struct record_resolve *r = (const void *)record;
+	struct module *m = module_slot(c, r->module);
+	struct answer answer;
+
+	if (c->out.data.len > PACKET_MAX / 2)
+		flush(c);
+	answer_begin(&answer, &c->out, r->sequence);
+	if (m->state)
+		m->resolver->resolve(m->state, r->offset, &answer);
+	answer_end(&answer);
+}
+
+typedef void record_handler(struct child *c, const struct record *record);
+
+static record_handler *const handlers[RECORD_TYPES] = {
+	[RECORD_MODULE] = on_module,
+	[RECORD_RESOLVE] = on_resolve,
+};
+
+static void handle(struct child *c, const struct record *record)
+{
+	const uint32_t *module = (const void *)(record + 1); /* first in both kinds of record */
+	struct itimerval timer = {.it_value.tv_sec = SECONDS_A_RECORD};
+
+	c->progress->module = *module;
+	setitimer(ITIMER_PROF, &timer, NULL);
+	handlers[record->type](c, record);
+	c->progress->module = NO_MODULE;
+}
+
+static void report_usage(struct child *c)
+{
+	struct mallinfo2 info = mallinfo2();
+	struct record_usage usage = {.head = {RECORD_USAGE, sizeof(usage)},
+				     .bytes = info.uordblks + info.hblkhd};
+
+	buf_add(&c->out.data, &usage, sizeof(usage));
+}
+
+void child_run(int socket, int files, struct child_progress *progress)
+{
+	struct child c = {.socket = socket, .files.socket = files, .progress = progress,
+			  .in.data = BUF_INIT, .out.data = BUF_INIT};
+	struct record_hello hello = {.head = {RECORD_HELLO, sizeof(hello)}, .pid = getpid()};
+
+	buf_add(&c.out.data, &hello, sizeof(hello));
+	flush(&c);
+	while (packet_receive(socket, &c.in, true) == 0) {
+		const struct record *record;
+		size_t position = 0;
+
+		while ((record = packet_next(&c.in, &position)))
+			if (handlers[record->type])
+				handle(&c, record);
+		report_usage(&c);
+		flush(&c);
+	}
+	_exit(0);
+}

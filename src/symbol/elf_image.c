@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "elf_image.h"
+
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "mem.h"
+
+static int reject(struct elf_image *image, int r)
+{
+	elf_image_free(image);
+	return r;
+}
+
+static int inspect(struct elf_image *image, struct elf_image **ret)
+{
+	GElf_Ehdr header;
+	GElf_Shdr section;
+	const void *id;
+
+	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &header))
+		return reject(image, -ENOEXEC);
+	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
+		return reject(image, -ENOEXEC);
+	image->machine = header.e_machine;
+	ssize_t len = dwelf_elf_gnu_build_id(image->elf, &id);
+	if (len > 0) {
+		image->build_id_len = len < 20 ? (uint32_t)len : 20;
+		memcpy(image->build_id, id, image->build_id_len);
+	}
+	image->has_symtab = elf_image_section(image, ".symtab", &section) && section.sh_type == SHT_SYMTAB;
+	image->has_debug_info = (elf_image_section(image, ".debug_info", &section) ||
+				 elf_image_section(image, ".zdebug_info", &section)) &&
+				section.sh_type != SHT_NOBITS;
+	*ret = image;
+	return 0;
+}
+
+int elf_image_open(int fd, struct elf_image **ret)
+{
+	struct elf_image *image = xcalloc(1, sizeof(*image));
+
+	elf_version(EV_CURRENT);
+	image->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	/* The mapping is all that is needed; without one, libelf still reads from the file. */
+	if (image->elf && elf_cntl(image->elf, ELF_C_FDREAD) == 0)
+		elf_cntl(image->elf, ELF_C_FDDONE);
+	close(fd);
+	return inspect(image, ret);
+}
+
+int elf_image_from_memory(void *memory, size_t size, struct elf_image **ret)
+{
+	struct elf_image *image = xcalloc(1, sizeof(*image));
+
+	elf_version(EV_CURRENT);
+	image->memory = memory;
+	image->elf = elf_memory(memory, size);
+	return inspect(image, ret);
+}
+
+void elf_image_free(struct elf_image *image)
+{
+	if (!image)
+		return;
+	elf_end(image->elf);
+	free(image->memory);
+	free(image);
+}
+
+Elf_Scn *elf_image_section(const struct elf_image *image, const char *name, GElf_Shdr *ret_header)
+{
+	size_t names;
+
+	if (elf_getshdrstrndx(image->elf, &names) < 0)
+		return NULL;
+	for (Elf_Scn *s = elf_nextscn(image->elf, NULL); s; s = elf_nextscn(image->elf, s)) {
+		const char *text;
+
+		if (!gelf_getshdr(s, ret_header))
+			continue;
+		text = elf_strptr(image->elf, names, ret_header->sh_name);
+		if (text && !strcmp(text, name))
+			return s;
+	}
+	return NULL;
+}
+
+const void *elf_image_bytes(Elf_Scn *section, size_t *ret_size)
+{
+	Elf_Data *data = elf_rawdata(section, NULL);
+
+	if (!data || !data->d_buf || !data->d_size)
+		return NULL;
+	*ret_size = data->d_size;
+	return data->d_buf;
+}

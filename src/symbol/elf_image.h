@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One ELF file as libelf sees it, and what perfscope wants from it. Runs in the child only: the
+ * file is other people's, and may shrink while it is mapped. */
+#pragma once
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "table.h"
+
+struct elf_image {
+	Elf *elf;
+	void *memory; /* of an image that was unpacked, else NULL */
+	uint16_t machine;
+	uint8_t build_id[20];
+	uint32_t build_id_len; /* 0: none */
+	bool has_symtab;       /* not only .dynsym */
+	bool has_debug_info;
+};
+
+/* The image takes the descriptor, and the second form the malloc'd memory, also on error. */
+int elf_image_open(int fd, struct elf_image **ret);
+int elf_image_from_memory(void *memory, size_t size, struct elf_image **ret);
+void elf_image_free(struct elf_image *image);
+
+/* The section of that name with its header; NULL if there is none. */
+Elf_Scn *elf_image_section(const struct elf_image *image, const char *name, GElf_Shdr *ret_header);
+/* Its bytes as they are in the file; NULL if it has none. */
+const void *elf_image_bytes(Elf_Scn *section, size_t *ret_size);
+
+/* The table reads names from the image afterwards: the image must live as long. */
+void elf_symbols_add(const struct elf_image *image, struct table *table);
+void elf_plt_add(const struct elf_image *image, struct table *table); /* name@plt for linkage stubs */
+/* .gnu_debugdata: the symbol table that distributions pack into stripped files. */
+int elf_debugdata_open(const struct elf_image *image, struct elf_image **ret);
+
+DEFINE_CLEANUP(struct elf_image *, elf_image_free)

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "modules.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "hash.h"
+#include "intern.h"
+#include "mem.h"
+#include "module_file.h"
+
+#define RETRY_NS NS_PER_S
+#define OPEN_MAX_FDS 128 /* opened ahead of their turn, so that processes may exit meanwhile */
+
+/* Together with the path: what tells one module from another. No padding, unused fields are zero. */
+struct key {
+	uint32_t kind, pid;
+	uint32_t dev_major, dev_minor;
+	uint64_t inode, generation;
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t build_id_len;
+};
+
+struct modules {
+	struct intern *keys;   /* key and path -> index in ids */
+	uint32_t *ids;         /* the current module of that key */
+	size_t key_count, key_capacity;
+	struct module *items;
+	size_t count, capacity;
+	unsigned open_fds;
+	struct symbolizer_stats *stats;
+};
+
+struct modules *modules_new(struct symbolizer_stats *stats)
+{
+	struct modules *m = xcalloc(1, sizeof(*m));
+
+	m->keys = intern_new();
+	m->stats = stats;
+	return m;
+}
+
+void modules_free(struct modules *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->items[i].fd >= 0)
+			close(m->items[i].fd);
+		free((char *)(uintptr_t)m->items[i].mapping.path);
+	}
+	intern_free(m->keys);
+	free(m->ids);
+	free(m->items);
+	free(m);
+}
+
+struct module *modules_get(const struct modules *m, uint32_t id)
+{
+	return id < m->count ? &m->items[id] : NULL;
+}
+
+static int open_file(const struct module *module)
+{
+	switch (module->kind) {
+	case MODULE_KERNEL:
+		return module_file_kallsyms();
+	case MODULE_PERF_MAP:
+		return module_file_perf_map(module->mapping.pid);
+	default:
+		return *module->mapping.path ? module_file_elf(&module->mapping) : module_file_vdso();
+	}
+}
+
+static void open_module(struct modules *m, struct module *module)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (module->fd >= 0 || now < module->retry_ns)
+		return;
+	module->fd = open_file(module);
+	if (module->fd >= 0) {
+		m->open_fds++;
+		m->stats->opened++;
+		return;
+	}
+	module->fd = -1;
+	module->retry_ns = now + RETRY_NS;
+	m->stats->open_failed++;
+}
+
+static uint32_t add_module(struct modules *m, enum module_kind kind, const struct symbol_mapping *mapping)
+{
+	GROW(m->items, m->count, m->capacity);
+	struct module *module = &m->items[m->count];
+	*module = (struct module){.kind = kind, .mapping = *mapping, .fd = -1};
+	module->mapping.path = xstrdup(mapping->path);
+	m->stats->modules++;
+	return (uint32_t)m->count++;
+}
+
+static uint32_t find_or_add(struct modules *m, enum module_kind kind, const struct key *key,
+			    const struct symbol_mapping *mapping)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	bool is_new;
+
+	buf_add(&text, key, sizeof(*key));
+	buf_addstr(&text, mapping->path);
+	uint32_t index = intern_id(m->keys, text.data, text.len, &is_new);
+	if (is_new) {
+		GROW(m->ids, m->key_count, m->key_capacity);
+		m->ids[m->key_count++] = add_module(m, kind, mapping);
+	}
+	struct module *module = &m->items[m->ids[index]];
+	/* It could not be opened through one process, or that one is gone: perhaps through this one. */
+	if (!is_new && module->fd < 0 && !module->with_child && mapping->pid != module->mapping.pid) {
+		char *path = xstrdup(mapping->path);
+
+		free((char *)(uintptr_t)module->mapping.path);
+		module->mapping = *mapping;
+		module->mapping.path = path;
+		module->retry_ns = 0;
+	}
+	if (!module->with_child && module_usable(module) && m->open_fds < OPEN_MAX_FDS)
+		open_module(m, module);
+	return m->ids[index];
+}
+
+uint32_t modules_kernel(struct modules *m)
+{
+	return find_or_add(m, MODULE_KERNEL, &(struct key){.kind = MODULE_KERNEL},
+			   &(struct symbol_mapping){.path = ""});
+}
+
+uint32_t modules_vdso(struct modules *m)
+{
+	return find_or_add(m, MODULE_ELF, &(struct key){.kind = MODULE_ELF}, &(struct symbol_mapping){.path = ""});
+}
+
+uint32_t modules_perf_map(struct modules *m, pid_t pid)
+{
+	return find_or_add(m, MODULE_PERF_MAP, &(struct key){.kind = MODULE_PERF_MAP, .pid = (uint32_t)pid},
+			   &(struct symbol_mapping){.pid = pid, .path = ""});
+}
+
+uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping)
+{
+	struct symbol_mapping copy = *mapping;
+	struct key key = {
+		.kind = MODULE_ELF, .dev_major = mapping->dev_major, .dev_minor = mapping->dev_minor,
+		.inode = mapping->inode, .generation = mapping->inode_generation};
+
+	if (copy.build_id_len > BUILD_ID_MAX)
+		copy.build_id_len = BUILD_ID_MAX;
+	key.build_id_len = (uint32_t)copy.build_id_len;
+	memcpy(key.build_id, copy.build_id, copy.build_id_len);
+	/* Without an inode or a build id a path says something only within its process. */
+	if (!key.inode && !key.build_id_len)
+		key.pid = (uint32_t)mapping->pid;
+	return find_or_add(m, MODULE_ELF, &key, &copy);
+}
+
+void modules_forget_process(struct modules *m, pid_t pid)
+{
+	struct key key = {.kind = MODULE_PERF_MAP, .pid = (uint32_t)pid};
+	uint32_t index;
+
+	/* Questions about the old module may still be due: it stays, and the key gets a new one. */
+	if (intern_find(m->keys, &key, sizeof(key), &index))
+		m->ids[index] = add_module(m, MODULE_PERF_MAP, &(struct symbol_mapping){.pid = pid, .path = ""});
+}
+
+void modules_lost(struct modules *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		m->items[i].with_child = false;
+}
+
+bool module_usable(const struct module *module)
+{
+	return module->strikes < STRIKES_MAX;
+}
+
+int modules_take_fd(struct modules *m, struct module *module)
+{
+	int fd;
+
+	open_module(m, module);
+	fd = module->fd;
+	if (fd < 0)
+		return -ENOENT;
+	module->fd = -1;
+	m->open_fds--;
+	return fd;
+}
+
+static int wanted_build_id(const struct module *module, const char *name, size_t len)
+{
+	return module_file_by_build_id(module->mapping.pid, (const uint8_t *)name, len);
+}
+
+static int wanted_debuglink(const struct module *module, const char *name, size_t len)
+{
+	return module_file_by_debuglink(module->mapping.pid, module->mapping.path, name, len);
+}
+
+static int wanted_altlink(const struct module *module, const char *name, size_t len)
+{
+	return module_file_by_altlink(module->mapping.pid, name, len);
+}
+
+int module_open_wanted(const struct module *module, uint32_t kind, const char *name, size_t len)
+{
+	static int (*const openers[WANTED_KINDS])(const struct module *, const char *, size_t) = {
+		[WANTED_BUILD_ID] = wanted_build_id,
+		[WANTED_DEBUGLINK] = wanted_debuglink,
+		[WANTED_ALTLINK] = wanted_altlink,
+	};
+
+	return kind < WANTED_KINDS && module->kind == MODULE_ELF ? openers[kind](module, name, len) : -EINVAL;
+}

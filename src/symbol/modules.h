@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the parent knows about each module: how to find its file again, and how it has fared. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol.h"
+#include "symbolizer.h"
+
+enum { STRIKES_MAX = 2 };
+
+struct module {
+	enum module_kind kind;
+	struct symbol_mapping mapping; /* with its own copy of the path; an empty path is the vDSO */
+	int fd;                /* opened, and not yet with a child; -1 */
+	bool with_child;       /* the child that runs has it */
+	uint64_t retry_ns;     /* it could not be opened: not again before */
+	uint8_t strikes;       /* children that died over it */
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t build_id_len;
+};
+
+struct modules;
+
+struct modules *modules_new(struct symbolizer_stats *stats);
+void modules_free(struct modules *m);
+/* Each returns the id. */
+uint32_t modules_kernel(struct modules *m);
+uint32_t modules_vdso(struct modules *m);
+uint32_t modules_perf_map(struct modules *m, pid_t pid);
+uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping);
+void modules_lost(struct modules *m); /* the child is gone, and what it had */
+void modules_forget_process(struct modules *m, pid_t pid);
+struct module *modules_get(const struct modules *m, uint32_t id); /* NULL: no such id */
+
+bool module_usable(const struct module *module); /* may still be asked */
+/* Its file, now the caller's; negative errno if there is none, for now or for ever. */
+int modules_take_fd(struct modules *m, struct module *module);
+/* A debug file that the child wants: a descriptor or a negative errno. */
+int module_open_wanted(const struct module *module, uint32_t kind, const char *name, size_t len);
+
+DEFINE_CLEANUP(struct modules *, modules_free)

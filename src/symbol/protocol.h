@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the symbolizer and its child say to each other, and how it is packed.
+ *
+ * A packet is one message of a SOCK_SEQPACKET socket: records one after the other, each a multiple
+ * of 8 bytes. There are two sockets. On the first the parent sends modules and questions, and the
+ * child answers questions strictly in their order. On the second the child asks for one file
+ * at a time and waits for it. Both ends run on one machine and come from one binary, so records are
+ * plain structs; but the parent trusts nothing that comes from the child. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+
+enum {
+	PACKET_MAX = 64 * 1024,
+	PACKET_FDS = 16,
+	NAME_MAX_BYTES = 4096, /* longer names are cut */
+	ANSWER_SYMBOLS = 64,   /* inlined frames at one address */
+	BUILD_ID_MAX = 20,
+	NO_MODULE = UINT32_MAX,
+};
+
+enum record_type {
+	RECORD_MODULE,  /* to the child, with one descriptor */
+	RECORD_RESOLVE, /* to the child, answered by RECORD_ANSWER */
+	RECORD_HELLO,   /* from here on to the parent */
+	RECORD_MODULE_INFO,
+	RECORD_ANSWER,
+	RECORD_USAGE,
+	RECORD_TYPES,
+};
+
+enum module_kind { MODULE_ELF, MODULE_KERNEL, MODULE_PERF_MAP, MODULE_KINDS };
+
+struct record {
+	uint32_t type;
+	uint32_t size; /* with this header and the padding */
+};
+
+struct record_module {
+	struct record head;
+	uint32_t module;
+	uint8_t kind; /* enum module_kind */
+	bool source_lines;
+	bool inlined;
+	uint8_t build_id_len; /* 0: any file will do */
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t reserved;
+};
+
+struct record_resolve {
+	struct record head;
+	uint32_t module;
+	uint32_t sequence;
+	uint64_t offset;
+};
+
+struct record_hello {
+	struct record head;
+	int64_t pid;
+};
+
+struct record_module_info {
+	struct record head;
+	uint32_t module;
+	uint32_t build_id_len;
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t symbols;
+};
+
+struct record_usage {
+	struct record head;
+	uint64_t bytes; /* of memory that the child has allocated */
+};
+
+/* Followed by `count` answer_symbols, each followed by its strings without NUL, padded to 8. */
+struct record_answer {
+	struct record head;
+	uint32_t sequence;
+	uint32_t count;
+};
+
+struct answer_symbol {
+	uint64_t start, size;
+	uint32_t line;
+	uint16_t name_len, file_len;
+	uint8_t inlined;
+	uint8_t reserved[7];
+};
+
+/* The file socket: one question, one answer with a descriptor or without. */
+enum wanted_kind { WANTED_BUILD_ID, WANTED_DEBUGLINK, WANTED_ALTLINK, WANTED_KINDS };
+
+struct file_wanted {
+	uint32_t module;
+	uint32_t kind;
+	uint32_t len; /* of the bytes that follow: a build id, or a name */
+};
+
+static inline size_t record_padded(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
+
+struct packet {
+	struct buf data;
+	int fds[PACKET_FDS];
+	unsigned fd_count;
+};
+
+void packet_reset(struct packet *p); /* closes its descriptors */
+void packet_done(struct packet *p);
+/* 0, -EAGAIN (only on a non-blocking socket), or the error of a peer that is gone. */
+int packet_send(int socket, const struct packet *p);
+/* Replaces the packet; `wait` false: -EAGAIN if there is none. -EPIPE at the end of the stream. */
+int packet_receive(int socket, struct packet *p, bool wait);
+int packet_take_fd(struct packet *p); /* the next descriptor, now the caller's, or -1 */
+/* Walk: *position starts at 0. NULL at the end, or when the rest is malformed (then *position is not
+ * the packet's length). The record has at least the size that its type needs. */
+const struct record *packet_next(const struct packet *p, size_t *position);

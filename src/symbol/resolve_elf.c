@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "resolver.h"
+
+#include <elfutils/libdwelf.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "debug_lines.h"
+#include "elf_image.h"
+#include "mem.h"
+
+#define SEGMENTS_MAX 64
+
+struct segment {
+	uint64_t offset, size, address;
+};
+
+struct elf_module {
+	struct elf_image *main, *packed, *debug; /* the file, its .gnu_debugdata, its debug file */
+	struct elf_image *alt;                   /* what dwz moved out of the debug file */
+	Dwarf *alt_dwarf;
+	struct table *table;
+	struct debug_lines *lines;
+	bool inlined;
+	struct segment segments[SEGMENTS_MAX];
+	size_t segment_count;
+};
+
+static void elf_module_free(void *state)
+{
+	struct elf_module *m = state;
+
+	if (!m)
+		return;
+	debug_lines_free(m->lines);
+	dwarf_end(m->alt_dwarf);
+	table_free(m->table);
+	elf_image_free(m->alt);
+	elf_image_free(m->debug);
+	elf_image_free(m->packed);
+	elf_image_free(m->main);
+	free(m);
+}
+
+static void read_segments(struct elf_module *m)
+{
+	size_t count;
+
+	if (elf_getphdrnum(m->main->elf, &count) < 0)
+		return;
+	for (size_t i = 0; i < count && i < UINT16_MAX && m->segment_count < SEGMENTS_MAX; i++) {
+		GElf_Phdr p;
+
+		if (!gelf_getphdr(m->main->elf, (int)i, &p) || p.p_type != PT_LOAD || !(p.p_flags & PF_X))
+			continue;
+		m->segments[m->segment_count++] = (struct segment){p.p_offset, p.p_filesz, p.p_vaddr};
+	}
+}
+
+static const struct segment *segment_at(const struct elf_module *m, uint64_t offset)
+{
+	for (size_t i = 0; i < m->segment_count; i++)
+		if (offset - m->segments[i].offset < m->segments[i].size)
+			return &m->segments[i];
+	return NULL;
+}
+
+static bool same_id(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	return a_len == b_len && !memcmp(a, b, a_len);
+}
+
+static struct elf_image *debug_by_build_id(struct elf_module *m, struct module_request *request)
+{
+	struct elf_image *debug;
+	int fd;
+
+	if (!m->main->build_id_len)
+		return NULL;
+	fd = file_service_want(request->files, request->record->module, WANTED_BUILD_ID, m->main->build_id,
+			       m->main->build_id_len);
+	if (fd < 0 || elf_image_open(fd, &debug) < 0)
+		return NULL;
+	if (same_id(debug->build_id, debug->build_id_len, m->main->build_id, m->main->build_id_len))
+		return debug;
+	elf_image_free(debug);
+	return NULL;
+}
+
+static struct elf_image *debug_by_link(struct elf_module *m, struct module_request *request)
+{
+	GElf_Word crc;
+	const char *name = dwelf_elf_gnu_debuglink(m->main->elf, &crc);
+	struct elf_image *debug;
+	size_t size;
+
+	if (!name)
+		return NULL;
+	int fd = file_service_want(request->files, request->record->module, WANTED_DEBUGLINK, name, strlen(name));
+	if (fd < 0 || elf_image_open(fd, &debug) < 0)
+		return NULL;
+	const char *bytes = elf_rawfile(debug->elf, &size);
+	if (bytes && crc32_z(0, (const Bytef *)bytes, size) == crc)
+		return debug;
+	elf_image_free(debug);
+	return NULL;
+}
+
+static void open_alt(struct elf_module *m, struct module_request *request, Elf *elf)
+{
+	_cleanup_(dwarf_endp) Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	const char *name;
+	const void *id;
+	ssize_t id_len = dwarf ? dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) : 0;
+
+	if (id_len <= 0)
+		return;
+	int fd = file_service_want(request->files, request->record->module, WANTED_ALTLINK, name, strlen(name));
+	if (fd < 0 || elf_image_open(fd, &m->alt) < 0)
+		return;
+	if (same_id(m->alt->build_id, m->alt->build_id_len, id, (size_t)id_len))
+		m->alt_dwarf = dwarf_begin_elf(m->alt->elf, DWARF_C_READ, NULL);
+}
+
+static void read_lines(struct elf_module *m, struct module_request *request)
+{
+	struct elf_image *image = m->debug && m->debug->has_debug_info ? m->debug : m->main;
+
+	if (!image->has_debug_info)
+		return;
+	open_alt(m, request, image->elf);
+	m->lines = debug_lines_new(image->elf, m->alt_dwarf);
+}
+
+static void read_symbols(struct elf_module *m)
+{
+	m->table = table_new();
+	elf_symbols_add(m->main, m->table);
+	if (!m->main->has_symtab && elf_debugdata_open(m->main, &m->packed) == 0)
+		elf_symbols_add(m->packed, m->table);
+	if (m->debug)
+		elf_symbols_add(m->debug, m->table);
+	elf_plt_add(m->main, m->table);
+	table_finish(m->table);
+}
+
+static void *elf_load(struct module_request *request)
+{
+	const struct record_module *record = request->record;
+	bool lines = record->source_lines || record->inlined;
+	struct elf_image *image;
+
+	if (request->fd < 0 || elf_image_open(request->fd, &image) < 0)
+		return NULL;
+	/* Another file now stands under the name: no name at all is better than a wrong one. */
+	if (record->build_id_len && !same_id(record->build_id, record->build_id_len, image->build_id,
+					     image->build_id_len)) {
+		elf_image_free(image);
+		return NULL;
+	}
+	struct elf_module *m = xcalloc(1, sizeof(*m));
+	m->main = image;
+	m->inlined = record->inlined;
+	read_segments(m);
+	if (!image->has_symtab || (lines && !image->has_debug_info)) {
+		m->debug = debug_by_build_id(m, request);
+		if (!m->debug)
+			m->debug = debug_by_link(m, request);
+	}
+	read_symbols(m);
+	if (lines)
+		read_lines(m, request);
+	memcpy(request->build_id, image->build_id, sizeof(request->build_id));
+	request->build_id_len = image->build_id_len;
+	request->symbols = table_count(m->table);
+	return m;
+}
+
+struct naming {
+	struct answer *answer;
+	struct found function; /* of the symbol table, for the outermost frame */
+	bool function_known, answered;
+};
+
+static void add_frame(void *arg, const struct debug_frame *frame, bool inlined)
+{
+	struct naming *n = arg;
+	struct found f = inlined ? (struct found){.inlined = true} : n->function;
+
+	f.file = frame->file;
+	f.line = frame->line;
+	if (inlined || !n->function_known) {
+		if (!frame->function)
+			return;
+		f.name = frame->function;
+		f.name_len = strlen(frame->function);
+	}
+	answer_add(n->answer, &f);
+	n->answered = n->answered || !inlined;
+}
+
+static void elf_resolve(void *state, uint64_t offset, struct answer *answer)
+{
+	struct elf_module *m = state;
+	const struct segment *segment = segment_at(m, offset);
+	struct naming n = {.answer = answer};
+	struct table_hit hit;
+
+	if (!segment)
+		return;
+	uint64_t address = offset - segment->offset + segment->address;
+	if (table_find(m->table, address, &hit)) {
+		n.function_known = true;
+		n.function = (struct found){
+			.name = hit.name, .name_len = hit.name_len, .size = hit.size,
+			.start = hit.start - segment->address + segment->offset};
+	}
+	if (m->lines)
+		debug_lines_find(m->lines, address, m->inlined, add_frame, &n);
+	if (n.function_known && !n.answered)
+		answer_add(answer, &n.function);
+}
+
+const struct resolver resolver_elf = {elf_load, elf_resolve, elf_module_free};

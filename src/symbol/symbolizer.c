@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolizer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "escape.h"
+#include "fail.h"
+#include "mem.h"
+#include "modules.h"
+#include "protocol.h"
+#include "zygote.h"
+
+#define QUEUE_MAX (1u << 18)
+#define BATCH (PACKET_MAX / 2)        /* questions sent at once, in bytes */
+#define HANG_NS (60 * NS_PER_S)       /* no sign of life for so long, although something is due */
+#define RESTART_BURST 8               /* children started in a row; then one a RESTART_NS */
+#define RESTART_NS (5 * NS_PER_S)
+#define CHILD_MEMORY (256ull << 20)   /* more than that, and the next idle moment brings a fresh child */
+#define PACKETS_A_TURN 64             /* the capture has other things to do, too */
+#define CHILD_MODULES 4096            /* each holds a descriptor or a mapping */
+
+struct question {
+	uint64_t offset;
+	uint32_t module;
+	uint32_t frame;
+	bool hopeless; /* not sent: to be answered without a name */
+};
+
+struct symbolizer {
+	struct symbolizer_options options;
+	struct symbolizer_stats stats;
+	struct zygote zygote;
+	struct modules *modules;
+	/* The queue counts up for ever: answered < sent <= asked; an element is at its number modulo size. */
+	struct question *queue;
+	size_t queue_size; /* a power of two */
+	uint64_t answered, sent, asked;
+	/* The child that runs, if socket >= 0. */
+	int socket, files;
+	uint32_t modules_sent;
+	uint64_t heard_ns;  /* when it last gave a sign of life, or was first asked */
+	struct packet out;  /* does not fit into the socket yet */
+	struct packet in;
+	bool polls_writable;
+	double restarts_left;
+	uint64_t restarts_counted_ns;
+	int epoll, timer;
+	bool timer_runs;
+	struct buf text; /* of the answer that is being handed over */
+};
+
+static void watch(struct symbolizer *s, int fd, int operation, uint32_t events)
+{
+	epoll_ctl(s->epoll, operation, fd, &(struct epoll_event){.events = events, .data.fd = fd});
+}
+
+static void disconnect(struct symbolizer *s)
+{
+	packet_reset(&s->out);
+	modules_lost(s->modules);
+	if (s->socket < 0)
+		return;
+	close(s->socket);
+	close(s->files);
+	s->socket = s->files = -1;
+	s->stats.child_pid = 0;
+}
+
+static bool may_start(struct symbolizer *s)
+{
+	uint64_t now = clock_mono_ns();
+
+	s->restarts_left += (double)(now - s->restarts_counted_ns) / (double)RESTART_NS;
+	s->restarts_counted_ns = now;
+	if (s->restarts_left > RESTART_BURST)
+		s->restarts_left = RESTART_BURST;
+	if (s->restarts_left < 1)
+		return false;
+	s->restarts_left--;
+	return true;
+}
+
+static void connect_child(struct symbolizer *s)
+{
+	if (s->socket >= 0 || !may_start(s) || zygote_spawn(&s->zygote, &s->socket, &s->files) < 0)
+		return;
+	s->modules_sent = 0;
+	s->polls_writable = false;
+	s->heard_ns = clock_mono_ns();
+	watch(s, s->socket, EPOLL_CTL_ADD, EPOLLIN);
+	watch(s, s->files, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+/* What was sent and not answered is sent again, except about the module that it died over twice. */
+static void child_lost(struct symbolizer *s)
+{
+	struct module *module = modules_get(s->modules, s->zygote.progress->module);
+
+	disconnect(s);
+	s->stats.restarts++;
+	if (module && module->strikes < STRIKES_MAX && ++module->strikes == STRIKES_MAX)
+		s->stats.poisoned++;
+	s->sent = s->answered;
+	connect_child(s);
+}
+
+static struct question *question_at(struct symbolizer *s, uint64_t number)
+{
+	return &s->queue[number & (s->queue_size - 1)];
+}
+
+/* True if the child has the module, or will by this packet. */
+static bool provide_module(struct symbolizer *s, uint32_t id, struct module *module)
+{
+	struct record_module record = {
+		.head = {RECORD_MODULE, sizeof(record)}, .module = id, .kind = (uint8_t)module->kind,
+		.source_lines = s->options.source_lines, .inlined = s->options.inlined,
+		.build_id_len = (uint8_t)module->mapping.build_id_len};
+
+	if (module->with_child)
+		return true;
+	int fd = modules_take_fd(s->modules, module);
+	if (fd < 0)
+		return false;
+	memcpy(record.build_id, module->mapping.build_id, sizeof(record.build_id));
+	buf_add(&s->out.data, &record, sizeof(record));
+	s->out.fds[s->out.fd_count++] = fd;
+	module->with_child = true;
+	s->modules_sent++;
+	return true;
+}
+
+static void fill_packet(struct symbolizer *s)
+{
+	while (s->sent < s->asked && s->out.data.len < BATCH && s->out.fd_count < PACKET_FDS) {
+		struct question *q = question_at(s, s->sent);
+		struct module *module = modules_get(s->modules, q->module);
+		struct record_resolve record = {
+			.head = {RECORD_RESOLVE, sizeof(record)}, .module = q->module,
+			.sequence = (uint32_t)s->sent, .offset = q->offset};
+
+		q->hopeless = !module_usable(module) || !provide_module(s, q->module, module);
+		if (!q->hopeless)
+			buf_add(&s->out.data, &record, sizeof(record));
+		s->sent++;
+	}
+}
+
+static void poll_writable(struct symbolizer *s, bool wanted)
+{
+	if (s->socket < 0 || s->polls_writable == wanted)
+		return;
+	s->polls_writable = wanted;
+	watch(s, s->socket, EPOLL_CTL_MOD, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void send_questions(struct symbolizer *s)
+{
+	int r = 0;
+
+	while (s->socket >= 0 && r == 0) {
+		if (!s->out.data.len)
+			fill_packet(s);
+		if (!s->out.data.len)
+			break;
+		r = packet_send(s->socket, &s->out);
+		if (r == 0)
+			packet_reset(&s->out);
+	}
+	poll_writable(s, s->out.data.len || s->sent < s->asked);
+}
+
+static void answer(struct symbolizer *s, const struct symbol *symbols, size_t count)
+{
+	uint32_t frame = question_at(s, s->answered)->frame;
+
+	s->answered++;
+	if (count)
+		s->stats.named++;
+	else
+		s->stats.unnamed++;
+	s->options.handler(s->options.arg, frame, symbols, count);
+}
+
+static void answer_hopeless(struct symbolizer *s)
+{
+	if (s->socket < 0)
+		for (; s->sent < s->asked; s->sent++)
+			question_at(s, s->sent)->hopeless = true;
+	while (s->answered < s->sent && question_at(s, s->answered)->hopeless)
+		answer(s, NULL, 0);
+}
+
+/* Text of the answer goes into s->text, which moves while it grows: offsets first, pointers later. */
+static size_t keep_text(struct symbolizer *s, const char *text, size_t len)
+{
+	size_t at = s->text.len;
+	const char *nul = memchr(text, 0, len);
+
+	escape_utf8(&s->text, text, nul ? (size_t)(nul - text) : len);
+	buf_addch(&s->text, 0);
+	return at;
+}
+
+static bool decode_symbols(struct symbolizer *s, const struct record_answer *r, struct symbol *symbols)
+{
+	const char *p = (const char *)(r + 1), *end = (const char *)r + r->head.size;
+	size_t names[ANSWER_SYMBOLS], files[ANSWER_SYMBOLS];
+
+	buf_reset(&s->text);
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct answer_symbol a;
+
+		if ((size_t)(end - p) < sizeof(a))
+			return false;
+		memcpy(&a, p, sizeof(a));
+		p += sizeof(a);
+		size_t text = record_padded((size_t)a.name_len + a.file_len);
+		if ((size_t)(end - p) < text)
+			return false;
+		names[i] = keep_text(s, p, a.name_len);
+		files[i] = a.file_len ? keep_text(s, p + a.name_len, a.file_len) : SIZE_MAX;
+		symbols[i] = (struct symbol){
+			.line = a.line, .start = a.start, .size = a.size, .inlined = a.inlined};
+		p += text;
+	}
+	for (uint32_t i = 0; i < r->count; i++) {
+		symbols[i].name = s->text.data + names[i];
+		symbols[i].file = files[i] == SIZE_MAX ? NULL : s->text.data + files[i];
+	}
+	return true;
+}
+
+typedef bool record_handler(struct symbolizer *s, const struct record *record); /* false: malformed */
+
+static bool on_hello(struct symbolizer *s, const struct record *record)
+{
+	s->stats.child_pid = (pid_t)((const struct record_hello *)(const void *)record)->pid;
+	return true;
+}
+
+static bool on_module_info(struct symbolizer *s, const struct record *record)
+{
+	const struct record_module_info *r = (const void *)record;
+	struct module *module = modules_get(s->modules, r->module);
+
+	if (!module || r->build_id_len > BUILD_ID_MAX)
+		return false;
+	module->build_id_len = r->build_id_len;
+	memcpy(module->build_id, r->build_id, r->build_id_len);
+	return true;
+}
+
+static bool on_answer(struct symbolizer *s, const struct record *record)
+{
+	const struct record_answer *r = (const void *)record;
+	struct symbol symbols[ANSWER_SYMBOLS];
+
+	answer_hopeless(s);
+	if (s->answered == s->sent || r->sequence != (uint32_t)s->answered || r->count > ANSWER_SYMBOLS ||
+	    !decode_symbols(s, r, symbols))
+		return false;
+	answer(s, symbols, r->count);
+	return true;
+}
+
+static bool on_usage(struct symbolizer *s, const struct record *record)
+{
+	s->stats.child_bytes = ((const struct record_usage *)(const void *)record)->bytes;
+	return true;
+}
+
+static bool handle_packet(struct symbolizer *s)
+{
+	static record_handler *const handlers[RECORD_TYPES] = {
+		[RECORD_HELLO] = on_hello,
+		[RECORD_MODULE_INFO] = on_module_info,
+		[RECORD_ANSWER] = on_answer,
+		[RECORD_USAGE] = on_usage,
+	};
+	const struct record *record;
+	size_t position = 0;
+
+	while ((record = packet_next(&s->in, &position)))
+		if (!handlers[record->type] || !handlers[record->type](s, record))
+			return false;
+	return position == s->in.data.len;
+}
+
+static void receive_answers(struct symbolizer *s)
+{
+	for (int i = 0; i < PACKETS_A_TURN && s->socket >= 0; i++) {
+		int r = packet_receive(s->socket, &s->in, false);
+
+		if (r == -EAGAIN)
+			return;
+		s->heard_ns = clock_mono_ns();
+		if (r < 0 || !handle_packet(s))
+			child_lost(s);
+	}
+}
+
+static void serve_file(struct symbolizer *s)
+{
+	struct packet reply = {.data = BUF_INIT};
+	struct file_wanted wanted = {.module = NO_MODULE};
+	size_t len = s->in.data.len;
+	int fd = -1;
+
+	if (len >= sizeof(wanted))
+		memcpy(&wanted, s->in.data.data, sizeof(wanted));
+	struct module *module = modules_get(s->modules, wanted.module);
+	if (module && wanted.len == len - sizeof(wanted))
+		fd = module_open_wanted(module, wanted.kind, s->in.data.data + sizeof(wanted), wanted.len);
+	buf_addch(&reply.data, fd >= 0);
+	if (fd >= 0)
+		reply.fds[reply.fd_count++] = fd;
+	packet_send(s->files, &reply);
+	packet_done(&reply);
+	s->heard_ns = clock_mono_ns();
+}
+
+static void serve_files(struct symbolizer *s)
+{
+	for (int i = 0; i < PACKETS_A_TURN && s->files >= 0; i++) {
+		int r = packet_receive(s->files, &s->in, false);
+
+		if (r == -EAGAIN)
+			return;
+		if (r < 0)
+			child_lost(s);
+		else
+			serve_file(s);
+	}
+}
+
+/* A child that has grown too large is replaced while nothing is due; modules go to the new one as they
+ * are asked for. */
+static void keep_child_small(struct symbolizer *s)
+{
+	if (s->socket < 0 || s->answered != s->asked)
+		return;
+	if (s->stats.child_bytes > CHILD_MEMORY || s->modules_sent > CHILD_MODULES) {
+		disconnect(s);
+		s->stats.child_bytes = 0;
+	}
+}
+
+static void run_timer(struct symbolizer *s)
+{
+	bool wanted = s->answered != s->asked;
+	struct itimerspec when = {0};
+
+	if (s->timer_runs == wanted)
+		return;
+	if (wanted)
+		when.it_value.tv_sec = when.it_interval.tv_sec = 1;
+	timerfd_settime(s->timer, 0, &when, NULL);
+	s->timer_runs = wanted;
+}
+
+int symbolizer_dispatch(struct symbolizer *s)
+{
+	uint64_t expirations;
+
+	if (read(s->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		return -errno;
+	serve_files(s);
+	receive_answers(s);
+	if (s->answered != s->asked) {
+		if (s->socket >= 0 && clock_mono_ns() - s->heard_ns > HANG_NS)
+			child_lost(s);
+		connect_child(s);
+	}
+	send_questions(s);
+	answer_hopeless(s);
+	keep_child_small(s);
+	run_timer(s);
+	return 0;
+}
+
+int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame)
+{
+	if (module < 0 || !modules_get(s->modules, (uint32_t)module))
+		return -ENOENT;
+	if (s->asked - s->answered == QUEUE_MAX)
+		return -EAGAIN;
+	if (s->asked - s->answered == s->queue_size) {
+		struct question *larger = xmalloc(2 * s->queue_size * sizeof(*larger));
+
+		for (uint64_t i = s->answered; i < s->asked; i++)
+			larger[i & (2 * s->queue_size - 1)] = *question_at(s, i);
+		free(s->queue);
+		s->queue = larger;
+		s->queue_size *= 2;
+	}
+	if (s->asked == s->answered)
+		s->heard_ns = clock_mono_ns();
+	*question_at(s, s->asked++) = (struct question){.offset = offset, .module = (uint32_t)module, .frame = frame};
+	s->stats.requests++;
+	connect_child(s);
+	poll_writable(s, true);
+	run_timer(s);
+	return 0;
+}
+
+void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns)
+{
+	uint64_t start = clock_mono_ns(), now = start;
+	struct pollfd wait = {.fd = s->epoll, .events = POLLIN};
+
+	while (s->answered != s->asked && now - start < timeout_ns && symbolizer_dispatch(s) >= 0) {
+		if (s->answered == s->asked)
+			return;
+		uint64_t left_ms = (timeout_ns - (now - start)) / NS_PER_MS + 1;
+		poll(&wait, 1, left_ms < 1000 ? (int)left_ms : 1000);
+		now = clock_mono_ns();
+	}
+}
+
+int symbolizer_kernel(struct symbolizer *s)
+{
+	return (int)modules_kernel(s->modules);
+}
+
+int symbolizer_vdso(struct symbolizer *s)
+{
+	return (int)modules_vdso(s->modules);
+}
+
+int symbolizer_perf_map(struct symbolizer *s, pid_t pid)
+{
+	return (int)modules_perf_map(s->modules, pid);
+}
+
+int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m)
+{
+	if (!m->path || !*m->path)
+		return -EINVAL;
+	return (int)modules_elf(s->modules, m);
+}
+
+void symbolizer_forget_process(struct symbolizer *s, pid_t pid)
+{
+	modules_forget_process(s->modules, pid);
+}
+
+bool symbolizer_module_build_id(const struct symbolizer *s, int module, uint8_t ret_id[20], size_t *ret_len)
+{
+	const struct module *m = module < 0 ? NULL : modules_get(s->modules, (uint32_t)module);
+
+	if (!m || !m->build_id_len)
+		return false;
+	memcpy(ret_id, m->build_id, m->build_id_len);
+	*ret_len = m->build_id_len;
+	return true;
+}
+
+const struct symbolizer_stats *symbolizer_stats(const struct symbolizer *s)
+{
+	return &s->stats;
+}
+
+int symbolizer_fd(const struct symbolizer *s)
+{
+	return s->epoll;
+}
+
+int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret)
+{
+	_cleanup_(symbolizer_freep) struct symbolizer *s = xcalloc(1, sizeof(*s));
+
+	s->options = *options;
+	s->out.data = s->in.data = s->text = (struct buf)BUF_INIT;
+	s->socket = s->files = s->epoll = s->timer = -1;
+	s->modules = modules_new(&s->stats);
+	s->queue_size = 1024;
+	s->queue = xcalloc(s->queue_size, sizeof(*s->queue));
+	s->restarts_left = RESTART_BURST;
+	s->restarts_counted_ns = clock_mono_ns();
+	int r = zygote_init(&s->zygote);
+	if (r < 0)
+		return r;
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (s->epoll < 0 || s->timer < 0)
+		return fail(-errno, "set up the symbol parser");
+	watch(s, s->timer, EPOLL_CTL_ADD, EPOLLIN);
+	connect_child(s);
+	if (s->socket < 0)
+		return failx(-EPIPE, "the symbol parser did not start");
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
+void symbolizer_free(struct symbolizer *s)
+{
+	if (!s)
+		return;
+	disconnect(s);
+	zygote_done(&s->zygote);
+	if (s->epoll >= 0)
+		close(s->epoll);
+	if (s->timer >= 0)
+		close(s->timer);
+	modules_free(s->modules);
+	packet_done(&s->out);
+	packet_done(&s->in);
+	buf_done(&s->text);
+	free(s->queue);
+	free(s);
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# make.sh SAMPLE.c OUTDIR STAMP CC...: the sample in every shape that symbols come in, with what other tools
+# say about it (sample.nm, sample.plt, sample.inlined).
+set -eu
+source=$1 out=$2 stamp=$PWD/$3
+shift 3
+mkdir -p "$out"
+cd "$out"
+# shellcheck disable=SC2016
+"$@" -O2 -g -fno-omit-frame-pointer -Wl,--build-id=sha1 -pie -fPIE -o sample "$source"
+nm --defined-only sample >sample.nm
+objdump -d -j .plt -j .plt.sec -j .plt.got sample 2>/dev/null | sed -n 's/^\([0-9a-f]*\) <\(.*@plt\)>:$/\1 \2/p' >sample.plt
+# The first address that belongs to the innermost inlined function.
+start=$(sed -n 's/^\([0-9a-f]*\) . outer$/\1/p' sample.nm)
+: >sample.inlined
+i=0
+while [ $i -lt 128 ]; do
+	address=$(printf %x $((0x$start + i)))
+	if addr2line -e sample -f -i "0x$address" | head -n 1 | grep -qx innermost; then
+		echo "$address" >sample.inlined
+		break
+	fi
+	i=$((i + 1))
+done
+objcopy --only-keep-debug sample sample.debug
+strip -o stripped sample
+objcopy --add-gnu-debuglink=sample.debug stripped linked
+# Another program's debug file under the name that the link gives.
+mkdir -p wrong
+cp linked wrong/linked
+cp sample.debug wrong/sample.debug
+printf x >>wrong/sample.debug
+# What Fedora calls mini debug info: function symbols that .dynsym lacks, packed into the file.
+echo quiet_helper >mini.keep
+objcopy -S --keep-symbols=mini.keep sample.debug mini.debug
+xz -k -f mini.debug
+objcopy --add-section .gnu_debugdata=mini.debug.xz stripped packed
+touch "$stamp"

@@ -27,30 +27,27 @@ static char *workload(const char *variant)
 	return path;
 }
 
-/* Runs the tracee to its next stop by SIGTRAP; other signals are delivered. False: it ended. */
+/* Runs the thread to its next stop by SIGTRAP, passing other signals on. False: it ended. */
 static bool run_to_stop(pid_t *tid, pid_t pid, int request)
 {
-	int status, pass = 0;
+	int status, signal = 0;
 
 	for (;;) {
-		if (ptrace(request, *tid, NULL, (void *)(intptr_t)pass) < 0)
+		if (ptrace(request, *tid, NULL, (void *)(intptr_t)signal) < 0)
 			return false;
 		*tid = waitpid(-1, &status, __WALL);
-		if (*tid < 0 || (*tid == pid && !WIFSTOPPED(status)))
+		if (*tid < 0 || !WIFSTOPPED(status))
 			return false;
-		pass = WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
-		if (pass == SIGTRAP && !(status >> 16))
+		signal = WSTOPSIG(status);
+		if (signal == SIGTRAP && !(status >> 16))
 			return true;
-		if (pass == SIGTRAP || pass == SIGSTOP) { /* a new thread: let both go on */
-			pass = 0;
-			if (status >> 16)
-				request = PTRACE_CONT;
-		}
+		if (status >> 16 || (signal == SIGSTOP && *tid != pid))
+			signal = 0; /* a thread was born: parent's and child's stop */
 	}
 }
 
-/* The workload, stopped at its first breakpoint. */
-static pid_t start(const char *variant, const char *mode, const char *depth)
+/* The workload, stopped at its first breakpoint; ret_tid may be NULL. */
+static pid_t start_thread(const char *variant, const char *mode, const char *depth, pid_t *ret_tid)
 {
 	char *path = workload(variant);
 	pid_t pid = fork(), tid = pid;
@@ -63,23 +60,34 @@ static pid_t start(const char *variant, const char *mode, const char *depth)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 		return -1;
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
-	return run_to_stop(&tid, pid, PTRACE_CONT) ? pid : -1;
+	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE));
+	if (!run_to_stop(&tid, pid, PTRACE_CONT))
+		return -1;
+	if (ret_tid)
+		*ret_tid = tid;
+	return pid;
+}
+
+static pid_t start(const char *variant, const char *mode, const char *depth)
+{
+	return start_thread(variant, mode, depth, NULL);
 }
 
 static void finish(pid_t pid)
 {
 	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	while (waitpid(-1, NULL, __WALL) > 0) /* its threads, too: each is traced */
+		;
+}
+
+static bool begins_with(const struct unwind_output *out, const uint64_t *ip, size_t count)
+{
+	return out->count >= count && !memcmp(out->ip, ip, count * sizeof(*ip));
 }
 
 static bool same_frames(const struct unwind_output *out, const uint64_t *ip, size_t count)
 {
-	bool same = out->count == count;
-
-	for (size_t i = 0; same && i < count; i++)
-		same = out->ip[i] == ip[i];
-	return same;
+	return out->count == count && begins_with(out, ip, count);
 }
 
 /* How many consecutive frames from the second on return to the same address. */
@@ -160,8 +168,149 @@ static void test_shapes(void)
 		test_shape(&shapes[i]);
 }
 
+/* Whether the outermost frames are those of `tail`. */
+static bool ends_with(const struct unwind_output *out, const uint64_t *tail, size_t count)
+{
+	return out->count >= count &&
+	       !memcmp(out->ip + out->count - count, tail, count * sizeof(*tail));
+}
+
+/* At every single instruction of a stretch through the C library, its PLT and the vDSO, the stack
+ * is complete, and what libdw says. */
+static void test_every_instruction(const char *variant)
+{
+	static struct unwind_output out;
+	static uint64_t tail[UNWIND_FRAMES_MAX], ip[UNWIND_FRAMES_MAX];
+	_cleanup_(capture_freep) struct capture *c = NULL;
+	_cleanup_(oracle_freep) struct oracle *o = NULL;
+	pid_t pid = start(variant, "stretch", "0"), tid = pid;
+	unsigned steps = 0, broken = 0, unlike = 0, shorter = 0;
+	size_t tail_count, count;
+	uint64_t last;
+
+	CHECK(pid > 0 && capture_new(pid, &c) == 0 && capture_take(c, pid, 65536) == 0);
+	o = oracle_new(pid);
+	CHECK(o != NULL);
+	if (!c || !o)
+		return;
+	unwind_stack(&c->input, &out);
+	CHECK(out.status == UNWIND_COMPLETE && out.count >= 4);
+	tail_count = out.count - 1; /* callers of stretch() */
+	memcpy(tail, out.ip + 1, tail_count * sizeof(*tail));
+	do {
+		last = out.ip[0];
+		if (!run_to_stop(&tid, pid, PTRACE_SINGLESTEP) || capture_take(c, pid, 65536) < 0)
+			break;
+		unwind_stack(&c->input, &out);
+		if (out.status != UNWIND_COMPLETE || !ends_with(&out, tail, tail_count)) {
+			if (!broken++)
+				fprintf(stderr, "  %s step %u at %lx in %s: %s, %u frames\n", variant, steps,
+					out.ip[0], oracle_name(o, out.ip[0]),
+					unwind_reason_text(out.reason), out.count);
+		} else if (steps % 16 == 0) {
+			count = oracle_frames(o, pid, ip, UNWIND_FRAMES_MAX);
+			unlike += !begins_with(&out, ip, count);
+			shorter += count < out.count; /* libdw gives up in some PLT slots */
+		}
+		steps++;
+	} while (steps < 60000 && (out.count > tail_count + 1 || steps < 1000 || out.ip[0] != last + 1));
+	CHECK(steps > 3000);
+	CHECK(broken == 0);
+	CHECK(unlike == 0);
+	CHECK(shorter <= steps / 16 / 50);
+	if (check_failed)
+		fprintf(stderr, "  %s: %u of %u steps broken, %u unlike libdw\n", variant, broken, steps, unlike);
+	finish(pid);
+}
+
+/* A thread other than the leader: its stack ends where clone() starts it. */
+static void test_thread(void)
+{
+	static struct unwind_output out;
+	static uint64_t ip[UNWIND_FRAMES_MAX];
+	_cleanup_(capture_freep) struct capture *c = NULL;
+	_cleanup_(oracle_freep) struct oracle *o = NULL;
+	pid_t tid = 0, pid = start_thread("nofp", "thread", "0", &tid);
+
+	CHECK(pid > 0 && tid > 0 && tid != pid);
+	CHECK(capture_new(pid, &c) == 0 && capture_take(c, tid, WHOLE) == 0);
+	o = oracle_new(pid);
+	if (!c || !o)
+		return;
+	unwind_stack(&c->input, &out);
+	CHECK(out.status == UNWIND_COMPLETE && recursion(&out) == 19);
+	CHECK(same_frames(&out, ip, oracle_frames(o, tid, ip, UNWIND_FRAMES_MAX)));
+	finish(pid);
+}
+
+static void test_unreadable(void)
+{
+	static struct unwind_output out;
+	uint64_t word = 0;
+	struct unwind_stack stack = {.start = 0x1000, .bytes = &word, .len = sizeof(word)};
+	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = &stack, .stack_count = 1};
+
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_UNREADABLE && out.count == 0);
+	unwind_regs_set(&in.regs, UNWIND_RIP, 0x5000);
+	unwind_regs_set(&in.regs, UNWIND_RSP, 0x2000); /* a stack pointer into nowhere */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_UNREADABLE && out.count == 0);
+	unwind_regs_set(&in.regs, UNWIND_RSP, 0x1000);
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_MAPPING);
+	CHECK(out.count == 1 && out.ip[0] == 0x5000 && unwind_lookup_ip(&out, 0) == 0x5000);
+	for (int r = 0; r < UNWIND_REASONS; r++)
+		CHECK(*unwind_reason_text((enum unwind_reason)r));
+}
+
+/* Generated code: frame pointers are followed only where every frame keeps one. */
+static void test_generated(void)
+{
+	static struct unwind_output out;
+	enum { TOP = 64 };
+	uint64_t word[TOP] = {0};
+	struct unwind_stack stack = {.start = 0x10000, .bytes = word, .len = sizeof(word)};
+	struct unwind_mapping code[] = {
+		{.start = 0x400000, .end = 0x401000, .code = UNWIND_CODE_JIT},
+		{.start = 0x500000, .end = 0x501000, .code = UNWIND_CODE_UNKNOWN},
+	};
+	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = &stack, .stack_count = 1,
+				  .mappings = code, .mapping_count = 2};
+
+	unwind_regs_set(&in.regs, UNWIND_RIP, 0x400100);
+	unwind_regs_set(&in.regs, UNWIND_RSP, 0x10000);
+	unwind_regs_set(&in.regs, UNWIND_RBP, 0x10020);
+	word[4] = 0x10080, word[5] = 0x400200; /* a frame of generated code, called by such */
+	word[16] = 0, word[17] = 0x500300;     /* called by the outermost function */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_COMPLETE && out.count == 3 && out.by_fp == 2);
+	CHECK(out.ip[1] == 0x400200 && out.ip[2] == 0x500300);
+	word[2] = 0x400300; /* a return address that the chain would skip */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_FP && out.count == 1);
+	word[2] = 0;
+	word[0] = 0x400300; /* before the function's push: the caller is not lost */
+	unwind_stack(&in, &out);
+	CHECK(out.ip[1] == 0x400300);
+	word[0] = 0;
+	unwind_regs_set(&in.regs, UNWIND_RBP, 0); /* any value, in code without frame pointers */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_FP);
+	unwind_regs_set(&in.regs, UNWIND_RBP, 0x10020);
+	word[4] = 0x10020; /* a chain in a circle */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_TRUNCATED && out.count <= 3);
+}
+
 int main(void)
 {
+	test_unreadable();
+	test_generated();
 	test_shapes();
+	test_thread();
+	test_every_instruction("nofp");
+	test_every_instruction("fp");
+	test_every_instruction("static");
 	return check_done("unwind");
 }

@@ -16,9 +16,9 @@ struct doctor_options {
 };
 
 static const struct option rows[] = {
-	{"all", 'a', OPTION_FLAG(struct doctor_options, all),
-	 .help = "each hook on a line of its own, and what each thing is used for"},
-	{0},
+	{ "all", 'a', OPTION_FLAG(struct doctor_options, all),
+	  .help = "each hook on a line of its own, and what each thing is used for" },
+	{ 0 },
 };
 
 DEFINE_CLEANUP(struct doctor_report *, doctor_report_free)
@@ -30,8 +30,8 @@ static int verdict(const struct doctor_report *report)
 
 	if (!r)
 		return EXIT_OK;
-	return failx(-EOPNOTSUPP, "perfscope cannot record here: %s: %s%s%s", r->name, r->detail.data,
-		     r->mend.len ? "; to mend: " : "", r->mend.data);
+	return failx(-EOPNOTSUPP, "perfscope cannot record here: %s: %s%s%s", r->name,
+		     r->detail.data, r->mend.len ? "; to mend: " : "", r->mend.data);
 }
 
 static int run(const struct call *call)
@@ -56,24 +56,26 @@ static int run(const struct call *call)
 const struct command cmd_doctor = {
 	.name = "doctor",
 	.summary = "what this kernel allows, what is missing, and what that costs",
-	.description =
-		"Tries each thing that perfscope uses (kernel types, BPF program types, maps and helpers, hooks one by "
-		"one, perf events, capabilities) and says whether it works, what takes its place, or that it is missing, "
-		"why, and what that costs. Each thing is really loaded, attached and run, and undone again: nothing stays "
-		"behind. It takes about a second.\n\n"
-		"Without root it says what could not be tried.",
-	.options = (const struct option_piece[]){
-		{rows, 0},
-		{format_option_rows, offsetof(struct doctor_options, format)},
-		{0}},
+	.description = "Tries each thing that perfscope uses (kernel types, BPF program types, "
+		       "maps and helpers, hooks one by "
+		       "one, perf events, capabilities) and says whether it works, what takes its "
+		       "place, or that it is missing, "
+		       "why, and what that costs. Each thing is really loaded, attached and run, "
+		       "and undone again: nothing stays "
+		       "behind. It takes about a second.\n\n"
+		       "Without root it says what could not be tried.",
+	.options = (const struct option_piece[]){ { rows, 0 },
+						  { format_option_rows,
+						    offsetof(struct doctor_options, format) },
+						  { 0 } },
 	.options_size = sizeof(struct doctor_options),
-	.examples = (const struct example[]){
-		{"sudo perfscope doctor", "the whole picture"},
-		{"perfscope doctor --format json | jq .counts", "how much of it works, for scripts"},
-		{0}},
-	.exits = (const struct exit_meaning[]){
-		{"0", "perfscope can record here"},
-		{"2", "it cannot; stderr says why and how to mend it"},
-		{0}},
+	.examples = (const struct example[]){ { "sudo perfscope doctor", "the whole picture" },
+					      { "perfscope doctor --format json | jq .counts",
+						"how much of it works, for scripts" },
+					      { 0 } },
+	.exits = (const struct exit_meaning[]){ { "0", "perfscope can record here" },
+						{ "2",
+						  "it cannot; stderr says why and how to mend it" },
+						{ 0 } },
 	.run = run,
 };

@@ -7,8 +7,8 @@
 #include "io.h"
 
 struct hierarchies {
-	struct buf v1;       /* controllers of version 1, comma-separated */
-	struct buf unified;  /* where version 2 is mounted, empty: nowhere */
+	struct buf v1;      /* controllers of version 1, comma-separated */
+	struct buf unified; /* where version 2 is mounted, empty: nowhere */
 };
 
 /* /proc/self/mounts: device, place, type, options. */
@@ -28,7 +28,8 @@ static int find_hierarchies(struct hierarchies *h)
 			continue;
 		const char *controller = strrchr(place, '/');
 
-		buf_addf(&h->v1, "%s%s", h->v1.len ? ", " : "", controller ? controller + 1 : place);
+		buf_addf(&h->v1, "%s%s", h->v1.len ? ", " : "",
+			 controller ? controller + 1 : place);
 	}
 	return 0;
 }
@@ -50,7 +51,8 @@ static int run_version(struct trial *t, const struct check *c, struct doctor_res
 	}
 	r->status = h.v1.len ? DOCTOR_FALLBACK : DOCTOR_WORKS;
 	if (h.v1.len && h.unified.len)
-		buf_addf(&r->detail, "mixed: version 2 at %s, version 1 with %s", h.unified.data, h.v1.data);
+		buf_addf(&r->detail, "mixed: version 2 at %s, version 1 with %s", h.unified.data,
+			 h.v1.data);
 	else if (h.v1.len)
 		buf_addf(&r->detail, "version 1 with %s", h.v1.data);
 	else
@@ -87,24 +89,40 @@ static int run_controller(struct trial *t, const struct check *c, struct doctor_
 		buf_addstr(&r->detail, "version 1");
 	} else {
 		r->status = DOCTOR_MISSING;
-		buf_addstr(&r->detail, "the controller is neither in version 2 nor mounted as version 1");
+		buf_addstr(&r->detail,
+			   "the controller is neither in version 2 nor mounted as version 1");
 	}
 	return 0;
 }
 
-#define NAMES(v2, v1) &(const char *const[]){ v2, v1 }
+#define NAMES(v2, v1)          \
+	&(const char *const[]) \
+	{                      \
+		v2, v1         \
+	}
 
 static const struct check rows[] = {
-	{ .name = "cgroup version", .purpose = "--cgroup, and the names of groups in findings",
+	{ .name = "cgroup version",
+	  .purpose = "--cgroup, and the names of groups in findings",
 	  .fallback = "the version 1 hierarchies and /proc/PID/cgroup",
-	  .cost = "filters inside the kernel see version 2 groups only; version 1 groups are told apart in user space",
+	  .cost = "filters inside the kernel see version 2 groups only; version 1 groups are told "
+		  "apart in user space",
 	  .run = run_version },
-	{ .name = "cpu controller", .purpose = "cpu.throttled", .cost = "CPU quotas and throttled time are not known",
-	  .run = run_controller, .arg = NAMES("cpu", "cpu") },
-	{ .name = "memory controller", .purpose = "memory.pressure and memory.oom by group",
-	  .cost = "memory limits and usage of groups are not known", .run = run_controller, .arg = NAMES("memory", "memory") },
-	{ .name = "io controller", .purpose = "disk shares by group", .cost = "I/O of groups is known from samples only",
-	  .run = run_controller, .arg = NAMES("io", "blkio") },
+	{ .name = "cpu controller",
+	  .purpose = "cpu.throttled",
+	  .cost = "CPU quotas and throttled time are not known",
+	  .run = run_controller,
+	  .arg = NAMES("cpu", "cpu") },
+	{ .name = "memory controller",
+	  .purpose = "memory.pressure and memory.oom by group",
+	  .cost = "memory limits and usage of groups are not known",
+	  .run = run_controller,
+	  .arg = NAMES("memory", "memory") },
+	{ .name = "io controller",
+	  .purpose = "disk shares by group",
+	  .cost = "I/O of groups is known from samples only",
+	  .run = run_controller,
+	  .arg = NAMES("io", "blkio") },
 };
 
 CHECK_GROUP(cgroup, rows);

@@ -71,25 +71,33 @@ static void explain_failure(const struct trial *t, const struct check *c, struct
 		buf_addf(&r->detail, "the kernel was built without CONFIG_%s", c->config);
 		buf_addf(&r->mend, "use a kernel with CONFIG_%s", c->config);
 	} else if (t->release < c->since) {
-		buf_addf(&r->detail, "needs Linux %u.%u, this is %s", c->since / 1000, c->since % 1000,
-			 t->uts->release);
+		buf_addf(&r->detail, "needs Linux %u.%u, this is %s", c->since / 1000,
+			 c->since % 1000, t->uts->release);
 		buf_addf(&r->mend, "use Linux %u.%u or newer", c->since / 1000, c->since % 1000);
 	} else if (r->error == EPERM || r->error == EACCES) {
 		buf_addstr(&r->detail, "refused although every capability that this needs is held");
 		if (t->lockdown && strcmp(t->lockdown, "none"))
 			buf_addf(&r->detail, "; the kernel is locked down (%s)", t->lockdown);
 		if (t->filtered)
-			buf_addstr(&r->detail, "; a seccomp filter may forbid it, as containers have");
+			buf_addstr(&r->detail,
+				   "; a seccomp filter may forbid it, as containers have");
 	} else {
 		buf_addstr(&r->detail, t->log[0] ? t->log : strerror(r->error));
 	}
 }
 
-static void run_check(struct trial *t, const char *group, const struct check *c, struct doctor_result *r)
+static void run_check(struct trial *t, const char *group, const struct check *c,
+		      struct doctor_result *r)
 {
 	*r = (struct doctor_result){
-		.group = group, .name = c->name, .purpose = c->purpose, .fallback = c->fallback,
-		.cost = c->cost, .required = c->required, .detail = BUF_INIT, .mend = BUF_INIT,
+		.group = group,
+		.name = c->name,
+		.purpose = c->purpose,
+		.fallback = c->fallback,
+		.cost = c->cost,
+		.required = c->required,
+		.detail = BUF_INIT,
+		.mend = BUF_INIT,
 	};
 	t->log[0] = '\0';
 	int error = c->run(t, c, r);
@@ -146,7 +154,8 @@ struct doctor_report *doctor_run(void)
 	report->results = xcalloc(total, sizeof(*report->results));
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		for (size_t k = 0; k < groups[i]->count; k++)
-			run_check(&t, groups[i]->name, &groups[i]->checks[k], &report->results[report->count++]);
+			run_check(&t, groups[i]->name, &groups[i]->checks[k],
+				  &report->results[report->count++]);
 	trial_done(&t);
 	sum_up(report);
 	report->took_ns = clock_mono_ns() - start;

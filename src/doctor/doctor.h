@@ -13,8 +13,8 @@ enum doctor_status {
 	DOCTOR_WORKS,
 	DOCTOR_FALLBACK, /* something else takes its place */
 	DOCTOR_MISSING,
-	DOCTOR_UNTRIED,  /* this user may not even try */
-	DOCTOR_INFO,     /* a plain fact */
+	DOCTOR_UNTRIED, /* this user may not even try */
+	DOCTOR_INFO,    /* a plain fact */
 	DOCTOR_STATUSES,
 };
 
@@ -25,10 +25,10 @@ struct doctor_result {
 	const char *fallback; /* what takes its place, NULL: nothing does */
 	const char *cost;     /* what the user loses without it, NULL: nothing */
 	enum doctor_status status;
-	int error;            /* errno of the failure, or 0 */
-	bool required;        /* no recording without it */
-	struct buf detail;    /* what was found, or why it failed; may hold hostile names */
-	struct buf mend;      /* what the user can do about it, may be empty */
+	int error;         /* errno of the failure, or 0 */
+	bool required;     /* no recording without it */
+	struct buf detail; /* what was found, or why it failed; may hold hostile names */
+	struct buf mend;   /* what the user can do about it, may be empty */
 };
 
 struct doctor_group {
@@ -48,16 +48,19 @@ struct doctor_report {
 struct doctor_style {
 	unsigned width; /* columns to wrap at, at least 60 */
 	bool color;
-	bool all;       /* each hook on a line of its own, and what each thing is for */
+	bool all; /* each hook on a line of its own, and what each thing is for */
 };
 
 struct doctor_report *doctor_run(void); /* well under two seconds */
 void doctor_report_free(struct doctor_report *report);
 bool doctor_blocks(const struct doctor_result *r); /* required, and neither there nor replaced */
-const struct doctor_result *doctor_blocker(const struct doctor_report *report); /* the first, or NULL */
+const struct doctor_result *
+doctor_blocker(const struct doctor_report *report); /* the first, or NULL */
 
 extern const struct doctor_group doctor_groups[]; /* ends with a NULL name */
 const char *doctor_status_name(enum doctor_status status);
 
-void doctor_text(const struct doctor_report *report, const struct doctor_style *style, struct buf *b);
-void doctor_json(const struct doctor_report *report, struct buf *b); /* perfscope.doctor/1, see docs/doctor.md */
+void doctor_text(const struct doctor_report *report, const struct doctor_style *style,
+		 struct buf *b);
+void doctor_json(const struct doctor_report *report,
+		 struct buf *b); /* perfscope.doctor/1, see docs/doctor.md */

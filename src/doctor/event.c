@@ -9,11 +9,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "mem.h"
 
 static int run_cycles(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_CPU_CYCLES, .freq = 1, .sample_freq = 99,
+		.type = PERF_TYPE_HARDWARE,
+		.config = PERF_COUNT_HW_CPU_CYCLES,
+		.freq = 1,
+		.sample_freq = 99,
 		.disabled = 1,
 	};
 	_cleanup_close_ int event = event_open(&attr, -1, 0);
@@ -21,6 +25,18 @@ static int run_cycles(struct trial *t, const struct check *c, struct doctor_resu
 	if (event == -ENOENT || event == -EOPNOTSUPP || event == -ENODEV)
 		buf_addstr(&r->detail, "no hardware counters here (usual in virtual machines)");
 	return event < 0 ? event : 0;
+}
+
+static int run_clock(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.disabled = 1,
+	};
+	_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+	return event < 0 ? event : ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
 }
 
 static void burn(uint64_t ns)
@@ -31,35 +47,32 @@ static void burn(uint64_t ns)
 		;
 }
 
-/* Samples itself while it burns CPU; the event counts its overflows. */
-static int run_clock(struct trial *t, const struct check *c, struct doctor_result *r)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .disabled = 1,
-	};
-	_cleanup_close_ int event = event_open(&attr, -1, 0);
-
-	return event < 0 ? event : ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
-}
-
 /* The whole way of a CPU sample: clock, program, kernel stack, map. Follows this thread alone. */
 static int run_sample(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	static const struct program p = { .type = BPF_PROG_TYPE_PERF_EVENT };
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = NS_PER_MS, .disabled = 1,
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = NS_PER_MS,
+		.disabled = 1,
 	};
 	_cleanup_close_ int map = one_slot_array();
 
 	if (map < 0)
 		return map;
 	const struct bpf_insn insns[] = {
-		MOV_REG(BPF_REG_2, BPF_REG_10), ADD_IMM(BPF_REG_2, -64), MOV_IMM(BPF_REG_3, 64),
-		MOV_IMM(BPF_REG_4, BPF_F_USER_STACK), CALL(get_stack),
-		MAP_VALUE(BPF_REG_1, map), STORE(BPF_DW, BPF_REG_1, BPF_REG_0, 0),
-		MOV_IMM(BPF_REG_0, 0), EXIT(),
+		MOV_REG(BPF_REG_2, BPF_REG_10),
+		ADD_IMM(BPF_REG_2, -64),
+		MOV_IMM(BPF_REG_3, 64),
+		MOV_IMM(BPF_REG_4, BPF_F_USER_STACK),
+		CALL(get_stack),
+		MAP_VALUE(BPF_REG_1, map),
+		STORE(BPF_DW, BPF_REG_1, BPF_REG_0, 0),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
 	};
-	_cleanup_close_ int prog = program_load(t, &p, insns, sizeof(insns) / sizeof(insns[0]));
+	_cleanup_close_ int prog = program_load(t, &p, insns, ARRAY_SIZE(insns));
 	uint64_t bytes = 0;
 
 	if (prog < 0)
@@ -97,8 +110,15 @@ static int map_event(struct perf_event_attr *attr)
 static int run_side_band(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .disabled = 1, .sample_id_all = 1,
-		.mmap = 1, .mmap2 = 1, .comm = 1, .comm_exec = 1, .task = 1,
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+		.sample_id_all = 1,
+		.mmap = 1,
+		.mmap2 = 1,
+		.comm = 1,
+		.comm_exec = 1,
+		.task = 1,
 	};
 
 	return map_event(&attr);
@@ -107,7 +127,11 @@ static int run_side_band(struct trial *t, const struct check *c, struct doctor_r
 static int run_build_id(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .disabled = 1, .mmap = 1, .mmap2 = 1,
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+		.mmap = 1,
+		.mmap2 = 1,
 		.build_id = 1,
 	};
 
@@ -115,19 +139,56 @@ static int run_build_id(struct trial *t, const struct check *c, struct doctor_re
 }
 
 static const struct check rows[] = {
-	{ "cycles", "CPU samples from the hardware, also of code that runs with interrupts off",
-	  "kernel time spent with interrupts off shows where they come on again",
-	  "cpu-clock, a timer on each CPU", "PERF_EVENTS", 0, CAP(PERFMON), false, run_cycles, NULL },
-	{ "cpu-clock", "CPU samples where there are no hardware counters", "no CPU profile where cycles are missing, too",
-	  NULL, "PERF_EVENTS", 0, CAP(PERFMON), true, run_clock, NULL },
-	{ "sample with stack", "the whole way of a CPU sample: clock, BPF program, bpf_get_stack, map", "no CPU profile",
-	  NULL, "PERF_EVENTS", RELEASE(4, 18), BPF_CAPS, true, run_sample, NULL },
-	{ "side band", "names and memory maps of processes, short-lived ones too (dummy event with mmap2, comm, task)",
-	  "processes that start and end between two looks at /proc have no names", "/proc",
-	  "PERF_EVENTS", RELEASE(3, 16), CAP(PERFMON), false, run_side_band, NULL },
-	{ "build-id in side band", "which version of a file was mapped, even when it is replaced",
-	  "files that are replaced during the recording may be confused", "build-id read from the file",
-	  "PERF_EVENTS", RELEASE(5, 12), CAP(PERFMON), false, run_build_id, NULL },
+	{
+		.name = "cycles",
+		.purpose =
+			"CPU samples from the hardware, also of code that runs with interrupts off",
+		.cost = "kernel time spent with interrupts off shows where they come on again",
+		.fallback = "cpu-clock, a timer on each CPU",
+		.config = "PERF_EVENTS",
+		.caps = CAP(PERFMON),
+		.run = run_cycles,
+	},
+	{
+		.name = "cpu-clock",
+		.purpose = "CPU samples where there are no hardware counters",
+		.cost = "no CPU profile where cycles are missing, too",
+		.config = "PERF_EVENTS",
+		.caps = CAP(PERFMON),
+		.required = true,
+		.run = run_clock,
+	},
+	{
+		.name = "sample with stack",
+		.purpose = "the whole way of a CPU sample: clock, BPF program, bpf_get_stack, map",
+		.cost = "no CPU profile",
+		.config = "PERF_EVENTS",
+		.since = RELEASE(4, 18),
+		.caps = BPF_CAPS,
+		.required = true,
+		.run = run_sample,
+	},
+	{
+		.name = "side band",
+		.purpose = "names and memory maps of processes, short-lived ones too (dummy event "
+			   "with mmap2, comm, task)",
+		.cost = "processes that start and end between two looks at /proc have no names",
+		.fallback = "/proc",
+		.config = "PERF_EVENTS",
+		.since = RELEASE(3, 16),
+		.caps = CAP(PERFMON),
+		.run = run_side_band,
+	},
+	{
+		.name = "build-id in side band",
+		.purpose = "which version of a file was mapped, even when it is replaced",
+		.cost = "files that are replaced during the recording may be confused",
+		.fallback = "build-id read from the file",
+		.config = "PERF_EVENTS",
+		.since = RELEASE(5, 12),
+		.caps = CAP(PERFMON),
+		.run = run_build_id,
+	},
 };
 
 CHECK_GROUP(event, rows);

@@ -49,22 +49,25 @@ static const uint8_t *bytes_at(Elf *elf, uint64_t address, size_t length)
 	if (!image || elf_getphdrnum(elf, &count) < 0)
 		return NULL;
 	for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &ph); i++) {
-		if (ph.p_type != PT_LOAD || address < ph.p_vaddr || address - ph.p_vaddr >= ph.p_filesz)
+		if (ph.p_type != PT_LOAD || address < ph.p_vaddr ||
+		    address - ph.p_vaddr >= ph.p_filesz)
 			continue;
 		uint64_t offset = address - ph.p_vaddr + ph.p_offset;
 
-		return offset < size && size - offset >= length ? (const uint8_t *)image + offset : NULL;
+		return offset < size && size - offset >= length ? (const uint8_t *)image + offset
+								: NULL;
 	}
 	return NULL;
 }
 
-static void count_symbols(Elf *elf, Elf_Data *data, size_t count, bool (*sets_frame)(const uint8_t *, size_t),
-			  struct frame_share *share)
+static void count_symbols(Elf *elf, Elf_Data *data, size_t count,
+			  bool (*sets_frame)(const uint8_t *, size_t), struct frame_share *share)
 {
 	GElf_Sym symbol;
 
 	for (size_t i = 0; i < count && gelf_getsym(data, (int)i, &symbol); i++) {
-		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_size < 32 || symbol.st_shndx == SHN_UNDEF)
+		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_size < 32 ||
+		    symbol.st_shndx == SHN_UNDEF)
 			continue;
 		const uint8_t *code = bytes_at(elf, symbol.st_value, 24);
 
@@ -89,7 +92,8 @@ int frame_share_read(const char *path, struct frame_share *ret_share)
 		return -ENOEXEC;
 	_cleanup_(elf_endp) Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 
-	if (!elf || !gelf_getehdr(elf, &header) || (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64))
+	if (!elf || !gelf_getehdr(elf, &header) ||
+	    (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64))
 		return -ENOEXEC;
 	while ((section = elf_nextscn(elf, section))) {
 		if (!gelf_getshdr(section, &sh) || sh.sh_type != SHT_DYNSYM || !sh.sh_entsize)
@@ -98,7 +102,9 @@ int frame_share_read(const char *path, struct frame_share *ret_share)
 
 		if (data)
 			count_symbols(elf, data, sh.sh_size / sh.sh_entsize,
-				      header.e_machine == EM_X86_64 ? sets_frame_x86 : sets_frame_arm64, ret_share);
+				      header.e_machine == EM_X86_64 ? sets_frame_x86
+								    : sets_frame_arm64,
+				      ret_share);
 	}
 	return ret_share->functions ? 0 : -ENOEXEC;
 }

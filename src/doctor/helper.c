@@ -13,10 +13,10 @@
 
 #include "clock.h"
 #include "map.h"
+#include "mem.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static int run_raw(struct trial *t, const struct bpf_insn *insns, size_t count, int cpu, uint32_t *ret_value)
+static int run_raw(struct trial *t, const struct bpf_insn *insns, size_t count, int cpu,
+		   uint32_t *ret_value)
 {
 	const struct program p = { .type = BPF_PROG_TYPE_RAW_TRACEPOINT };
 	_cleanup_close_ int prog = program_load(t, &p, insns, count);
@@ -27,10 +27,12 @@ static int run_raw(struct trial *t, const struct bpf_insn *insns, size_t count, 
 static int run_ktime(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	const struct bpf_insn insns[] = {
-		CALL(ktime_get_ns), INSN(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 20), EXIT(),
+		CALL(ktime_get_ns),
+		INSN(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 20),
+		EXIT(),
 	};
 	uint32_t before = (uint32_t)(clock_mono_ns() >> 20), value;
-	int error = run_raw(t, insns, COUNT(insns), -1, &value);
+	int error = run_raw(t, insns, ARRAY_SIZE(insns), -1, &value);
 
 	if (error < 0)
 		return error;
@@ -55,7 +57,7 @@ static int run_on_cpu(struct trial *t, const struct check *c, struct doctor_resu
 	const struct bpf_insn insns[] = { CALL(get_smp_processor_id), EXIT() };
 	int cpu = last_online_cpu();
 	uint32_t value;
-	int error = run_raw(t, insns, COUNT(insns), cpu, &value);
+	int error = run_raw(t, insns, ARRAY_SIZE(insns), cpu, &value);
 
 	if (error == 0 && value == (uint32_t)cpu)
 		buf_addf(&r->detail, "ran on CPU %d", cpu);
@@ -65,11 +67,13 @@ static int run_on_cpu(struct trial *t, const struct check *c, struct doctor_resu
 static int run_task_stack(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	const struct bpf_insn insns[] = {
-		CALL(get_current_task_btf), MOV_REG(BPF_REG_1, BPF_REG_0), MOV_REG(BPF_REG_2, BPF_REG_10),
-		ADD_IMM(BPF_REG_2, -64), MOV_IMM(BPF_REG_3, 64), MOV_IMM(BPF_REG_4, 0), CALL(get_task_stack), EXIT(),
+		CALL(get_current_task_btf), MOV_REG(BPF_REG_1, BPF_REG_0),
+		MOV_REG(BPF_REG_2, BPF_REG_10), ADD_IMM(BPF_REG_2, -64),
+		MOV_IMM(BPF_REG_3, 64), MOV_IMM(BPF_REG_4, 0),
+		CALL(get_task_stack), EXIT(),
 	};
 	uint32_t value;
-	int error = run_raw(t, insns, COUNT(insns), -1, &value);
+	int error = run_raw(t, insns, ARRAY_SIZE(insns), -1, &value);
 
 	return error ? error : (int32_t)value > 0 ? 0 : (int32_t)value;
 }
@@ -83,11 +87,14 @@ static int run_pt_regs(struct trial *t, const struct check *c, struct doctor_res
 	const int offset = 0;
 #endif
 	const struct bpf_insn insns[] = {
-		CALL(get_current_task_btf), MOV_REG(BPF_REG_1, BPF_REG_0), CALL(task_pt_regs),
-		LOAD(BPF_DW, BPF_REG_0, BPF_REG_0, offset), EXIT(),
+		CALL(get_current_task_btf),
+		MOV_REG(BPF_REG_1, BPF_REG_0),
+		CALL(task_pt_regs),
+		LOAD(BPF_DW, BPF_REG_0, BPF_REG_0, offset),
+		EXIT(),
 	};
 	uint32_t value;
-	int error = run_raw(t, insns, COUNT(insns), -1, &value);
+	int error = run_raw(t, insns, ARRAY_SIZE(insns), -1, &value);
 
 	if (error)
 		return error;
@@ -101,13 +108,19 @@ static int run_task_storage(struct trial *t, const struct check *c, struct docto
 	if (map < 0)
 		return map;
 	const struct bpf_insn insns[] = {
-		CALL(get_current_task_btf), MOV_REG(BPF_REG_2, BPF_REG_0), LOAD_MAP(BPF_REG_1, map),
-		MOV_IMM(BPF_REG_3, 0), MOV_IMM(BPF_REG_4, BPF_LOCAL_STORAGE_GET_F_CREATE), CALL(task_storage_get),
+		CALL(get_current_task_btf),
+		MOV_REG(BPF_REG_2, BPF_REG_0),
+		LOAD_MAP(BPF_REG_1, map),
+		MOV_IMM(BPF_REG_3, 0),
+		MOV_IMM(BPF_REG_4, BPF_LOCAL_STORAGE_GET_F_CREATE),
+		CALL(task_storage_get),
 		JUMP_IF(BPF_JEQ, BPF_REG_0, 0, 2),
-		STORE_IMM(BPF_DW, BPF_REG_0, 0, 42), LOAD(BPF_DW, BPF_REG_0, BPF_REG_0, 0), EXIT(),
+		STORE_IMM(BPF_DW, BPF_REG_0, 0, 42),
+		LOAD(BPF_DW, BPF_REG_0, BPF_REG_0, 0),
+		EXIT(),
 	};
 	uint32_t value;
-	int error = run_raw(t, insns, COUNT(insns), -1, &value);
+	int error = run_raw(t, insns, ARRAY_SIZE(insns), -1, &value);
 
 	return error ? error : value == 42 ? 0 : -ENOMEM;
 }
@@ -136,9 +149,14 @@ static struct btf *loop_types(int *ret_main, int *ret_body)
 static int run_loop(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	const struct bpf_insn insns[] = {
-		MOV_IMM(BPF_REG_1, 100), LOAD_IMM64(BPF_REG_2, BPF_PSEUDO_FUNC, 5), MOV_IMM(BPF_REG_3, 0),
-		MOV_IMM(BPF_REG_4, 0), CALL(loop), EXIT(),
-		MOV_IMM(BPF_REG_0, 0), EXIT(), /* the body, five instructions after the first half of its address */
+		MOV_IMM(BPF_REG_1, 100),
+		LOAD_IMM64(BPF_REG_2, BPF_PSEUDO_FUNC, 5),
+		MOV_IMM(BPF_REG_3, 0),
+		MOV_IMM(BPF_REG_4, 0),
+		CALL(loop),
+		EXIT(),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(), /* the body, five instructions after the first half of its address */
 	};
 	int main_id, body_id;
 	struct btf *btf = loop_types(&main_id, &body_id);
@@ -150,9 +168,11 @@ static int run_loop(struct trial *t, const struct check *c, struct doctor_result
 		return error;
 	}
 	struct bpf_func_info functions[] = { { 0, (uint32_t)main_id }, { 7, (uint32_t)body_id } };
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_btf_fd = (uint32_t)btf__fd(btf), .func_info = functions,
-		    .func_info_cnt = 2, .func_info_rec_size = sizeof(functions[0]));
-	_cleanup_close_ int prog = program_load_opts(t, BPF_PROG_TYPE_RAW_TRACEPOINT, insns, COUNT(insns), &opts);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_btf_fd = (uint32_t)btf__fd(btf),
+		    .func_info = functions, .func_info_cnt = 2,
+		    .func_info_rec_size = sizeof(functions[0]));
+	_cleanup_close_ int prog = program_load_opts(t, BPF_PROG_TYPE_RAW_TRACEPOINT, insns,
+						     ARRAY_SIZE(insns), &opts);
 	uint32_t value;
 
 	btf__free(btf);
@@ -167,7 +187,8 @@ static int run_loop(struct trial *t, const struct check *c, struct doctor_result
 static int run_copy_from_user_task(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	static const struct program p = {
-		BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, "bpf_iter_", "task", BTF_KIND_FUNC,
+		BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE,
+		"bpf_iter_", "task", BTF_KIND_FUNC,
 	};
 	volatile uint64_t mark = clock_mono_ns() * 0x9e3779b97f4a7c15ull;
 	_cleanup_close_ int map = one_slot_array();
@@ -177,15 +198,22 @@ static int run_copy_from_user_task(struct trial *t, const struct check *c, struc
 	const struct bpf_insn insns[] = {
 		LOAD(BPF_DW, BPF_REG_4, BPF_REG_1, 8), /* struct bpf_iter__task: meta, task */
 		JUMP_IF(BPF_JEQ, BPF_REG_4, 0, 15),
-		MOV_REG(BPF_REG_1, BPF_REG_10), ADD_IMM(BPF_REG_1, -8), MOV_IMM(BPF_REG_2, 8),
-		LOAD_IMM64(BPF_REG_3, 0, (uintptr_t)&mark), MOV_IMM(BPF_REG_5, 0), CALL(copy_from_user_task),
+		MOV_REG(BPF_REG_1, BPF_REG_10),
+		ADD_IMM(BPF_REG_1, -8),
+		MOV_IMM(BPF_REG_2, 8),
+		LOAD_IMM64(BPF_REG_3, 0, (uintptr_t)&mark),
+		MOV_IMM(BPF_REG_5, 0),
+		CALL(copy_from_user_task),
 		JUMP_IF(BPF_JNE, BPF_REG_0, 0, 7),
-		LOAD(BPF_DW, BPF_REG_1, BPF_REG_10, -8), LOAD_IMM64(BPF_REG_2, 0, mark),
+		LOAD(BPF_DW, BPF_REG_1, BPF_REG_10, -8),
+		LOAD_IMM64(BPF_REG_2, 0, mark),
 		JUMP_IF_REG(BPF_JNE, BPF_REG_1, BPF_REG_2, 3),
-		MAP_VALUE(BPF_REG_3, map), STORE_IMM(BPF_DW, BPF_REG_3, 0, 1),
-		MOV_IMM(BPF_REG_0, 0), EXIT(),
+		MAP_VALUE(BPF_REG_3, map),
+		STORE_IMM(BPF_DW, BPF_REG_3, 0, 1),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
 	};
-	_cleanup_close_ int prog = program_load(t, &p, insns, COUNT(insns));
+	_cleanup_close_ int prog = program_load(t, &p, insns, ARRAY_SIZE(insns));
 	uint64_t found = 0;
 
 	if (prog < 0)
@@ -199,23 +227,67 @@ static int run_copy_from_user_task(struct trial *t, const struct check *c, struc
 }
 
 static const struct check rows[] = {
-	{ "bpf_ktime_get_ns", "time stamps", "nothing can be recorded", NULL,
-	  NULL, RELEASE(4, 1), BPF_CAPS, false, run_ktime, NULL },
-	{ "run on one CPU", "reading each CPU's own data on demand (test run with a CPU given)",
-	  "perfscope moves itself to each CPU in turn", "moving perfscope to that CPU",
-	  NULL, RELEASE(5, 10), BPF_CAPS, false, run_on_cpu, NULL },
-	{ "bpf_get_task_stack", "kernel stacks of threads that wait", "no stacks of waits that were not drawn when they began",
-	  NULL, NULL, RELEASE(5, 11), BPF_CAPS, false, run_task_stack, NULL },
-	{ "bpf_task_pt_regs", "the system call that a thread waits in", "causes of waits are told from kernel stacks alone",
-	  "registers found through task->stack", NULL, RELEASE(5, 15), BPF_CAPS, false, run_pt_regs, NULL },
-	{ "bpf_task_storage_get", "times of each thread, the cheapest way",
-	  "about 5 % of throughput on switch-heavy loads", "hash by thread id",
-	  NULL, RELEASE(5, 12), BPF_CAPS, false, run_task_storage, NULL },
-	{ "bpf_loop", "copying and walking long stacks in few instructions", "shallower copies of user stacks",
-	  "unrolled loops", NULL, RELEASE(5, 17), BPF_CAPS, false, run_loop, NULL },
-	{ "bpf_copy_from_user_task", "user stacks of threads while they wait",
-	  "waits longer than a tick may show only their kernel stack", "stacks taken when the wait begins or ends",
-	  NULL, RELEASE(5, 18), BPF_CAPS, false, run_copy_from_user_task, NULL },
+	{
+		.name = "bpf_ktime_get_ns",
+		.purpose = "time stamps",
+		.cost = "nothing can be recorded",
+		.since = RELEASE(4, 1),
+		.caps = BPF_CAPS,
+		.run = run_ktime,
+	},
+	{
+		.name = "run on one CPU",
+		.purpose = "reading each CPU's own data on demand (test run with a CPU given)",
+		.cost = "perfscope moves itself to each CPU in turn",
+		.fallback = "moving perfscope to that CPU",
+		.since = RELEASE(5, 10),
+		.caps = BPF_CAPS,
+		.run = run_on_cpu,
+	},
+	{
+		.name = "bpf_get_task_stack",
+		.purpose = "kernel stacks of threads that wait",
+		.cost = "no stacks of waits that were not drawn when they began",
+		.since = RELEASE(5, 11),
+		.caps = BPF_CAPS,
+		.run = run_task_stack,
+	},
+	{
+		.name = "bpf_task_pt_regs",
+		.purpose = "the system call that a thread waits in",
+		.cost = "causes of waits are told from kernel stacks alone",
+		.fallback = "registers found through task->stack",
+		.since = RELEASE(5, 15),
+		.caps = BPF_CAPS,
+		.run = run_pt_regs,
+	},
+	{
+		.name = "bpf_task_storage_get",
+		.purpose = "times of each thread, the cheapest way",
+		.cost = "about 5 % of throughput on switch-heavy loads",
+		.fallback = "hash by thread id",
+		.since = RELEASE(5, 12),
+		.caps = BPF_CAPS,
+		.run = run_task_storage,
+	},
+	{
+		.name = "bpf_loop",
+		.purpose = "copying and walking long stacks in few instructions",
+		.cost = "shallower copies of user stacks",
+		.fallback = "unrolled loops",
+		.since = RELEASE(5, 17),
+		.caps = BPF_CAPS,
+		.run = run_loop,
+	},
+	{
+		.name = "bpf_copy_from_user_task",
+		.purpose = "user stacks of threads while they wait",
+		.cost = "waits longer than a tick may show only their kernel stack",
+		.fallback = "stacks taken when the wait begins or ends",
+		.since = RELEASE(5, 18),
+		.caps = BPF_CAPS,
+		.run = run_copy_from_user_task,
+	},
 };
 
 CHECK_GROUP(helper, rows);

@@ -39,101 +39,110 @@ static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 	if (attach_raw(t, c->name) == 0) {
 		r->status = DOCTOR_FALLBACK;
 		r->fallback = "raw tracepoint";
-		buf_addstr(&r->detail, "attaches, but the kernel's types do not describe its arguments");
+		buf_addstr(&r->detail,
+			   "attaches, but the kernel's types do not describe its arguments");
 		return 0;
 	}
 	if (error == -ENOENT)
 		t->log[0] = '\0';
-	if (error == -ENOENT && t->release >= c->since && (!c->config || trial_config(t, c->config) != 'n'))
+	if (error == -ENOENT && t->release >= c->since &&
+	    (!c->config || trial_config(t, c->config) != 'n'))
 		buf_addstr(&r->detail, "this kernel has no such tracepoint");
 	return error;
 }
 
-/* `purpose` names the feature: rows of one feature stand together. */
-#define HOOK(tracepoint, feature, price, option, release)                                          \
-	{ .name = tracepoint, .purpose = feature, .cost = price, .config = option, .since = release, \
-	  .caps = BPF_CAPS, .run = run }
+/* `purpose` names the feature that a hook serves: rows of one feature stand together. */
+#define HOOK(tracepoint, feature, price, ...)                                            \
+	{                                                                                \
+		.name = tracepoint, .purpose = feature, .cost = price, .caps = BPF_CAPS, \
+		.run = run, __VA_ARGS__                                                  \
+	}
+
+#define STATES "thread states and waits"
+#define LIFE "process life"
+#define LOCKS "kernel locks"
+#define DISKS "disks"
+#define TCP "TCP"
+#define PACKETS "packets and drops"
+#define INTERRUPTS "interrupts"
+#define MEMORY "memory"
+#define SIGNALS "signals and pauses"
+#define CALLS "system calls"
+
+#define NO_CHURN "short-lived processes may have no name; cpu.process-churn finds less"
+#define NO_LOCKS "no lock.kernel and lock.mmap findings with the lock's name"
+#define NO_DISKS "no disk findings with latency split into queue and device"
+#define NO_IRQ "no cpu.irq finding with the interrupt's name"
+#define NO_RECLAIM "allocation stalls are known from PSI only"
+#define NO_LIMIT "stalls at a cgroup's limit are known from PSI only"
+#define NO_COMPACTION "stalls in compaction are not told from other reclaim"
 
 static const struct check rows[] = {
-#define FEATURE "thread states and waits"
-#define LOST "no times on CPU, runnable and blocked, no off-CPU stacks, no run-queue latency"
-	HOOK("sched_switch", FEATURE, LOST, NULL, 0),
-#undef LOST
-#define LOST "no run-queue latency after wake-ups, and not who woke whom"
-	HOOK("sched_waking", FEATURE, LOST, NULL, 0),
-	HOOK("sched_wakeup_new", FEATURE, "the first wait of new threads for a CPU is not seen", NULL, 0),
-#undef LOST
-#undef FEATURE
-#define FEATURE "process life"
-#define LOST "short-lived processes may have no name; cpu.process-churn finds less"
-	HOOK("sched_process_fork", FEATURE, LOST, NULL, 0),
-	HOOK("sched_process_exec", FEATURE, LOST, NULL, 0),
-	HOOK("sched_process_exit", FEATURE, LOST, NULL, 0),
-	HOOK("task_rename", FEATURE, "threads keep the name that they had first", NULL, 0),
-	HOOK("cgroup_attach_task", FEATURE, "tasks that change their control group count for the old one", "CGROUPS", 0),
-	HOOK("cpuhp_enter", FEATURE, "a CPU that comes online is noticed a second later", "SMP", 0),
-#undef LOST
-#undef FEATURE
-#define FEATURE "kernel locks"
-#define LOST "no lock.kernel and lock.mmap findings with the lock's name"
-	HOOK("contention_begin", FEATURE, LOST, NULL, RELEASE(5, 19)),
-	HOOK("contention_end", FEATURE, LOST, NULL, RELEASE(5, 19)),
-	HOOK("mmap_lock_start_locking", FEATURE, LOST, NULL, RELEASE(5, 11)),
-	HOOK("mmap_lock_acquire_returned", FEATURE, LOST, NULL, RELEASE(5, 11)),
-	HOOK("mmap_lock_released", FEATURE, LOST, NULL, RELEASE(5, 11)),
-#undef LOST
-#undef FEATURE
-#define FEATURE "disks"
-#define LOST "no disk findings with latency split into queue and device"
-	HOOK("block_rq_insert", FEATURE, LOST, "BLOCK", 0),
-	HOOK("block_rq_issue", FEATURE, LOST, "BLOCK", 0),
-	HOOK("block_rq_complete", FEATURE, LOST, "BLOCK", 0),
-	HOOK("balance_dirty_pages", FEATURE, "no disk.writeback finding", NULL, 0),
-#undef LOST
-#undef FEATURE
-#define FEATURE "TCP"
-	HOOK("tcp_retransmit_skb", FEATURE, "retransmits are known as totals only", "INET", RELEASE(4, 16)),
-	HOOK("tcp_probe", FEATURE, "no round-trip times and windows of connections", "INET", RELEASE(4, 16)),
-	HOOK("inet_sock_set_state", FEATURE, "no connect times, refused connects and connection list", "INET", RELEASE(4, 16)),
-	HOOK("tcp_destroy_sock", FEATURE, "closed connections are forgotten late", "INET", RELEASE(4, 16)),
-	HOOK("tcp_send_reset", FEATURE, "resets that are sent are not told from time-outs", "INET", RELEASE(4, 16)),
-	HOOK("tcp_receive_reset", FEATURE, "refused connects are not told from time-outs", "INET", RELEASE(4, 16)),
-	HOOK("sk_data_ready", FEATURE, "how long data waits for its reader is not known", "INET", RELEASE(6, 3)),
-#undef FEATURE
-#define FEATURE "packets and drops"
-	HOOK("kfree_skb", FEATURE, "drops are known as totals only, without reason and place", "NET", 0),
-	HOOK("net_dev_queue", FEATURE, "time in the sending queue is not known", "NET", 0),
-	HOOK("netif_receive_skb", FEATURE, "arrival of packets is not known", "NET", 0),
-	HOOK("napi_poll", FEATURE, "work of the network's polling is not told apart", "NET", 0),
-#undef FEATURE
-#define FEATURE "interrupts"
-#define LOST "no cpu.irq finding with the interrupt's name"
-	HOOK("softirq_entry", FEATURE, LOST, NULL, 0),
-	HOOK("softirq_exit", FEATURE, LOST, NULL, 0),
-	HOOK("softirq_raise", FEATURE, "the delay of softirqs is not known", NULL, 0),
-	HOOK("irq_handler_entry", FEATURE, LOST, NULL, 0),
-	HOOK("irq_handler_exit", FEATURE, LOST, NULL, 0),
-#undef LOST
-#undef FEATURE
-#define FEATURE "memory"
-	HOOK("page_fault_user", FEATURE, "no stacks of page faults; their number is still known", NULL, 0),
-	HOOK("page_fault_kernel", FEATURE, "faults on the kernel's own accesses are not seen", NULL, 0),
-	HOOK("mm_vmscan_direct_reclaim_begin", FEATURE, "allocation stalls are known from PSI only", NULL, 0),
-	HOOK("mm_vmscan_direct_reclaim_end", FEATURE, "allocation stalls are known from PSI only", NULL, 0),
-	HOOK("mm_vmscan_memcg_reclaim_begin", FEATURE, "stalls at a cgroup's limit are known from PSI only", "MEMCG", 0),
-	HOOK("mm_vmscan_memcg_reclaim_end", FEATURE, "stalls at a cgroup's limit are known from PSI only", "MEMCG", 0),
-	HOOK("mm_compaction_begin", FEATURE, "stalls in compaction are not told from other reclaim", "COMPACTION", 0),
-	HOOK("mm_compaction_end", FEATURE, "stalls in compaction are not told from other reclaim", "COMPACTION", 0),
-	HOOK("mark_victim", FEATURE, "no memory.oom finding", NULL, 0),
-#undef FEATURE
-#define FEATURE "signals and pauses"
-	HOOK("signal_generate", FEATURE, "who stopped a process is not known", NULL, 0),
-	HOOK("signal_deliver", FEATURE, "when a process took its signal is not known", NULL, 0),
-#undef FEATURE
-#define FEATURE "system calls"
-	HOOK("sys_enter", FEATURE, "rates of system calls are estimated from samples", "HAVE_SYSCALL_TRACEPOINTS", 0),
-	HOOK("sys_exit", FEATURE, "failed system calls are not counted", "HAVE_SYSCALL_TRACEPOINTS", 0),
-#undef FEATURE
+	HOOK("sched_switch", STATES,
+	     "no times on CPU, runnable and blocked, no off-CPU stacks, no run-queue latency"),
+	HOOK("sched_waking", STATES, "no run-queue latency after wake-ups, and not who woke whom"),
+	HOOK("sched_wakeup_new", STATES, "the first wait of new threads for a CPU is not seen"),
+
+	HOOK("sched_process_fork", LIFE, NO_CHURN),
+	HOOK("sched_process_exec", LIFE, NO_CHURN),
+	HOOK("sched_process_exit", LIFE, NO_CHURN),
+	HOOK("task_rename", LIFE, "threads keep the name that they had first"),
+	HOOK("cgroup_attach_task", LIFE,
+	     "tasks that change their control group count for the old one", .config = "CGROUPS"),
+	HOOK("cpuhp_enter", LIFE, "a CPU that comes online is noticed a second later",
+	     .config = "SMP"),
+
+	HOOK("contention_begin", LOCKS, NO_LOCKS, .since = RELEASE(5, 19)),
+	HOOK("contention_end", LOCKS, NO_LOCKS, .since = RELEASE(5, 19)),
+	HOOK("mmap_lock_start_locking", LOCKS, NO_LOCKS, .since = RELEASE(5, 11)),
+	HOOK("mmap_lock_acquire_returned", LOCKS, NO_LOCKS, .since = RELEASE(5, 11)),
+	HOOK("mmap_lock_released", LOCKS, NO_LOCKS, .since = RELEASE(5, 11)),
+
+	HOOK("block_rq_insert", DISKS, NO_DISKS, .config = "BLOCK"),
+	HOOK("block_rq_issue", DISKS, NO_DISKS, .config = "BLOCK"),
+	HOOK("block_rq_complete", DISKS, NO_DISKS, .config = "BLOCK"),
+	HOOK("balance_dirty_pages", DISKS, "no disk.writeback finding"),
+
+	HOOK("tcp_retransmit_skb", TCP, "retransmits are known as totals only", .config = "INET"),
+	HOOK("tcp_probe", TCP, "no round-trip times and windows of connections", .config = "INET"),
+	HOOK("inet_sock_set_state", TCP, "no connect times, refused connects and connection list",
+	     .config = "INET"),
+	HOOK("tcp_destroy_sock", TCP, "closed connections are forgotten late", .config = "INET"),
+	HOOK("tcp_send_reset", TCP, "resets that are sent are not told from time-outs",
+	     .config = "INET"),
+	HOOK("tcp_receive_reset", TCP, "refused connects are not told from time-outs",
+	     .config = "INET"),
+	HOOK("sk_data_ready", TCP, "how long data waits for its reader is not known",
+	     .config = "INET", .since = RELEASE(6, 3)),
+
+	HOOK("kfree_skb", PACKETS, "drops are known as totals only, without reason and place",
+	     .config = "NET"),
+	HOOK("net_dev_queue", PACKETS, "time in the sending queue is not known", .config = "NET"),
+	HOOK("netif_receive_skb", PACKETS, "arrival of packets is not known", .config = "NET"),
+	HOOK("napi_poll", PACKETS, "work of the network's polling is not told apart",
+	     .config = "NET"),
+
+	HOOK("softirq_entry", INTERRUPTS, NO_IRQ),
+	HOOK("softirq_exit", INTERRUPTS, NO_IRQ),
+	HOOK("softirq_raise", INTERRUPTS, "the delay of softirqs is not known"),
+	HOOK("irq_handler_entry", INTERRUPTS, NO_IRQ),
+	HOOK("irq_handler_exit", INTERRUPTS, NO_IRQ),
+
+	HOOK("page_fault_user", MEMORY, "no stacks of page faults; their number is still known"),
+	HOOK("page_fault_kernel", MEMORY, "faults on the kernel's own accesses are not seen"),
+	HOOK("mm_vmscan_direct_reclaim_begin", MEMORY, NO_RECLAIM),
+	HOOK("mm_vmscan_direct_reclaim_end", MEMORY, NO_RECLAIM),
+	HOOK("mm_vmscan_memcg_reclaim_begin", MEMORY, NO_LIMIT, .config = "MEMCG"),
+	HOOK("mm_vmscan_memcg_reclaim_end", MEMORY, NO_LIMIT, .config = "MEMCG"),
+	HOOK("mm_compaction_begin", MEMORY, NO_COMPACTION, .config = "COMPACTION"),
+	HOOK("mm_compaction_end", MEMORY, NO_COMPACTION, .config = "COMPACTION"),
+	HOOK("mark_victim", MEMORY, "no memory.oom finding"),
+
+	HOOK("signal_generate", SIGNALS, "who stopped a process is not known"),
+	HOOK("signal_deliver", SIGNALS, "when a process took its signal is not known"),
+
+	HOOK("sys_enter", CALLS, "rates of system calls are estimated from samples"),
+	HOOK("sys_exit", CALLS, "failed system calls are not counted"),
 };
 
 CHECK_GROUP(hook, rows);

@@ -26,8 +26,8 @@ static void keep_reason(struct trial *t, const char *log)
 	snprintf(t->log, sizeof(t->log), "%.*s", (int)(length < 200 ? length : 200), reason);
 }
 
-int program_load_opts(struct trial *t, enum bpf_prog_type type, const struct bpf_insn *insns, size_t count,
-		      struct bpf_prog_load_opts *opts)
+int program_load_opts(struct trial *t, enum bpf_prog_type type, const struct bpf_insn *insns,
+		      size_t count, struct bpf_prog_load_opts *opts)
 {
 	char log[8192] = "";
 	int fd = bpf_prog_load(type, "perfscope_try", "GPL", insns, count, opts);
@@ -59,13 +59,15 @@ static int target_id(struct trial *t, const struct program *p)
 	return btf__find_by_name_kind(t->btf, name, p->kind);
 }
 
-int program_load(struct trial *t, const struct program *p, const struct bpf_insn *insns, size_t count)
+int program_load(struct trial *t, const struct program *p, const struct bpf_insn *insns,
+		 size_t count)
 {
 	static const struct bpf_insn nothing[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = p->attach, .prog_flags = p->flags);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = p->attach,
+		    .prog_flags = p->flags);
 
 	if (p->target) {
 		int id = target_id(t, p);
@@ -135,7 +137,8 @@ int event_attach(int event, int prog)
 
 int one_slot_array(void)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "perfscope_try", sizeof(uint32_t), sizeof(uint64_t), 1, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "perfscope_try", sizeof(uint32_t),
+				sizeof(uint64_t), 1, NULL);
 
 	return fd < 0 ? -errno : fd;
 }

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 
 #include "io.h"
+#include "mem.h"
 
 static int run_raw(struct trial *t, const struct check *c, struct doctor_result *r)
 {
@@ -25,11 +25,12 @@ static int run_raw(struct trial *t, const struct check *c, struct doctor_result 
 /* Kernels may refuse this at load time, or only when the function is patched. */
 static int run_trampoline(struct trial *t, const struct check *c, struct doctor_result *r)
 {
-	static const char *const targets[] = { "vfs_fsync_range", "do_unlinkat", "bpf_fentry_test1" };
+	static const char *const targets[] = { "vfs_fsync_range", "do_unlinkat",
+					       "bpf_fentry_test1" };
 	struct program p = *(const struct program *)c->arg;
 	int error = -ENOENT;
 
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
 		p.target = targets[i];
 		_cleanup_close_ int prog = program_load(t, &p, NULL, 0);
 
@@ -66,18 +67,6 @@ static int run_syscall(struct trial *t, const struct check *c, struct doctor_res
 	return prog < 0 ? prog : program_run(prog, -1, &value);
 }
 
-/* A tracefs that no one else sees, for systems that have not mounted one; -errno. */
-static int private_tracefs(void)
-{
-	_cleanup_close_ int context = fsopen("tracefs", FSOPEN_CLOEXEC);
-
-	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	int mounted = fsmount(context, FSMOUNT_CLOEXEC, 0);
-
-	return mounted < 0 ? -errno : mounted;
-}
-
 static int tracepoint_id(const char *name, struct buf *remark, uint64_t *ret_id)
 {
 	static const char *const roots[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
@@ -91,7 +80,7 @@ static int tracepoint_id(const char *name, struct buf *remark, uint64_t *ret_id)
 		if (r == 0 || r == -EACCES)
 			return r;
 	}
-	_cleanup_close_ int root = private_tracefs();
+	_cleanup_close_ int root = trial_private_mount("tracefs");
 
 	if (root < 0)
 		return root;
@@ -142,7 +131,8 @@ static int run_kprobe(struct trial *t, const struct check *c, struct doctor_resu
 	if (error < 0)
 		return error;
 	struct perf_event_attr attr = {
-		.type = (uint32_t)type, .kprobe_func = (uintptr_t)"vfs_fsync_range",
+		.type = (uint32_t)type,
+		.kprobe_func = (uintptr_t) "vfs_fsync_range",
 	};
 	_cleanup_close_ int event = event_open(&attr, -1, 0);
 
@@ -153,7 +143,8 @@ static int run_kprobe_multi(struct trial *t, const struct check *c, struct docto
 {
 	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
 	const char *symbols[] = { "vfs_fsync_range" };
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.syms = symbols, .kprobe_multi.cnt = 1);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.syms = symbols,
+		    .kprobe_multi.cnt = 1);
 
 	if (prog < 0)
 		return prog;
@@ -199,7 +190,9 @@ static int run_uprobe(struct trial *t, const struct check *c, struct doctor_resu
 	if (error < 0)
 		return error;
 	struct perf_event_attr attr = {
-		.type = (uint32_t)type, .uprobe_path = (uintptr_t)"/proc/self/exe", .probe_offset = offset,
+		.type = (uint32_t)type,
+		.uprobe_path = (uintptr_t) "/proc/self/exe",
+		.probe_offset = offset,
 	};
 	_cleanup_close_ int event = event_open(&attr, 0, -1);
 
@@ -210,7 +203,10 @@ static int run_perf_event(struct trial *t, const struct check *c, struct doctor_
 {
 	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .freq = 1, .sample_freq = 1,
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.freq = 1,
+		.sample_freq = 1,
 	};
 
 	if (prog < 0)
@@ -220,53 +216,147 @@ static int run_perf_event(struct trial *t, const struct check *c, struct doctor_
 	return event < 0 ? event : event_attach(event, prog);
 }
 
-#define PROGRAM(...) &(const struct program){ __VA_ARGS__ }
+#define PROGRAM(...)            \
+	&(const struct program) \
+	{                       \
+		__VA_ARGS__     \
+	}
 
 static const struct check rows[] = {
-	{ "tracing (tp_btf)", "reading scheduler, lock, block and network events with typed arguments",
-	  "nothing but CPU samples can be had: no waits, no wake-ups, no causes", NULL,
-	  "DEBUG_INFO_BTF", RELEASE(5, 5), BPF_CAPS, true, run_raw,
-	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, "btf_trace_", "task_rename", BTF_KIND_TYPEDEF) },
-	{ "raw_tracepoint", "the same events where types are missing; rare work on a chosen CPU",
-	  "on-demand work in the kernel is not possible", NULL,
-	  "BPF_EVENTS", RELEASE(4, 17), BPF_CAPS, false, run_raw, PROGRAM(BPF_PROG_TYPE_RAW_TRACEPOINT) },
-	{ "tracepoint", "classic tracepoints, for events of modules without types",
-	  "events of such modules are not seen", "raw tracepoints, which need no tracefs",
-	  "BPF_EVENTS", RELEASE(4, 7), BPF_CAPS | CAP(DAC_READ_SEARCH), false, run_tracepoint,
-	  PROGRAM(BPF_PROG_TYPE_TRACEPOINT) },
-	{ "perf_event", "CPU samples", "no CPU profile", NULL,
-	  "BPF_EVENTS", RELEASE(4, 9), BPF_CAPS, true, run_perf_event, PROGRAM(BPF_PROG_TYPE_PERF_EVENT) },
-	{ "iter/task", "a walk over all threads when a recording starts and ends",
-	  "no state or stack of threads that never run during the recording", "/proc, without stacks",
-	  "BPF_SYSCALL", RELEASE(5, 8), BPF_CAPS, false, run_iterator,
-	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, "bpf_iter_", "task", BTF_KIND_FUNC) },
-	{ "iter.s/task", "user stacks of threads while they wait",
-	  "waits longer than a tick may show only their kernel stack", "stacks taken when the wait begins or ends",
-	  "BPF_SYSCALL", RELEASE(5, 18), BPF_CAPS, false, run_iterator,
-	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, "bpf_iter_", "task", BTF_KIND_FUNC) },
-	{ "syscall", "jobs in the kernel that perfscope starts itself",
-	  "nothing visible", "a raw tracepoint program that is run by hand",
-	  "BPF_SYSCALL", RELEASE(5, 14), BPF_CAPS, false, run_syscall,
-	  PROGRAM(BPF_PROG_TYPE_SYSCALL, 0, BPF_F_SLEEPABLE) },
-	{ "fentry", "kernel functions that have no tracepoint",
-	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
-	  "FUNCTION_TRACER", RELEASE(5, 5), BPF_CAPS, false, run_trampoline,
-	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, .kind = BTF_KIND_FUNC) },
-	{ "fexit", "results of kernel functions that have no tracepoint",
-	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
-	  "FUNCTION_TRACER", RELEASE(5, 5), BPF_CAPS, false, run_trampoline,
-	  PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, .kind = BTF_KIND_FUNC) },
-	{ "kprobe", "kernel functions on kernels without fentry",
-	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
-	  "KPROBES", RELEASE(4, 17), BPF_CAPS, false, run_kprobe, PROGRAM(BPF_PROG_TYPE_KPROBE) },
-	{ "kprobe.multi", "many kernel functions at once",
-	  "details inside such functions; no finding depends on them", "tracepoints (tp_btf)",
-	  "FPROBE", RELEASE(5, 18), BPF_CAPS, false, run_kprobe_multi,
-	  PROGRAM(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI) },
-	{ "uprobe", "functions of programs: garbage collectors, allocators, USDT points",
-	  "pauses of runtimes and allocation stacks are guessed from outside or not seen", NULL,
-	  "UPROBE_EVENTS", RELEASE(4, 17), BPF_CAPS | CAP(SYS_ADMIN), false, run_uprobe,
-	  PROGRAM(BPF_PROG_TYPE_KPROBE) },
+	{
+		.name = "tracing (tp_btf)",
+		.purpose = "reading scheduler, lock, block and network events with typed arguments",
+		.cost = "nothing but CPU samples can be had: no waits, no wake-ups, no causes",
+		.config = "DEBUG_INFO_BTF",
+		.since = RELEASE(5, 5),
+		.caps = BPF_CAPS,
+		.required = true,
+		.run = run_raw,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, "btf_trace_",
+			       "task_rename", BTF_KIND_TYPEDEF),
+	},
+	{
+		.name = "raw_tracepoint",
+		.purpose = "the same events where types are missing; rare work on a chosen CPU",
+		.cost = "on-demand work in the kernel is not possible",
+		.config = "BPF_EVENTS",
+		.since = RELEASE(4, 17),
+		.caps = BPF_CAPS,
+		.run = run_raw,
+		.arg = PROGRAM(BPF_PROG_TYPE_RAW_TRACEPOINT),
+	},
+	{
+		.name = "tracepoint",
+		.purpose = "classic tracepoints, for events of modules without types",
+		.cost = "events of such modules are not seen",
+		.fallback = "raw tracepoints, which need no tracefs",
+		.config = "BPF_EVENTS",
+		.since = RELEASE(4, 7),
+		.caps = BPF_CAPS | CAP(DAC_READ_SEARCH),
+		.run = run_tracepoint,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACEPOINT),
+	},
+	{
+		.name = "perf_event",
+		.purpose = "CPU samples",
+		.cost = "no CPU profile",
+		.config = "BPF_EVENTS",
+		.since = RELEASE(4, 9),
+		.caps = BPF_CAPS,
+		.required = true,
+		.run = run_perf_event,
+		.arg = PROGRAM(BPF_PROG_TYPE_PERF_EVENT),
+	},
+	{
+		.name = "iter/task",
+		.purpose = "a walk over all threads when a recording starts and ends",
+		.cost = "no state or stack of threads that never run during the recording",
+		.fallback = "/proc, without stacks",
+		.config = "BPF_SYSCALL",
+		.since = RELEASE(5, 8),
+		.caps = BPF_CAPS,
+		.run = run_iterator,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, "bpf_iter_", "task",
+			       BTF_KIND_FUNC),
+	},
+	{
+		.name = "iter.s/task",
+		.purpose = "user stacks of threads while they wait",
+		.cost = "waits longer than a tick may show only their kernel stack",
+		.fallback = "stacks taken when the wait begins or ends",
+		.config = "BPF_SYSCALL",
+		.since = RELEASE(5, 18),
+		.caps = BPF_CAPS,
+		.run = run_iterator,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, "bpf_iter_",
+			       "task", BTF_KIND_FUNC),
+	},
+	{
+		.name = "syscall",
+		.purpose = "jobs in the kernel that perfscope starts itself",
+		.cost = "nothing visible",
+		.fallback = "a raw tracepoint program that is run by hand",
+		.config = "BPF_SYSCALL",
+		.since = RELEASE(5, 14),
+		.caps = BPF_CAPS,
+		.run = run_syscall,
+		.arg = PROGRAM(BPF_PROG_TYPE_SYSCALL, 0, BPF_F_SLEEPABLE),
+	},
+	{
+		.name = "fentry",
+		.purpose = "kernel functions that have no tracepoint",
+		.cost = "details inside such functions; no finding depends on them",
+		.fallback = "tracepoints (tp_btf)",
+		.config = "FUNCTION_TRACER",
+		.since = RELEASE(5, 5),
+		.caps = BPF_CAPS,
+		.run = run_trampoline,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, .kind = BTF_KIND_FUNC),
+	},
+	{
+		.name = "fexit",
+		.purpose = "results of kernel functions that have no tracepoint",
+		.cost = "details inside such functions; no finding depends on them",
+		.fallback = "tracepoints (tp_btf)",
+		.config = "FUNCTION_TRACER",
+		.since = RELEASE(5, 5),
+		.caps = BPF_CAPS,
+		.run = run_trampoline,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, .kind = BTF_KIND_FUNC),
+	},
+	{
+		.name = "kprobe",
+		.purpose = "kernel functions on kernels without fentry",
+		.cost = "details inside such functions; no finding depends on them",
+		.fallback = "tracepoints (tp_btf)",
+		.config = "KPROBES",
+		.since = RELEASE(4, 17),
+		.caps = BPF_CAPS,
+		.run = run_kprobe,
+		.arg = PROGRAM(BPF_PROG_TYPE_KPROBE),
+	},
+	{
+		.name = "kprobe.multi",
+		.purpose = "many kernel functions at once",
+		.cost = "details inside such functions; no finding depends on them",
+		.fallback = "tracepoints (tp_btf)",
+		.config = "FPROBE",
+		.since = RELEASE(5, 18),
+		.caps = BPF_CAPS,
+		.run = run_kprobe_multi,
+		.arg = PROGRAM(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI),
+	},
+	{
+		.name = "uprobe",
+		.purpose = "functions of programs: garbage collectors, allocators, USDT points",
+		.cost = "pauses of runtimes and allocation stacks are guessed from outside or not "
+			"seen",
+		.config = "UPROBE_EVENTS",
+		.since = RELEASE(4, 17),
+		.caps = BPF_CAPS | CAP(SYS_ADMIN),
+		.run = run_uprobe,
+		.arg = PROGRAM(BPF_PROG_TYPE_KPROBE),
+	},
 };
 
 CHECK_GROUP(program, rows);

@@ -11,13 +11,15 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "mem.h"
 
 #define LISTED 6 /* names in the report */
 
 static const struct runtime {
 	const char *program, *advice;
 } known[] = {
-	{ "java", "start java with -XX:+PreserveFramePointer, and write its map with `jcmd PID Compiler.perfmap`" },
+	{ "java", "start java with -XX:+PreserveFramePointer, and write its map with `jcmd PID "
+		  "Compiler.perfmap`" },
 	{ "node", "start node with --perf-basic-prof --interpreted-frames-native-stack" },
 	{ "dotnet", "start dotnet with DOTNET_PerfMapEnabled=1" },
 };
@@ -36,7 +38,7 @@ static const struct runtime *runtime_of(const char *pid)
 	program[n] = '\0';
 	const char *base = strrchr(program, '/');
 
-	for (size_t i = 0; base && i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; base && i < ARRAY_SIZE(known); i++)
 		if (!strcmp(base + 1, known[i].program))
 			return &known[i];
 	return NULL;
@@ -51,7 +53,8 @@ static bool has_map(const char *pid)
 
 	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
 	if (read_file(path, 64 << 10, &status) == 0) {
-		char *line = strstr(status.data, "\nNSpid:"), *end = line ? strchr(line + 1, '\n') : NULL;
+		char *line = strstr(status.data, "\nNSpid:"),
+		     *end = line ? strchr(line + 1, '\n') : NULL;
 
 		if (end) {
 			*end = '\0';
@@ -68,7 +71,8 @@ static void add(struct runtimes *found, const struct runtime *runtime, const cha
 	if (has_map(pid))
 		return;
 	if (found->without_map++ < LISTED)
-		buf_addf(&found->lacking, "%s%s %.20s", found->lacking.len ? ", " : "", runtime->program, pid);
+		buf_addf(&found->lacking, "%s%s %.20s", found->lacking.len ? ", " : "",
+			 runtime->program, pid);
 	if (!strstr(found->advice.data, runtime->advice))
 		buf_addf(&found->advice, "%s%s", found->advice.len ? "; " : "", runtime->advice);
 }
@@ -79,7 +83,9 @@ void runtimes_find(struct runtimes *found)
 	struct dirent *entry;
 
 	while (proc && (entry = readdir(proc))) {
-		const struct runtime *runtime = isdigit((unsigned char)entry->d_name[0]) ? runtime_of(entry->d_name) : NULL;
+		const struct runtime *runtime = isdigit((unsigned char)entry->d_name[0])
+							? runtime_of(entry->d_name)
+							: NULL;
 
 		if (runtime)
 			add(found, runtime, entry->d_name);

@@ -12,4 +12,7 @@ struct runtimes {
 void runtimes_find(struct runtimes *found); /* fill with RUNTIMES_INIT first */
 void runtimes_done(struct runtimes *found);
 
-#define RUNTIMES_INIT { .lacking = BUF_INIT, .advice = BUF_INIT }
+#define RUNTIMES_INIT                                   \
+	{                                               \
+		.lacking = BUF_INIT, .advice = BUF_INIT \
+	}

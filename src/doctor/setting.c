@@ -17,13 +17,14 @@ static int run_lockdown(struct trial *t, const struct check *c, struct doctor_re
 {
 	if (!t->lockdown) {
 		r->status = DOCTOR_UNTRIED;
-		buf_addstr(&r->detail, "/sys/kernel/security/lockdown cannot be read, and telling it from behaviour needs root");
+		buf_addstr(&r->detail, "/sys/kernel/security/lockdown cannot be read, and telling "
+				       "it from behaviour needs root");
 		buf_addstr(&r->mend, "run `sudo perfscope doctor`");
 		return 0;
 	}
 	buf_addstr(&r->detail, t->lockdown);
-	if (access("/sys/kernel/security/lockdown", R_OK) < 0)
-		buf_addstr(&r->detail, ", told from which BPF helpers are refused (securityfs is not mounted)");
+	if (t->lockdown_inferred)
+		buf_addstr(&r->detail, ", told from which BPF helpers are refused");
 	if (!strcmp(t->lockdown, "confidentiality"))
 		r->status = DOCTOR_MISSING;
 	else if (!strcmp(t->lockdown, "integrity"))
@@ -43,7 +44,8 @@ static int run_paranoid(struct trial *t, const struct check *c, struct doctor_re
 		buf_addstr(&r->detail, ", which does not matter with CAP_PERFMON");
 	} else if (atoi(b.data) > -1) {
 		r->status = DOCTOR_MISSING;
-		buf_addstr(&r->detail, ": this user may not watch other users' processes or the kernel");
+		buf_addstr(&r->detail,
+			   ": this user may not watch other users' processes or the kernel");
 		buf_addstr(&r->mend, "run `sudo perfscope doctor`");
 	}
 	return 0;
@@ -78,11 +80,13 @@ static int run_kallsyms(struct trial *t, const struct check *c, struct doctor_re
 		if (sscanf(line, "%llx", &address) == 1)
 			any |= address;
 	trial_line("/proc/sys/kernel/kptr_restrict", &restrict_level);
-	buf_addf(&r->detail, "kptr_restrict %s, addresses %s", restrict_level.data, any ? "are shown" : "are hidden");
+	buf_addf(&r->detail, "kptr_restrict %s, addresses %s", restrict_level.data,
+		 any ? "are shown" : "are hidden");
 	if (any)
 		return 0;
 	r->status = DOCTOR_MISSING;
-	buf_addstr(&r->mend, atoi(restrict_level.data) == 2 ? "sysctl kernel.kptr_restrict=1" : "run as root, or grant CAP_SYSLOG");
+	buf_addstr(&r->mend, atoi(restrict_level.data) == 2 ? "sysctl kernel.kptr_restrict=1"
+							    : "run as root, or grant CAP_SYSLOG");
 	return 0;
 }
 
@@ -94,7 +98,8 @@ static int run_unprivileged(struct trial *t, const struct check *c, struct docto
 	if (error < 0)
 		return error;
 	r->status = DOCTOR_INFO;
-	buf_addf(&r->detail, "%s; perfscope's programs want CAP_BPF and CAP_PERFMON anyway", b.data);
+	buf_addf(&r->detail, "%s; perfscope's programs want CAP_BPF and CAP_PERFMON anyway",
+		 b.data);
 	return 0;
 }
 
@@ -106,7 +111,8 @@ static int run_stats(struct trial *t, const struct check *c, struct doctor_resul
 	if (fd < 0)
 		return -errno;
 	trial_line("/proc/sys/kernel/bpf_stats_enabled", &b);
-	buf_addf(&r->detail, "can be switched on while perfscope runs%s", atoi(b.data) ? " (on all the time here)" : "");
+	buf_addf(&r->detail, "can be switched on while perfscope runs%s",
+		 atoi(b.data) ? " (on all the time here)" : "");
 	return 0;
 }
 
@@ -121,7 +127,8 @@ static int run_memlock(struct trial *t, const struct check *c, struct doctor_res
 	else
 		buf_addf(&r->detail, "%" PRIu64 " KiB", (uint64_t)limit.rlim_cur >> 10);
 	if (t->release >= RELEASE(5, 11)) {
-		buf_addstr(&r->detail, ", which does not matter: BPF memory counts for the memory cgroup since 5.11");
+		buf_addstr(&r->detail, ", which does not matter: BPF memory counts for the memory "
+				       "cgroup since 5.11");
 	} else if (limit.rlim_cur < (32u << 20) && !(t->caps & CAP(SYS_RESOURCE))) {
 		r->status = DOCTOR_FALLBACK;
 		buf_addstr(&r->mend, "ulimit -l 65536");
@@ -131,12 +138,14 @@ static int run_memlock(struct trial *t, const struct check *c, struct doctor_res
 
 static int run_tracefs(struct trial *t, const struct check *c, struct doctor_result *r)
 {
-	static const char *const roots[] = { "/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events" };
+	static const char *const roots[] = { "/sys/kernel/tracing/events",
+					     "/sys/kernel/debug/tracing/events" };
 	int error = 0;
 
 	for (size_t i = 0; i < 2; i++) {
 		if (access(roots[i], R_OK | X_OK) == 0) {
-			buf_addf(&r->detail, "%.*s", (int)(strlen(roots[i]) - strlen("/events")), roots[i]);
+			buf_addf(&r->detail, "%.*s", (int)(strlen(roots[i]) - strlen("/events")),
+				 roots[i]);
 			return 0;
 		}
 		if (!error || errno == EACCES)
@@ -184,24 +193,55 @@ static int run_schedstats(struct trial *t, const struct check *c, struct doctor_
 }
 
 static const struct check rows[] = {
-	{ .name = "lockdown", .purpose = "which parts of the kernel even root may not touch",
-	  .cost = "tracing programs may not read kernel memory: nothing but totals can be had", .run = run_lockdown },
-	{ .name = "perf_event_paranoid", .purpose = "CPU samples without privileges", .cost = "no CPU profile", .run = run_paranoid },
-	{ .name = "perf_event_max_stack", .purpose = "depth of stacks", .fallback = "shorter stacks",
-	  .cost = "deep stacks lose their root", .run = run_max_stack },
-	{ .name = "kallsyms", .purpose = "names of kernel functions", .cost = "kernel functions show as [kernel+0xoffset]",
-	  .config = "KALLSYMS", .run = run_kallsyms },
-	{ .name = "unprivileged_bpf_disabled", .purpose = "BPF without privileges", .run = run_unprivileged },
-	{ .name = "bpf_stats_enabled", .purpose = "perfscope's own cost inside the kernel", .since = RELEASE(5, 8),
-	  .caps = CAP(SYS_ADMIN), .cost = "overhead.cpu_percent leaves out perfscope's BPF programs", .run = run_stats },
-	{ .name = "RLIMIT_MEMLOCK", .purpose = "memory of maps", .fallback = "smaller maps",
-	  .cost = "fewer different stacks fit; losses are counted", .run = run_memlock },
-	{ .name = "tracefs", .purpose = "numbers of classic tracepoints", .fallback = "raw tracepoints, which need no tracefs",
-	  .cost = "events of modules without types are not seen", .config = "FTRACE", .caps = CAP(DAC_READ_SEARCH), .run = run_tracefs },
-	{ .name = "PSI", .purpose = "stall shares of CPU, memory and I/O", .fallback = "perfscope's own wait times",
-	  .cost = "less evidence in cpu.saturation, memory.pressure and disk findings", .config = "PSI", .since = RELEASE(4, 20),
+	{ .name = "lockdown",
+	  .purpose = "which parts of the kernel even root may not touch",
+	  .cost = "tracing programs may not read kernel memory: nothing but totals can be had",
+	  .run = run_lockdown },
+	{ .name = "perf_event_paranoid",
+	  .purpose = "CPU samples without privileges",
+	  .cost = "no CPU profile",
+	  .run = run_paranoid },
+	{ .name = "perf_event_max_stack",
+	  .purpose = "depth of stacks",
+	  .fallback = "shorter stacks",
+	  .cost = "deep stacks lose their root",
+	  .run = run_max_stack },
+	{ .name = "kallsyms",
+	  .purpose = "names of kernel functions",
+	  .cost = "kernel functions show as [kernel+0xoffset]",
+	  .config = "KALLSYMS",
+	  .run = run_kallsyms },
+	{ .name = "unprivileged_bpf_disabled",
+	  .purpose = "BPF without privileges",
+	  .run = run_unprivileged },
+	{ .name = "bpf_stats_enabled",
+	  .purpose = "perfscope's own cost inside the kernel",
+	  .since = RELEASE(5, 8),
+	  .caps = CAP(SYS_ADMIN),
+	  .cost = "overhead.cpu_percent leaves out perfscope's BPF programs",
+	  .run = run_stats },
+	{ .name = "RLIMIT_MEMLOCK",
+	  .purpose = "memory of maps",
+	  .fallback = "smaller maps",
+	  .cost = "fewer different stacks fit; losses are counted",
+	  .run = run_memlock },
+	{ .name = "tracefs",
+	  .purpose = "numbers of classic tracepoints",
+	  .fallback = "raw tracepoints, which need no tracefs",
+	  .cost = "events of modules without types are not seen",
+	  .config = "FTRACE",
+	  .caps = CAP(DAC_READ_SEARCH),
+	  .run = run_tracefs },
+	{ .name = "PSI",
+	  .purpose = "stall shares of CPU, memory and I/O",
+	  .fallback = "perfscope's own wait times",
+	  .cost = "less evidence in cpu.saturation, memory.pressure and disk findings",
+	  .config = "PSI",
+	  .since = RELEASE(4, 20),
 	  .run = run_psi },
-	{ .name = "schedstats", .purpose = "the kernel's own wait sums, to compare", .run = run_schedstats },
+	{ .name = "schedstats",
+	  .purpose = "the kernel's own wait sums, to compare",
+	  .run = run_schedstats },
 };
 
 CHECK_GROUP(setting, rows);

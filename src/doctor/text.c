@@ -33,7 +33,8 @@ static unsigned columns(const char *text, size_t len)
 }
 
 /* Words of `text` from column `at` on, wrapped; lines after the first begin at `indent`. */
-static void add_wrapped(struct buf *b, const struct doctor_style *style, unsigned at, unsigned indent, const char *text)
+static void add_wrapped(struct buf *b, const struct doctor_style *style, unsigned at,
+			unsigned indent, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe = BUF_INIT;
 	bool first = true;
@@ -67,7 +68,8 @@ static void add_status(struct buf *b, const struct doctor_style *style, enum doc
 		 style->color && *look->color ? "\033[0m" : "");
 }
 
-static void add_note(struct buf *b, const struct doctor_style *style, const char *label, const char *text)
+static void add_note(struct buf *b, const struct doctor_style *style, const char *label,
+		     const char *text)
 {
 	buf_addf(b, "%*s%s", INDENT, "", label);
 	add_wrapped(b, style, INDENT + columns(label, strlen(label)), INDENT + 2, text);
@@ -84,7 +86,8 @@ static bool lacking(const struct doctor_result *r)
 	return r->status != DOCTOR_WORKS && r->status != DOCTOR_INFO;
 }
 
-static void add_notes(struct buf *b, const struct doctor_style *style, const struct doctor_result *r)
+static void add_notes(struct buf *b, const struct doctor_style *style,
+		      const struct doctor_result *r)
 {
 	if (!lacking(r) || r->status == DOCTOR_UNTRIED) /* the head says what to do about these */
 		return;
@@ -114,18 +117,22 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-/* Whether two results of one group can share a line; the price of one hook is not that of the next. */
+/* Whether two results of one group can share a line; the price of one hook is not that of the next.
+ */
 static bool alike(const struct doctor_result *a, const struct doctor_result *r)
 {
-	if (a->group != r->group || a->status != r->status || strcmp(a->detail.data, r->detail.data))
+	if (a->group != r->group || a->status != r->status ||
+	    strcmp(a->detail.data, r->detail.data))
 		return false;
 	if (is_hook(a) && strcmp(a->purpose, r->purpose))
 		return false;
 	return !lacking(a) || a->status == DOCTOR_UNTRIED ||
-	       (same_text(a->fallback, r->fallback) && same_text(a->cost, r->cost) && !strcmp(a->mend.data, r->mend.data));
+	       (same_text(a->fallback, r->fallback) && same_text(a->cost, r->cost) &&
+		!strcmp(a->mend.data, r->mend.data));
 }
 
-static void add_shared_row(struct buf *b, const struct doctor_style *style, const struct doctor_result *r, size_t count)
+static void add_shared_row(struct buf *b, const struct doctor_style *style,
+			   const struct doctor_result *r, size_t count)
 {
 	_cleanup_(buf_done) struct buf names = BUF_INIT;
 	unsigned column = is_hook(r) ? INDENT : NAME_COLUMN;
@@ -138,11 +145,13 @@ static void add_shared_row(struct buf *b, const struct doctor_style *style, cons
 		buf_addf(b, "%-*s", NAME_WIDTH, r->purpose);
 	add_wrapped(b, style, column, column, names.data);
 	if (r->detail.len)
-		add_note(b, style, lacking(r) && r->status != DOCTOR_UNTRIED ? "because: " : "", r->detail.data);
+		add_note(b, style, lacking(r) && r->status != DOCTOR_UNTRIED ? "because: " : "",
+			 r->detail.data);
 	add_notes(b, style, r);
 }
 
-static size_t add_rows(struct buf *b, const struct doctor_style *style, const struct doctor_result *r, size_t left)
+static size_t add_rows(struct buf *b, const struct doctor_style *style,
+		       const struct doctor_result *r, size_t left)
 {
 	size_t count = 1;
 
@@ -155,10 +164,11 @@ static size_t add_rows(struct buf *b, const struct doctor_style *style, const st
 	return count;
 }
 
-static void add_group(struct buf *b, const struct doctor_style *style, const struct doctor_report *report,
-		      const struct doctor_group *group)
+static void add_group(struct buf *b, const struct doctor_style *style,
+		      const struct doctor_report *report, const struct doctor_group *group)
 {
-	buf_addf(b, "\n%s%s%s\n", style->color ? "\033[1m" : "", group->title, style->color ? "\033[0m" : "");
+	buf_addf(b, "\n%s%s%s\n", style->color ? "\033[1m" : "", group->title,
+		 style->color ? "\033[0m" : "");
 	for (size_t i = 0; i < report->count;) {
 		if (strcmp(report->results[i].group, group->name))
 			i++;
@@ -167,7 +177,8 @@ static void add_group(struct buf *b, const struct doctor_style *style, const str
 	}
 }
 
-static void add_verdict(struct buf *b, const struct doctor_style *style, const struct doctor_report *report)
+static void add_verdict(struct buf *b, const struct doctor_style *style,
+			const struct doctor_report *report)
 {
 	const size_t *n = report->counts;
 	_cleanup_(buf_done) struct buf line = BUF_INIT;
@@ -177,7 +188,8 @@ static void add_verdict(struct buf *b, const struct doctor_style *style, const s
 	for (int i = 0; i < DOCTOR_INFO; i++)
 		if (n[i])
 			buf_addf(&line, "%s%zu %s", i ? ", " : "", n[i], looks[i].verdict);
-	buf_addf(&line, " (Linux %s, %s, user %u).", report->uts.release, report->uts.machine, report->uid);
+	buf_addf(&line, " (Linux %s, %s, user %u).", report->uts.release, report->uts.machine,
+		 report->uid);
 	if (style->color)
 		buf_addstr(b, mark);
 	add_wrapped(b, style, 0, 0, line.data);
@@ -186,7 +198,8 @@ static void add_verdict(struct buf *b, const struct doctor_style *style, const s
 }
 
 /* What stands between this user and a recording; what one remedy mends is said once. */
-static void add_blockers(struct buf *b, const struct doctor_style *style, const struct doctor_report *report)
+static void add_blockers(struct buf *b, const struct doctor_style *style,
+			 const struct doctor_report *report)
 {
 	const struct doctor_result *previous = NULL;
 
@@ -194,7 +207,8 @@ static void add_blockers(struct buf *b, const struct doctor_style *style, const 
 		const struct doctor_result *r = &report->results[i];
 		_cleanup_(buf_done) struct buf line = BUF_INIT;
 
-		if (!doctor_blocks(r) || (previous && r->mend.len && !strcmp(previous->mend.data, r->mend.data)))
+		if (!doctor_blocks(r) ||
+		    (previous && r->mend.len && !strcmp(previous->mend.data, r->mend.data)))
 			continue;
 		previous = r;
 		buf_addf(&line, "%s: %s", r->name, r->detail.data);
@@ -207,7 +221,8 @@ static void add_blockers(struct buf *b, const struct doctor_style *style, const 
 		buf_addstr(b, "  Run `sudo perfscope doctor` to try the rest.\n");
 }
 
-void doctor_text(const struct doctor_report *report, const struct doctor_style *style, struct buf *b)
+void doctor_text(const struct doctor_report *report, const struct doctor_style *style,
+		 struct buf *b)
 {
 	add_verdict(b, style, report);
 	add_blockers(b, style, report);

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "insn.h"
 #include "io.h"
+#include "mem.h"
 
 static void read_config_gz(struct buf *b)
 {
@@ -27,11 +29,12 @@ static void read_config_gz(struct buf *b)
 
 static void read_config(struct buf *b, const char *release)
 {
-	static const char *const places[] = { "/boot/config-%s", "/lib/modules/%s/config", "/lib/modules/%s/build/.config" };
+	static const char *const places[] = { "/boot/config-%s", "/lib/modules/%s/config",
+					      "/lib/modules/%s/build/.config" };
 	char path[256];
 
 	read_config_gz(b);
-	for (size_t i = 0; !b->len && i < sizeof(places) / sizeof(places[0]); i++) {
+	for (size_t i = 0; !b->len && i < ARRAY_SIZE(places); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		snprintf(path, sizeof(path), places[i], release);
@@ -64,6 +67,17 @@ int trial_line(const char *path, struct buf *b)
 	return 0;
 }
 
+int trial_private_mount(const char *type)
+{
+	_cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
+
+	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	int root = fsmount(context, FSMOUNT_CLOEXEC, 0);
+
+	return root < 0 ? -errno : root;
+}
+
 /* Capabilities count only where the kernel asks for them: in the initial user namespace. */
 static bool in_initial_user_namespace(void)
 {
@@ -72,8 +86,8 @@ static bool in_initial_user_namespace(void)
 
 	if (trial_line("/proc/self/uid_map", &b) < 0)
 		return true;
-	return sscanf(b.data, "%lu %lu %lu", &inside, &outside, &length) == 3 && inside == 0 && outside == 0 &&
-	       length == 4294967295ul;
+	return sscanf(b.data, "%lu %lu %lu", &inside, &outside, &length) == 3 && inside == 0 &&
+	       outside == 0 && length == 4294967295ul;
 }
 
 static uint64_t effective_caps(void)
@@ -89,7 +103,8 @@ static uint64_t effective_caps(void)
 		return 0;
 	caps = strtoull(line + 8, NULL, 16);
 	if (caps & CAP(SYS_ADMIN))
-		caps |= CAP(BPF) | CAP(PERFMON) | CAP(SYSLOG); /* it includes them, and before 5.8 it is them */
+		caps |= CAP(BPF) | CAP(PERFMON) |
+			CAP(SYSLOG); /* it includes them, and before 5.8 it is them */
 	return caps;
 }
 
@@ -117,26 +132,47 @@ static bool helper_refused(struct trial *t, const struct bpf_insn *insns, size_t
 	return prog < 0;
 }
 
-/* securityfs is often not mounted in containers and small systems; then behaviour tells: the helpers
- * that lockdown forbids vanish, while a program without them loads. */
+/* Where the file cannot be had, behaviour tells: the helpers that lockdown forbids vanish, while a
+ * program without them loads. */
 static const char *infer_lockdown(struct trial *t)
 {
 	const struct bpf_insn read_kernel[] = {
-		MOV_REG(BPF_REG_1, BPF_REG_10), ADD_IMM(BPF_REG_1, -8), MOV_IMM(BPF_REG_2, 8),
-		MOV_IMM(BPF_REG_3, 0), CALL(probe_read_kernel), MOV_IMM(BPF_REG_0, 0), EXIT(),
+		MOV_REG(BPF_REG_1, BPF_REG_10),
+		ADD_IMM(BPF_REG_1, -8),
+		MOV_IMM(BPF_REG_2, 8),
+		MOV_IMM(BPF_REG_3, 0),
+		CALL(probe_read_kernel),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
 	};
 	const struct bpf_insn write_user[] = {
-		STORE_IMM(BPF_DW, BPF_REG_10, -8, 0), MOV_IMM(BPF_REG_1, 0), MOV_REG(BPF_REG_2, BPF_REG_10),
-		ADD_IMM(BPF_REG_2, -8), MOV_IMM(BPF_REG_3, 8), CALL(probe_write_user), MOV_IMM(BPF_REG_0, 0), EXIT(),
+		STORE_IMM(BPF_DW, BPF_REG_10, -8, 0),
+		MOV_IMM(BPF_REG_1, 0),
+		MOV_REG(BPF_REG_2, BPF_REG_10),
+		ADD_IMM(BPF_REG_2, -8),
+		MOV_IMM(BPF_REG_3, 8),
+		CALL(probe_write_user),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
 	};
 
 	if (helper_refused(t, NULL, 0))
 		return NULL;
-	if (t->release >= RELEASE(5, 5) && helper_refused(t, read_kernel, sizeof(read_kernel) / sizeof(read_kernel[0])))
+	if (t->release >= RELEASE(5, 5) && helper_refused(t, read_kernel, ARRAY_SIZE(read_kernel)))
 		return "confidentiality";
 	if (!(t->caps & CAP(SYS_ADMIN)))
 		return NULL;
-	return helper_refused(t, write_user, sizeof(write_user) / sizeof(write_user[0])) ? "integrity" : "none";
+	return helper_refused(t, write_user, ARRAY_SIZE(write_user)) ? "integrity" : "none";
+}
+
+/* securityfs is often not mounted in containers and on small systems. */
+static int lockdown_line(struct buf *b)
+{
+	if (trial_line("/sys/kernel/security/lockdown", b) == 0)
+		return 0;
+	_cleanup_close_ int root = trial_private_mount("securityfs");
+
+	return root < 0 ? root : read_file_at(root, "lockdown", 256, b);
 }
 
 static const char *read_lockdown(struct trial *t)
@@ -145,9 +181,15 @@ static const char *read_lockdown(struct trial *t)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char marked[32];
 
-	if (trial_line("/sys/kernel/security/lockdown", &b) < 0)
+	int error = lockdown_line(&b);
+
+	if (error == -ENOENT) /* a kernel that cannot be locked down */
+		return "none";
+	if (error < 0) {
+		t->lockdown_inferred = true;
 		return infer_lockdown(t);
-	for (size_t i = 0; i < 3; i++) {
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		snprintf(marked, sizeof(marked), "[%s]", modes[i]);
 		if (strstr(b.data, marked))
 			return modes[i];
@@ -157,7 +199,9 @@ static const char *read_lockdown(struct trial *t)
 
 void trial_prepare(struct trial *t, const struct utsname *uts)
 {
-	*t = (struct trial){ .uts = uts, .config = BUF_INIT, .release = parse_release(uts->release) };
+	*t = (struct trial){ .uts = uts,
+			     .config = BUF_INIT,
+			     .release = parse_release(uts->release) };
 	t->caps = effective_caps();
 	t->filtered = seccomp_filtered();
 	read_config(&t->config, uts->release);

@@ -16,12 +16,19 @@
 
 DEFINE_CLEANUP(struct doctor_report *, doctor_report_free)
 
-static struct doctor_result result(const char *group, const char *name, enum doctor_status status, bool required,
-				   const char *detail, const char *mend)
+static struct doctor_result result(const char *group, const char *name, enum doctor_status status,
+				   bool required, const char *detail, const char *mend)
 {
 	struct doctor_result r = {
-		.group = group, .name = name, .purpose = "a purpose", .fallback = "a crutch", .cost = "a price",
-		.status = status, .required = required, .detail = BUF_INIT, .mend = BUF_INIT,
+		.group = group,
+		.name = name,
+		.purpose = "a purpose",
+		.fallback = "a crutch",
+		.cost = "a price",
+		.status = status,
+		.required = required,
+		.detail = BUF_INIT,
+		.mend = BUF_INIT,
 	};
 
 	buf_addstr(&r.detail, detail);
@@ -44,10 +51,13 @@ static void test_text(void)
 	struct doctor_result results[] = {
 		result("kernel", "one", DOCTOR_WORKS, true, "", ""),
 		result("kernel", "two", DOCTOR_WORKS, true, "", ""),
-		result("map", "three", DOCTOR_FALLBACK, true, "words that have to be wrapped because there are too many", ""),
+		result("map", "three", DOCTOR_FALLBACK, true,
+		       "words that have to be wrapped because there are too many", ""),
 		result("hook", "four", DOCTOR_MISSING, false, "evil \033[31m name", "mend \xff it"),
 	};
-	struct doctor_report report = { .can_record = true, .counts = { 2, 1, 1 }, .results = results, .count = 4 };
+	struct doctor_report report = {
+		.can_record = true, .counts = { 2, 1, 1 }, .results = results, .count = 4
+	};
 	struct doctor_style style = { .width = 60 };
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
@@ -78,8 +88,10 @@ static void test_blocked(void)
 {
 	struct doctor_result results[] = {
 		result("program", "optional", DOCTOR_MISSING, false, "no such thing", "nothing"),
-		result("program", "first", DOCTOR_UNTRIED, true, "could not be tried", "run as root"),
-		result("program", "second", DOCTOR_UNTRIED, true, "could not be tried", "run as root"),
+		result("program", "first", DOCTOR_UNTRIED, true, "could not be tried",
+		       "run as root"),
+		result("program", "second", DOCTOR_UNTRIED, true, "could not be tried",
+		       "run as root"),
 		result("program", "crutch", DOCTOR_FALLBACK, true, "replaced", ""),
 	};
 	struct doctor_report report = { .counts = { 0, 1, 1, 2 }, .results = results, .count = 4 };
@@ -87,7 +99,8 @@ static void test_blocked(void)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
 	CHECK(doctor_blocker(&report) == &results[1]);
-	CHECK(!doctor_blocks(&results[0]) && doctor_blocks(&results[2]) && !doctor_blocks(&results[3]));
+	CHECK(!doctor_blocks(&results[0]) && doctor_blocks(&results[2]) &&
+	      !doctor_blocks(&results[3]));
 	doctor_text(&report, &style, &b);
 	CHECK(strstr(b.data, "\n  first: could not be tried; to mend: run as root\n\n"));
 	for (size_t i = 0; i < 4; i++) {
@@ -116,7 +129,8 @@ static bool check_is_sound(const json_t *check)
 	if (json_object_size(check) != 10 || !json_is_boolean(json_object_get(check, "required")))
 		return false;
 	/* What does not work says why; what falls back says to what. */
-	bool lacks = !strcmp(status, "missing") || !strcmp(status, "fallback") || !strcmp(status, "untried");
+	bool lacks = !strcmp(status, "missing") || !strcmp(status, "fallback") ||
+		     !strcmp(status, "untried");
 
 	return (!lacks || json_is_string(json_object_get(check, "detail"))) &&
 	       (strcmp(status, "fallback") || json_is_string(json_object_get(check, "fallback")));
@@ -130,18 +144,20 @@ static void test_json_of(const struct doctor_report *report)
 	size_t i;
 
 	doctor_json(report, &b);
-	json_t *root = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL), *checks = json_object_get(root, "checks");
+	json_t *root = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL),
+	       *checks = json_object_get(root, "checks");
 	const char *key;
 
 	CHECK(root);
 	CHECK_STR(json_string_value(json_object_get(root, "schema")), "perfscope.doctor/1");
-	CHECK(json_is_string(json_object_get(root, "host")) && json_is_string(json_object_get(root, "time")));
+	CHECK(json_is_string(json_object_get(root, "host")) &&
+	      json_is_string(json_object_get(root, "time")));
 	CHECK_STR(json_string_value(json_object_get(root, "kernel")), report->uts.release);
 	CHECK(json_is_true(json_object_get(root, "can_record")) == report->can_record);
 	CHECK(json_array_size(checks) == report->count);
-	json_array_foreach(checks, i, value)
+	json_array_foreach (checks, i, value)
 		CHECK(check_is_sound(value));
-	json_object_foreach(json_object_get(root, "counts"), key, value)
+	json_object_foreach (json_object_get(root, "counts"), key, value)
 		total += json_integer_value(value);
 	CHECK((size_t)total == report->count);
 	json_decref(root);
@@ -149,7 +165,8 @@ static void test_json_of(const struct doctor_report *report)
 
 static void test_hostile_json(void)
 {
-	struct doctor_result results[] = { result("symbol", "x", DOCTOR_MISSING, false, "\xff\xc0\x80\"\\\x01", "") };
+	struct doctor_result results[] = { result("symbol", "x", DOCTOR_MISSING, false,
+						  "\xff\xc0\x80\"\\\x01", "") };
 	struct doctor_report report = { .counts = { 0, 0, 1 }, .results = results, .count = 1 };
 
 	strcpy(report.uts.nodename, "h\xe9");
@@ -199,7 +216,8 @@ static void check_powerless(void)
 	const struct doctor_result *blocker = doctor_blocker(report);
 
 	CHECK(!report->can_record && blocker);
-	CHECK(blocker && blocker->status == DOCTOR_UNTRIED && strstr(blocker->mend.data, "sudo perfscope doctor"));
+	CHECK(blocker && blocker->status == DOCTOR_UNTRIED &&
+	      strstr(blocker->mend.data, "sudo perfscope doctor"));
 	for (size_t i = 0; i < report->count; i++) {
 		const struct doctor_result *r = &report->results[i];
 
@@ -220,7 +238,8 @@ static void test_powerless(void)
 
 	if (child == 0) {
 		check_passed = check_failed = 0;
-		if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
+		if (geteuid() == 0 &&
+		    (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
 			_exit(2);
 		check_powerless();
 		_exit(check_failed || !check_passed);
@@ -252,7 +271,8 @@ static void test_broken_frames(const char *path)
 	bool sane = fd >= 0 && read_file(path, 4 << 20, &image) == 0;
 
 	for (size_t length = 0; sane && length < image.len; length += 97) {
-		sane = ftruncate(fd, 0) == 0 && pwrite(fd, image.data, length, 0) == (ssize_t)length;
+		sane = ftruncate(fd, 0) == 0 &&
+		       pwrite(fd, image.data, length, 0) == (ssize_t)length;
 		int r = frame_share_read(copy, &share);
 
 		sane = sane && (r == 0 || r == -ENOEXEC) && share.with_frame <= share.functions;

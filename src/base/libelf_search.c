@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The libelf.a and libdw.a of elfutils 0.192 (Debian 13) call these functions but do not hold them
- * (https://sourceware.org/bugzilla/show_bug.cgi?id=32293). Built only where they are missing. A tree
+/* The libelf.a and libdw.a of elfutils 0.192 (Debian 13) call these functions but lack them:
+ * https://sourceware.org/bugzilla/show_bug.cgi?id=32293. Built only where they are missing. A tree
  * is a struct that begins with the root that tsearch() and its kin want; elfutils' lock behind it
  * stays unused, for no handle of ours is shared between threads. */
 #include <search.h>

@@ -10,9 +10,12 @@
 #include "suggest.h"
 
 const struct option common_option_rows[] = {
-	{"quiet", 'q', OPTION_FLAG(struct common_options, quiet), .help = "no progress, only results, warnings and errors"},
-	{"verbose", 'v', OPTION_FLAG(struct common_options, verbose), .help = "say more about what is being done"},
-	{"help", 'h', OPTION_FLAG(struct common_options, help), .help = "show this help", .no_setting = true},
+	{"quiet", 'q', OPTION_FLAG(struct common_options, quiet),
+	 .help = "no progress, only results, warnings and errors"},
+	{"verbose", 'v', OPTION_FLAG(struct common_options, verbose),
+	 .help = "say more about what is being done"},
+	{"help", 'h', OPTION_FLAG(struct common_options, help), .help = "show this help",
+	 .no_setting = true},
 	{0},
 };
 
@@ -28,7 +31,8 @@ void command_options_init(struct command_options *co, const struct command *comm
 {
 	size_t n = 0;
 
-	*co = (struct command_options){.own = xcalloc(1, command->options_size ? command->options_size : 1)};
+	*co = (struct command_options){
+		.own = xcalloc(1, command->options_size ? command->options_size : 1)};
 	if (command->defaults)
 		memcpy(co->own, command->defaults, command->options_size);
 	for (const struct option_piece *p = command->options; p && p->rows; p++) {

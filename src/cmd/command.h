@@ -8,7 +8,7 @@ enum {
 	EXIT_OK = 0,
 	EXIT_FOUND = 1,   /* diagnose, compare: something at or above --fail-on */
 	EXIT_FAILED = 2,  /* wrong usage, bad input, or cannot run here */
-	EXIT_RECORD = 125 /* perfscope failed where the status is otherwise that of the user's command */
+	EXIT_RECORD = 125 /* perfscope failed; other statuses are the user's program's */
 };
 
 /* Shared tables and the command's own, each with the place of its struct in the command's. */
@@ -46,7 +46,7 @@ struct call {
 struct command {
 	const char *name;
 	const char *summary;     /* one line, lower case, no full stop */
-	const char *description; /* paragraphs with an empty line between; an indented one is verbatim */
+	const char *description; /* paragraphs, empty lines between; indented: verbatim */
 	const struct operand *operands;     /* ends with {0}; NULL: none */
 	const struct option_piece *options; /* ends with {0}; NULL: only the common ones */
 	size_t options_size;                /* of the command's struct */
@@ -77,7 +77,8 @@ struct command_options {
 	void *own; /* command->options_size bytes */
 	struct option_set sets[8];
 };
-void command_options_init(struct command_options *co, const struct command *command); /* to the defaults */
+/* All options get their defaults. */
+void command_options_init(struct command_options *co, const struct command *command);
 void command_options_done(struct command_options *co); /* frees lists, too */
 
 /* Check the number and choices of operands. -EINVAL with a message. */

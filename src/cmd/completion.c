@@ -16,7 +16,8 @@ static const struct source sources[] = {
 	[COMPLETE_NOTHING] = {"", " ", "-x"},
 	[COMPLETE_FILE] = {"files", "_files", "-r -F"},
 	[COMPLETE_PID] = {"pids", "_pids", "-x -a '(__fish_complete_pids)'"},
-	[COMPLETE_RUNBOOK] = {"runbooks", "{compadd -- $(" RUNBOOKS "); _files}", "-r -F -a '(" RUNBOOKS ")'"},
+	[COMPLETE_RUNBOOK] = {"runbooks", "{compadd -- $(" RUNBOOKS "); _files}",
+			      "-r -F -a '(" RUNBOOKS ")'"},
 };
 
 /* What may stand in one place: words that the table knows, or a source. */
@@ -28,7 +29,8 @@ struct place {
 static struct place place_of(const char *const *choices, enum complete complete,
 			     const struct command *const *commands)
 {
-	struct place p = {BUF_INIT, &sources[complete == COMPLETE_COMMAND ? COMPLETE_NOTHING : complete]};
+	struct place p = {BUF_INIT,
+			  &sources[complete == COMPLETE_COMMAND ? COMPLETE_NOTHING : complete]};
 
 	for (; choices && *choices; choices++)
 		buf_addf(&p.words, "%s%s", p.words.len ? " " : "", *choices);
@@ -58,7 +60,8 @@ static void add_quoted(struct buf *b, const char *text, const char *special, con
 }
 
 /* Calls `add` for each option of each command that users see. */
-static void each_option(struct buf *b, const struct command *const *commands, const struct command *command,
+static void each_option(struct buf *b, const struct command *const *commands,
+			const struct command *command,
 			void (*add)(struct buf *, const struct command *, const struct option *,
 				    const struct place *))
 {
@@ -82,7 +85,8 @@ static void bash_name(struct buf *b, const struct command *command, const struct
 
 static void bash_place(struct buf *b, const char *command, const char *key, const struct place *p)
 {
-	buf_addf(b, "    ['%s %s']='%s%s'\n", command, key, p->words.len ? "words " : p->source->bash, p->words.data);
+	buf_addf(b, "    ['%s %s']='%s%s'\n", command, key,
+		 p->words.len ? "words " : p->source->bash, p->words.data);
 }
 
 static void bash_value(struct buf *b, const struct command *command, const struct option *o,
@@ -99,7 +103,8 @@ static void bash_value(struct buf *b, const struct command *command, const struc
 		bash_place(b, command->name, key, p);
 }
 
-static void bash_operands(struct buf *b, const struct command *const *commands, const struct command *command)
+static void bash_operands(struct buf *b, const struct command *const *commands,
+			  const struct command *command)
 {
 	int number = 1;
 
@@ -174,23 +179,28 @@ static void zsh_option(struct buf *b, const struct command *command, const struc
 	zsh_place(b, p);
 }
 
-static void zsh_operands(struct buf *b, const struct command *const *commands, const struct command *command)
+static void zsh_operands(struct buf *b, const struct command *const *commands,
+			 const struct command *command)
 {
-	if (command->runs_command)
+	if (command->runs_command) {
 		buf_addstr(b, " \\\n            '*::program:_normal'");
-	for (const struct operand *o = command->operands; o && o->name && !command->runs_command; o++) {
+		return;
+	}
+	for (const struct operand *o = command->operands; o && o->name; o++) {
 		_cleanup_(place_done) struct place p = place_of(o->choices, o->complete, commands);
 
-		buf_addf(b, " \\\n            '%s:%s%s", o->rest ? "*" : "", o->optional && !o->rest ? ":" : "",
-			 o->name);
+		buf_addf(b, " \\\n            '%s:%s%s", o->rest ? "*" : "",
+			 o->optional && !o->rest ? ":" : "", o->name);
 		zsh_place(b, &p);
 	}
 }
 
 void completion_add_zsh(struct buf *b, const struct command *const *commands)
 {
-	buf_addstr(b, "#compdef perfscope\n# zsh completion for perfscope, made from its option tables.\n"
-		      "_perfscope() {\n    local curcontext=$curcontext state line\n    local -a commands=(\n");
+	buf_addstr(b, "#compdef perfscope\n"
+		      "# zsh completion for perfscope, made from its option tables.\n"
+		      "_perfscope() {\n    local curcontext=$curcontext state line\n"
+		      "    local -a commands=(\n");
 	for (const struct command *const *c = commands; *c; c++)
 		if (!(*c)->hidden) {
 			buf_addf(b, "        '%s:", (*c)->name);
@@ -198,7 +208,8 @@ void completion_add_zsh(struct buf *b, const struct command *const *commands)
 			buf_addstr(b, "'\n");
 		}
 	buf_addstr(b, "    )\n    _arguments -C '(- *)'{-h,--help}'[list the commands]' "
-		      "'(- *)'{-V,--version}'[print the version]' '1:command:->command' '*::argument:->rest'\n"
+		      "'(- *)'{-V,--version}'[print the version]' '1:command:->command' "
+		      "'*::argument:->rest'\n"
 		      "    case $state in\n    command) _describe command commands ;;\n    rest)\n"
 		      "        case $words[1] in\n");
 	for (const struct command *const *c = commands; *c; c++) {
@@ -230,7 +241,8 @@ static void fish_place(struct buf *b, const struct place *p)
 static void fish_option(struct buf *b, const struct command *command, const struct option *o,
 			const struct place *p)
 {
-	buf_addf(b, "complete -c perfscope -n '__perfscope_command %s' -l %s", command->name, o->name);
+	buf_addf(b, "complete -c perfscope -n '__perfscope_command %s' -l %s", command->name,
+		 o->name);
 	if (o->letter)
 		buf_addf(b, " -s %c", o->letter);
 	if (!o->type->is_flag)
@@ -239,12 +251,14 @@ static void fish_option(struct buf *b, const struct command *command, const stru
 	fish_text(b, o->help);
 }
 
-static void fish_operands(struct buf *b, const struct command *const *commands, const struct command *command)
+static void fish_operands(struct buf *b, const struct command *const *commands,
+			  const struct command *command)
 {
 	for (const struct operand *o = command->operands; o && o->name; o++) {
 		_cleanup_(place_done) struct place p = place_of(o->choices, o->complete, commands);
 
-		if (!p.words.len && p.source == &sources[COMPLETE_NOTHING] && !command->runs_command)
+		if (!p.words.len && p.source == &sources[COMPLETE_NOTHING] &&
+		    !command->runs_command)
 			continue;
 		buf_addf(b, "complete -c perfscope -n '__perfscope_command %s'", command->name);
 		if (command->runs_command)
@@ -261,7 +275,8 @@ void completion_add_fish(struct buf *b, const struct command *const *commands)
 		      "function __perfscope_command\n    set -l words (commandline -opc)\n"
 		      "    test (count $words) -ge 2; and test $words[2] = $argv[1]\nend\n"
 		      "complete -c perfscope -f\n"
-		      "complete -c perfscope -n __fish_use_subcommand -l version -d 'print the version'\n");
+		      "complete -c perfscope -n __fish_use_subcommand -l version "
+		      "-d 'print the version'\n");
 	for (const struct command *const *c = commands; *c; c++) {
 		if ((*c)->hidden)
 			continue;

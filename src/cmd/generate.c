@@ -29,7 +29,11 @@ static int add_completion(struct buf *text, const char *shell)
 	static const struct {
 		const char *name;
 		void (*add)(struct buf *, const struct command *const *);
-	} shells[] = {{"bash", completion_add_bash}, {"zsh", completion_add_zsh}, {"fish", completion_add_fish}};
+	} shells[] = {
+		{"bash", completion_add_bash},
+		{"zsh", completion_add_zsh},
+		{"fish", completion_add_fish},
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shells); i++)
 		if (!strcmp(shells[i].name, shell)) {
@@ -43,7 +47,8 @@ static int run(const struct call *call)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 	char **operands = call->operands.items;
-	int r = strcmp(operands[0], "man") ? add_completion(&text, operands[1]) : add_man(&text, operands[1]);
+	bool man = !strcmp(operands[0], "man");
+	int r = man ? add_man(&text, operands[1]) : add_completion(&text, operands[1]);
 
 	if (r < 0)
 		return r;
@@ -55,7 +60,8 @@ const struct command cmd_generate = {
 	.name = "generate",
 	.summary = "write a manual page or a completion script",
 	.operands = (const struct operand[]){
-		{"WHAT", "what to write", .choices = (const char *const[]){"man", "completion", NULL}},
+		{"WHAT", "what to write",
+		 .choices = (const char *const[]){"man", "completion", NULL}},
 		{"NAME", "a command, 'perfscope' or a shell"},
 		{0}},
 	.no_settings = true,

@@ -30,7 +30,8 @@ const struct command cmd_help = {
 	.summary = "explain a command",
 	.description = "Without operand, list the commands.",
 	.operands = (const struct operand[]){
-		{"COMMAND", "the command to explain", .optional = true, .complete = COMPLETE_COMMAND},
+		{"COMMAND", "the command to explain", .optional = true,
+		 .complete = COMPLETE_COMMAND},
 		{0}},
 	.no_settings = true,
 	.run = run,

@@ -27,7 +27,8 @@ enum { PLACE_COMMAND_LINE = 100 }; /* after all settings */
 static int parse(const struct command *command, int argc, char **argv, struct command_options *co,
 		 struct operands *ret_operands)
 {
-	return option_parse(co->sets, argc, argv, command->runs_command, PLACE_COMMAND_LINE, ret_operands);
+	return option_parse(co->sets, argc, argv, command->runs_command, PLACE_COMMAND_LINE,
+			    ret_operands);
 }
 
 /* --help must work whatever the settings say, so the command line is read before them, and once
@@ -101,7 +102,9 @@ static int unknown_command(const char *name)
 		if (!(*c)->hidden)
 			suggestion_offer(&s, (*c)->name);
 	if (*name == '-')
-		failx(-EINVAL, "unknown option %s; options follow the command ('perfscope help' lists all)", name);
+		failx(-EINVAL,
+		      "unknown option %s; options follow the command ('perfscope help' lists all)",
+		      name);
 	else if (s.best)
 		failx(-EINVAL, "there is no command '%s', did you mean '%s'?", name, s.best);
 	else

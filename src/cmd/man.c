@@ -7,6 +7,8 @@
 #include "cleanup.h"
 #include "usage.h"
 
+extern const char man_chapters[]; /* chapters.man: what holds for all commands */
+
 /* Plain text: nothing in it is a request or an escape, and dashes can be copied into a shell. */
 static void add_text(struct buf *b, const char *text, size_t length)
 {
@@ -111,7 +113,8 @@ static void add_exits(struct buf *b, const struct exit_meaning *exits)
 {
 	static const struct exit_meaning usual[] = {
 		{"0", "done"},
-		{"2", "wrong usage, bad input, or it cannot run here: standard error says what and how to mend it"},
+		{"2", "wrong usage, bad input, or it cannot run here: standard error says what and "
+		      "how to mend it"},
 		{0},
 	};
 
@@ -152,54 +155,21 @@ void man_add_command(struct buf *page, const struct command *command, const char
 	buf_addstr(page, ".SH SEE ALSO\n.BR perfscope (1)\n");
 }
 
-static const struct {
-	const char *title, *text;
-} chapters[] = {
-	{"OPTIONS",
-	 "Options follow the command. A long option takes its value as --option=VALUE or --option VALUE, a short one as "
-	 "-oVALUE or -o VALUE; short flags may share one dash. --no-FLAG takes a flag back that the settings have "
-	 "set. After --, everything is an operand.\n\n"
-	 "Durations are written 500ms, 10s, 5m or 2h; a bare number is seconds. Sizes are bytes, or powers of 1024 "
-	 "with K, M, G or T."},
-	{"OUTPUT",
-	 "Results go to standard output, progress, warnings and errors to standard error. Colour is used on terminals "
-	 "only, and not if NO_COLOR is set. Names that other processes chose are shown with control characters "
-	 "made visible."},
-	{"SETTINGS",
-	 "Every option can be set in a file: the names of commands, below them their options by long name; all "
-	 "stands for every command that has the option. A repeatable option takes a list.\n\n"
-	 "    all: {quiet: true}\n    record:\n      frequency: 199\n      output: /var/tmp/perfscope.db\n\n"
-	 "/etc/perfscope/perfscope.yaml is read first, then ~/.config/perfscope/perfscope.yaml, then the options; each "
-	 "overrules the one before. ~ is HOME. A file is left out, with a warning, unless it belongs to root or to "
-	 "the effective user and nobody else may write it. So under sudo root's settings count; the calling "
-	 "user's file counts never, even if sudo keeps that user's HOME: it could choose what root overwrites."},
-	{"EXIT STATUS",
-	 "0: done; for diagnose and compare nothing was found at or above --fail-on. 1: something was found. 2: "
-	 "wrong usage, bad input, or it cannot run here; standard error says what and how to mend it.\n\n"
-	 "record with a program ends with the program's own status, 128 and the signal's number if it was killed, 125 "
-	 "if perfscope itself failed. An interrupt (SIGINT, SIGTERM) finishes the recording and ends as usual."},
-	{"FILES",
-	 "perfscope.db in the current folder is the recording that commands write and read when none is named. It is "
-	 "an SQLite database."},
-};
-
 void man_add_overview(struct buf *page, const struct command *const *commands, const char *version)
 {
 	add_title(page, "perfscope", version);
-	buf_addstr(page, "perfscope \\- find out why a machine or a program is slow\n"
-			 ".SH SYNOPSIS\n.B perfscope\nCOMMAND [OPTION...] [OPERAND...]\n"
-			 ".SH DESCRIPTION\n");
-	add_paragraphs(page, "perfscope records with BPF what a Linux machine does, at a cost set by the sampling "
-			     "rate, into one file, and shows from it where time goes, who waits for whom, and what the "
-			     "bottleneck is. Each command has a page of its own.");
-	buf_addstr(page, ".SH COMMANDS\n");
+	buf_addstr(page,
+		   "perfscope \\- find out why a machine or a program is slow\n"
+		   ".SH SYNOPSIS\n.B perfscope\nCOMMAND [OPTION...] [OPERAND...]\n"
+		   ".SH DESCRIPTION\n"
+		   "perfscope records with BPF what a Linux machine does, at a cost set by the\n"
+		   "sampling rate, into one file, and shows from it where time goes, who waits\n"
+		   "for whom, and what the bottleneck is. Each command has a page of its own.\n"
+		   ".SH COMMANDS\n");
 	for (const struct command *const *c = commands; *c; c++)
 		if (!(*c)->hidden) {
 			buf_addf(page, ".TP\n.BR perfscope\\-%s (1)\n", (*c)->name);
 			add_line(page, (*c)->summary);
 		}
-	for (size_t i = 0; i < sizeof(chapters) / sizeof(chapters[0]); i++) {
-		buf_addf(page, ".SH %s\n", chapters[i].title);
-		add_paragraphs(page, chapters[i].text);
-	}
+	buf_addstr(page, man_chapters);
 }

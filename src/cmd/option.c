@@ -9,7 +9,8 @@
 #include "mem.h"
 #include "suggest.h"
 
-const struct option *option_next(const struct option_set *sets, struct option_cursor *c, void **ret_field)
+const struct option *option_next(const struct option_set *sets, struct option_cursor *c,
+				 void **ret_field)
 {
 	for (; sets[c->set].rows; c->set++, c->row = 0) {
 		const struct option *o = &sets[c->set].rows[c->row];
@@ -36,7 +37,8 @@ const struct option *option_find(const struct option_set *sets, const char *name
 	return NULL;
 }
 
-static const struct option *find_letter(const struct option_set *sets, char letter, void **ret_field)
+static const struct option *find_letter(const struct option_set *sets, char letter,
+					void **ret_field)
 {
 	struct option_cursor c = {0};
 	const struct option *o;
@@ -63,7 +65,8 @@ static int unknown(const struct option_set *sets, const char *name, size_t lengt
 	while ((o = option_next(sets, &c, NULL)))
 		suggestion_offer(&s, o->name);
 	if (s.best)
-		return failx(-EINVAL, "unknown option --%.*s, did you mean --%s?", (int)length, name, s.best);
+		return failx(-EINVAL, "unknown option --%.*s, did you mean --%s?", (int)length,
+			     name, s.best);
 	return failx(-EINVAL, "unknown option --%.*s (--help lists all)", (int)length, name);
 }
 
@@ -118,8 +121,8 @@ static int parse_short(struct parser *p, const char *letters)
 		if (!o->type->is_flag) {
 			if (!letters[1] && p->at >= p->argc)
 				return lacks_value(o);
-			return option_set_value(o, field, letters[1] ? letters + 1 : p->argv[p->at++],
-						p->place);
+			return option_set_value(
+				o, field, letters[1] ? letters + 1 : p->argv[p->at++], p->place);
 		}
 		r = option_set_value(o, field, "true", p->place);
 		if (r < 0)
@@ -134,11 +137,12 @@ void operands_done(struct operands *operands)
 	*operands = (struct operands){0};
 }
 
-int option_parse(const struct option_set *sets, int argc, char *const *argv, bool stop, unsigned place,
-		 struct operands *ret_operands)
+int option_parse(const struct option_set *sets, int argc, char *const *argv, bool stop,
+		 unsigned place, struct operands *ret_operands)
 {
 	struct parser p = {.sets = sets, .argv = argv, .argc = argc, .place = place};
-	_cleanup_(operands_done) struct operands operands = {xcalloc((size_t)argc + 1, sizeof(char *))};
+	_cleanup_(operands_done) struct operands operands = {
+		xcalloc((size_t)argc + 1, sizeof(char *))};
 	bool only_operands = false;
 
 	while (p.at < argc) {

@@ -37,11 +37,12 @@ struct option_time {
 struct option_type {
 	/* `field` is in the command's struct; `place` counts up from settings to command line. */
 	int (*parse)(const struct option *o, const char *text, void *field, unsigned place);
-	void (*show)(const struct option *o, const void *field, struct buf *text); /* nothing when unset */
+	/* Appends the value; nothing when it is unset. */
+	void (*show)(const struct option *o, const void *field, struct buf *text);
 	bool is_flag; /* takes no value; --no-NAME unsets it */
 };
-extern const struct option_type option_flag, option_string, option_u64, option_duration, option_size,
-	option_choice, option_strings, option_time;
+extern const struct option_type option_flag, option_string, option_u64, option_duration,
+	option_size, option_choice, option_strings, option_time;
 
 #define OPTION_FIELD_(s, f, type_, ctype)                                                          \
 	.type = &(type_), .offset = _Generic(((s *)0)->f, ctype : offsetof(s, f))
@@ -50,7 +51,7 @@ extern const struct option_type option_flag, option_string, option_u64, option_d
 #define OPTION_U64(s, f) OPTION_FIELD_(s, f, option_u64, uint64_t)           /* .min, .max */
 #define OPTION_DURATION(s, f) OPTION_FIELD_(s, f, option_duration, uint64_t) /* ns */
 #define OPTION_SIZE(s, f) OPTION_FIELD_(s, f, option_size, uint64_t)         /* bytes */
-#define OPTION_CHOICE(s, f) OPTION_FIELD_(s, f, option_choice, unsigned)     /* .choices; any enum */
+#define OPTION_CHOICE(s, f) OPTION_FIELD_(s, f, option_choice, unsigned) /* .choices; any enum */
 #define OPTION_STRINGS(s, f) OPTION_FIELD_(s, f, option_strings, struct option_list)
 #define OPTION_TIME(s, f) OPTION_FIELD_(s, f, option_time, struct option_time)
 
@@ -80,7 +81,8 @@ struct option_set {
 struct option_cursor {
 	size_t set, row;
 };
-const struct option *option_next(const struct option_set *sets, struct option_cursor *c, void **ret_field);
+const struct option *option_next(const struct option_set *sets, struct option_cursor *c,
+				 void **ret_field);
 const struct option *option_find(const struct option_set *sets, const char *name, size_t length,
 				 void **ret_field);
 
@@ -95,8 +97,8 @@ void operands_done(struct operands *operands);
 
 /* Parse argv[0..argc) into the sets' fields. With `stop`, everything from the first operand on is
  * operands. -EINVAL with a message for the user. */
-int option_parse(const struct option_set *sets, int argc, char *const *argv, bool stop, unsigned place,
-		 struct operands *ret_operands);
+int option_parse(const struct option_set *sets, int argc, char *const *argv, bool stop,
+		 unsigned place, struct operands *ret_operands);
 
 void option_add_value_name(const struct option *o, struct buf *text); /* "HZ", "text|json" */
 /* "(default: 99)" or nothing; `field` holds the default. */

@@ -77,7 +77,9 @@ static void show_units(uint64_t value, const char *const names[], const uint64_t
 static void show_ns(const struct option *o, const void *field, struct buf *text)
 {
 	static const char *const names[] = {"h", "m", "s", "ms", "us", "ns"};
-	static const uint64_t sizes[] = {3600 * NS_PER_S, 60 * NS_PER_S, NS_PER_S, NS_PER_MS, 1000, 1};
+	static const uint64_t sizes[] = {
+		3600 * NS_PER_S, 60 * NS_PER_S, NS_PER_S, NS_PER_MS, 1000, 1,
+	};
 
 	show_units(*(const uint64_t *)field, names, sizes, text);
 }
@@ -157,7 +159,8 @@ static int parse_time(const struct option *o, const char *text, void *field, uns
 
 	if (parse_wall(text, &t.ns) == 0)
 		t.kind = TIME_WALL;
-	else if (strcmp(text, "0") && strcmp(text, "0s") && parse_duration(text + from_end, &t.ns) < 0)
+	else if (strcmp(text, "0") && strcmp(text, "0s") &&
+		 parse_duration(text + from_end, &t.ns) < 0)
 		return failx(-EINVAL, "'%s' is not a time (such as 10s after the start, "
 			     "-10s before the end, or 2026-01-01T12:30:00)", text);
 	*(struct option_time *)field = t;

@@ -77,6 +77,7 @@ void output_error(const char *command)
 	struct buf safe = BUF_INIT;
 
 	escape_terminal(&safe, fail_message(), strlen(fail_message()));
-	fprintf(stderr, "perfscope%s%s: %s\n", command ? " " : "", command ? command : "", safe.data);
+	fprintf(stderr, "perfscope%s%s: %s\n", command ? " " : "", command ? command : "",
+		safe.data);
 	buf_done(&safe);
 }

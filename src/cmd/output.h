@@ -3,7 +3,8 @@
 #pragma once
 #include <stdbool.h>
 
-/* At start: makes sure that descriptors 0 to 2 exist, ignores SIGPIPE, buffers stdout unless a person reads it. */
+/* At start: makes sure that descriptors 0 to 2 exist, ignores SIGPIPE, buffers stdout unless it is
+ * a terminal. */
 void output_init(void);
 
 bool output_is_terminal(int fd);

@@ -56,32 +56,34 @@ static const char *scalar(const yaml_node_t *n)
 	return strlen(text) == n->data.scalar.length ? text : NULL;
 }
 
-static int set_scalar(struct reader *rd, const struct option *o, void *field, const yaml_node_t *value)
+static int set_scalar(struct reader *rd, const struct option *o, void *field,
+		      const yaml_node_t *value)
 {
 	const char *text = scalar(value);
+	int r;
 
 	if (!text)
 		return fail_at(rd, value->start_mark, "%s wants one value", o->name);
-	if (o->type->parse(o, arena_strndup(rd->strings, text, strlen(text)), field, rd->place) < 0) {
-		_cleanup_free_ char *reason = xstrdup(fail_message());
-
-		return fail_at(rd, value->start_mark, "%s: %s", o->name, reason);
-	}
-	return 0;
+	text = arena_strndup(rd->strings, text, strlen(text)); /* it must outlive the document */
+	r = o->type->parse(o, text, field, rd->place);
+	return r < 0 ? fail_at(rd, value->start_mark, "%s: %s", o->name, fail_message()) : 0;
 }
 
-static int set_option(struct reader *rd, const struct option *o, void *field, const yaml_node_t *value)
+static int set_option(struct reader *rd, const struct option *o, void *field,
+		      const yaml_node_t *value)
 {
 	int r = 0;
 
 	if (value->type != YAML_SEQUENCE_NODE || o->type != &option_strings)
 		return set_scalar(rd, o, field, value);
-	for (yaml_node_item_t *i = value->data.sequence.items.start; !r && i < value->data.sequence.items.top; i++)
+	for (yaml_node_item_t *i = value->data.sequence.items.start;
+	     !r && i < value->data.sequence.items.top; i++)
 		r = set_scalar(rd, o, field, node(rd, *i));
 	return r;
 }
 
-static int unknown_name(struct reader *rd, const yaml_node_t *key, struct suggestion *s, const char *what)
+static int unknown_name(struct reader *rd, const yaml_node_t *key, struct suggestion *s,
+			const char *what)
 {
 	if (s->best)
 		return fail_at(rd, key->start_mark, "there is no %s '%s', did you mean '%s'?", what,
@@ -115,7 +117,8 @@ static int apply(struct reader *rd, struct command_options *co, const char *name
 /* A section is for one command, or, named `all`, for every command that has the option. Values for
  * other commands than the one that runs are checked and thrown away. */
 static int apply_to_commands(struct reader *rd, const char *section, const struct command *running,
-			     struct command_options *co, const yaml_node_t *key, const yaml_node_t *value)
+			     struct command_options *co, const yaml_node_t *key,
+			     const yaml_node_t *value)
 {
 	struct suggestion s = {.wanted = scalar(key)};
 	bool all = !strcmp(section, "all"), known = false;
@@ -146,7 +149,8 @@ static int check_unique(struct reader *rd, const yaml_node_t *map, const yaml_no
 		const char *earlier = scalar(node(rd, p->key));
 
 		if (earlier && !strcmp(earlier, name))
-			return fail_at(rd, node(rd, pair->key)->start_mark, "'%s' is here twice", name);
+			return fail_at(rd, node(rd, pair->key)->start_mark, "'%s' is here twice",
+				       name);
 	}
 	return 0;
 }
@@ -164,11 +168,14 @@ static int apply_section(struct reader *rd, const char *section, const yaml_node
 	if (is_empty(map))
 		return 0;
 	if (map->type != YAML_MAPPING_NODE)
-		return fail_at(rd, map->start_mark, "options and their values are wanted below '%s'", section);
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; !r && p < map->data.mapping.pairs.top; p++) {
+		return fail_at(rd, map->start_mark,
+			       "options and their values are wanted below '%s'", section);
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start;
+	     !r && p < map->data.mapping.pairs.top; p++) {
 		r = check_unique(rd, map, p);
 		if (r == 0)
-			r = apply_to_commands(rd, section, running, co, node(rd, p->key), node(rd, p->value));
+			r = apply_to_commands(rd, section, running, co, node(rd, p->key),
+					      node(rd, p->value));
 	}
 	return r;
 }
@@ -193,7 +200,8 @@ static int check_section_name(struct reader *rd, const yaml_node_t *key)
 }
 
 /* `all` first, wherever it stands: what is said for one command is meant for it. */
-static int apply_document(struct reader *rd, const struct command *running, struct command_options *co)
+static int apply_document(struct reader *rd, const struct command *running,
+			  struct command_options *co)
 {
 	yaml_node_t *root = yaml_document_get_root_node(&rd->document);
 	int r = 0;
@@ -221,7 +229,8 @@ static int fail_yaml(const struct reader *rd, const yaml_parser_t *parser)
 	const char *problem = parser->problem ? parser->problem : "not YAML";
 
 	if (parser->error == YAML_READER_ERROR)
-		return failx(-EINVAL, "%s: %s at byte %zu", rd->path, problem, parser->problem_offset);
+		return failx(-EINVAL, "%s: %s at byte %zu", rd->path, problem,
+			     parser->problem_offset);
 	return fail_at(rd, parser->problem_mark, "%s", problem);
 }
 
@@ -292,7 +301,8 @@ int settings_load(const struct command *const *commands, const struct command *c
 {
 	const char *home = getenv("HOME");
 	_cleanup_free_ char *own = NULL;
-	int r = settings_load_file("/etc/perfscope/perfscope.yaml", commands, command, co, strings, 1);
+	int r = settings_load_file("/etc/perfscope/perfscope.yaml", commands, command, co, strings,
+				   1);
 
 	if (r < 0 || !home || *home != '/')
 		return r;

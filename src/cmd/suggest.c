@@ -20,7 +20,8 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
 	for (size_t j = 0; j <= b_length; j++)
 		rows[0][j] = j;
 	for (size_t i = 1; i <= a_length; i++) {
-		size_t *now = rows[i % 3], *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
+		size_t *now = rows[i % 3];
+		const size_t *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
 
 		now[0] = i;
 		for (size_t j = 1; j <= b_length; j++) {

@@ -8,7 +8,8 @@
 #define HELP_COLUMN 28 /* where the explanations start */
 
 /* Append text from the current column on, broken between words, further lines indented. */
-static void add_wrapped(struct buf *b, const char *text, size_t column, size_t indent, size_t columns)
+static void add_wrapped(struct buf *b, const char *text, size_t column, size_t indent,
+			size_t columns)
 {
 	while (*text) {
 		size_t length = strcspn(text, " ");
@@ -133,6 +134,6 @@ void usage_add_overview(struct buf *text, const struct command *const *commands)
 	for (; *commands; commands++)
 		if (!(*commands)->hidden)
 			buf_addf(text, "  %-12s %s\n", (*commands)->name, (*commands)->summary);
-	buf_addstr(text, "\n'perfscope COMMAND --help' explains a command, 'man perfscope' all of it;\n"
+	buf_addstr(text, "\n'perfscope COMMAND --help' explains a command, 'man perfscope' all;\n"
 			 "'perfscope --version' prints the version.\n");
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "command.h"
 
-void usage_add_synopsis(struct buf *text, const struct command *command); /* "record [OPTION...] [-- CMD ARG...]" */
+/* "record [OPTION...] [-- CMD ARG...]" */
+void usage_add_synopsis(struct buf *text, const struct command *command);
 void usage_add_help(struct buf *text, const struct command *command, unsigned columns);
 void usage_add_overview(struct buf *text, const struct command *const *commands);

@@ -54,7 +54,8 @@ static void test_forms(void)
 	CHECK_STR(left.data, "x,y");
 	CHECK(parse_line(&co, "-nwd5s -F 8 -oout -q", false, &left) == 0);
 	o = co.own;
-	CHECK(o->dry && o->wet && o->duration == 5 * NS_PER_S && o->frequency == 8 && co.common.quiet);
+	CHECK(o->dry && o->wet && co.common.quiet);
+	CHECK(o->duration == 5 * NS_PER_S && o->frequency == 8);
 	CHECK_STR(o->output, "out");
 	CHECK(parse_line(&co, "-n -- -w - --dry", false, &left) == 0);
 	CHECK_STR(left.data, "-w,-,--dry");
@@ -192,13 +193,15 @@ static void test_settings(void)
 {
 	_cleanup_(command_options_done) struct command_options co = {0};
 	_cleanup_(arena_freep) struct arena *strings = arena_new();
+	char *again[] = {"--name", "c", "--no-quiet"};
 	struct operands operands;
 	const S *o;
 
-	CHECK(load(&co, strings, "sample: {frequency: 7, name: [a, b]}\nall: {quiet: yes, frequency: 5}\n", 0600) == 0);
+	CHECK(load(&co, strings, "sample: {frequency: 7, name: [a, b]}\n"
+				 "all: {quiet: yes, frequency: 5}\n", 0600) == 0);
 	o = co.own;
 	CHECK(o->frequency == 7 && o->names.count == 2 && co.common.quiet);
-	CHECK(option_parse(co.sets, 3, (char *[]){"--name", "c", "--no-quiet"}, false, 2, &operands) == 0);
+	CHECK(option_parse(co.sets, 3, again, false, 2, &operands) == 0);
 	CHECK(o->names.count == 1 && !strcmp(o->names.items[0], "c") && !co.common.quiet);
 	operands_done(&operands);
 	CHECK(load(&co, strings, "", 0600) == 0);
@@ -218,7 +221,8 @@ static void test_bad_settings(void)
 	} cases[] = {
 		{"sample:\n  frequency: many\n", "2:14: frequency: 'many' is not a whole number"},
 		{"other:\n  verbose: 7\n", "2:12: verbose: '7' is neither true nor false"},
-		{"sample:\n  freqency: 7\n", "2:3: there is no option 'freqency', did you mean 'frequency'?"},
+		{"sample:\n  freqency: 7\n",
+		 "2:3: there is no option 'freqency', did you mean 'frequency'?"},
 		{"sample: {help: true}\n", "1:10: there is no option 'help'"},
 		{"sampel: {}\n", "1:1: there is no command 'sampel', did you mean 'sample'?"},
 		{"- sample\n", "1:1: commands with their options are wanted here"},

@@ -15,10 +15,10 @@
 static void test_colour(void)
 {
 	_cleanup_close_ int master = -1, slave = -1;
+	const struct winsize size = {.ws_col = 133, .ws_row = 40};
 	int ends[2];
 
-	if (openpty(&master, &slave, NULL, NULL, &(struct winsize){.ws_col = 133, .ws_row = 40}) < 0 ||
-	    pipe(ends) < 0) {
+	if (openpty(&master, &slave, NULL, NULL, &size) < 0 || pipe(ends) < 0) {
 		CHECK(!"a terminal and a pipe");
 		return;
 	}
@@ -37,7 +37,7 @@ static void test_colour(void)
 	close(ends[1]);
 }
 
-/* In a child with `fd` as stdout: what output_flush() says after more output than any buffer holds. */
+/* What output_flush() says in a child with `fd` as stdout, after more than any buffer holds. */
 static int flush_into(int fd)
 {
 	pid_t pid;
@@ -55,7 +55,9 @@ static int flush_into(int fd)
 			puts("0123456789");
 		_exit(-output_flush());
 	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? -WEXITSTATUS(status) : 1;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 1;
+	return -WEXITSTATUS(status);
 }
 
 static void test_flush(void)

@@ -17,11 +17,12 @@ struct sample_options {
 static const struct option rows[] = {
 	{"output", 'o', OPTION_STRING(S, output), .value = "FILE", .complete = COMPLETE_FILE,
 	 .help = "write here: it's [new] \\ or not"},
-	{"frequency", 'F', OPTION_U64(S, frequency), .value = "HZ", .min = 1, .max = 1000, .help = "rate"},
+	{"frequency", 'F', OPTION_U64(S, frequency), .value = "HZ", .min = 1, .max = 1000,
+	 .help = "rate"},
 	{"duration", 'd', OPTION_DURATION(S, duration), .value = "TIME", .help = "length"},
 	{"size", 0, OPTION_SIZE(S, size), .value = "BYTES", .help = "room"},
-	{"colour", 0, OPTION_CHOICE(S, colour), .choices = (const char *const[]){"red", "green", NULL},
-	 .help = "hue"},
+	{"colour", 0, OPTION_CHOICE(S, colour), .help = "hue",
+	 .choices = (const char *const[]){"red", "green", NULL}},
 	{"dry", 'n', OPTION_FLAG(S, dry), .help = "nothing is done"},
 	{"wet", 'w', OPTION_FLAG(S, wet), .help = "everything is done"},
 	{"name", 0, OPTION_STRINGS(S, names), .value = "NAME", .help = "one more name"},
@@ -36,7 +37,8 @@ static const struct command sample = {
 	.examples = (const struct example[]){{"perfscope sample 'x'", "show x"}, {0}},
 	.operands = (const struct operand[]){
 		{"FILE", "what to read", .complete = COMPLETE_FILE},
-		{"KIND", "how", .optional = true, .choices = (const char *const[]){"fast", "slow", NULL}},
+		{"KIND", "how", .optional = true,
+		 .choices = (const char *const[]){"fast", "slow", NULL}},
 		{0}},
 	.options = (const struct option_piece[]){{rows, 0}, {0}},
 	.options_size = sizeof(S),
@@ -45,7 +47,9 @@ static const struct command sample = {
 static const struct command other = {
 	.name = "other",
 	.summary = "another",
-	.operands = (const struct operand[]){{"CMD", "a program", .optional = true, .rest = true}, {0}},
+	.operands = (const struct operand[]){
+		{"CMD", "a program", .optional = true, .rest = true},
+		{0}},
 	.runs_command = true,
 };
 static const struct command secret = {.name = "secret", .summary = "not for users", .hidden = true};

@@ -5,25 +5,9 @@
 #include <string.h>
 
 #include "arena.h"
-#include "buf.h"
 #include "hash.h"
 #include "mem.h"
 #include "trie.h"
-
-struct slot {
-	uint32_t hash; /* of parent and first frame */
-	uint32_t node; /* 0 is free: the root is nobody's child */
-};
-
-struct flame {
-	struct trie_node *nodes;
-	uint32_t count, capacity;
-	struct slot *slots;
-	uint32_t slot_count; /* a power of two */
-	struct arena *labels;
-	double total[FLAME_SIDES];
-	struct buf scratch;
-};
 
 struct flame *flame_new(void)
 {
@@ -73,12 +57,12 @@ size_t frame_length(const char *text, size_t len)
 	return end ? (size_t)(end - text) : len;
 }
 
-static uint32_t child_hash(uint32_t parent, const char *frame, size_t len)
+uint32_t child_hash(uint32_t parent, const char *frame, size_t len)
 {
 	return (uint32_t)((hash_bytes(frame, len) ^ parent) * 0x9e3779b97f4a7c15ull >> 32);
 }
 
-static bool starts_with_frame(const struct trie_node *n, const char *frame, size_t len)
+bool starts_with_frame(const struct trie_node *n, const char *frame, size_t len)
 {
 	return n->label_len >= len && !memcmp(n->label, frame, len) &&
 	       (n->label_len == len || n->label[len] == ';');
@@ -174,8 +158,7 @@ static bool frame_ends(const char *text, size_t len, size_t at)
 	return at == len || text[at] == ';';
 }
 
-/* Length of the whole frames that both start with; the first one is known to be the same. */
-static size_t common_frames(const struct trie_node *n, const char *text, size_t len)
+size_t common_frames(const struct trie_node *n, const char *text, size_t len)
 {
 	size_t common = common_bytes(n->label, text, len < n->label_len ? len : n->label_len);
 
@@ -184,11 +167,9 @@ static size_t common_frames(const struct trie_node *n, const char *text, size_t 
 	return (size_t)((const char *)memrchr(text, ';', common) - text);
 }
 
-/* The node for the whole of `text`. */
-static uint32_t insert(struct flame *f, const char *text, size_t len)
+/* The node for the whole of `text` below this one. */
+static uint32_t insert(struct flame *f, uint32_t node, const char *text, size_t len)
 {
-	uint32_t node = 0;
-
 	for (;;) {
 		reserve_slots(f);
 		size_t frame = frame_length(text, len);
@@ -212,13 +193,19 @@ static uint32_t insert(struct flame *f, const char *text, size_t len)
 	}
 }
 
-void flame_add_text(struct flame *f, enum flame_side side, const char *stack, size_t len,
-		    double value)
+void flame_add_below(struct flame *f, enum flame_side side, uint32_t start, const char *text, size_t len,
+		     double value)
 {
-	uint32_t node = insert(f, stack, len);
+	uint32_t node = insert(f, start, text, len);
 
 	f->nodes[node].self[side] += value;
 	f->total[side] += value;
+}
+
+void flame_add_text(struct flame *f, enum flame_side side, const char *stack, size_t len,
+		    double value)
+{
+	flame_add_below(f, side, 0, stack, len, value);
 }
 
 void flame_add(struct flame *f, enum flame_side side, const struct flame_frame *root_to_leaf,

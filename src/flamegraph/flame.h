@@ -38,6 +38,15 @@ void flame_add(struct flame *f, enum flame_side side, const struct flame_frame *
 void flame_add_text(struct flame *f, enum flame_side side, const char *stack, size_t len,
 		    double value);
 
+/* Many at once: several times as fast where the tree is larger than the CPU's caches. */
+struct flame_stack {
+	const char *text;
+	size_t len;
+	enum flame_side side;
+	double value;
+};
+void flame_add_stacks(struct flame *f, const struct flame_stack *stacks, size_t count);
+
 double flame_total(const struct flame *f, enum flame_side side);
 size_t flame_bytes(const struct flame *f); /* memory in use */
 

@@ -16,8 +16,12 @@
 #define LINE_MAX_BYTES (16u << 20)
 #define COUNT_MAX 9007199254740992.0 /* 2^53: up to here a double counts exactly */
 
+#define BATCH 256
+
 struct reader {
 	struct flame *flame;
+	struct flame_stack batch[BATCH]; /* their text is still in the buffer */
+	size_t batched;
 	enum flame_side side;
 	bool two_counts;
 	uint64_t line;
@@ -109,6 +113,21 @@ static bool all_have_two_counts(const char *text, size_t len)
 	return lines > 0;
 }
 
+static void add_batched(struct reader *r)
+{
+	flame_add_stacks(r->flame, r->batch, r->batched);
+	r->batched = 0;
+}
+
+static void add_stack(struct reader *r, enum flame_side side, const char *text, size_t len, double count)
+{
+	if (!(count > 0))
+		return;
+	if (r->batched == BATCH)
+		add_batched(r);
+	r->batch[r->batched++] = (struct flame_stack){text, len, side, count};
+}
+
 static const char *add_line(struct reader *r, const char *line, size_t len)
 {
 	double count, before = 0;
@@ -118,11 +137,8 @@ static const char *add_line(struct reader *r, const char *line, size_t len)
 		reason = cut_count(line, &len, &before);
 	if (reason)
 		return reason;
-	enum flame_side side = r->two_counts ? FLAME_NEW : r->side;
-	if (count > 0)
-		flame_add_text(r->flame, side, line, len, count);
-	if (before > 0)
-		flame_add_text(r->flame, FLAME_BASE, line, len, before);
+	add_stack(r, r->two_counts ? FLAME_NEW : r->side, line, len, count);
+	add_stack(r, FLAME_BASE, line, len, before);
 	return NULL;
 }
 
@@ -171,6 +187,7 @@ static void take_lines(struct reader *r, struct buf *b, size_t scanned, bool *to
 		left -= (size_t)(end + 1 - start);
 		start = end + 1;
 	}
+	add_batched(r);
 	memmove(b->data, start, left);
 	b->len = left;
 	if (left > LINE_MAX_BYTES) {
@@ -262,7 +279,7 @@ static void add_count(struct buf *b, double count)
 	buf_addch(b, '\n');
 }
 
-static void add_stack(struct buf *b, const struct trie_node *nodes, uint32_t node,
+static void write_stack(struct buf *b, const struct trie_node *nodes, uint32_t node,
 		      uint32_t **path, size_t *capacity)
 {
 	size_t depth = 0;
@@ -290,7 +307,7 @@ int flame_write_folded(const struct flame *f, enum flame_side side, int fd)
 	for (uint32_t i = 1; i < count; i++) {
 		if (!(nodes[i].self[side] > 0))
 			continue;
-		add_stack(&b, nodes, i, &path, &capacity);
+		write_stack(&b, nodes, i, &path, &capacity);
 		add_count(&b, nodes[i].self[side]);
 		if (b.len < READ_BYTES)
 			continue;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -74,19 +75,35 @@ static int open_file(const struct module *module)
 	}
 }
 
+static int64_t mtime_of(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * (int64_t)NS_PER_S + st->st_mtim.tv_nsec;
+}
+
+static void keep_fd(struct modules *m, struct module *module, int fd)
+{
+	struct stat st;
+
+	module->fd = fd;
+	m->open_fds++;
+	m->stats->opened++;
+	if (fstat(fd, &st) < 0)
+		return;
+	module->size = st.st_size;
+	module->mtime_ns = mtime_of(&st);
+}
+
 static void open_module(struct modules *m, struct module *module)
 {
 	uint64_t now = clock_mono_ns();
 
 	if (module->fd >= 0 || now < module->retry_ns)
 		return;
-	module->fd = open_file(module);
-	if (module->fd >= 0) {
-		m->open_fds++;
-		m->stats->opened++;
+	int fd = open_file(module);
+	if (fd >= 0) {
+		keep_fd(m, module, fd);
 		return;
 	}
-	module->fd = -1;
 	module->retry_ns = now + RETRY_NS;
 	m->stats->open_failed++;
 }
@@ -95,10 +112,35 @@ static uint32_t add_module(struct modules *m, enum module_kind kind, const struc
 {
 	GROW(m->items, m->count, m->capacity);
 	struct module *module = &m->items[m->count];
-	*module = (struct module){.kind = kind, .mapping = *mapping, .fd = -1};
+	*module = (struct module){.kind = kind, .mapping = *mapping, .fd = -1, .size = -1};
 	module->mapping.path = xstrdup(mapping->path);
 	m->stats->modules++;
 	return (uint32_t)m->count++;
+}
+
+/* File systems give the inode number of a deleted file to the next one: a program that is built and run
+ * again and again. Without a generation or a build id only another look at the file can tell. */
+static bool was_replaced(const struct module *module, const struct symbol_mapping *mapping)
+{
+	struct stat st;
+
+	if (!mapping->inode || mapping->inode_generation || mapping->build_id_len || module->size < 0 ||
+	    mapping->pid == module->mapping.pid)
+		return false;
+	_cleanup_close_ int fd = module_file_elf(mapping);
+	return fd >= 0 && fstat(fd, &st) == 0 &&
+	       (st.st_size != module->size || mtime_of(&st) != module->mtime_ns);
+}
+
+/* From now on the module is looked for through this process. */
+static void move_to(struct module *module, const struct symbol_mapping *mapping)
+{
+	char *path = xstrdup(mapping->path);
+
+	free((char *)(uintptr_t)module->mapping.path);
+	module->mapping = *mapping;
+	module->mapping.path = path;
+	module->retry_ns = 0;
 }
 
 static uint32_t find_or_add(struct modules *m, enum module_kind kind, const struct key *key,
@@ -113,17 +155,13 @@ static uint32_t find_or_add(struct modules *m, enum module_kind kind, const stru
 	if (is_new) {
 		GROW(m->ids, m->key_count, m->key_capacity);
 		m->ids[m->key_count++] = add_module(m, kind, mapping);
+	} else if (was_replaced(&m->items[m->ids[index]], mapping)) {
+		m->ids[index] = add_module(m, kind, mapping);
 	}
 	struct module *module = &m->items[m->ids[index]];
 	/* It could not be opened through one process, or that one is gone: perhaps through this one. */
-	if (!is_new && module->fd < 0 && !module->with_child && mapping->pid != module->mapping.pid) {
-		char *path = xstrdup(mapping->path);
-
-		free((char *)(uintptr_t)module->mapping.path);
-		module->mapping = *mapping;
-		module->mapping.path = path;
-		module->retry_ns = 0;
-	}
+	if (module->fd < 0 && !module->with_child && mapping->pid != module->mapping.pid)
+		move_to(module, mapping);
 	if (!module->with_child && module_usable(module) && m->open_fds < OPEN_MAX_FDS)
 		open_module(m, module);
 	return m->ids[index];

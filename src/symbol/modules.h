@@ -14,6 +14,7 @@ struct module {
 	enum module_kind kind;
 	struct symbol_mapping mapping; /* with its own copy of the path; an empty path is the vDSO */
 	int fd;                /* opened, and not yet with a child; -1 */
+	int64_t size, mtime_ns; /* of the file when it was opened; size -1: never opened */
 	bool with_child;       /* the child that runs has it */
 	uint64_t retry_ns;     /* it could not be opened: not again before */
 	uint8_t strikes;       /* children that died over it */

@@ -62,6 +62,25 @@ static void explain_untried(const struct trial *t, const struct check *c, struct
 	r->status = DOCTOR_UNTRIED;
 }
 
+static void explain_refusal(const struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	if (r->error == EACCES && (c->caps & CAP(PERFMON)) && trial_too_paranoid(t)) {
+		buf_addstr(&r->detail, "refused because of perf_event_paranoid");
+		buf_addstr(&r->mend, "sysctl kernel.perf_event_paranoid=2, or run as root");
+		return;
+	}
+	buf_addstr(&r->detail, "refused although every capability that this needs is held");
+	if (t->lockdown && strcmp(t->lockdown, "none"))
+		buf_addf(&r->detail, "; the kernel is locked down (%s)", t->lockdown);
+	if (t->filtered)
+		buf_addstr(&r->detail, "; a seccomp filter may forbid it, as containers have");
+}
+
+static bool is_absence(int error)
+{
+	return error == EOPNOTSUPP || error == ENOENT || error == ENODEV || error == ENOSYS;
+}
+
 /* The most certain reason first; a reason that the check itself found stays in front. */
 static void explain_failure(const struct trial *t, const struct check *c, struct doctor_result *r)
 {
@@ -75,14 +94,12 @@ static void explain_failure(const struct trial *t, const struct check *c, struct
 			 c->since % 1000, t->uts->release);
 		buf_addf(&r->mend, "use Linux %u.%u or newer", c->since / 1000, c->since % 1000);
 	} else if (r->error == EPERM || r->error == EACCES) {
-		buf_addstr(&r->detail, "refused although every capability that this needs is held");
-		if (t->lockdown && strcmp(t->lockdown, "none"))
-			buf_addf(&r->detail, "; the kernel is locked down (%s)", t->lockdown);
-		if (t->filtered)
-			buf_addstr(&r->detail,
-				   "; a seccomp filter may forbid it, as containers have");
+		explain_refusal(t, c, r);
 	} else {
 		buf_addstr(&r->detail, t->log[0] ? t->log : strerror(r->error));
+		if (c->config && !trial_config(t, c->config) && is_absence(r->error))
+			buf_addf(&r->detail, ": most likely the kernel was built without CONFIG_%s",
+				 c->config);
 	}
 }
 

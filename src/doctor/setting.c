@@ -40,12 +40,15 @@ static int run_paranoid(struct trial *t, const struct check *c, struct doctor_re
 	if (error < 0)
 		return error;
 	buf_addstr(&r->detail, b.data);
-	if (t->caps & CAP(PERFMON)) {
+	if (trial_too_paranoid(t)) {
+		r->status = DOCTOR_MISSING;
+		buf_addstr(&r->detail, ": on Debian's kernels that asks for CAP_SYS_ADMIN");
+		buf_addstr(&r->mend, "sysctl kernel.perf_event_paranoid=2, or run as root");
+	} else if (t->caps & CAP(PERFMON)) {
 		buf_addstr(&r->detail, ", which does not matter with CAP_PERFMON");
 	} else if (atoi(b.data) > -1) {
 		r->status = DOCTOR_MISSING;
-		buf_addstr(&r->detail,
-			   ": this user may not watch other users' processes or the kernel");
+		buf_addstr(&r->detail, ": this user may not watch other users' processes or the kernel");
 		buf_addstr(&r->mend, "run `sudo perfscope doctor`");
 	}
 	return 0;

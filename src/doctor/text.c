@@ -193,8 +193,10 @@ static void add_verdict(struct buf *b, const struct doctor_style *style,
 	if (style->color)
 		buf_addstr(b, mark);
 	add_wrapped(b, style, 0, 0, line.data);
-	if (style->color)
-		buf_addstr(b, "\033[0m");
+	if (style->color) { /* the line ends after the colour does */
+		b->data[--b->len] = '\0';
+		buf_addstr(b, "\033[0m\n");
+	}
 }
 
 /* What stands between this user and a recording; what one remedy mends is said once. */

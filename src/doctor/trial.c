@@ -67,6 +67,14 @@ int trial_line(const char *path, struct buf *b)
 	return 0;
 }
 
+bool trial_too_paranoid(const struct trial *t)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	return !(t->caps & CAP(SYS_ADMIN)) && (t->caps & CAP(PERFMON)) &&
+	       trial_line("/proc/sys/kernel/perf_event_paranoid", &b) == 0 && atoi(b.data) > 2;
+}
+
 int trial_private_mount(const char *type)
 {
 	_cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);

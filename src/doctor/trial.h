@@ -59,6 +59,9 @@ void trial_prepare(struct trial *t,
 void trial_done(struct trial *t);
 /* 'y', 'm' or 'n' when the configuration is known, otherwise 0. */
 char trial_config(const struct trial *t, const char *option);
+/* Whether perf_event_paranoid is at the level that Debian and Ubuntu added, for which CAP_PERFMON is
+ * not enough. */
+bool trial_too_paranoid(const struct trial *t);
 /* A folder fd of a file system of the kernel that need not be mounted anywhere; nobody else sees this
  * mount, and it ends with the fd. -errno. */
 int trial_private_mount(const char *type);

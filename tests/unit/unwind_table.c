@@ -150,7 +150,8 @@ static void test_file(const char *path)
 	CHECK(cfi != NULL);
 	if (cfi) {
 		CHECK(differences(t, elf, cfi, &rows) == 0);
-		CHECK(rows > SAMPLES / 4);
+		/* Debian's node is a launcher of a few functions. */
+		CHECK(rows > (unwind_table_info(t)->rows > 1000 ? SAMPLES / 4 : 0));
 		CHECK(unwind_table_info(t)->unsupported == 0);
 	}
 	if (check_failed)

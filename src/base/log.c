@@ -14,6 +14,11 @@ void log_set_level(enum log_level level)
 	current_level = level;
 }
 
+bool log_is_enabled(enum log_level level)
+{
+	return current_level >= level;
+}
+
 /* Names of processes and files reach these lines: nothing may steer the terminal. */
 static void print(const char *prefix, const char *format, va_list args)
 {

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What kernel side and user side say to each other: the only header that both include.
+ * All times are CLOCK_MONOTONIC nanoseconds. */
+#pragma once
+
+#ifndef __bpf__
+#include <stdint.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+#endif
+
+enum {
+	COMM_LENGTH = 16,
+	STACK_DEPTH = 127,      /* frames of one kernel or user stack: the kernel's own default limit */
+	ARGUMENT_BYTES = 512,   /* of a command line taken at exec */
+	CGROUP_PATH_BYTES = 256,
+	LATENCY_BUCKETS = 304,  /* the layout of base's histogram.h */
+	TASK_PROBES = 4,        /* places where a thread's slot may be */
+	COST_PERIOD = 64,       /* one run of a program in so many is timed */
+};
+
+/* What a thread does. The kernel side adds up the time of each state. */
+enum task_state {
+	STATE_RUNNING,  /* on a CPU */
+	STATE_RUNNABLE, /* waits for a CPU */
+	STATE_SLEEPING, /* interruptible, or an idle kernel thread */
+	STATE_DISK,     /* uninterruptible: disk, kernel locks, ... */
+	STATE_STOPPED,  /* by a signal or a tracer */
+	STATE_DEAD,     /* has left its CPU for ever: the slot is user space's to clear */
+	STATE_COUNT = 8 /* room in the array, and a mask for the verifier */
+};
+
+enum task_flag {
+	TASK_SELECTED = 1, /* passes the filter; inherited at fork */
+	TASK_OWN = 2,      /* perfscope itself */
+	TASK_KERNEL = 4,
+};
+
+/* One thread's account, in an array that user space maps: open addressing by tid, TASK_PROBES places,
+ * no task storage and no system call to read it. Written by one CPU at a time, the one that switches
+ * the thread, but for woken_ns. sequence is odd while it is being written. */
+struct task_slot {
+	u32 tid; /* 0: free */
+	u32 tgid;
+	u64 start_ns; /* tells a reused tid */
+	u64 since_ns; /* of the present state */
+	u64 woken_ns; /* 0, or when the blocked thread was woken: it is runnable since */
+	u64 ns[STATE_COUNT];
+	u32 sequence;
+	u8 state;
+	u8 flags;
+	u16 unused;
+	u32 switches;  /* times it went to sleep */
+	u32 preempted; /* times it lost its CPU while it wanted it */
+};
+
+enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_COUNT = 8 };
+
+struct cost {
+	u64 runs;
+	u64 timed_runs;
+	u64 timed_ns;
+};
+
+enum counter {
+	LOST_RECORDS,   /* the ring was full */
+	LOST_SLOTS,     /* no free slot for a thread */
+	LOST_STACKS,    /* neither kernel nor user stack could be read */
+	LOST_SWITCHES,  /* a thread left or took a CPU unseen */
+	COUNTER_COUNT = 8
+};
+
+/* One CPU's account, in an array that user space maps. */
+struct cpu_slot {
+	u64 latency[LATENCY_BUCKETS]; /* run-queue waits that ended here */
+	struct cost cost[COST_COUNT];
+	u64 counter[COUNTER_COUNT];
+	u32 running; /* tid, as of the last switch seen; 0 idle */
+	u32 unused;
+} __attribute__((aligned(64)));
+
+/* Fixed when the programs are loaded. */
+struct config {
+	u32 cpu_count;          /* length of the array of cpu_slot */
+	u32 task_mask;          /* length of the array of task_slot, a power of two, less one */
+	u32 ring_wakeup_bytes;  /* wake the reader when so much waits to be read */
+	u8 filter;              /* only threads with TASK_SELECTED */
+	u8 include_own;         /* samples of perfscope itself, too */
+	u8 switch_has_state;    /* sched_switch's fourth argument: prev_state */
+	u8 exclude_kernel;
+};
+
+enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_KINDS };
+
+struct record {
+	u64 time_ns;
+	u32 kind;
+	u32 tid;
+	u32 tgid;
+	u32 cpu;
+};
+
+/* A CPU sample: kernel frames, then user frames, leaf first. */
+struct sample_record {
+	struct record head;
+	u16 kernel_depth, user_depth;
+	u32 flags;
+	char comm[COMM_LENGTH];
+	u64 frames[2 * STACK_DEPTH];
+};
+
+/* A thread that is new: forked, or met for the first time. */
+struct task_record {
+	struct record head;
+	u32 slot;
+	u32 parent; /* its process's parent */
+	u64 start_ns;
+	u32 flags; /* enum task_flag */
+	u32 forked;
+	u32 creator; /* process that forked it */
+	u32 state;   /* enum task_state */
+	char comm[COMM_LENGTH];
+};
+
+struct exec_record {
+	struct record head;
+	char comm[COMM_LENGTH];
+	u32 length;
+	char arguments[ARGUMENT_BYTES]; /* separated by NULs, cut at `length` */
+};
+
+struct exit_record {
+	struct record head;
+	u32 status; /* as from wait(2) */
+	u32 last;   /* the process's last thread */
+};
+
+struct comm_record {
+	struct record head;
+	char comm[COMM_LENGTH];
+};
+
+struct cgroup_record {
+	struct record head;
+	u32 hierarchy;
+	u32 whole_process;
+	char path[CGROUP_PATH_BYTES];
+};

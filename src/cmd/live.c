@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "live.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "clock.h"
+#include "fail.h"
+#include "log.h"
+#include "loop.h"
+#include "output.h"
+#include "parse.h"
+#include "recorder.h"
+
+DEFINE_CLEANUP(struct recorder *, recorder_free)
+
+const struct option live_option_rows[] = {
+	{"frequency", 'F', OPTION_U64(struct live_options, frequency), .value = "HZ", .min = 1, .max = 10000,
+	 .help = "samples a second on each CPU"},
+	{"pid", 'p', OPTION_U64(struct live_options, pid), .value = "PID", .min = 1, .max = 4194304,
+	 .complete = COMPLETE_PID, .no_setting = true, .help = "only this process, its threads and its children"},
+	{"cgroup", 0, OPTION_STRING(struct live_options, cgroup), .value = "PATH", .no_setting = true,
+	 .help = "only processes of this cgroup and those below it, as /proc/PID/cgroup writes it"},
+	{"cpu", 'C', OPTION_STRING(struct live_options, cpus), .value = "LIST", .no_setting = true,
+	 .help = "sample only these CPUs, such as 0-3,8"},
+	{"include-own", 0, OPTION_FLAG(struct live_options, include_own),
+	 .help = "sample perfscope's own processes, too"},
+	{"inline", 0, OPTION_FLAG(struct live_options, inlined),
+	 .help = "show inlined functions where there is debug info (slower)"},
+	{0},
+};
+
+struct live {
+	const struct live_options *options;
+	struct loop *loop;
+	struct recorder *recorder;
+	bool interrupted, progress;
+};
+
+static int time_is_up(void *arg, uint32_t events)
+{
+	loop_stop(((struct live *)arg)->loop);
+	return 0;
+}
+
+static int interrupted(void *arg, uint32_t number)
+{
+	struct live *live = arg;
+
+	live->interrupted = true;
+	loop_stop(live->loop);
+	return 0;
+}
+
+static void show_progress(void *arg)
+{
+	struct live *live = arg;
+	double elapsed, duration = (double)live->options->duration_ns / 1e9;
+
+	if (!live->progress || !live->recorder)
+		return;
+	elapsed = (double)recorder_elapsed_ns(live->recorder) / 1e9;
+	fprintf(stderr, "\r\033[Kperfscope: recording %.0f s", elapsed);
+	if (live->options->duration_ns)
+		fprintf(stderr, " of %.0f", duration);
+	fprintf(stderr, ", %llu samples", (unsigned long long)recorder_stats(live->recorder).samples);
+}
+
+static void end_progress(const struct live *live)
+{
+	if (live->progress)
+		fputs("\r\033[K", stderr);
+}
+
+static int prepare_loop(struct live *live)
+{
+	int r = loop_new(&live->loop);
+
+	if (r < 0 || (r = loop_add_signal(live->loop, SIGINT, interrupted, live)) < 0 ||
+	    (r = loop_add_signal(live->loop, SIGTERM, interrupted, live)) < 0)
+		return fail(r, "prepare the event loop");
+	return 0;
+}
+
+static int arm(struct live *live, struct child *child)
+{
+	int r = 0;
+
+	if (live->options->duration_ns)
+		r = loop_add_timer(live->loop, live->options->duration_ns, 0, time_is_up, live, NULL);
+	if (r >= 0 && child)
+		r = loop_add_fd(live->loop, child_fd(child), EPOLLIN, time_is_up, live, NULL);
+	return r < 0 ? fail(r, "prepare the event loop") : 0;
+}
+
+static void tell_losses(const struct live *live)
+{
+	struct recorder_stats stats = recorder_stats(live->recorder);
+	const char *name, *reason;
+
+	for (uint32_t i = 0; (name = recorder_unavailable(live->recorder, i, &reason)); i++)
+		log_warning("probe %s is not available here: %s", name, reason);
+	if (stats.lost_records || stats.lost_threads || stats.lost_mappings)
+		log_warning("lost: %llu events, %llu threads' times, %llu mappings",
+			    (unsigned long long)stats.lost_records, (unsigned long long)stats.lost_threads,
+			    (unsigned long long)stats.lost_mappings);
+}
+
+static int run(struct live *live, struct child *child, struct live_result *result)
+{
+	int r, stopped;
+
+	if (child && child_release(child) < 0) {
+		/* Nothing ran that could be recorded: as a shell would, say why. */
+		output_error("record");
+		loop_stop(live->loop);
+		return recorder_stop(live->recorder);
+	}
+	r = arm(live, child);
+	if (r >= 0)
+		r = loop_run(live->loop);
+	end_progress(live);
+	if (r < 0)
+		return r;
+	stopped = recorder_stop(live->recorder);
+	result->interrupted = live->interrupted;
+	if (stopped >= 0)
+		tell_losses(live);
+	return stopped;
+}
+
+static int open_recorder(struct store *s, struct live *live, struct child *child)
+{
+	const struct live_options *o = live->options;
+	struct cpus cpus = {0};
+	int r = 0;
+
+	if (o->cpus && (r = parse_cpu_list(o->cpus, cpus.bits, CPUS_MOST)) < 0)
+		return fail_in(r, "--cpu");
+	return recorder_new(s, live->loop, &(struct recorder_options){
+		.frequency = o->frequency, .slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
+		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined,
+		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);
+}
+
+int live_record(struct store *s, const struct live_options *o, char *const *command, struct live_result *ret_result)
+{
+	struct live live = {.options = o, .progress = output_is_terminal(STDERR_FILENO) && log_is_enabled(LOG_NORMAL)};
+	_cleanup_(child_freep) struct child *child = NULL;
+	_cleanup_(loop_freep) struct loop *loop = NULL;
+	_cleanup_(recorder_freep) struct recorder *recorder = NULL;
+	int r;
+
+	*ret_result = (struct live_result){0};
+	r = prepare_loop(&live);
+	loop = live.loop;
+	if (r < 0 || (command && (r = child_new(command, &child)) < 0))
+		return r;
+	r = open_recorder(s, &live, child);
+	recorder = live.recorder;
+	if (r >= 0)
+		r = run(&live, child, ret_result);
+	if (r < 0)
+		return r;
+	if (child) {
+		r = ret_result->command_status = child_wait(child);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Recording now: the options and the event loop that record and diagnose share. */
+#pragma once
+#include "command.h"
+
+struct store;
+
+struct live_options {
+	uint64_t duration_ns; /* 0: until interrupted, or the command ends */
+	uint64_t frequency;
+	uint64_t pid;
+	const char *cgroup;
+	const char *cpus;
+	bool include_own, inlined;
+};
+#define LIVE_DEFAULTS .frequency = 99
+extern const struct option live_option_rows[]; /* all but the duration */
+
+struct live_result {
+	bool interrupted;   /* by SIGINT or SIGTERM */
+	int command_status; /* as a shell says it: 128 + signal, 127 not found, 126 not runnable; 0 without command */
+};
+
+/* Records into the store until the time is up, the command has ended or a signal comes; then waits for the
+ * command. `command` ends with NULL or is NULL. Progress goes to stderr. */
+int live_record(struct store *s, const struct live_options *o, char *const *command, struct live_result *ret_result);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <string.h>
+
+#include "command.h"
+#include "fail.h"
+#include "live.h"
+#include "log.h"
+#include "store.h"
+
+struct record_options {
+	struct live_options live;
+	const char *output;
+};
+
+static const struct option rows[] = {
+	{"output", 'o', OPTION_STRING(struct record_options, output), .value = "FILE", .complete = COMPLETE_FILE,
+	 .help = "the recording; an older one of that name becomes FILE.old"},
+	{"duration", 'd', OPTION_DURATION(struct record_options, live.duration_ns), .value = "TIME",
+	 .help = "how long, such as 500ms, 10s or 5m; without it until Ctrl-C, or until the command ends"},
+	{0},
+};
+
+static int run(const struct call *call)
+{
+	const struct record_options *o = call->options;
+	char *const *command = call->operands.count ? call->operands.items : NULL;
+	_cleanup_(store_freep) struct store *s = NULL;
+	struct live_result result;
+	int r = store_create(o->output, &s);
+
+	if (r < 0)
+		return r;
+	log_info("recording %s%s; Ctrl-C ends it", command ? command[0] : "this machine",
+		 command ? " and the machine it runs on" : "");
+	r = live_record(s, &o->live, command, &result);
+	/* Whatever came first: what was written so far is kept. */
+	int finished = store_finish(s);
+	if (r < 0 || finished < 0)
+		return r < 0 ? r : finished;
+	log_info("wrote %s", o->output);
+	return command ? result.command_status : EXIT_OK;
+}
+
+const struct command cmd_record = {
+	.name = "record",
+	.summary = "capture this machine into a recording",
+	.description =
+		"Watches every process of the machine until the time is up, Ctrl-C is pressed, or COMMAND ends: "
+		"stacks of what runs at the sampling rate, the exact time of each thread by state, run-queue "
+		"latency, names and lives of processes. Nothing needs to be restarted or changed.\n\n"
+		"The recording is one SQLite database. It is readable while it is written, and after a crash up "
+		"to the last second.\n\n"
+		"With COMMAND, the whole machine is recorded while it runs, from its first instruction; -p and "
+		"--cgroup narrow that. When the time is up first, the recording ends and perfscope waits for "
+		"COMMAND, which is never killed.",
+	.operands = (const struct operand[]){
+		{"COMMAND", "a command to run and record", .optional = true, .rest = true,
+		 .complete = COMPLETE_COMMAND},
+		{0}},
+	.options = (const struct option_piece[]){
+		{rows, 0},
+		{live_option_rows, offsetof(struct record_options, live)},
+		{0}},
+	.options_size = sizeof(struct record_options),
+	.defaults = &(const struct record_options){.live = {LIVE_DEFAULTS}, .output = "perfscope.db"},
+	.examples = (const struct example[]){
+		{"perfscope record -d 30s", "half a minute of the whole machine"},
+		{"perfscope record -p 1234 -o service.db", "one process with its children, until Ctrl-C"},
+		{"perfscope record -- make -j8", "while a command runs"},
+		{0}},
+	.exits = (const struct exit_meaning[]){
+		{"0", "recorded"},
+		{"2", "wrong usage, or cannot record here; stderr says what and how to mend it"},
+		{"status of COMMAND", "with COMMAND; 128 + signal if it was killed, 127 or 126 if it could not be run"},
+		{"125", "with COMMAND, when perfscope itself failed"},
+		{0}},
+	.runs_command = true,
+	.run = run,
+};

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture.h"
+
+#include <string.h>
+
+#include "buf.h"
+#include "intern.h"
+#include "mem.h"
+
+struct sum_key {
+	uint32_t metric, task, stack, resource;
+};
+
+struct sum {
+	uint64_t count, value;
+};
+
+struct aggregate {
+	struct intern *keys; /* of the open slice */
+	struct sum *sums;    /* by key id */
+	uint32_t capacity;
+	struct intern *resources;
+	uint32_t last_span;
+};
+
+void capture_init(struct capture *c)
+{
+	c->aggregate = xcalloc(1, sizeof(*c->aggregate));
+	c->aggregate->keys = intern_new();
+	c->aggregate->resources = intern_new();
+}
+
+void capture_done(struct capture *c)
+{
+	if (!c->aggregate)
+		return;
+	intern_free(c->aggregate->keys);
+	intern_free(c->aggregate->resources);
+	free(c->aggregate->sums);
+	free(c->aggregate);
+	c->aggregate = NULL;
+}
+
+void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
+		 uint64_t count, uint64_t value)
+{
+	struct aggregate *a = c->aggregate;
+	struct sum_key key = {.metric = metric, .task = task, .stack = stack, .resource = resource};
+	bool is_new;
+	uint32_t id = intern_id(a->keys, &key, sizeof(key), &is_new);
+
+	if (is_new) {
+		GROW(a->sums, id, a->capacity);
+		a->sums[id] = (struct sum){0};
+	}
+	a->sums[id].count += count;
+	a->sums[id].value += value;
+}
+
+void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value)
+{
+	store_add_gauge(c->store, c->slice, metric, resource, value);
+}
+
+void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, uint32_t bucket, uint64_t count)
+{
+	store_add_histogram(c->store, c->slice, metric, resource, bucket, count);
+}
+
+uint32_t capture_resource(struct capture *c, const char *kind, const char *name)
+{
+	_cleanup_(buf_done) struct buf key = BUF_INIT;
+	bool is_new;
+	uint32_t id;
+
+	buf_add(&key, kind, strlen(kind) + 1);
+	buf_addstr(&key, name);
+	id = intern_id(c->aggregate->resources, key.data, key.len, &is_new) + 1;
+	if (is_new)
+		store_add_resource(c->store, id, kind, name);
+	return id;
+}
+
+uint32_t capture_span_id(struct capture *c)
+{
+	return ++c->aggregate->last_span;
+}
+
+void capture_write(struct capture *c)
+{
+	struct aggregate *a = c->aggregate;
+
+	for (uint32_t id = 0; id < intern_count(a->keys); id++) {
+		struct sum_key key;
+
+		memcpy(&key, intern_key(a->keys, id, NULL), sizeof(key));
+		store_add_sample(c->store, &(struct sample_row){
+			.slice = c->slice, .metric = key.metric, .task = key.task, .stack = key.stack,
+			.resource = key.resource, .count = a->sums[id].count, .value = a->sums[id].value});
+	}
+	/* Reading the next slice's keys into a fresh table keeps memory to what one slice needs. */
+	intern_free(a->keys);
+	a->keys = intern_new();
+}
+
+uint64_t capture_time(const struct capture *c, uint64_t mono_ns)
+{
+	return mono_ns > c->start_ns ? mono_ns - c->start_ns : 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a probe's user side may do: the running capture as it sees it. Everything goes into one
+ * shape, (slice, metric, task, stack, resource) -> (count, value), or one of its companions. */
+#pragma once
+#include <stdint.h>
+
+#include "cpus.h"
+#include "stacks.h"
+#include "store_write.h"
+#include "tasks.h"
+#include "wire.h"
+
+struct capture {
+	struct store *store;
+	struct tasks *tasks;
+	struct stacks *stacks;
+	struct task_slot *task_slots; /* the kernel side's arrays, mapped */
+	uint32_t task_slot_count;
+	struct cpu_slot *cpu_slots;
+	uint32_t cpu_count;           /* possible CPUs */
+	struct cpus cpus;             /* that are sampled: online, and asked for */
+	uint64_t start_ns;            /* of the recording, CLOCK_MONOTONIC; 0 before it */
+	uint32_t slice;               /* the open slice's id */
+	uint64_t slice_start_ns;      /* CLOCK_MONOTONIC */
+	bool filter;                  /* only processes that are `selected` */
+	uint64_t frequency;           /* samples a second */
+	const char *frequency_source; /* "cycles" or "cpu-clock"; set by oncpu */
+	uint64_t lost_mappings;       /* of the side band, so far */
+	uint64_t kernel_bytes;        /* memory of the shared maps */
+
+	struct aggregate *aggregate;  /* capture.c's own */
+};
+
+void capture_init(struct capture *c);
+void capture_done(struct capture *c);
+
+/* Adds up within the open slice. */
+void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
+		 uint64_t count, uint64_t value);
+void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value);
+void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, uint32_t bucket, uint64_t count);
+uint32_t capture_resource(struct capture *c, const char *kind, const char *name);
+uint32_t capture_span_id(struct capture *c); /* a new one */
+
+/* Writes what has been added up; the recorder's, as a slice closes. */
+void capture_write(struct capture *c);
+
+/* Nanoseconds since the recording's start. */
+uint64_t capture_time(const struct capture *c, uint64_t mono_ns);

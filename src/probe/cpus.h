@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sets of CPUs. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CPUS_MOST = 4096 };
+
+struct cpus {
+	uint64_t bits[CPUS_MOST / 64];
+};
+
+int cpus_online(struct cpus *ret_cpus);
+int cpus_possible_count(uint32_t *ret_count); /* highest possible CPU + 1 */
+bool cpus_has(const struct cpus *set, uint32_t cpu);
+int cpus_first(const struct cpus *set);       /* -1 when empty */
+void cpus_and(struct cpus *set, const struct cpus *with);

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "host.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "fail.h"
+#include "log.h"
+#include "mem.h"
+
+enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_COUNT };
+
+/* One drain may not go on for ever while a storm keeps filling the ring. */
+#define MOST_RECORDS_A_DRAIN 100000
+
+struct loaded {
+	const struct probe *probe;
+	struct bpf_object *object;
+	struct bpf_link **links;
+	size_t link_count, link_capacity;
+	void *state;
+	char *unavailable; /* the reason; NULL when it works */
+};
+
+struct host {
+	struct capture *capture;
+	struct host_options options;
+	struct config config;
+	int shared[SHARED_COUNT];
+	size_t task_bytes, cpu_bytes;
+	struct loaded *loaded; /* one a probe */
+	size_t count;
+	struct ring_buffer *ring;
+	host_record *each;
+	void *arg;
+	int consumed;
+};
+
+static const char *const shared_names[] = {"records", "tasks", "cpus"};
+
+static uint32_t power_of_two(uint32_t at_least)
+{
+	uint32_t n = 1;
+
+	while (n < at_least)
+		n *= 2;
+	return n;
+}
+
+static int print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	buf_addv(&text, format, args);
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.data[--text.len] = 0;
+	log_debug("%s", text.data);
+	return 0;
+}
+
+static int handle(void *arg, void *data, size_t size)
+{
+	struct host *h = arg;
+
+	if (size < sizeof(struct record))
+		return 0;
+	h->each(h->arg, data);
+	return ++h->consumed >= MOST_RECORDS_A_DRAIN ? -EAGAIN : 0;
+}
+
+static size_t whole_pages(size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static int create_array(const char *name, size_t value_size, uint32_t count, void **ret_memory, size_t *ret_bytes)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), (uint32_t)value_size, count, &options);
+
+	if (fd < 0)
+		return fail(-errno, "create the BPF map '%s'", name);
+	*ret_bytes = whole_pages(value_size * count);
+	*ret_memory = mmap(NULL, *ret_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*ret_memory == MAP_FAILED) {
+		int r = -errno;
+
+		*ret_memory = NULL;
+		close(fd);
+		return fail(r, "map the BPF map '%s' into memory", name);
+	}
+	return fd;
+}
+
+/* Room for four times the threads that are there now: a table that is a quarter full rarely collides. */
+static uint32_t slots_for(uint32_t threads)
+{
+	uint32_t wanted = threads > 25000 ? 100000 : threads * 4;
+
+	return power_of_two(wanted < 16384 ? 16384 : wanted);
+}
+
+static int create_shared(struct host *h)
+{
+	struct capture *c = h->capture;
+	uint32_t ring = power_of_two(c->cpu_count * 256 * 1024);
+	void *memory;
+	int r;
+
+	if (ring < 1 << 20)
+		ring = 1 << 20;
+	if (ring > 8 << 20)
+		ring = 8 << 20;
+	c->task_slot_count = slots_for(h->options.threads);
+	h->config = (struct config){
+		.cpu_count = c->cpu_count, .task_mask = c->task_slot_count - 1, .ring_wakeup_bytes = ring / 2,
+		.filter = h->options.filter, .include_own = h->options.include_own,
+		.exclude_kernel = h->options.exclude_kernel};
+	r = h->shared[SHARED_TASKS] = create_array("tasks", sizeof(struct task_slot), c->task_slot_count, &memory,
+						   &h->task_bytes);
+	if (r < 0)
+		return r;
+	c->task_slots = memory;
+	r = h->shared[SHARED_CPUS] = create_array("cpus", sizeof(struct cpu_slot), c->cpu_count, &memory,
+						  &h->cpu_bytes);
+	if (r < 0)
+		return r;
+	c->cpu_slots = memory;
+	r = h->shared[SHARED_RECORDS] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "records", 0, 0, ring, NULL);
+	if (r < 0)
+		return fail(-errno, "create the BPF ring buffer (kernel 5.8 or newer is needed)");
+	h->ring = ring_buffer__new(h->shared[SHARED_RECORDS], handle, h, NULL);
+	return h->ring ? 0 : fail(-errno, "map the BPF ring buffer into memory");
+}
+
+/* sched_switch tells the state that the thread left with as its fourth argument since 5.18. */
+static bool switch_has_state(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = false;
+	int id = btf ? btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF) : -1;
+
+	if (id > 0) {
+		const struct btf_type *t = btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
+
+		t = btf__type_by_id(btf, t->type);
+		has = btf_is_func_proto(t) && btf_vlen(t) > 4; /* the first is the tracepoint's own */
+	}
+	btf__free(btf);
+	return has;
+}
+
+int host_new(struct capture *c, const struct host_options *o, host_record *each, void *arg,
+	     struct host **ret_host)
+{
+	struct host *h = xcalloc(1, sizeof(*h));
+	int r;
+
+	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg, .shared = {-1, -1, -1}};
+	libbpf_set_print(print);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
+	r = create_shared(h);
+	if (r < 0) {
+		host_free(h);
+		return r;
+	}
+	h->config.switch_has_state = switch_has_state();
+	while (all_probes[h->count])
+		h->count++;
+	h->loaded = xcalloc(h->count, sizeof(*h->loaded));
+	*ret_host = h;
+	return 0;
+}
+
+static void detach(struct host *h, struct loaded *l)
+{
+	if (l->state && l->probe->detach)
+		l->probe->detach(h->capture, l->state);
+	for (size_t i = 0; i < l->link_count; i++)
+		bpf_link__destroy(l->links[i]);
+	l->link_count = 0;
+}
+
+void host_detach(struct host *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		detach(h, &h->loaded[i]);
+}
+
+void host_free(struct host *h)
+{
+	if (!h)
+		return;
+	host_detach(h);
+	for (size_t i = 0; i < h->count; i++) {
+		struct loaded *l = &h->loaded[i];
+
+		if (l->state && l->probe->stop)
+			l->probe->stop(h->capture, l->state);
+		free(l->state);
+		free(l->links);
+		free(l->unavailable);
+		bpf_object__close(l->object);
+	}
+	free(h->loaded);
+	ring_buffer__free(h->ring);
+	if (h->capture->task_slots)
+		munmap(h->capture->task_slots, h->task_bytes);
+	if (h->capture->cpu_slots)
+		munmap(h->capture->cpu_slots, h->cpu_bytes);
+	h->capture->task_slots = NULL;
+	h->capture->cpu_slots = NULL;
+	for (size_t i = 0; i < SHARED_COUNT; i++)
+		if (h->shared[i] >= 0)
+			close(h->shared[i]);
+	free(h);
+}
+
+static int open_object(struct host *h, struct loaded *l)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = l->probe->name);
+	struct bpf_map *map;
+
+	l->object = bpf_object__open_mem(l->probe->object, *l->probe->object_size, &options);
+	if (!l->object)
+		return fail(-errno, "open its BPF object");
+	for (int i = 0; i < SHARED_COUNT; i++) {
+		map = bpf_object__find_map_by_name(l->object, shared_names[i]);
+		if (map && bpf_map__reuse_fd(map, h->shared[i]) < 0)
+			return fail(-errno, "share the map '%s'", shared_names[i]);
+	}
+	map = bpf_object__find_map_by_name(l->object, ".rodata.config");
+	if (map && bpf_map__set_initial_value(map, &h->config, sizeof(h->config)) < 0)
+		return fail(-errno, "set its options");
+	return 0;
+}
+
+/* Programs on tracepoints attach themselves; the others are the probe's own business. */
+static int attach_programs(struct loaded *l)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, l->object) {
+		struct bpf_link *link;
+
+		if (strncmp(bpf_program__section_name(program), "tp_btf/", 7))
+			continue;
+		link = bpf_program__attach(program);
+		if (!link)
+			return fail(-errno, "attach to %s", bpf_program__section_name(program) + 7);
+		GROW(l->links, l->link_count, l->link_capacity);
+		l->links[l->link_count++] = link;
+	}
+	return 0;
+}
+
+static int load(struct host *h, struct loaded *l)
+{
+	int r = 0;
+
+	l->state = xcalloc(1, l->probe->state_size);
+	if (!l->probe->object)
+		return 0;
+	if ((r = open_object(h, l)) < 0)
+		return r;
+	r = bpf_object__load(l->object);
+	if (r < 0)
+		return fail(r, "load its BPF programs");
+	r = attach_programs(l);
+	return r < 0 ? r : l->probe->attach ? l->probe->attach(h->capture, l->object, l->state) : 0;
+}
+
+static void give_up(struct host *h, struct loaded *l)
+{
+	detach(h, l);
+	bpf_object__close(l->object);
+	l->object = NULL;
+	free(l->state);
+	l->state = NULL;
+	l->unavailable = xstrdup(fail_message());
+	log_debug("probe %s is unavailable: %s", l->probe->name, l->unavailable);
+}
+
+int host_attach(struct host *h)
+{
+	uint32_t metric = 1;
+	int first_error = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < h->count; i++) {
+		struct loaded *l = &h->loaded[i];
+		int r;
+
+		l->probe = all_probes[i];
+		r = load(h, l);
+		if (r < 0) {
+			first_error = first_error ? first_error : r;
+			give_up(h, l);
+		} else {
+			((struct probe_state *)l->state)->first_metric = metric;
+			any |= l->probe->object != NULL;
+		}
+		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)
+			metric++;
+	}
+	return any ? 0 : first_error;
+}
+
+int host_fd(const struct host *h)
+{
+	return ring_buffer__epoll_fd(h->ring);
+}
+
+int host_consume(struct host *h)
+{
+	h->consumed = 0;
+	ring_buffer__consume(h->ring);
+	return h->consumed;
+}
+
+void host_dispatch(struct host *h, const struct record *r)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		const struct probe *probe = h->loaded[i].probe;
+
+		if (r->kind < RECORD_KINDS && probe->records >> r->kind & 1 && h->loaded[i].state)
+			probe->record(h->capture, h->loaded[i].state, r);
+	}
+}
+
+void host_start(struct host *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].state && h->loaded[i].probe->start)
+			h->loaded[i].probe->start(h->capture, h->loaded[i].state);
+}
+
+void host_drained(struct host *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].state && h->loaded[i].probe->drained)
+			h->loaded[i].probe->drained(h->capture, h->loaded[i].state);
+}
+
+void host_slice(struct host *h, uint64_t now_ns)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].state && h->loaded[i].probe->slice)
+			h->loaded[i].probe->slice(h->capture, h->loaded[i].state, now_ns);
+}
+
+void host_cpu(struct host *h, int cpu, int up)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].state && h->loaded[i].probe->cpu)
+			h->loaded[i].probe->cpu(h->capture, h->loaded[i].state, cpu, up);
+}
+
+void host_write_metrics(struct host *h)
+{
+	uint32_t id = 1;
+
+	for (size_t i = 0; i < h->count; i++) {
+		const struct loaded *l = &h->loaded[i];
+
+		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)
+			store_add_metric(h->capture->store, id++, m->name, m->unit, m->help);
+		if (l->unavailable)
+			store_add_unavailable(h->capture->store, l->probe->name, l->unavailable);
+	}
+}
+
+uint64_t host_kernel_bytes(const struct host *h)
+{
+	return h->task_bytes + h->cpu_bytes + (uint64_t)h->config.ring_wakeup_bytes * 2;
+}
+
+const char *host_unavailable(const struct host *h, uint32_t i, const char **ret_reason)
+{
+	for (size_t p = 0; p < h->count; p++) {
+		if (!h->loaded[p].unavailable || i--)
+			continue;
+		*ret_reason = h->loaded[p].unavailable;
+		return h->loaded[p].probe->name;
+	}
+	return NULL;
+}

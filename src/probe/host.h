@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The probe host: loads each probe's object by itself, gives all of them the same maps, attaches,
+ * and hands their records out. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe.h"
+
+struct host;
+
+struct host_options {
+	uint32_t threads; /* about so many there are now */
+	bool filter, include_own, exclude_kernel;
+};
+
+typedef void host_record(void *arg, const struct record *r);
+
+/* Makes the shared maps and points the capture at them. */
+int host_new(struct capture *c, const struct host_options *o, host_record *each, void *arg,
+	     struct host **ret_host);
+void host_free(struct host *h);
+
+/* Loads and attaches every probe. A probe that cannot is marked unavailable; -EPERM or the like only
+ * when none of those with a kernel side could. */
+int host_attach(struct host *h);
+void host_detach(struct host *h); /* no more records after this */
+
+int host_fd(const struct host *h); /* readable when the ring fills */
+int host_consume(struct host *h);  /* calls `each` for every record that waits; their number */
+void host_dispatch(struct host *h, const struct record *r); /* to the probes that want it */
+
+void host_start(struct host *h);
+void host_drained(struct host *h);
+void host_slice(struct host *h, uint64_t now_ns);
+void host_cpu(struct host *h, int cpu, int up);
+void host_write_metrics(struct host *h); /* metric and unavailable rows */
+
+/* The i-th probe that does not work here, and why; NULL behind the last. */
+const char *host_unavailable(const struct host *h, uint32_t i, const char **ret_reason);
+
+uint64_t host_kernel_bytes(const struct host *h); /* memory of the shared maps */

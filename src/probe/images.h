@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The files (and file-like things) that code lies in. A module is known by what it is, not by where it
+ * is mapped: the same library in a hundred processes is one module. Ids are those of the recording. */
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cleanup.h"
+
+enum image_kind { IMAGE_KERNEL, IMAGE_ELF, IMAGE_VDSO, IMAGE_JIT, IMAGE_UNKNOWN };
+
+struct image {
+	enum image_kind kind;
+	const char *path;      /* file, or "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+	uint32_t major, minor; /* of the device; all 0 where there is no file */
+	uint64_t inode;
+	uint32_t pid; /* IMAGE_JIT: whose; else 0 */
+};
+
+struct images;
+
+struct images *images_new(void);
+void images_free(struct images *m);
+
+uint32_t images_id(struct images *m, const struct image *module);
+struct image images_get(const struct images *m, uint32_t id); /* path stays valid */
+uint32_t images_count(const struct images *m);                 /* ids are 1..count */
+const char *image_kind_name(enum image_kind kind);
+
+DEFINE_CLEANUP(struct images *, images_free)

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Where CPU time goes: stacks at the sampling rate, from a perf event on each CPU. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "cpus.h"
+#include "fail.h"
+#include "mem.h"
+#include "probe.h"
+
+enum { METRIC_CPU_TIME };
+
+struct oncpu_state {
+	struct probe_state probe;
+	struct bpf_program *program;
+	struct bpf_link **links; /* by CPU */
+	uint32_t type;           /* of the perf event */
+	uint64_t config;
+};
+
+static int open_event(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
+{
+	struct perf_event_attr attr = {.type = type, .size = sizeof(attr), .config = config, .freq = 1,
+				       .sample_freq = frequency};
+
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int attach_cpu(struct capture *c, struct oncpu_state *state, int cpu)
+{
+	int fd = open_event(state->type, state->config, c->frequency, cpu);
+	struct bpf_link *link;
+
+	if (fd < 0)
+		return fail(fd, "perf event %s on CPU %d", c->frequency_source, cpu);
+	link = bpf_program__attach_perf_event(state->program, fd);
+	if (!link) {
+		int r = -errno;
+
+		close(fd);
+		return fail(r, "attach to the perf event of CPU %d", cpu);
+	}
+	state->links[cpu] = link;
+	return 0;
+}
+
+static void detach_cpu(struct oncpu_state *state, int cpu)
+{
+	bpf_link__destroy(state->links[cpu]); /* closes the event, too */
+	state->links[cpu] = NULL;
+}
+
+/* Cycles are counted by hardware and interrupt even where interrupts are off; virtual machines often have none. */
+static int choose_event(struct capture *c, struct oncpu_state *state, int cpu)
+{
+	static const struct {
+		uint32_t type;
+		uint64_t config;
+		const char *name;
+	} events[] = {
+		{PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, "cycles"},
+		{PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, "cpu-clock"},
+	};
+	int fd = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		fd = open_event(events[i].type, events[i].config, c->frequency, cpu);
+		if (fd < 0)
+			continue;
+		close(fd);
+		state->type = events[i].type;
+		state->config = events[i].config;
+		c->frequency_source = events[i].name;
+		return 0;
+	}
+	return fail(fd, "open a perf event");
+}
+
+static int attach(struct capture *c, struct bpf_object *object, void *arg)
+{
+	struct oncpu_state *state = arg;
+	int r = choose_event(c, state, cpus_first(&c->cpus));
+
+	if (r < 0)
+		return r;
+	state->program = bpf_object__find_program_by_name(object, "on_cpu");
+	state->links = xcalloc(c->cpu_count, sizeof(*state->links));
+	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++)
+		if (cpus_has(&c->cpus, cpu))
+			r = attach_cpu(c, state, (int)cpu);
+	return r;
+}
+
+static void cpu_changed(struct capture *c, void *arg, int cpu, int up)
+{
+	struct oncpu_state *state = arg;
+
+	detach_cpu(state, cpu);
+	if (up)
+		attach_cpu(c, state, cpu);
+}
+
+static void record(struct capture *c, void *arg, const struct record *r)
+{
+	struct oncpu_state *state = arg;
+	const struct sample_record *sample = (const struct sample_record *)r;
+	struct thread *thread = tasks_thread(c->tasks, r->tid, r->tgid, sample->comm);
+	uint32_t stack;
+
+	if (c->filter && !thread->process->selected)
+		return;
+	stack = stacks_id(c->stacks, thread->process, sample->frames, sample->kernel_depth,
+				   sample->frames + sample->kernel_depth, sample->user_depth,
+				   capture_time(c, r->time_ns));
+
+	capture_add(c, state->probe.first_metric + METRIC_CPU_TIME, thread->id, stack, 0, 1,
+		    NS_PER_S / c->frequency);
+}
+
+static void detach(struct capture *c, void *arg)
+{
+	struct oncpu_state *state = arg;
+
+	for (uint32_t cpu = 0; state->links && cpu < c->cpu_count; cpu++)
+		detach_cpu(state, (int)cpu);
+	free(state->links);
+	state->links = NULL;
+}
+
+extern const char perfscope_oncpu_object[];
+extern const unsigned long perfscope_oncpu_object_size;
+
+const struct probe probe_oncpu = {
+	.name = "oncpu",
+	.help = "stacks of what runs on each CPU, at the sampling rate",
+	.metrics = (const struct probe_metric[]){
+		[METRIC_CPU_TIME] = {"cpu.time", "ns", "CPU time by stack, from samples"},
+		{0}},
+	.object = perfscope_oncpu_object,
+	.object_size = &perfscope_oncpu_object_size,
+	.state_size = sizeof(struct oncpu_state),
+	.attach = attach,
+	.cpu = cpu_changed,
+	.record = record,
+	.detach = detach,
+	.records = 1u << RECORD_SAMPLE,
+};

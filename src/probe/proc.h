@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What /proc tells about a process that is still there. Everything may have ended meanwhile: then a
+ * function returns a negative errno without a message. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+
+struct proc_mapping {
+	uint64_t start, end, offset, inode;
+	uint32_t major, minor;
+	const char *path; /* "" for anonymous memory; valid during the call */
+};
+
+int proc_comm(uint32_t pid, char comm[16]);
+int proc_command(uint32_t pid, struct buf *command); /* arguments joined by blanks; empty for kernel threads */
+int proc_exe(uint32_t pid, struct buf *path);
+int proc_parent(uint32_t pid, uint32_t *ret_ppid);
+int proc_tgid(uint32_t tid, uint32_t *ret_tgid);
+/* The path in the hierarchy that tells most: the unified one, else cpu, memory or any other that is
+ * not the root; "/" otherwise. */
+int proc_cgroup(uint32_t pid, struct buf *path);
+/* Every executable mapping. Also when the group's leader has ended: a living thread's map is read. */
+int proc_mappings(uint32_t pid, void (*each)(void *arg, const struct proc_mapping *m), void *arg);
+
+void arguments_join(const char *data, size_t len, struct buf *command); /* NUL-separated, as in /proc */

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "recorder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "clock.h"
+#include "fail.h"
+#include "host.h"
+#include "loop.h"
+#include "mappings.h"
+#include "mem.h"
+#include "sideband.h"
+
+#define DRAIN_NS (100 * NS_PER_MS)
+#define NAMES_WAIT_NS (800 * NS_PER_MS) /* the report is to be there a second after the end */
+
+struct recorder {
+	struct recorder_options options;
+	struct capture capture;
+	struct loop *loop;
+	struct host *host;
+	struct sideband *sideband;
+	struct loop_source *sources[5];
+	uint64_t records, samples, slices;
+	uint64_t stop_ns;
+	bool begun; /* a transaction is open */
+	struct cpus online;
+};
+
+/* Children of ours are parts of perfscope, but for the command that is being recorded. */
+static bool is_own(const struct recorder *r, const struct process *p)
+{
+	uint32_t self = (uint32_t)getpid();
+
+	return p->pid == self || (p->ppid == self && p->pid != (uint32_t)r->options.command);
+}
+
+static bool in_cgroup(const char *path, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	while (len > 1 && wanted[len - 1] == '/')
+		len--;
+	return !strncmp(path, wanted, len) && (!path[len] || path[len] == '/' || len == 1);
+}
+
+static bool is_selected(struct recorder *r, const struct process *p)
+{
+	const struct process *ancestor = p;
+
+	if (r->options.cgroup && !in_cgroup(tasks_cgroup(r->capture.tasks, p->cgroup), r->options.cgroup))
+		return false;
+	if (!r->options.pid)
+		return true;
+	/* A chain of parents is short; a torn one must not make a circle. */
+	for (int i = 0; ancestor && i < 64; i++) {
+		if (ancestor->pid == r->options.pid)
+			return true;
+		ancestor = tasks_find_process(r->capture.tasks, ancestor->ppid);
+	}
+	return false;
+}
+
+static void mark_process(struct recorder *r, struct thread *thread)
+{
+	struct process *p = thread->process;
+	uint8_t flags = 0;
+
+	if (is_own(r, p)) {
+		p->flags |= PROCESS_OWN;
+		flags |= TASK_OWN;
+	}
+	if (r->capture.filter && is_selected(r, p)) {
+		p->selected = true;
+		flags |= TASK_SELECTED;
+	}
+	if (thread->slot >= 0 && flags)
+		r->capture.task_slots[thread->slot].flags |= flags;
+}
+
+static void apply_sideband(struct recorder *r, uint64_t until_ns)
+{
+	struct sideband_event e;
+
+	while (sideband_next(r->sideband, until_ns, &e)) {
+		struct process *p = tasks_find_process(r->capture.tasks, e.pid);
+
+		if (!p)
+			continue;
+		if (e.kind == SIDEBAND_EXEC) {
+			mappings_clear(mappings_own(&p->mappings));
+			p->mapped = true;
+			continue;
+		}
+		stacks_map(r->capture.stacks, p, &(struct stacks_mapping){
+			.start = e.start, .end = e.end, .offset = e.offset, .inode = e.inode,
+			.major = e.major, .minor = e.minor, .path = e.path});
+	}
+}
+
+/* Mappings and execs take their turn between the records by time: an address means what was mapped then. */
+static void take_record(void *arg, const struct record *record)
+{
+	struct recorder *r = arg;
+
+	apply_sideband(r, record->time_ns);
+	r->records++;
+	r->samples += record->kind == RECORD_SAMPLE;
+	host_dispatch(r->host, record);
+}
+
+static int drain(void *arg, uint32_t events)
+{
+	struct recorder *r = arg;
+
+	sideband_fetch(r->sideband);
+	host_consume(r->host);
+	apply_sideband(r, UINT64_MAX);
+	r->capture.lost_mappings = sideband_lost(r->sideband);
+	host_drained(r->host);
+	return 0;
+}
+
+static int take_names(void *arg, uint32_t events)
+{
+	struct recorder *r = arg;
+
+	return stacks_dispatch(r->capture.stacks);
+}
+
+static void notice_cpus(struct recorder *r)
+{
+	struct cpus online;
+
+	if (cpus_online(&online) < 0 || !memcmp(&online, &r->online, sizeof(online)))
+		return;
+	for (uint32_t cpu = 0; cpu < r->capture.cpu_count; cpu++) {
+		bool was = cpus_has(&r->online, cpu), is = cpus_has(&online, cpu);
+
+		if (was == is)
+			continue;
+		sideband_remove_cpu(r->sideband, (int)cpu);
+		if (is)
+			sideband_add_cpu(r->sideband, (int)cpu);
+		if (!r->options.cpus || cpus_has(r->options.cpus, cpu))
+			host_cpu(r->host, (int)cpu, is);
+	}
+	r->online = online;
+}
+
+static int close_slice(struct recorder *r)
+{
+	struct capture *c = &r->capture;
+	uint64_t now;
+	int error;
+
+	drain(r, 0);
+	now = clock_mono_ns();
+	host_slice(r->host, now);
+	capture_write(c);
+	tasks_write(c->tasks, c->store, c->start_ns);
+	store_add_slice(c->store, c->slice, capture_time(c, c->slice_start_ns), capture_time(c, now));
+	store_set_int(c->store, "duration_ns", (int64_t)capture_time(c, now));
+	r->begun = false;
+	error = store_commit(c->store);
+	if (error < 0)
+		return error;
+	r->slices++;
+	c->slice++;
+	c->slice_start_ns = now;
+	if (r->options.slice)
+		r->options.slice(r->options.arg);
+	error = store_begin(c->store);
+	r->begun = error == 0;
+	return error;
+}
+
+static int slice_timer(void *arg, uint32_t events)
+{
+	struct recorder *r = arg;
+
+	notice_cpus(r);
+	return close_slice(r);
+}
+
+static uint32_t count_threads(void)
+{
+	unsigned int running, threads = 0;
+	_cleanup_fclose_ FILE *f = fopen("/proc/loadavg", "re");
+
+	if (f && fscanf(f, "%*f %*f %*f %u/%u", &running, &threads) == 2)
+		return threads;
+	return 1000;
+}
+
+static void write_meta(struct recorder *r)
+{
+	struct store *s = r->capture.store;
+	struct utsname u;
+	uint32_t online = 0;
+
+	uname(&u);
+	for (uint32_t cpu = 0; cpu < r->capture.cpu_count; cpu++)
+		online += cpus_has(&r->online, cpu);
+	store_set_text(s, "host", u.nodename);
+	store_set_text(s, "kernel", u.release);
+	store_set_text(s, "machine", u.machine);
+	store_set_text(s, "invocation", r->options.invocation);
+	store_set_text(s, "sampled_by", r->capture.frequency_source ? r->capture.frequency_source : "nothing");
+	store_set_int(s, "cpus", online);
+	store_set_int(s, "frequency", (int64_t)r->options.frequency);
+	store_set_int(s, "slice_ns", (int64_t)r->options.slice_ns);
+	store_set_int(s, "start_wall_ns", (int64_t)(clock_wall_ns() - (clock_mono_ns() - r->capture.start_ns)));
+	store_set_int(s, "start_mono_ns", (int64_t)r->capture.start_ns);
+	store_set_int(s, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+	if (r->options.pid)
+		store_set_int(s, "filter_pid", r->options.pid);
+	if (r->options.cgroup)
+		store_set_text(s, "filter_cgroup", r->options.cgroup);
+}
+
+static int add_sources(struct recorder *r)
+{
+	struct loop_source **source = r->sources;
+	uint64_t slice = r->options.slice_ns;
+	int error;
+
+	if ((error = loop_add_fd(r->loop, host_fd(r->host), EPOLLIN, drain, r, source++)) < 0 ||
+	    (error = loop_add_fd(r->loop, sideband_fd(r->sideband), EPOLLIN, drain, r, source++)) < 0 ||
+	    (error = loop_add_fd(r->loop, stacks_fd(r->capture.stacks), EPOLLIN, take_names, r, source++)) < 0 ||
+	    (error = loop_add_timer(r->loop, DRAIN_NS, DRAIN_NS, drain, r, source++)) < 0 ||
+	    (error = loop_add_timer(r->loop, slice, slice, slice_timer, r, source++)) < 0)
+		return fail(error, "watch for events");
+	return 0;
+}
+
+static int open_sideband(struct recorder *r)
+{
+	int error = sideband_new(&r->sideband);
+
+	for (uint32_t cpu = 0; error >= 0 && cpu < r->capture.cpu_count; cpu++)
+		if (cpus_has(&r->online, cpu))
+			error = sideband_add_cpu(r->sideband, (int)cpu);
+	return error;
+}
+
+static int prepare(struct recorder *r)
+{
+	struct capture *c = &r->capture;
+	int error;
+
+	if ((error = cpus_possible_count(&c->cpu_count)) < 0 || (error = cpus_online(&r->online)) < 0)
+		return error;
+	c->cpus = r->online;
+	if (r->options.cpus)
+		cpus_and(&c->cpus, r->options.cpus);
+	if (cpus_first(&c->cpus) < 0)
+		return failx(-EINVAL, "none of the CPUs asked for is online");
+	if ((error = stacks_new(c->store, &(struct stacks_options){.inlined = r->options.inlined}, &c->stacks)) < 0 ||
+	    (error = open_sideband(r)) < 0)
+		return error;
+	return host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,
+						  .include_own = r->options.include_own}, take_record, r, &r->host);
+}
+
+/* Processes that were there before: what they are is read now, while they live. */
+static int survey(struct recorder *r)
+{
+	struct capture *c = &r->capture;
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		struct thread *thread = tasks_get(c->tasks, i);
+
+		mark_process(r, thread);
+		found += thread->process->selected;
+		stacks_read_mappings(c->stacks, thread->process);
+	}
+	if (!c->filter || found)
+		return 0;
+	if (r->options.pid)
+		return failx(-ESRCH, "there is no process %u", r->options.pid);
+	return failx(-ESRCH, "there is no process in cgroup %s", r->options.cgroup);
+}
+
+static int begin(struct recorder *r)
+{
+	struct capture *c = &r->capture;
+	int error;
+
+	c->slice = 1;
+	error = host_attach(r->host);
+	if (error < 0)
+		return fail_in(error, "no probe works here (perfscope doctor tells more)");
+	if ((error = store_begin(c->store)) < 0)
+		return error;
+	r->begun = true;
+	error = survey(r);
+	if (error < 0)
+		return error;
+	/* What happened up to here belongs to the survey, not to the recording. */
+	drain(r, 0);
+	c->start_ns = c->slice_start_ns = clock_mono_ns();
+	host_start(r->host);
+	c->kernel_bytes = host_kernel_bytes(r->host);
+	host_write_metrics(r->host);
+	write_meta(r);
+	return add_sources(r);
+}
+
+int recorder_new(struct store *s, struct loop *l, const struct recorder_options *o, struct recorder **ret_recorder)
+{
+	struct recorder *r = xcalloc(1, sizeof(*r));
+	int error;
+
+	r->options = *o;
+	r->loop = l;
+	r->capture.store = s;
+	r->capture.tasks = tasks_new();
+	r->capture.frequency = o->frequency;
+	r->capture.filter = o->pid || o->cgroup;
+	capture_init(&r->capture);
+	if ((error = prepare(r)) < 0 || (error = begin(r)) < 0) {
+		recorder_free(r);
+		return error;
+	}
+	*ret_recorder = r;
+	return 0;
+}
+
+int recorder_stop(struct recorder *r)
+{
+	int error;
+
+	if (r->stop_ns)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
+		loop_remove(r->loop, r->sources[i]);
+	error = r->begun ? close_slice(r) : 0;
+	r->stop_ns = clock_mono_ns();
+	host_detach(r->host);
+	if (error < 0)
+		return error;
+	stacks_finish(r->capture.stacks, NAMES_WAIT_NS);
+	r->begun = false;
+	return store_commit(r->capture.store);
+}
+
+void recorder_free(struct recorder *r)
+{
+	if (!r)
+		return;
+	if (!r->stop_ns)
+		for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
+			loop_remove(r->loop, r->sources[i]);
+	if (r->begun)
+		store_commit(r->capture.store);
+	host_free(r->host);
+	sideband_free(r->sideband);
+	stacks_free(r->capture.stacks);
+	tasks_free(r->capture.tasks);
+	capture_done(&r->capture);
+	free(r);
+}
+
+struct recorder_stats recorder_stats(const struct recorder *r)
+{
+	const struct capture *c = &r->capture;
+	struct recorder_stats s = {.slices = r->slices, .records = r->records, .samples = r->samples,
+				   .cpu_ns = clock_cpu_ns(), .kernel_bytes = c->kernel_bytes,
+				   .lost_mappings = c->lost_mappings, .unnamed = stacks_unnamed(c->stacks)};
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		s.memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
+		s.lost_records += c->cpu_slots[cpu].counter[LOST_RECORDS];
+		s.lost_threads += c->cpu_slots[cpu].counter[LOST_SLOTS];
+		s.lost_stacks += c->cpu_slots[cpu].counter[LOST_STACKS];
+	}
+	return s;
+}
+
+uint64_t recorder_elapsed_ns(const struct recorder *r)
+{
+	return (r->stop_ns ? r->stop_ns : clock_mono_ns()) - r->capture.start_ns;
+}
+
+const char *recorder_unavailable(const struct recorder *r, uint32_t i, const char **ret_reason)
+{
+	return host_unavailable(r->host, i, ret_reason);
+}

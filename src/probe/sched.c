@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Exact time of each thread by state, and each CPU's run-queue latency. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "fail.h"
+#include "mem.h"
+#include "probe.h"
+
+static void bpf_link_freep(struct bpf_link **link)
+{
+	bpf_link__destroy(*link);
+}
+
+enum { METRIC_RUNNING, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LATENCY };
+
+struct sched_state {
+	struct probe_state probe;
+	uint64_t (*latency)[LATENCY_BUCKETS]; /* by CPU: what is already in the recording */
+	uint32_t *resources;                  /* by CPU */
+};
+
+/* A thread's slot at one moment: what each state has added up to, the open one included. */
+struct snapshot {
+	uint64_t ns[STATE_COUNT];
+	uint64_t since_ns;
+	uint32_t switches, preempted;
+	uint8_t state; /* a woken thread that has not run yet counts as runnable */
+};
+
+static struct task_slot copy_slot(const struct task_slot *slot)
+{
+	struct task_slot copy;
+
+	/* Written by one CPU in nanoseconds: a few tries always do, and a torn copy mends itself with
+	 * the next slice because totals only grow. */
+	for (int i = 0; i < 8; i++) {
+		uint32_t before = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
+
+		memcpy(&copy, slot, sizeof(copy));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!(before & 1) && __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == before)
+			break;
+	}
+	return copy;
+}
+
+static struct snapshot look(const struct task_slot *slot, uint64_t now_ns)
+{
+	struct snapshot s = {.since_ns = slot->since_ns, .switches = slot->switches,
+			     .preempted = slot->preempted, .state = slot->state};
+
+	memcpy(s.ns, slot->ns, sizeof(s.ns));
+	if (now_ns <= slot->since_ns || slot->state >= STATE_DEAD)
+		return s;
+	if (slot->woken_ns > slot->since_ns && slot->woken_ns <= now_ns && slot->state >= STATE_SLEEPING) {
+		s.ns[slot->state] += slot->woken_ns - slot->since_ns;
+		s.ns[STATE_RUNNABLE] += now_ns - slot->woken_ns;
+		s.since_ns = slot->woken_ns;
+		s.state = STATE_RUNNABLE;
+	} else {
+		s.ns[slot->state] += now_ns - slot->since_ns;
+	}
+	return s;
+}
+
+static void take(struct capture *c, const struct sched_state *state, struct thread *thread,
+		 const struct snapshot *s)
+{
+	struct account *a = &thread->account;
+	uint32_t preempted = s->preempted - a->preempted, left = s->switches - a->switches + preempted;
+
+	for (uint32_t i = 0; i < STATE_DEAD; i++)
+		if (s->ns[i] > a->taken[i])
+			capture_add(c, state->probe.first_metric + METRIC_RUNNING + i, thread->id, 0, 0,
+				    i == STATE_RUNNING ? left : i == STATE_RUNNABLE ? preempted : 0,
+				    s->ns[i] - a->taken[i]);
+}
+
+static void remember(struct account *a, const struct snapshot *s)
+{
+	/* A torn copy may be ahead of the next one: what was taken is never taken back. */
+	for (uint32_t i = 0; i < STATE_DEAD; i++)
+		if (s->ns[i] > a->taken[i])
+			a->taken[i] = s->ns[i];
+	a->switches = s->switches;
+	a->preempted = s->preempted;
+}
+
+/* The span covers every slice up to the one before this: that time is taken. */
+static void end_span(struct capture *c, struct account *a)
+{
+	if (!a->span)
+		return;
+	store_end_span(c->store, a->span, c->slice - 1);
+	a->span = 0;
+	if (c->slice_start_ns > a->span_until_ns)
+		a->taken[a->span_state] += c->slice_start_ns - a->span_until_ns;
+}
+
+static void begin_span(struct capture *c, const struct sched_state *state, struct thread *thread,
+		       const struct task_slot *slot, uint32_t task_state, uint64_t now_ns)
+{
+	struct account *a = &thread->account;
+
+	a->span = capture_span_id(c);
+	a->span_state = task_state;
+	a->span_until_ns = now_ns;
+	a->since_ns = slot->since_ns;
+	a->woken_ns = slot->woken_ns;
+	store_add_span(c->store, a->span, c->slice, 0, state->probe.first_metric + METRIC_RUNNING + task_state,
+		       thread->id, 0, 0);
+}
+
+static void give_back(struct capture *c, struct thread *thread)
+{
+	/* The kernel side claims a slot whose tid is 0 and clears the rest itself. */
+	__atomic_store_n(&c->task_slots[thread->slot].tid, 0, __ATOMIC_RELEASE);
+	thread->slot = -1;
+}
+
+/* A state that fills the slice from end to end is a span: it costs nothing while it goes on. */
+static void account_thread(struct capture *c, const struct sched_state *state, struct thread *thread,
+			   uint64_t now_ns)
+{
+	const struct task_slot *slot = &c->task_slots[thread->slot];
+	struct account *a = &thread->account;
+
+	if (a->span && slot->since_ns == a->since_ns && slot->woken_ns == a->woken_ns)
+		return;
+	struct task_slot copy = copy_slot(slot);
+	if (copy.tid != thread->tid) {
+		/* Reset for another thread: this one's end was not heard of. */
+		end_span(c, a);
+		thread->slot = -1;
+		tasks_end(c->tasks, thread, now_ns);
+		return;
+	}
+	struct snapshot s = look(&copy, now_ns);
+	end_span(c, a);
+	if (s.since_ns <= c->slice_start_ns && s.state < STATE_DEAD)
+		begin_span(c, state, thread, &copy, s.state, now_ns);
+	else
+		take(c, state, thread, &s);
+	remember(a, &s);
+	if (s.state == STATE_DEAD) {
+		give_back(c, thread);
+		tasks_end(c->tasks, thread, copy.since_ns);
+	}
+}
+
+/* The walk at the start: every thread that is there, also those that never switch. */
+static int walk(struct capture *c, struct bpf_object *object, void *arg)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "walk_tasks");
+	_cleanup_(bpf_link_freep) struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+	struct task_record r;
+	ssize_t n;
+
+	if (!link)
+		return fail(-errno, "attach the task iterator");
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		return fail(-errno, "run the task iterator");
+	_cleanup_fclose_ FILE *walk_file = fdopen(dup(fd), "r");
+	while (walk_file && (n = (ssize_t)fread(&r, sizeof(r), 1, walk_file)) == 1)
+		tasks_begin(c->tasks, &r);
+	return 0;
+}
+
+/* A child of a selected process that was forked before the flag had been set. */
+static void select_child(struct capture *c, struct thread *thread, const struct task_record *r)
+{
+	const struct process *creator = tasks_find_process(c->tasks, r->creator);
+
+	if (!c->filter || thread->process->selected || !creator || !creator->selected)
+		return;
+	thread->process->selected = true;
+	c->task_slots[thread->slot].flags |= TASK_SELECTED;
+}
+
+static void record(struct capture *c, void *arg, const struct record *r)
+{
+	const struct task_record *task = (const struct task_record *)r;
+
+	select_child(c, tasks_begin(c->tasks, task), task);
+}
+
+static void add_latency(struct capture *c, struct sched_state *state)
+{
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
+		const uint64_t *now = (const uint64_t *)c->cpu_slots[cpu].latency;
+
+		for (uint32_t b = 0; b < LATENCY_BUCKETS; b++) {
+			uint64_t count = __atomic_load_n(&now[b], __ATOMIC_RELAXED);
+
+			if (count == state->latency[cpu][b])
+				continue;
+			if (!state->resources[cpu]) {
+				char name[16];
+
+				snprintf(name, sizeof(name), "%u", cpu);
+				state->resources[cpu] = capture_resource(c, "cpu", name);
+			}
+			capture_histogram(c, state->probe.first_metric + METRIC_LATENCY, state->resources[cpu], b,
+					  count - state->latency[cpu][b]);
+			state->latency[cpu][b] = count;
+		}
+	}
+}
+
+static void start(struct capture *c, void *arg)
+{
+	struct sched_state *state = arg;
+
+	state->latency = xcalloc(c->cpu_count, sizeof(*state->latency));
+	state->resources = xcalloc(c->cpu_count, sizeof(*state->resources));
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		memcpy(state->latency[cpu], c->cpu_slots[cpu].latency, sizeof(*state->latency));
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		struct thread *thread = tasks_get(c->tasks, i);
+
+		if (thread->slot < 0)
+			continue;
+		struct task_slot copy = copy_slot(&c->task_slots[thread->slot]);
+		struct snapshot s = look(&copy, c->start_ns);
+		remember(&thread->account, &s);
+	}
+}
+
+struct reaping {
+	struct capture *capture;
+	const struct sched_state *state;
+};
+
+static void reap(void *arg, struct thread *thread)
+{
+	struct reaping *reaping = arg;
+	const struct task_slot *slot = &reaping->capture->task_slots[thread->slot];
+
+	/* It has said goodbye but may still be on its CPU: its last nanoseconds come with the last switch. */
+	if (slot->state == STATE_DEAD || slot->tid != thread->tid)
+		account_thread(reaping->capture, reaping->state, thread, slot->since_ns);
+}
+
+static void drained(struct capture *c, void *state)
+{
+	tasks_each_ended(c->tasks, reap, &(struct reaping){.capture = c, .state = state});
+}
+
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct sched_state *state = arg;
+
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		struct thread *thread = tasks_get(c->tasks, i);
+
+		if (thread->slot >= 0 && (!c->filter || thread->process->selected))
+			account_thread(c, state, thread, now_ns);
+	}
+	add_latency(c, state);
+}
+
+static void stop(struct capture *c, void *arg)
+{
+	struct sched_state *state = arg;
+
+	free(state->latency);
+	free(state->resources);
+}
+
+extern const char perfscope_sched_object[];
+extern const unsigned long perfscope_sched_object_size;
+
+const struct probe probe_sched = {
+	.name = "sched",
+	.help = "exact time of every thread on CPU, runnable and blocked; run-queue latency of every CPU",
+	.metrics = (const struct probe_metric[]){
+		[METRIC_RUNNING] = {"task.running", "ns", "time on a CPU; count: times it left one"},
+		[METRIC_RUNNABLE] = {"task.runnable", "ns", "time waiting for a CPU; count: times it lost one"},
+		[METRIC_SLEEPING] = {"task.sleeping", "ns", "time asleep, interruptible"},
+		[METRIC_DISK] = {"task.disk", "ns", "time asleep, uninterruptible"},
+		[METRIC_STOPPED] = {"task.stopped", "ns", "time stopped by a signal or a tracer"},
+		[METRIC_LATENCY] = {"runqueue.latency", "ns", "waits for a CPU, from wake-up or preemption to running"},
+		{0}},
+	.object = perfscope_sched_object,
+	.object_size = &perfscope_sched_object_size,
+	.state_size = sizeof(struct sched_state),
+	.attach = walk,
+	.start = start,
+	.record = record,
+	.drained = drained,
+	.slice = slice,
+	.stop = stop,
+	.records = 1u << RECORD_TASK,
+};

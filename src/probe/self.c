@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* perfscope's own cost and losses, measured like anything else. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "io.h"
+#include "probe.h"
+
+enum { OWN_CPU, OWN_BPF, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN };
+
+struct self_state {
+	struct probe_state probe;
+	uint64_t cpu_ns, bpf_ns;
+	uint64_t counters[COUNTER_COUNT], lost_maps;
+};
+
+/* CPU time of all of perfscope's processes that are alive. */
+static uint64_t own_cpu_ns(struct capture *c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		const struct thread *thread = tasks_get(c->tasks, i);
+		struct timespec t;
+		clockid_t clock;
+
+		if (!(thread->process->flags & PROCESS_OWN) || thread->tid != thread->process->pid)
+			continue;
+		if (clock_getcpuclockid((pid_t)thread->tid, &clock) == 0 && clock_gettime(clock, &t) == 0)
+			sum += (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	}
+	return sum ? sum : clock_cpu_ns();
+}
+
+/* Each program times one run in COST_PERIOD: the mean of those, times all runs. */
+static uint64_t bpf_ns(const struct capture *c)
+{
+	double sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		for (int i = 0; i < COST_COUNT; i++) {
+			const struct cost *cost = &c->cpu_slots[cpu].cost[i];
+
+			if (cost->timed_runs)
+				sum += (double)cost->timed_ns / (double)cost->timed_runs * (double)cost->runs;
+		}
+	return (uint64_t)sum;
+}
+
+static uint64_t counter(const struct capture *c, enum counter which)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		sum += c->cpu_slots[cpu].counter[which];
+	return sum;
+}
+
+static double resident_bytes(void)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	unsigned long long size, resident;
+
+	if (read_file("/proc/self/statm", 4096, &b) < 0 || sscanf(b.data, "%llu %llu", &size, &resident) != 2)
+		return 0;
+	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void start(struct capture *c, void *arg)
+{
+	struct self_state *s = arg;
+
+	s->cpu_ns = own_cpu_ns(c);
+	s->bpf_ns = bpf_ns(c);
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		s->counters[i] = counter(c, (enum counter)i);
+	s->lost_maps = c->lost_mappings;
+}
+
+static void add_difference(struct capture *c, struct self_state *s, uint32_t metric, uint64_t now, uint64_t *before)
+{
+	if (now > *before)
+		capture_gauge(c, s->probe.first_metric + metric, 0, (double)(now - *before));
+	*before = now;
+}
+
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct self_state *s = arg;
+
+	add_difference(c, s, OWN_CPU, own_cpu_ns(c), &s->cpu_ns);
+	add_difference(c, s, OWN_BPF, bpf_ns(c), &s->bpf_ns);
+	capture_gauge(c, s->probe.first_metric + OWN_MEMORY, 0, resident_bytes());
+	capture_gauge(c, s->probe.first_metric + OWN_KERNEL_MEMORY, 0, (double)c->kernel_bytes);
+	add_difference(c, s, LOST, counter(c, LOST_RECORDS), &s->counters[LOST_RECORDS]);
+	add_difference(c, s, LOST_THREADS, counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
+	add_difference(c, s, UNREADABLE, counter(c, LOST_STACKS), &s->counters[LOST_STACKS]);
+	add_difference(c, s, UNSEEN, counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
+	add_difference(c, s, LOST_MAPS, c->lost_mappings, &s->lost_maps);
+}
+
+const struct probe probe_self = {
+	.name = "self",
+	.help = "perfscope's own cost and losses",
+	.metrics = (const struct probe_metric[]){
+		[OWN_CPU] = {"self.cpu", "ns", "CPU time of perfscope's own processes in the slice"},
+		[OWN_BPF] = {"self.bpf", "ns", "run time of its BPF programs in the slice, extrapolated from every 64th run"},
+		[OWN_MEMORY] = {"self.memory", "bytes", "resident memory of the recorder"},
+		[OWN_KERNEL_MEMORY] = {"self.kernel_memory", "bytes", "kernel memory of its maps"},
+		[LOST] = {"lost.records", "count", "events lost because the ring was full"},
+		[LOST_THREADS] = {"lost.threads", "count", "times a thread found no slot for its account"},
+		[UNREADABLE] = {"lost.stacks", "count", "samples without a readable stack"},
+		[LOST_MAPS] = {"lost.mappings", "count", "mapping events lost because a ring was full"},
+		[UNSEEN] = {"lost.switches", "count", "context switches that were not seen; their time is nobody's"},
+		{0}},
+	.state_size = sizeof(struct self_state),
+	.start = start,
+	.slice = slice,
+};

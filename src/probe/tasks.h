@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Processes and threads as the capture knows them: who they are, when they lived, and which of it is
+ * already in the recording. Ended ones are forgotten once they are written. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store_write.h"
+#include "wire.h"
+
+struct mappings;
+
+struct process {
+	uint32_t id; /* in the recording */
+	uint32_t pid, ppid;
+	char comm[COMM_LENGTH];
+	char *command, *exe; /* may be NULL */
+	uint32_t cgroup;     /* id of tasks_cgroup() */
+	uint64_t start_ns, end_ns;
+	int exit_status;
+	uint32_t flags;      /* enum process_flag */
+	uint32_t threads;    /* alive or not yet written */
+	bool selected;       /* passes the filter */
+	bool mapped;         /* mappings have been read or inherited */
+	bool dirty;
+	struct mappings *mappings;
+};
+
+/* What the sched probe remembers of a thread from slice to slice. */
+struct account {
+	uint64_t taken[STATE_COUNT]; /* ns that are already in the recording */
+	uint32_t switches, preempted;
+	uint32_t span;               /* open span in the recording, 0 none */
+	uint32_t span_state;         /* enum task_state */
+	uint64_t span_until_ns;      /* `taken` holds the span up to here */
+	uint64_t since_ns, woken_ns; /* of the slot when the span was opened: unchanged while it lasts */
+};
+
+struct thread {
+	uint32_t id; /* in the recording: task.id */
+	uint32_t tid;
+	struct process *process;
+	char comm[COMM_LENGTH];
+	uint64_t start_ns, end_ns; /* end_ns UINT64_MAX: alive */
+	int64_t slot;              /* in the array of task_slot; -1 none */
+	bool dirty;
+	uint32_t index;            /* its place in the list of all */
+	struct account account;
+};
+
+struct tasks;
+
+struct tasks *tasks_new(void);
+void tasks_free(struct tasks *t);
+
+struct process *tasks_find_process(const struct tasks *t, uint32_t pid);
+struct thread *tasks_find_thread(const struct tasks *t, uint32_t tid);
+
+/* The living thread; made when it is not known, with what /proc or `comm` still tell. */
+struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm);
+/* A thread that has just begun: any older one of that tid has ended. */
+struct thread *tasks_begin(struct tasks *t, const struct task_record *r);
+void tasks_exec(struct tasks *t, const struct exec_record *r);
+void tasks_exit(struct tasks *t, const struct exit_record *r);
+void tasks_rename(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm);
+void tasks_end(struct tasks *t, struct thread *thread, uint64_t now);
+void tasks_set_cgroup(struct tasks *t, struct process *p, const char *path);
+const char *tasks_cgroup(const struct tasks *t, uint32_t cgroup); /* path */
+
+/* Command line, executable, cgroup from /proc, as far as they are there. */
+void tasks_read_details(struct tasks *t, struct process *p);
+
+/* All threads, ended ones that are not yet written included; they stay valid until tasks_write(). */
+uint32_t tasks_count(const struct tasks *t);
+struct thread *tasks_get(const struct tasks *t, uint32_t index);
+/* Only those that have ended and still hold a slot. */
+void tasks_each_ended(struct tasks *t, void (*each)(void *arg, struct thread *thread), void *arg);
+
+/* Rows of all that changed; then ended threads without a slot, and processes without threads, are freed. */
+void tasks_write(struct tasks *t, struct store *s, uint64_t recording_start_ns);

@@ -26,7 +26,8 @@
 		const data = g.dataset, depth = Number(data.d);
 		const parent = depth ? open[depth - 1] : null;
 		const n = {
-			g, depth, parent, name: title.slice(0, end), children: [], hit: false,
+			g, depth, parent, name: title.slice(0, end), children: [], index: nodes.length, end: nodes.length + 1,
+			hit: false, shown: data.v !== '0',
 			rect: g.querySelector('rect'), text: g.querySelector('text'),
 			kind: kinds[g.getAttribute('class')[0]],
 			after: {value: Number(data.v), left: 0, next: 0},
@@ -50,13 +51,15 @@
 		nodes.push(n);
 	}
 
+	function findEnds() {
+		for (const n of [...nodes].reverse())
+			if (n.parent)
+				n.parent.end = Math.max(n.parent.end, n.end);
+	}
+
 	const state = {zoom: null, search: '', icicle: false, side: 'after'};
 	const size = (n) => n[state.side].value;
-	const inside = (n, top) => {
-		while (n && n.depth > top.depth)
-			n = n.parent;
-		return n === top;
-	};
+	const inside = (n, top) => n.index >= top.index && n.index < top.end;
 
 	// Numbers as people read them.
 	function amount(value) {
@@ -147,10 +150,12 @@
 		const zoom = state.zoom, below = n.depth >= zoom.depth;
 		const visible = below ? inside(n, zoom) : inside(zoom, n);
 		const width = below ? size(n) * unit : plot;
-		n.shown = visible && width >= 0.1;
+		const shown = visible && width >= 0.1;
+		if (shown !== n.shown)
+			n.g.style.display = shown ? '' : 'none';
+		n.shown = shown;
 		n.width = width;
-		n.g.style.display = n.shown ? '' : 'none';
-		if (!n.shown)
+		if (!shown)
 			return;
 		n.g.classList.toggle('above', !below);
 		n.g.classList.toggle('hit', n.hit);
@@ -452,6 +457,7 @@
 		const open = [];
 		for (const g of [...frames.children])
 			readFrame(g, open);
+		findEnds();
 		svg.setAttribute('width', '100%');
 		svg.setAttribute('role', 'group');
 		frames.setAttribute('role', 'tree');

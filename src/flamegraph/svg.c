@@ -333,9 +333,9 @@ int flame_write_svg(const struct flame *f, const struct flame_svg_options *optio
 		return failx(-EINVAL, "there is nothing to draw: no stack counts");
 	d.o.title = d.o.title ? d.o.title : "Flame graph";
 	d.o.unit = d.o.unit ? d.o.unit : "samples";
-	d.o.width = d.o.width ? d.o.width : 1200;
+	d.o.width = d.o.width > 4 * MARGIN ? d.o.width : 1200;
 	struct flame_limits limits = {
-		.min_share = (d.o.min_width > 0 ? d.o.min_width : 0.1) / d.o.width,
+		.min_share = (d.o.min_width > 0 ? d.o.min_width : 0.1) / (d.o.width - 2 * MARGIN),
 		.max_frames = d.o.max_frames ? d.o.max_frames : 40000,
 		.max_depth = d.o.max_depth ? d.o.max_depth : 2000,
 	};

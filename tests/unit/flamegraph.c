@@ -110,6 +110,80 @@ static void test_many(void)
 	CHECK(order);
 }
 
+struct sample {
+	char text[64];
+	double value;
+};
+
+/* Frames that are prefixes of each other, and empty ones, in all combinations. */
+static struct sample random_sample(uint64_t *seed)
+{
+	static const char *const names[] = {"", "a", "b", "ab", "abababababab"};
+	struct sample s = {.text = ""};
+	size_t len = 0;
+
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	uint64_t random = *seed >> 20;
+	for (uint64_t frames = 1 + random % 4, i = 0; i < frames; i++, random /= 5)
+		len += (size_t)snprintf(s.text + len, sizeof(s.text) - len, "%s%s", i ? ";" : "", names[random % 5]);
+	s.value = 1 + (double)(*seed >> 60);
+	return s;
+}
+
+static double naive_sum(const struct sample *samples, size_t count, const char *path)
+{
+	size_t len = strlen(path);
+	double sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!strncmp(samples[i].text, path, len) && (!samples[i].text[len] || samples[i].text[len] == ';'))
+			sum += samples[i].value;
+	return sum;
+}
+
+/* Every node's value against a plain sum over all stacks below its path. */
+static bool agrees(const struct flame_view *v, const struct sample *samples, size_t count)
+{
+	_cleanup_free_ char **paths = xcalloc(v->count, sizeof(*paths));
+	bool same = true;
+
+	for (uint32_t i = 1; i < v->count; i++) {
+		const struct flame_node *n = &v->nodes[i];
+
+		paths[i] = n->depth == 1 ? xasprintf("%.*s", (int)n->name_len, n->name) :
+			xasprintf("%s;%.*s", paths[n->parent], (int)n->name_len, n->name);
+		same = same && n->value == naive_sum(samples, count, paths[i]);
+	}
+	for (uint32_t i = 0; i < v->count; i++)
+		free(paths[i]);
+	return same;
+}
+
+static void test_against_plain_sums(void)
+{
+	enum { COUNT = 300 };
+	_cleanup_free_ struct sample *samples = xcalloc(COUNT, sizeof(*samples));
+	struct flame_stack stacks[COUNT];
+	uint64_t seed = 1;
+	int right = 0;
+
+	for (int round = 0; round < 200; round++) {
+		_cleanup_(flame_freep) struct flame *f = flame_new();
+
+		for (int i = 0; i < COUNT; i++) {
+			samples[i] = random_sample(&seed);
+			stacks[i] = (struct flame_stack){samples[i].text, strlen(samples[i].text), FLAME_NEW, samples[i].value};
+		}
+		size_t batched = seed % COUNT;
+		flame_add_stacks(f, stacks, batched);
+		for (size_t i = batched; i < COUNT; i++)
+			flame_add_text(f, FLAME_NEW, stacks[i].text, stacks[i].len, stacks[i].value);
+		_cleanup_(flame_view_freep) struct flame_view *v = view_all(f);
+		right += agrees(v, samples, COUNT);
+	}
+	CHECK(right == 200);
+}
+
 static void check_skipped(const char *line, const char *reason)
 {
 	_cleanup_(flame_freep) struct flame *f = flame_new(), *alone = flame_new();
@@ -420,6 +494,7 @@ int main(void)
 {
 	test_tree();
 	test_many();
+	test_against_plain_sums();
 	test_bad_lines();
 	test_odd_lines();
 	test_long_lines();

@@ -30,7 +30,7 @@ static int verdict(const struct doctor_report *report)
 
 	if (!r)
 		return EXIT_OK;
-	return failx(-EOPNOTSUPP, "perfscope cannot record here: %s: %s%s%s", r->name,
+	return failx(-EOPNOTSUPP, "cannot record here: %s: %s%s%s", r->name,
 		     r->detail.data, r->mend.len ? "; to mend: " : "", r->mend.data);
 }
 
@@ -50,7 +50,9 @@ static int run(const struct call *call)
 	else
 		doctor_text(report, &style, &text);
 	fwrite(text.data, 1, text.len, stdout);
-	return verdict(report);
+	int r = output_flush(); /* before stderr says what it means */
+
+	return r < 0 ? r : verdict(report);
 }
 
 const struct command cmd_doctor = {

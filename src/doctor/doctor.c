@@ -58,7 +58,9 @@ static void explain_untried(const struct trial *t, const struct check *c, struct
 	buf_reset(&r->detail);
 	buf_addstr(&r->detail, "could not be tried without ");
 	name_caps(&r->detail, c->caps & ~t->caps);
-	buf_addstr(&r->mend, "run `sudo perfscope doctor`");
+	buf_addstr(&r->mend, t->user_namespace ?
+				     "run as root outside of this container or user namespace" :
+				     "run `sudo perfscope doctor`");
 	r->status = DOCTOR_UNTRIED;
 }
 
@@ -70,8 +72,12 @@ static void explain_refusal(const struct trial *t, const struct check *c, struct
 		return;
 	}
 	buf_addstr(&r->detail, "refused although every capability that this needs is held");
-	if (t->lockdown && strcmp(t->lockdown, "none"))
-		buf_addf(&r->detail, "; the kernel is locked down (%s)", t->lockdown);
+	/* In mainline, integrity forbids nothing that is tried here. */
+	if (t->lockdown && !strcmp(t->lockdown, "confidentiality"))
+		buf_addstr(&r->detail, "; the kernel is locked down (confidentiality)");
+	else if (t->lockdown && !strcmp(t->lockdown, "integrity"))
+		buf_addstr(&r->detail,
+			   "; the kernel is locked down (integrity) and adds restrictions of its own");
 	if (t->filtered)
 		buf_addstr(&r->detail, "; a seccomp filter may forbid it, as containers have");
 }

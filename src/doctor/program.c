@@ -102,6 +102,10 @@ static int run_tracepoint(struct trial *t, const struct check *c, struct doctor_
 		return prog;
 	int error = tracepoint_id("task/task_rename", &r->detail, &id);
 
+	if (error == -ENOENT)
+		buf_addstr(&r->detail, trial_hides_tracefs(t) ?
+					       "the kernel's lockdown hides tracefs" :
+					       "tracefs does not list it");
 	if (error < 0)
 		return error;
 	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .config = id };

@@ -48,7 +48,8 @@ static int run_paranoid(struct trial *t, const struct check *c, struct doctor_re
 		buf_addstr(&r->detail, ", which does not matter with CAP_PERFMON");
 	} else if (atoi(b.data) > -1) {
 		r->status = DOCTOR_MISSING;
-		buf_addstr(&r->detail, ": this user may not watch other users' processes or the kernel");
+		buf_addstr(&r->detail,
+			   ": this user may not watch other users' processes or the kernel");
 		buf_addstr(&r->mend, "run `sudo perfscope doctor`");
 	}
 	return 0;
@@ -154,7 +155,9 @@ static int run_tracefs(struct trial *t, const struct check *c, struct doctor_res
 		if (!error || errno == EACCES)
 			error = -errno;
 	}
-	if (error == -ENOENT && trial_config(t, c->config) != 'n') {
+	if (error == -ENOENT && trial_hides_tracefs(t)) {
+		buf_addstr(&r->detail, "hidden by the kernel's lockdown");
+	} else if (error == -ENOENT && trial_config(t, c->config) != 'n') {
 		buf_addstr(&r->detail, "not mounted");
 		buf_addstr(&r->mend, "mount -t tracefs tracefs /sys/kernel/tracing");
 	}
@@ -198,7 +201,7 @@ static int run_schedstats(struct trial *t, const struct check *c, struct doctor_
 static const struct check rows[] = {
 	{ .name = "lockdown",
 	  .purpose = "which parts of the kernel even root may not touch",
-	  .cost = "tracing programs may not read kernel memory: nothing but totals can be had",
+	  .cost = "BPF programs may not call bpf_probe_read_kernel: probes that need it stay off",
 	  .run = run_lockdown },
 	{ .name = "perf_event_paranoid",
 	  .purpose = "CPU samples without privileges",

@@ -90,7 +90,7 @@ static int run_runtimes(struct trial *t, const struct check *c, struct doctor_re
 			 found.running);
 	} else {
 		r->status = DOCTOR_MISSING;
-		buf_addf(&r->detail, "none of %s", found.lacking.data);
+		buf_addf(&r->detail, "no map of %s", found.lacking.data);
 		buf_addstr(&r->mend, found.advice.data);
 	}
 	return 0;

@@ -75,6 +75,11 @@ bool trial_too_paranoid(const struct trial *t)
 	       trial_line("/proc/sys/kernel/perf_event_paranoid", &b) == 0 && atoi(b.data) > 2;
 }
 
+bool trial_hides_tracefs(const struct trial *t)
+{
+	return t->lockdown && !strcmp(t->lockdown, "confidentiality");
+}
+
 int trial_private_mount(const char *type)
 {
 	_cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
@@ -104,15 +109,14 @@ static uint64_t effective_caps(void)
 	const char *line;
 	uint64_t caps;
 
-	if (!in_initial_user_namespace() || read_file("/proc/self/status", 64 << 10, &b) < 0)
+	if (read_file("/proc/self/status", 64 << 10, &b) < 0)
 		return 0;
 	line = strstr(b.data, "\nCapEff:");
 	if (!line)
 		return 0;
 	caps = strtoull(line + 8, NULL, 16);
-	if (caps & CAP(SYS_ADMIN))
-		caps |= CAP(BPF) | CAP(PERFMON) |
-			CAP(SYSLOG); /* it includes them, and before 5.8 it is them */
+	if (caps & CAP(SYS_ADMIN)) /* it includes these, and before 5.8 it is them */
+		caps |= CAP(BPF) | CAP(PERFMON) | CAP(SYSLOG);
 	return caps;
 }
 
@@ -131,7 +135,7 @@ static unsigned parse_release(const char *text)
 	return RELEASE(major, minor);
 }
 
-/* Whether a program that calls `helper` the way it wants to be called is refused. */
+/* Whether the kernel refuses a program, which calls a helper as it wants to be called. */
 static bool helper_refused(struct trial *t, const struct bpf_insn *insns, size_t count)
 {
 	const struct program p = { .type = BPF_PROG_TYPE_RAW_TRACEPOINT };
@@ -210,7 +214,8 @@ void trial_prepare(struct trial *t, const struct utsname *uts)
 	*t = (struct trial){ .uts = uts,
 			     .config = BUF_INIT,
 			     .release = parse_release(uts->release) };
-	t->caps = effective_caps();
+	t->user_namespace = !in_initial_user_namespace();
+	t->caps = t->user_namespace ? 0 : effective_caps();
 	t->filtered = seccomp_filtered();
 	read_config(&t->config, uts->release);
 	t->btf = btf__load_vmlinux_btf();

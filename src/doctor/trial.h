@@ -19,6 +19,7 @@ struct trial {
 	int btf_error;        /* then a negative errno */
 	struct buf config;    /* kernel configuration, empty when unknown */
 	uint64_t caps;        /* effective in the initial user namespace */
+	bool user_namespace;   /* not the initial one: capabilities count for nothing */
 	unsigned release;     /* RELEASE() of the running kernel */
 	bool filtered;        /* a seccomp filter may refuse system calls, as in containers */
 	const char *lockdown; /* "none", "integrity", "confidentiality", or NULL: unknown */
@@ -59,11 +60,13 @@ void trial_prepare(struct trial *t,
 void trial_done(struct trial *t);
 /* 'y', 'm' or 'n' when the configuration is known, otherwise 0. */
 char trial_config(const struct trial *t, const char *option);
-/* Whether perf_event_paranoid is at the level that Debian and Ubuntu added, for which CAP_PERFMON is
- * not enough. */
+/* Whether perf_event_paranoid is at the level that Debian and Ubuntu added, for which CAP_PERFMON
+ * is not enough. */
 bool trial_too_paranoid(const struct trial *t);
-/* A folder fd of a file system of the kernel that need not be mounted anywhere; nobody else sees this
- * mount, and it ends with the fd. -errno. */
+/* Lockdown in its stricter mode leaves tracefs empty. */
+bool trial_hides_tracefs(const struct trial *t);
+/* A folder fd of a file system of the kernel that need not be mounted anywhere; nobody else sees
+ * this mount, and it ends with the fd. -errno. */
 int trial_private_mount(const char *type);
 /* First line of a small file, without its end; -errno. */
 int trial_line(const char *path, struct buf *b);

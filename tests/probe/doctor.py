@@ -93,7 +93,6 @@ def check_bpftool(doctor):
     raw = helpers['raw_tracepoint_available_helpers']
     agree_on(doctor, 'bpftool', [
         ('program', 'raw_tracepoint', programs['have_raw_tracepoint_prog_type']),
-        ('program', 'tracepoint', programs['have_tracepoint_prog_type']),
         ('program', 'perf_event', programs['have_perf_event_prog_type']),
         ('program', 'syscall', programs.get('have_syscall_prog_type', False)),
         ('map', 'hash', maps['have_hash_map_type']),
@@ -123,10 +122,15 @@ def tracefs(command):
 
 
 def check_programs(doctor):
-    agree_on(doctor, '/sys', [('program', 'kprobe', os.path.exists('/sys/bus/event_source/devices/kprobe/type')),
+    kprobes = os.path.exists('/sys/bus/event_source/devices/kprobe/type')
+    lenient = doctor.checks['setting', 'lockdown']['detail'] != 'confidentiality'
+    agree_on(doctor, '/sys', [('program', 'kprobe', kprobes and lenient),
                               ('program', 'uprobe', os.path.exists('/sys/bus/event_source/devices/uprobe/type'))])
     if not shutil.which('clang'):
         return skip('clang is not installed')
+    if not tracefs('ls events'):
+        return skip('tracefs shows nothing')
+    check(doctor.works('program', 'tracepoint'), 'classic tracepoints need only tracefs')
     patchable = 'vfs_fsync_range\n' in tracefs('cat available_filter_functions')
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(folder + '/pin')
@@ -141,7 +145,7 @@ def check_hooks(doctor):
     """The events that tracefs lists; a hook of this kernel that is not listed there does not exist."""
     listing = tracefs('ls -d events/*/*/')
     if not listing:
-        return skip('tracefs cannot be mounted')
+        return skip('tracefs shows nothing')
     events = {line.rstrip('/').rsplit('/', 1)[1] for line in listing.split()} | {'sys_enter', 'sys_exit'}
     for group, name in doctor.checks:
         if group == 'hook':

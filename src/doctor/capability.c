@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "trial.h"
 
-#include <string.h>
-
 static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	if (t->caps & c->caps)

@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "map.h"

@@ -7,7 +7,6 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "frames.h"
 #include "mem.h"

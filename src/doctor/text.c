@@ -2,8 +2,6 @@
 /* The report for people: the verdict, what is lacking and its price, then everything. */
 #include "doctor.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"

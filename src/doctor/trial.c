@@ -2,12 +2,10 @@
 #include "trial.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "insn.h"

@@ -28,7 +28,7 @@ static const struct option rows[] = {
 	 .help = "compare with this file: what grew is red, what shrank is blue"},
 	{"output", 'o', OPTION_STRING(struct flamegraph_options, output), .value = "OUT.svg",
 	 .complete = COMPLETE_FILE, .no_setting = true,
-	 .help = "write the picture here, - is standard output (default: perfscope.svg, in a pipe -)"},
+	 .help = "write here, - for standard output (default: perfscope.svg, - in a pipe)"},
 	{"title", 0, OPTION_STRING(struct flamegraph_options, title), .value = "TEXT",
 	 .help = "headline of the picture"},
 	{"subtitle", 0, OPTION_STRING(struct flamegraph_options, subtitle), .value = "TEXT",
@@ -37,7 +37,8 @@ static const struct option rows[] = {
 	 .help = "what is counted; ns, us, ms, s and bytes are shown in the size that suits"},
 	{"icicle", 0, OPTION_FLAG(struct flamegraph_options, icicle),
 	 .help = "the root on top, callees below"},
-	{"width", 0, OPTION_U64(struct flamegraph_options, width), .value = "PX", .min = 200, .max = 20000,
+	{"width", 0, OPTION_U64(struct flamegraph_options, width), .value = "PX",
+	 .min = 200, .max = 20000,
 	 .help = "width of the still picture; a browser fills its window"},
 	{"search", 0, OPTION_STRING(struct flamegraph_options, search), .value = "REGEX",
 	 .help = "mark these frames from the start"},
@@ -87,7 +88,8 @@ static int write_file(const struct flame *f, const struct flame_svg_options *svg
 	return fail(r, "write %s", path);
 }
 
-static int write_picture(const struct flame *f, const struct flamegraph_options *o, const char *title)
+static int write_picture(const struct flame *f, const struct flamegraph_options *o,
+			 const char *title)
 {
 	struct flame_svg_options svg = {
 		.title = title, .subtitle = o->subtitle, .unit = o->unit, .inverted = o->icicle,
@@ -96,7 +98,7 @@ static int write_picture(const struct flame *f, const struct flamegraph_options 
 	int r;
 
 	if (!(flame_total(f, FLAME_NEW) > 0))
-		return failx(-EINVAL, "there is nothing to draw: no stack is counted after the change");
+		return failx(-EINVAL, "nothing to draw: no stack is counted after the change");
 	if (!path)
 		path = output_is_terminal(STDOUT_FILENO) ? "perfscope.svg" : "-";
 	if (strcmp(path, "-")) {
@@ -144,22 +146,26 @@ const struct command cmd_flamegraph = {
 	.name = "flamegraph",
 	.summary = "draw where the time goes as an interactive SVG",
 	.description =
-		"The picture is one file that needs nothing else. In a browser, a click or Enter zooms "
-		"into a frame, Escape goes back out, / searches with a regular expression and tells the "
-		"share of the total that matches, n goes to the next match, i turns the picture upside "
-		"down. The address keeps zoom and search, so that a view can be sent as a link. Frames "
-		"too narrow to be seen are merged into their caller, and still counted there.\n"
+		"The picture is one file that needs nothing else. In a browser, a click or Enter "
+		"zooms into a frame, Escape goes back out, / searches with a regular expression "
+		"and tells the share of the total that matches, n goes to the next match, i turns "
+		"the picture upside down. The address keeps zoom and search, so that a view can "
+		"be sent as a link. Frames too narrow to be seen are merged into their caller, "
+		"and still counted there.\n"
 		"\n"
-		"Colours: user code is orange, the kernel violet, code made at run time (JIT) green, "
-		"inlined functions light blue, code without a name grey. In folded stacks the kind is told "
-		"by the endings _[k], _[j] and _[i]. With --diff, both sides are brought to the same total "
-		"before they are compared; what is gone is seen with the button Before.\n"
+		"Colours: user code is orange, the kernel violet, code made at run time (JIT) "
+		"green, inlined functions light blue, code without a name grey. In folded stacks "
+		"the kind is told by the endings _[k], _[j] and _[i]. With --diff, both sides are "
+		"brought to the same total before they are compared; what is gone is seen with "
+		"the button Before.\n"
 		"\n"
-		"A folded line is FRAME;FRAME;... COUNT from the root to the leaf. Counts may have "
-		"fractions. When every line has two counts (before and after, as difffolded.pl writes "
-		"them), they are compared. Lines that are no such thing are skipped with a warning.",
+		"A folded line is FRAME;FRAME;... COUNT from the root to the leaf. Counts may "
+		"have fractions. When every line has two counts (before and after, as "
+		"difffolded.pl writes them), they are compared. Lines that are no such thing are "
+		"skipped with a warning.",
 	.operands = (const struct operand[]){
-		{"FILE", "the stacks to draw; - or none: standard input", .optional = true, .complete = COMPLETE_FILE},
+		{"FILE", "the stacks to draw; - or none: standard input", .optional = true,
+		 .complete = COMPLETE_FILE},
 		{0}},
 	.options = (const struct option_piece[]){{rows, 0}, {0}},
 	.options_size = sizeof(struct flamegraph_options),

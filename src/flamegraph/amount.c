@@ -25,7 +25,8 @@ static const struct unit {
 	const struct scale *scales;
 	double factor; /* to the scales' smallest unit */
 } units[] = {
-	{"ns", times, 1}, {"us", times, 1e3}, {"ms", times, 1e6}, {"s", times, 1e9}, {"bytes", sizes, 1},
+	{"ns", times, 1},  {"us", times, 1e3},  {"ms", times, 1e6},
+	{"s", times, 1e9}, {"bytes", sizes, 1},
 };
 
 static const struct unit *find_unit(const char *name)
@@ -78,5 +79,6 @@ void amount_add_scales(struct buf *b, const char *unit)
 		return;
 	}
 	for (const struct scale *s = u->scales; s->factor > 0; s++)
-		buf_addf(b, "%s%.17g %s", s == u->scales ? "" : "|", s->factor / u->factor, s->suffix);
+		buf_addf(b, "%s%.17g %s", s == u->scales ? "" : "|", s->factor / u->factor,
+			 s->suffix);
 }

@@ -70,7 +70,8 @@ static void add_batch(struct flame *f, const struct flame_stack *stacks, size_t 
 	size_t active = count;
 
 	for (size_t i = 0; i < count; i++) {
-		walkers[i] = (struct walker){.text = stacks[i].text, .len = stacks[i].len, .step = look_at_slot};
+		walkers[i] = (struct walker){
+			.text = stacks[i].text, .len = stacks[i].len, .step = look_at_slot};
 		walking[i] = &walkers[i];
 		choose_child(f, &walkers[i]);
 	}
@@ -83,7 +84,8 @@ static void add_batch(struct flame *f, const struct flame_stack *stacks, size_t 
 		active = kept;
 	}
 	for (size_t i = 0; i < count; i++)
-		flame_add_below(f, stacks[i].side, walkers[i].node, walkers[i].text, walkers[i].len, stacks[i].value);
+		flame_add_below(f, stacks[i].side, walkers[i].node, walkers[i].text, walkers[i].len,
+				stacks[i].value);
 }
 
 void flame_add_stacks(struct flame *f, const struct flame_stack *stacks, size_t count)

@@ -193,8 +193,8 @@ static uint32_t insert(struct flame *f, uint32_t node, const char *text, size_t 
 	}
 }
 
-void flame_add_below(struct flame *f, enum flame_side side, uint32_t start, const char *text, size_t len,
-		     double value)
+void flame_add_below(struct flame *f, enum flame_side side, uint32_t start, const char *text,
+		     size_t len, double value)
 {
 	uint32_t node = insert(f, start, text, len);
 

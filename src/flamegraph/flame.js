@@ -9,7 +9,8 @@
 	const svg = document.currentScript.ownerSVGElement || document.documentElement;
 	const frames = svg.querySelector('.f'), head = svg.querySelector('.head');
 	const measure = (name) => Number(svg.dataset[name]);
-	const ROW = measure('row'), TOP = measure('top'), BOTTOM = measure('bottom'), MARGIN = measure('margin');
+	const ROW = measure('row'), TOP = measure('top'), BOTTOM = measure('bottom'),
+	      MARGIN = measure('margin');
 	const diff = measure('baseTotal') > 0;
 	const scales = svg.dataset.scales.split('|').map((text) => {
 		const gap = text.indexOf(' ');
@@ -26,9 +27,17 @@
 		const data = g.dataset, depth = Number(data.d);
 		const parent = depth ? open[depth - 1] : null;
 		const n = {
-			g, depth, parent, name: title.slice(0, end), children: [], index: nodes.length, end: nodes.length + 1,
-			hit: false, shown: data.v !== '0',
-			rect: g.querySelector('rect'), text: g.querySelector('text'),
+			g,
+			depth,
+			parent,
+			name: title.slice(0, end),
+			children: [],
+			index: nodes.length,
+			end: nodes.length + 1,
+			hit: false,
+			shown: data.v !== '0',
+			rect: g.querySelector('rect'),
+			text: g.querySelector('text'),
 			kind: kinds[g.getAttribute('class')[0]],
 			after: {value: Number(data.v), left: 0, next: 0},
 			before: {value: Number(data.b || 0), left: 0, next: 0},
@@ -65,11 +74,14 @@
 	function amount(value) {
 		const scale = scales.find((s) => value >= s.factor) || scales[scales.length - 1];
 		if (!scale.factor)
-			return value.toLocaleString('en-US', {maximumFractionDigits: 2}) + ' ' + scale.suffix;
+			return value.toLocaleString('en-US', {maximumFractionDigits: 2}) + ' ' +
+			       scale.suffix;
 		const scaled = value / scale.factor;
-		return scaled.toFixed(Number.isInteger(scaled) ? 0 : scaled < 10 ? 2 : 1) + ' ' + scale.suffix;
+		const digits = Number.isInteger(scaled) ? 0 : scaled < 10 ? 2 : 1;
+		return scaled.toFixed(digits) + ' ' + scale.suffix;
 	}
-	const percent = (part, whole) => (whole > 0 ? (part / whole * 100).toFixed(2) : '0.00') + ' %';
+	const percent = (part, whole) =>
+		(whole > 0 ? (part / whole * 100).toFixed(2) : '0.00') + ' %';
 	const points = (n) => {
 		const root = nodes[0].after.value;
 		const delta = (n.after.value - n.before.value) / root * 100;
@@ -78,30 +90,39 @@
 
 	function describe(n) {
 		const root = nodes[0], lines = [];
-		lines.push(amount(n.after.value) + ' \u00b7 ' + percent(n.after.value, root.after.value) + ' of all' +
-			(diff ? ' after' : ' \u00b7 ' + n.kind));
+		lines.push(amount(n.after.value) + ' \u00b7 ' +
+			   percent(n.after.value, root.after.value) + ' of all' +
+			   (diff ? ' after' : ' \u00b7 ' + n.kind));
 		if (n.parent)
 			lines.push(percent(size(n), size(n.parent)) + ' of ' + n.parent.name);
-		if (state.zoom !== root && n !== state.zoom && n.parent !== state.zoom && inside(n, state.zoom))
-			lines.push(percent(size(n), size(state.zoom)) + ' of the view, ' + state.zoom.name);
-		const own = n.own === null ? n.after.value - n.children.reduce((sum, c) => sum + c.after.value, 0) : n.own;
-		lines.push('self ' + percent(own, root.after.value) + (own > 0 ? ' \u00b7 ' + amount(own) : ''));
+		if (state.zoom !== root && n !== state.zoom && n.parent !== state.zoom &&
+			inside(n, state.zoom))
+			lines.push(percent(size(n), size(state.zoom)) + ' of the view, ' +
+				   state.zoom.name);
+		const callees = n.children.reduce((sum, c) => sum + c.after.value, 0);
+		const own = n.own === null ? n.after.value - callees : n.own;
+		lines.push('self ' + percent(own, root.after.value) +
+			   (own > 0 ? ' \u00b7 ' + amount(own) : ''));
 		return diff ? lines.concat(describeChange(n)) : lines;
 	}
 
 	// What was there before is told in its own total's terms, not as it is scaled for comparing.
 	function describeChange(n) {
-		const scale = measure('baseTotal') / nodes[0].before.value;
+		const root = nodes[0], before = n.before.value, after = n.after.value;
+		const scale = measure('baseTotal') / root.before.value;
+		const ratio = !before ? 'new' : !after ? 'gone' : '\u00d7 ' + (after / before).toFixed(2);
 		const lines = [
-			'before ' + percent(n.before.value, nodes[0].before.value) + ' (' + amount(n.before.value * scale) + '), after ' +
-				percent(n.after.value, nodes[0].after.value) + ' (' + amount(n.after.value) + ')',
-			'change ' + points(n) + (n.before.value > 0 && n.after.value > 0 ?
-				', \u00d7 ' + (n.after.value / n.before.value).toFixed(2) : n.after.value > 0 ? ', new' : ', gone'),
+			'before ' + percent(before, root.before.value) + ' (' + amount(before * scale) +
+				'), after ' + percent(after, root.after.value) + ' (' + amount(after) + ')',
+			'change ' + points(n) + ', ' + ratio,
 		];
-		const gone = n.children.filter((c) => !c.after.value).sort((a, b) => b.before.value - a.before.value);
+		const gone = n.children.filter((c) => !c.after.value)
+				     .sort((a, b) => b.before.value - a.before.value);
 		for (const c of gone.slice(0, 3))
 			lines.push('gone below: ' + c.name + ' ' + points(c));
-		return gone.length > 3 ? lines.concat('and ' + (gone.length - 3) + ' more, see Before') : lines;
+		if (gone.length > 3)
+			lines.push('and ' + (gone.length - 3) + ' more, see Before');
+		return lines;
 	}
 
 	// Drawing.
@@ -159,14 +180,16 @@
 			return;
 		n.g.classList.toggle('above', !below);
 		n.g.classList.toggle('hit', n.hit);
-		place(n, MARGIN + (below ? (n[state.side].left - zoom[state.side].left) * unit : 0), width);
+		place(n, MARGIN + (below ? (n[state.side].left - zoom[state.side].left) * unit : 0),
+			width);
 	}
 
 	function draw() {
 		const width = Math.max(svg.getBoundingClientRect().width, 200);
 		plot = width - 2 * MARGIN;
 		// Tooltips want room below a low picture, too.
-		svg.setAttribute('height', Math.max(height, svg === document.documentElement ? window.innerHeight : 0));
+		const least = svg === document.documentElement ? window.innerHeight : 0;
+		svg.setAttribute('height', Math.max(height, least));
 		const unit = size(state.zoom) > 0 ? plot / size(state.zoom) : 0;
 		for (const n of nodes)
 			drawFrame(n, unit);
@@ -186,16 +209,20 @@
 		e.append(content);
 		return e;
 	}
-	const button = (text, title, onclick) => element('button', {type: 'button', title, onclick}, text);
+	const button = (text, title, onclick) =>
+		element('button', {type: 'button', title, onclick}, text);
 
 	const matched = element('output', {});
 	const input = element('input', {type: 'search', placeholder: 'Search (regex)'});
 	input.setAttribute('aria-label', 'Search frames by regular expression');
 	matched.setAttribute('aria-live', 'polite');
-	const sideButton = button('Before', 'Show the widths before the change (b)', () => go({side: state.side === 'after' ? 'before' : 'after'}));
+	const sideButton = button('Before', 'Show the widths before the change (b)',
+		() => go({side: state.side === 'after' ? 'before' : 'after'}));
 	const resetButton = button('Reset zoom', 'Show everything (r)', () => go({zoom: nodes[0]}));
-	const flipButton = button('Icicle', 'Turn upside down (i)', () => go({icicle: !state.icicle}));
-	const bar = foreign('tools', element('div', {className: 'bar'}, matched, input, resetButton, flipButton));
+	const flipButton =
+		button('Icicle', 'Turn upside down (i)', () => go({icicle: !state.icicle}));
+	const bar = foreign('tools',
+		element('div', {className: 'bar'}, matched, input, resetButton, flipButton));
 	if (diff)
 		bar.firstChild.append(sideButton);
 	const pathBox = element('div', {className: 'path'});
@@ -219,6 +246,8 @@
 		bar.firstChild.style.width = 'fit-content';
 	}
 
+	const pathButton = (n) => button(n.name, 'Zoom to ' + n.name, () => go({zoom: n}));
+
 	function showPath() {
 		const up = [];
 		for (let n = state.zoom.parent; n; n = n.parent)
@@ -226,7 +255,7 @@
 		const short = up.length > 7 ? up.slice(0, 2).concat(null, up.slice(-4)) : up;
 		pathBox.replaceChildren();
 		for (const n of short)
-			pathBox.append(n ? button(n.name, 'Zoom to ' + n.name, () => go({zoom: n})) : ' \u2026 ', ' \u203a ');
+			pathBox.append(n ? pathButton(n) : ' \u2026 ', ' \u203a ');
 		pathBox.append(element('b', {title: state.zoom.name}, state.zoom.name));
 		pathBox.style.visibility = up.length ? 'visible' : 'hidden';
 		resetButton.disabled = !up.length;
@@ -243,6 +272,10 @@
 		}
 	}
 
+	const tellMatched = (share, count) => 'Matched ' + share +
+		(state.zoom.parent ? ' of the view' : '') + ' in ' + count +
+		(count === 1 ? ' frame' : ' frames');
+
 	function search() {
 		const re = expression(state.search), zoom = state.zoom;
 		let sum = 0, count = 0, counted = null;
@@ -257,9 +290,8 @@
 				counted = n;
 			}
 		}
-		matched.textContent = re === undefined ? 'Not a regular expression' : !re ? '' :
-			'Matched ' + percent(sum, size(zoom)) + (zoom.parent ? ' of the view' : '') + ' in ' + count +
-			(count === 1 ? ' frame' : ' frames');
+		matched.textContent = re ? tellMatched(percent(sum, size(zoom)), count) :
+			re === undefined ? 'Not a regular expression' : '';
 	}
 
 	// State and address.
@@ -295,7 +327,8 @@
 			return [part.slice(0, equals), part.slice(equals + 1)];
 		}));
 		let zoom = nodes[0];
-		for (const name of (parts.get('zoom') || '').split(';').filter(Boolean).map(decode)) {
+		const names = (parts.get('zoom') || '').split(';').filter(Boolean);
+		for (const name of names.map(decode)) {
 			const next = zoom.children.find((c) => c.name === name);
 			if (!next)
 				break; // another picture's link: as far as it goes
@@ -384,14 +417,16 @@
 		const row = nodes.filter((other) => other.shown && other.depth === n.depth);
 		return row[row.indexOf(n) + step];
 	}
-	const largest = (list) => list.reduce((best, n) => !best || size(n) > size(best) ? n : best, null);
+	const largest = (list) =>
+		list.reduce((best, n) => !best || size(n) > size(best) ? n : best, null);
 
 	function nextMatch(step) {
 		const hits = nodes.filter((n) => n.hit && n.shown && n.width >= 1);
 		if (!hits.length)
 			return;
 		const at = hits.indexOf(current);
-		focus(hits[at < 0 ? (step > 0 ? 0 : hits.length - 1) : (at + step + hits.length) % hits.length]);
+		focus(hits[at < 0 ? (step > 0 ? 0 : hits.length - 1)
+				  : (at + step + hits.length) % hits.length]);
 	}
 
 	const deeper = (n) => largest(shownChildren(n)), nearer = (n) => n.parent;
@@ -425,7 +460,8 @@
 			input.select();
 			return;
 		}
-		if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('button'))
+		if (event.ctrlKey || event.metaKey || event.altKey ||
+			event.target.closest('button'))
 			return;
 		if (event.target === input) {
 			if (event.key === 'Enter')
@@ -471,7 +507,8 @@
 		cell = probe.getComputedTextLength() / 100 || cell;
 		probe.remove();
 
-		frames.addEventListener('click', (event) => frameOf(event) && zoomTo(frameOf(event)));
+		frames.addEventListener(
+			'click', (event) => frameOf(event) && zoomTo(frameOf(event)));
 		frames.addEventListener('mousemove', (event) => {
 			const n = frameOf(event), box = svg.getBoundingClientRect();
 			if (n)
@@ -481,7 +518,8 @@
 		input.addEventListener('input', () => go({search: input.value}, true));
 		svg.addEventListener('keydown', onKey);
 		if (svg === document.documentElement)
-			document.addEventListener('keydown', (event) => event.target.closest('svg') || onKey(event));
+			document.addEventListener(
+				'keydown', (event) => event.target.closest('svg') || onKey(event));
 		window.addEventListener('hashchange', follow);
 		window.addEventListener('popstate', follow);
 		window.addEventListener('scroll', keepHead);

@@ -119,7 +119,8 @@ static void add_batched(struct reader *r)
 	r->batched = 0;
 }
 
-static void add_stack(struct reader *r, enum flame_side side, const char *text, size_t len, double count)
+static void add_stack(struct reader *r, enum flame_side side, const char *text, size_t len,
+		      double count)
 {
 	if (!(count > 0))
 		return;
@@ -257,7 +258,9 @@ static void add_label(struct buf *b, const struct trie_node *n)
 		for (size_t i = at; i < at + name; i++) {
 			unsigned char c = (unsigned char)n->label[i];
 
-			buf_addch(b, c == TRIE_SEMICOLON ? ':' : c < 0x20 || c == 0x7f ? '?' : (char)c);
+			if (c == TRIE_SEMICOLON)
+				c = ':';
+			buf_addch(b, c < 0x20 || c == 0x7f ? '?' : (char)c);
 		}
 		if (kind != FLAME_TASK)
 			buf_addstr(b, kind_suffix(kind));

@@ -94,7 +94,8 @@ static void add_kinds(struct buf *b, bool dark)
 {
 	for (enum flame_kind kind = 0; kind < FLAME_KINDS; kind++)
 		for (unsigned shade = 0; shade < PALETTE_SHADES; shade++)
-			add_rule(b, kinds[kind].entry.letter, shade, palette_fill(kind, shade, dark));
+			add_rule(b, kinds[kind].entry.letter, shade,
+				 palette_fill(kind, shade, dark));
 }
 
 static void add_degrees(struct buf *b, bool dark)
@@ -106,9 +107,11 @@ static void add_degrees(struct buf *b, bool dark)
 		for (unsigned step = 1; step <= DIFF_DEGREES; step++) {
 			double degree = (double)step / DIFF_DEGREES;
 			double saturation = bands[i]->saturation * (dark ? 0.35 + 0.6 * degree : 1);
-			double lightness = (bands[i]->lightness - 22 * degree) * (dark ? DIMMED : 1);
+			double lightness =
+				(bands[i]->lightness - 22 * degree) * (dark ? DIMMED : 1);
 
-			add_rule(b, bands[i]->entry.letter, step, from_hsl(bands[i]->hue, saturation, lightness));
+			add_rule(b, bands[i]->entry.letter, step,
+				 from_hsl(bands[i]->hue, saturation, lightness));
 		}
 }
 

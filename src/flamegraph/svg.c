@@ -132,7 +132,8 @@ static void add_diff_title(struct drawing *d, const struct flame_node *n)
 	double total = d->view->total;
 	double before = total > 0 ? share(n->base, total) : share(n->base, d->view->base_total);
 
-	buf_addf(&d->out, "\nbefore %.2f %%, after %.2f %%: ", before * 100, share(n->value, total) * 100);
+	buf_addf(&d->out, "\nbefore %.2f %%, after %.2f %%: ", before * 100,
+		 share(n->value, total) * 100);
 	add_delta(&d->out, (share(n->value, total) - before) * 100);
 	buf_addstr(&d->out, " points");
 }
@@ -159,12 +160,14 @@ static void add_title(struct drawing *d, const struct flame_node *n)
 static void add_shape(struct drawing *d, const struct flame_node *n, double left)
 {
 	double margin = 100.0 * MARGIN / d->o.width, room = 100 - 2 * margin, y = row_y(d, n);
-	double x = margin + share(left, d->view->total) * room, width = share(n->value, d->view->total) * room;
+	double x = margin + share(left, d->view->total) * room;
+	double width = share(n->value, d->view->total) * room;
 	double pixels = width / 100 * d->o.width;
 	double gap = pixels > 3 ? 60.0 / d->o.width : 0;
 	bool all;
 
-	buf_addf(&d->out, "<rect x=\"%.4f%%\" y=\"%.0f\" width=\"%.4f%%\" height=\"%d\"/>", x, y, width - gap, ROW - 1);
+	buf_addf(&d->out, "<rect x=\"%.4f%%\" y=\"%.0f\" width=\"%.4f%%\" height=\"%d\"/>", x, y,
+		 width - gap, ROW - 1);
 	size_t len = pixels > 24 ? fitting(n, (unsigned)((pixels - 6) / CHARACTER), &all) : 0;
 	if (!len)
 		return;
@@ -200,7 +203,9 @@ static void add_frame(struct drawing *d, uint32_t i)
 
 static void add_swatch(struct drawing *d, double *x, const char *class_name, const char *label)
 {
-	buf_addf(&d->out, "<rect class=\"%s\" x=\"%.0f\" y=\"59\" width=\"12\" height=\"12\"/><text x=\"%.0f\" y=\"69\">%s</text>",
+	buf_addf(&d->out,
+		 "<rect class=\"%s\" x=\"%.0f\" y=\"59\" width=\"12\" height=\"12\"/>"
+		 "<text x=\"%.0f\" y=\"69\">%s</text>",
 		 class_name, *x, *x + 17, label);
 	*x += 17 + 7.0 * (double)strlen(label) + 12;
 }
@@ -247,7 +252,9 @@ static void add_subtitle(struct drawing *d)
 	if (d->diff)
 		buf_addstr(&d->text, " after; widths are shares");
 	if (v->cut)
-		buf_addf(&d->text, " \xc2\xb7 too much to draw: only the largest %u frames are shown", v->count);
+		buf_addf(&d->text,
+			 " \xc2\xb7 too much to draw: only the largest %u frames are shown",
+			 v->count);
 	escape_xml(&d->out, d->text.data, d->text.len);
 }
 
@@ -264,12 +271,13 @@ static void add_root(struct drawing *d)
 
 	buf_addf(&d->out,
 		 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" class=\"flame\" "
-		 "role=\"img\" aria-label=\"",
+		 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
+		 "class=\"flame\" role=\"img\" aria-label=\"",
 		 d->o.width, height);
 	add_line(d, d->o.title, strlen(d->o.title));
-	buf_addf(&d->out, "\" data-row=\"%d\" data-top=\"%d\" data-bottom=\"%d\" data-margin=\"%d\"", ROW, TOP,
-		 BOTTOM, MARGIN);
+	buf_addf(&d->out,
+		 "\" data-row=\"%d\" data-top=\"%d\" data-bottom=\"%d\" data-margin=\"%d\"", ROW,
+		 TOP, BOTTOM, MARGIN);
 	add_number(&d->out, "base-total", d->view->base_total);
 	if (d->o.inverted)
 		add_attribute(d, "inverted", "1");
@@ -287,14 +295,18 @@ static void add_head(struct drawing *d)
 	buf_addstr(&d->out, "<style><![CDATA[\n");
 	buf_add(&d->out, flame_css, flame_css_size);
 	palette_css(&d->out, d->diff);
-	buf_addstr(&d->out, "]]></style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n<g class=\"f\">\n");
+	buf_addstr(&d->out, "]]></style>\n"
+			    "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n"
+			    "<g class=\"f\">\n");
 }
 
 /* Behind the frames, so that it covers those that scroll below it. */
 static void add_header(struct drawing *d)
 {
-	buf_addf(&d->out, "</g>\n<g class=\"head\"><rect class=\"paper\" width=\"100%%\" height=\"%d\"/>"
-		 "<text class=\"title\" x=\"12\" y=\"26\">", TOP - 4);
+	buf_addf(&d->out,
+		 "</g>\n<g class=\"head\"><rect class=\"paper\" width=\"100%%\" height=\"%d\"/>"
+		 "<text class=\"title\" x=\"12\" y=\"26\">",
+		 TOP - 4);
 	add_line(d, d->o.title, strlen(d->o.title));
 	buf_addstr(&d->out, "</text><text x=\"12\" y=\"47\">");
 	add_subtitle(d);
@@ -327,7 +339,8 @@ static void draw(struct drawing *d)
 
 int flame_write_svg(const struct flame *f, const struct flame_svg_options *options, int fd)
 {
-	_cleanup_(drawing_done) struct drawing d = {.out = BUF_INIT, .text = BUF_INIT, .o = *options, .fd = fd};
+	_cleanup_(drawing_done) struct drawing d = {
+		.out = BUF_INIT, .text = BUF_INIT, .o = *options, .fd = fd};
 
 	if (!(flame_total(f, FLAME_NEW) > 0))
 		return failx(-EINVAL, "there is nothing to draw: no stack counts");

@@ -13,8 +13,10 @@ struct flame_svg_options {
 	 * their size, any other word as it is; NULL: "samples". */
 	const char *unit;
 	bool inverted;        /* icicle: the root on top */
-	unsigned width;       /* px, of the still picture; a browser uses its window's; 0 (or no room): 1200 */
-	double min_width;     /* px at that width, below which a frame is merged into its caller; 0: 0.1 */
+	/* px, of the still picture; a browser uses its window's. 0 (or no room): 1200. */
+	unsigned width;
+	/* px at that width, below which a frame is merged into its caller. 0: 0.1. */
+	double min_width;
 	unsigned max_frames;  /* 0: 40000 */
 	unsigned max_depth;   /* 0: 2000 */
 	const char *search;   /* marked from the start; NULL: nothing */

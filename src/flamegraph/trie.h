@@ -53,5 +53,5 @@ bool starts_with_frame(const struct trie_node *n, const char *frame, size_t len)
 size_t common_frames(const struct trie_node *n, const char *text, size_t len);
 
 /* flame_add_text() for what is left of a stack that runs through this node. */
-void flame_add_below(struct flame *f, enum flame_side side, uint32_t node, const char *text, size_t len,
-		     double value);
+void flame_add_below(struct flame *f, enum flame_side side, uint32_t node, const char *text,
+		     size_t len, double value);

@@ -203,8 +203,10 @@ static void choose(struct plan *p, const struct flame_limits *limits, double tot
 
 static int by_name(const void *x, const void *y, void *arg)
 {
-	const struct trie_node *trie = arg, *a = &trie[*(const uint32_t *)x], *b = &trie[*(const uint32_t *)y];
-	size_t a_len = frame_length(a->label, a->label_len), b_len = frame_length(b->label, b->label_len);
+	const struct trie_node *trie = arg;
+	const struct trie_node *a = &trie[*(const uint32_t *)x], *b = &trie[*(const uint32_t *)y];
+	size_t a_len = frame_length(a->label, a->label_len);
+	size_t b_len = frame_length(b->label, b->label_len);
 	int order = memcmp(a->label, b->label, a_len < b_len ? a_len : b_len);
 
 	return order ? order : (a_len > b_len) - (a_len < b_len);
@@ -222,8 +224,8 @@ static const char *clean_name(struct flame_view *v, const char *name, size_t len
 }
 
 /* Appends the shown frames of a trie node below view node `parent`; the last one's index. */
-static uint32_t add_frames(struct flame_view *v, const struct plan *p, uint32_t node, uint32_t parent,
-			   uint32_t *capacity)
+static uint32_t add_frames(struct flame_view *v, const struct plan *p, uint32_t node,
+			   uint32_t parent, uint32_t *capacity)
 {
 	const struct trie_node *t = &p->trie[node];
 	const char *text = t->label;
@@ -259,8 +261,8 @@ struct visit {
 };
 
 /* Puts a node's shown children on the stack, the last name first. */
-static void push_children(const struct plan *p, uint32_t node, uint32_t parent, struct visit **stack,
-			  uint32_t *depth, uint32_t *capacity)
+static void push_children(const struct plan *p, uint32_t node, uint32_t parent,
+			  struct visit **stack, uint32_t *depth, uint32_t *capacity)
 {
 	uint32_t first = p->first_child[node], last = p->first_child[node + 1], kept = first;
 

@@ -18,13 +18,15 @@ function check(what, got, want = true) {
 		return;
 	}
 	failed++;
-	console.error(`not so: ${what}\n  got:  ${JSON.stringify(got)}\n  want: ${JSON.stringify(want)}`);
+	console.error(
+		`not so: ${what}\n  got:  ${JSON.stringify(got)}\n  want: ${JSON.stringify(want)}`);
 }
 const near = (a, b, by = 1) => Math.abs(a - b) <= by;
 
 function draw(name, folded, ...options) {
 	const file = join(folder, name);
-	execFileSync(perfscope, ['flamegraph', '--folded', '-o', file, '-q', ...options], {input: folded});
+	execFileSync(perfscope, ['flamegraph', '--folded', '-o', file, '-q', ...options],
+		{input: folded});
 	return 'file://' + file;
 }
 
@@ -48,7 +50,8 @@ const clickFrame = async (...names) => {
 };
 const clickButton = async (label) => {
 	const box = await browser.run(`(() => {
-		const b = [...document.querySelectorAll('button')].find((b) => b.textContent === ${JSON.stringify(label)}).getBoundingClientRect();
+		const b = [...document.querySelectorAll('button')].find((b) => b.textContent === ${
+		JSON.stringify(label)}).getBoundingClientRect();
 		return {x: b.x + b.width / 2, y: b.y + b.height / 2};
 	})()`);
 	await browser.click(box.x, box.y);
@@ -59,8 +62,10 @@ const crumbs = () => browser.run(`(() => {
 	const path = document.querySelector('.path');
 	return getComputedStyle(path).visibility === 'hidden' ? '' : path.textContent;
 })()`);
-const tip = () => browser.run(`document.querySelector('.tip').style.display === 'none' ? '' : document.querySelector('.tip').textContent`);
-const focused = () => browser.run(`document.activeElement.node ? document.activeElement.node.name : document.activeElement.localName`);
+const tip = () => browser.run(
+	`document.querySelector('.tip').style.display === 'none' ? '' : document.querySelector('.tip').textContent`);
+const focused = () => browser.run(
+	`document.activeElement.node ? document.activeElement.node.name : document.activeElement.localName`);
 const shoot = (name) => pictures && browser.shoot(join(pictures, name + '.png'));
 
 const EVIL = `</title><script>window.pwned=1</script><img src=x onerror=window.pwned=1>`;
@@ -77,37 +82,50 @@ ${EVIL} 5
 async function opens(url) {
 	await browser.look(1200, 600);
 	await browser.go(url);
-	check('all frames are drawn', await browser.run(`document.querySelectorAll('.f > g').length`), 12);
+	check('all frames are drawn',
+		await browser.run(`document.querySelectorAll('.f > g').length`), 12);
 	check('names do not run', await browser.run('typeof window.pwned'), 'undefined');
 	check('a hostile name is shown as it is', (await frame(EVIL)).text.startsWith('</'));
 	const all = await frame(), main = await frame('main'), other = await frame('other');
 	check('the root fills the window', near(all.x, 10) && near(all.width, 1180));
 	check('widths are shares', near(main.width, 1180 * 0.75) && near(other.width, 1180 * 0.2));
-	check('callees stand on their callers', main.y < all.y && (await frame('main', 'b')).y < main.y);
-	check('it has a name for those who do not see it', await browser.run(`document.documentElement.getAttribute('aria-label')`), 'A test & <more>');
+	check('callees stand on their callers',
+		main.y < all.y && (await frame('main', 'b')).y < main.y);
+	check('it has a name for those who do not see it',
+		await browser.run(`document.documentElement.getAttribute('aria-label')`),
+		'A test & <more>');
 	await shoot('open');
 }
 
 async function zoomsAndSearches() {
 	await clickFrame('main', 'b');
 	check('a click zooms', near((await frame('main', 'b')).width, 1180));
-	check('callers stay, dimmed', (({above, width}) => above && near(width, 1180))(await frame('main')));
-	check('others make room', [(await frame('main', 'a')).shown, (await frame('other')).shown], [false, false]);
+	check('callers stay, dimmed',
+		(({above, width}) => above && near(width, 1180))(await frame('main')));
+	check('others make room', [(await frame('main', 'a')).shown, (await frame('other')).shown],
+		[false, false]);
 	check('the path is told', await crumbs(), 'all \u203a main \u203a b');
 	check('the address has the zoom', await hash(), '#zoom=main;b');
 	await browser.press('/');
 	await browser.type('^x$');
-	check('what matches in the view counts once', await matched(), 'Matched 66.67 % of the view in 2 frames');
+	check('what matches in the view counts once', await matched(),
+		'Matched 66.67 % of the view in 2 frames');
 	await shoot('zoom-search');
 	await clickButton('Reset zoom');
 	check('and in the whole', await matched(), 'Matched 52.00 % in 4 frames');
-	check('matches are marked, others not', [(await frame('other', 'x')).hit, (await frame('main', 'a', 'x')).hit, (await frame('main')).hit], [true, true, false]);
+	check('matches are marked, others not',
+		[
+			(await frame('other', 'x')).hit, (await frame('main', 'a', 'x')).hit,
+			(await frame('main')).hit
+		],
+		[true, true, false]);
 	check('the path is gone', await crumbs(), '');
 	await browser.run('history.back()');
 	await browser.run('new Promise((done) => setTimeout(done, 100))');
 	check('the way back zooms again', await crumbs(), 'all \u203a main \u203a b');
 	await browser.reload();
-	check('a reload keeps zoom and search', [await crumbs(), await matched()], ['all \u203a main \u203a b', 'Matched 66.67 % of the view in 2 frames']);
+	check('a reload keeps zoom and search', [await crumbs(), await matched()],
+		['all \u203a main \u203a b', 'Matched 66.67 % of the view in 2 frames']);
 }
 
 async function linksWork(url) {
@@ -134,13 +152,17 @@ async function keyboardWorks(url) {
 		await browser.press('Tab');
 	check('Tab reaches the root', await focused(), 'all');
 	const seen = [];
-	for (const key of ['ArrowUp', 'ArrowUp', 'ArrowLeft', 'ArrowUp', 'ArrowDown', 'ArrowDown', 'ArrowRight']) {
+	for (const key of ['ArrowUp', 'ArrowUp', 'ArrowLeft', 'ArrowUp', 'ArrowDown', 'ArrowDown',
+		     'ArrowRight']) {
 		await browser.press(key);
 		seen.push(await focused());
 	}
 	check('arrows go from frame to frame', seen, ['main', 'b', 'a', 'y', 'a', 'main', 'other']);
-	check('the focused frame is described', (await tip()).startsWith('other20 samples \u00b7 20.00 % of all'));
-	check('and labelled', await browser.run(`document.activeElement.getAttribute('aria-label')`), 'other, 20 samples \u00b7 20.00 % of all \u00b7 user, 20.00 % of all, self 0.00 %');
+	check('the focused frame is described',
+		(await tip()).startsWith('other20 samples \u00b7 20.00 % of all'));
+	check('and labelled',
+		await browser.run(`document.activeElement.getAttribute('aria-label')`),
+		'other, 20 samples \u00b7 20.00 % of all \u00b7 user, 20.00 % of all, self 0.00 %');
 	await shoot('focus');
 	await browser.press('Enter', {text: '\r'});
 	check('Enter zooms', await crumbs(), 'all \u203a other');
@@ -166,7 +188,9 @@ async function keyboardWorks(url) {
 	await browser.press('r');
 	check('r shows everything', near((await frame('main')).width, 885));
 	await browser.press('i');
-	check('i turns it upside down', [(await frame()).y < (await frame('main')).y, (await hash()).includes('icicle=1')], [true, true]);
+	check('i turns it upside down',
+		[(await frame()).y < (await frame('main')).y, (await hash()).includes('icicle=1')],
+		[true, true]);
 	await shoot('icicle');
 }
 
@@ -177,8 +201,12 @@ async function fitsWindows(url) {
 		await browser.look(width, 700);
 		const all = await frame(), long = await frame('other', LONG);
 		check(`fills ${width} px`, near(all.width, width - 20));
-		check(`names fit at ${width} px`, width === 4000 ? long.text === LONG : long.text.endsWith('\u2026') && LONG.startsWith(long.text.slice(0, -1)));
-		const inside = await browser.run(`[...document.querySelectorAll('.f text')].every((t) => t.style.display === 'none' ||
+		check(`names fit at ${width} px`,
+			width === 4000 ? long.text === LONG
+				       : long.text.endsWith('\u2026') &&
+						 LONG.startsWith(long.text.slice(0, -1)));
+		const inside = await browser.run(
+			`[...document.querySelectorAll('.f text')].every((t) => t.style.display === 'none' ||
 			t.getBoundingClientRect().right <= t.parentNode.querySelector('rect').getBoundingClientRect().right + 1)`);
 		check(`no name sticks out at ${width} px`, inside);
 		await shoot('width-' + width);
@@ -186,7 +214,10 @@ async function fitsWindows(url) {
 	await browser.look(1200, 600);
 	const other = await frame('other');
 	await browser.move(other.x + 5, other.y + 5);
-	check('the tooltip has samples and shares', (await tip()).startsWith('other20 samples \u00b7 20.00 % of all \u00b7 user\n20.00 % of all'));
+	check('the tooltip has samples and shares',
+		(await tip())
+			.startsWith(
+				'other20 samples \u00b7 20.00 % of all \u00b7 user\n20.00 % of all'));
 	await browser.move(600, 90);
 	check('and goes away', await tip(), '');
 	const ground = () => browser.run(`getComputedStyle(document.querySelector('.paper')).fill`);
@@ -199,24 +230,30 @@ async function fitsWindows(url) {
 
 async function compares() {
 	const base = join(folder, 'base.folded');
-	execFileSync('sh', ['-c', 'cat >"$1"', 'sh', base], {input: 'm;a 10\nm;b 20\nm;gone;deep 10\n'});
+	execFileSync(
+		'sh', ['-c', 'cat >"$1"', 'sh', base], {input: 'm;a 10\nm;b 20\nm;gone;deep 10\n'});
 	await browser.go(draw('diff.svg', 'm;a 30\nm;b 10\nm;new 40\n', '--diff', base));
 	const title = await browser.run(`document.querySelector('.title').textContent`);
 	check('the title says what is compared', title, 'standard input compared with base.folded');
 	const colour = (name) => browser.run(`(() => {
-		const g = [...document.querySelectorAll('.f > g')].find((g) => g.node.name === '${name}');
+		const g = [...document.querySelectorAll('.f > g')].find((g) => g.node.name === '${
+		name}');
 		const [r, , b] = getComputedStyle(g.querySelector('rect')).fill.match(/\\d+/g).map(Number);
 		return r > b + 20 ? 'red' : b > r + 20 ? 'blue' : 'grey';
 	})()`);
-	check('growth is red, shrinking blue', [await colour('new'), await colour('a'), await colour('b'), await colour('m')], ['red', 'red', 'blue', 'grey']);
+	check('growth is red, shrinking blue',
+		[await colour('new'), await colour('a'), await colour('b'), await colour('m')],
+		['red', 'red', 'blue', 'grey']);
 	const b = await frame('m', 'b');
 	await browser.move(b.x + 5, b.y + 5);
 	const text = await tip();
-	check('the tooltip has both amounts', text.includes('before 50.00 % (20 samples), after 12.50 % (10 samples)'));
+	check('the tooltip has both amounts',
+		text.includes('before 50.00 % (20 samples), after 12.50 % (10 samples)'));
 	check('and the change', text.includes('change \u221237.50 points, \u00d7 0.25'));
 	const m = await frame('m');
 	await browser.move(m.x + 5, m.y + 5);
-	check('what is gone is told at its caller', (await tip()).includes('gone below: gone \u221225.00 points'));
+	check('what is gone is told at its caller',
+		(await tip()).includes('gone below: gone \u221225.00 points'));
 	await shoot('diff');
 	check('and not drawn', (await frame('m', 'gone')).shown, false);
 	await clickButton('Before');
@@ -234,12 +271,14 @@ async function isQuick() {
 	await browser.go(draw('large.svg', stacks));
 	const opened = Date.now();
 	await clickFrame('main', 's3');
-	await browser.run('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+	await browser.run(
+		'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
 	const zoomed = Date.now();
 	const count = await browser.run(`document.querySelectorAll('.f > g').length`);
 	check('the large one is there', count, 2 + 10 + 100 + 1000 + 11000 + 11000);
 	check('and zooms', await crumbs(), 'all \u203a main \u203a s3');
-	console.log(`${count} frames: ${opened - start} ms to draw and open, ${zoomed - opened} ms to zoom`);
+	console.log(`${count} frames: ${opened - start} ms to draw and open, ${
+		zoomed - opened} ms to zoom`);
 }
 
 async function main() {

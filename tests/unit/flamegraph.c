@@ -37,7 +37,8 @@ static int read_bytes(struct flame *f, enum flame_side side, const char *data, s
 	return flame_read_folded(f, side, fd, "test", ret_result);
 }
 
-static int read_text(struct flame *f, enum flame_side side, const char *text, struct folded_result *ret_result)
+static int read_text(struct flame *f, enum flame_side side, const char *text,
+		     struct folded_result *ret_result)
 {
 	return read_bytes(f, side, text, strlen(text), ret_result);
 }
@@ -53,8 +54,8 @@ static char *dump(const struct flame_view *v)
 	struct buf b = BUF_INIT;
 
 	for (uint32_t i = 0; i < v->count; i++)
-		buf_addf(&b, "%s%.*s %g/%g", i ? ";" : "", (int)v->nodes[i].name_len, v->nodes[i].name,
-			 v->nodes[i].value, v->nodes[i].self);
+		buf_addf(&b, "%s%.*s %g/%g", i ? ";" : "", (int)v->nodes[i].name_len,
+			 v->nodes[i].name, v->nodes[i].value, v->nodes[i].self);
 	return buf_steal(&b);
 }
 
@@ -89,7 +90,8 @@ static void test_many(void)
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < 4096; i++) {
 			unsigned n = i * 2731 % 4096;
-			int len = snprintf(text, sizeof(text), "r;common;%u;%u;%u;%u", n >> 9, n >> 6 & 7, n >> 3 & 7, n & 7);
+			int len = snprintf(text, sizeof(text), "r;common;%u;%u;%u;%u", n >> 9,
+					   n >> 6 & 7, n >> 3 & 7, n & 7);
 
 			flame_add_text(f, FLAME_NEW, text, (size_t)len, 1);
 		}
@@ -102,7 +104,8 @@ static void test_many(void)
 
 		sums = sums && n->value == at_depth[n->depth] && n->self == (n->depth == 6 ? 2 : 0);
 		if (i + 1 < n->end && v->nodes[i + 1].end < n->end)
-			order = order && v->nodes[i + 1].name[0] < v->nodes[v->nodes[i + 1].end].name[0];
+			order = order &&
+				v->nodes[i + 1].name[0] < v->nodes[v->nodes[i + 1].end].name[0];
 	}
 	CHECK(v->count == 3 + 8 + 64 + 512 + 4096);
 	CHECK(v->depth == 6 && v->total == 8192 && !v->cut);
@@ -125,7 +128,8 @@ static struct sample random_sample(uint64_t *seed)
 	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
 	uint64_t random = *seed >> 20;
 	for (uint64_t frames = 1 + random % 4, i = 0; i < frames; i++, random /= 5)
-		len += (size_t)snprintf(s.text + len, sizeof(s.text) - len, "%s%s", i ? ";" : "", names[random % 5]);
+		len += (size_t)snprintf(s.text + len, sizeof(s.text) - len, "%s%s", i ? ";" : "",
+					names[random % 5]);
 	s.value = 1 + (double)(*seed >> 60);
 	return s;
 }
@@ -136,7 +140,8 @@ static double naive_sum(const struct sample *samples, size_t count, const char *
 	double sum = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (!strncmp(samples[i].text, path, len) && (!samples[i].text[len] || samples[i].text[len] == ';'))
+		if (!strncmp(samples[i].text, path, len) &&
+		    (!samples[i].text[len] || samples[i].text[len] == ';'))
 			sum += samples[i].value;
 	return sum;
 }
@@ -172,12 +177,14 @@ static void test_against_plain_sums(void)
 
 		for (int i = 0; i < COUNT; i++) {
 			samples[i] = random_sample(&seed);
-			stacks[i] = (struct flame_stack){samples[i].text, strlen(samples[i].text), FLAME_NEW, samples[i].value};
+			stacks[i] = (struct flame_stack){samples[i].text, strlen(samples[i].text),
+							 FLAME_NEW, samples[i].value};
 		}
 		size_t batched = seed % COUNT;
 		flame_add_stacks(f, stacks, batched);
 		for (size_t i = batched; i < COUNT; i++)
-			flame_add_text(f, FLAME_NEW, stacks[i].text, stacks[i].len, stacks[i].value);
+			flame_add_text(f, FLAME_NEW, stacks[i].text, stacks[i].len,
+				       stacks[i].value);
 		_cleanup_(flame_view_freep) struct flame_view *v = view_all(f);
 		right += agrees(v, samples, COUNT);
 	}
@@ -218,9 +225,12 @@ static void test_bad_lines(void)
 	check_skipped("main;run 9007199254740994", "the count is above 2^53");
 	check_skipped("17", "a count without a stack");
 	CHECK(read_text(f, FLAME_NEW, "", &result) == -EINVAL && strstr(fail_message(), "empty"));
-	CHECK(read_text(f, FLAME_NEW, "\n \r\n\n", &result) == -EINVAL && strstr(fail_message(), "empty"));
-	CHECK(read_text(f, FLAME_NEW, "a;b 0\n", &result) == -EINVAL && strstr(fail_message(), "all counts are 0"));
-	CHECK(flame_read_folded(f, FLAME_NEW, -1, "nowhere", &result) == -EBADF && strstr(fail_message(), "nowhere"));
+	CHECK(read_text(f, FLAME_NEW, "\n \r\n\n", &result) == -EINVAL &&
+	      strstr(fail_message(), "empty"));
+	CHECK(read_text(f, FLAME_NEW, "a;b 0\n", &result) == -EINVAL &&
+	      strstr(fail_message(), "all counts are 0"));
+	CHECK(flame_read_folded(f, FLAME_NEW, -1, "nowhere", &result) == -EBADF &&
+	      strstr(fail_message(), "nowhere"));
 }
 
 static void test_odd_lines(void)
@@ -228,7 +238,8 @@ static void test_odd_lines(void)
 	check_tree("a;b 1\r\na;b 2\r\n", "all 3/0;a 3/0;b 3/3");
 	check_tree("a;b\t1 \na;b   2", "all 3/0;a 3/0;b 3/3");
 	check_tree("a;b 0.5\na;b 1.25\na .25\n", "all 2/0;a 2/0.25;b 1.75/1.75");
-	check_tree("with spaces 3;in names 4 5\nx 1\n", "all 6/0;with spaces 3 5/0;in names 4 5/5;x 1/1");
+	check_tree("with spaces 3;in names 4 5\nx 1\n",
+		   "all 6/0;with spaces 3 5/0;in names 4 5/5;x 1/1");
 	check_tree("<&>\"'\x1b[31m 1\n", "all 1/0;<&>\"'\x1b[31m 1/1");
 	check_tree("a 9007199254740992\n", "all 9.0072e+15/0;a 9.0072e+15/9.0072e+15");
 
@@ -313,7 +324,8 @@ static void test_frames(void)
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 	CHECK(flame_write_folded(f, FLAME_NEW, fd) == 0 && lseek(fd, 0, SEEK_SET) == 0);
 	CHECK(read_fd(fd, 1 << 20, &text) == 0);
-	CHECK(strstr(text.data, "redis:server;main;Lambda:run?_[j];inner_[i];read_[k];[unknown];[libc.so.6+0x1f] 2.5\n"));
+	CHECK(strstr(text.data, "redis:server;main;Lambda:run?_[j];inner_[i];read_[k];[unknown];["
+				"libc.so.6+0x1f] 2.5\n"));
 	CHECK(strstr(text.data, "redis:server;main 1\n"));
 	CHECK(flame_write_folded(f, FLAME_NEW, -1) == -EBADF);
 }
@@ -336,7 +348,8 @@ static void test_round_trip(void)
 static const struct flame_node *find(const struct flame_view *v, const char *name)
 {
 	for (uint32_t i = 0; i < v->count; i++)
-		if (v->nodes[i].name_len == strlen(name) && !memcmp(v->nodes[i].name, name, v->nodes[i].name_len))
+		if (v->nodes[i].name_len == strlen(name) &&
+		    !memcmp(v->nodes[i].name, name, v->nodes[i].name_len))
 			return &v->nodes[i];
 	return NULL;
 }
@@ -357,7 +370,8 @@ static void test_diff(void)
 	CHECK(find(v, "gone")->value == 0 && find(v, "deep")->base == 20);
 
 	_cleanup_(flame_freep) struct flame *two = flame_new();
-	CHECK(read_text(two, FLAME_NEW, "m;a 10 30\nm;b 20 10\nm;new 0 40\nm;gone;deep 10 0\n", &result) == 0);
+	CHECK(read_text(two, FLAME_NEW, "m;a 10 30\nm;b 20 10\nm;new 0 40\nm;gone;deep 10 0\n",
+			&result) == 0);
 	_cleanup_(flame_view_freep) struct flame_view *w = view_all(two);
 	_cleanup_free_ char *a = dump(v), *b = dump(w);
 	CHECK_STR(b, a);
@@ -384,16 +398,22 @@ static size_t occurrences(const struct buf *b, const char *what)
 /* Whatever is in names and titles, no markup and no control character gets out. */
 static void test_svg_escapes(void)
 {
-	static const char evil[] = "</title><script>alert(1)</script>;]]>&amp;\"' onload='x \x01\x02\x07\x1b[0m\x7f\xff\xfe;\xed\xa0\x80 7\n";
+	static const char evil[] = "</title><script>alert(1)</script>;]]>&amp;\"' onload='x "
+				   "\x01\x02\x07\x1b[0m\x7f\xff\xfe;\xed\xa0\x80 7\n";
 	_cleanup_(flame_freep) struct flame *f = flame_new();
 	_cleanup_(buf_done) struct buf svg = BUF_INIT;
 	struct folded_result result;
 	bool controls = false;
 
 	CHECK(read_bytes(f, FLAME_NEW, evil, sizeof(evil) - 1, &result) == 0);
-	draw(f, &(struct flame_svg_options){.title = "<b>\x1b]]>", .subtitle = "\"&\n", .unit = "<i>", .search = "\"><x>"}, &svg);
+	draw(f,
+	     &(struct flame_svg_options){
+		     .title = "<b>\x1b]]>", .subtitle = "\"&\n", .unit = "<i>", .search = "\"><x>"},
+	     &svg);
 	for (size_t i = 0; i < svg.len; i++)
-		controls = controls || ((unsigned char)svg.data[i] < 0x20 && !strchr("\n\t", svg.data[i])) || !svg.data[i];
+		controls = controls ||
+			   ((unsigned char)svg.data[i] < 0x20 && !strchr("\n\t", svg.data[i])) ||
+			   !svg.data[i];
 	CHECK(!controls);
 	CHECK(occurrences(&svg, "<script>") == 1 && occurrences(&svg, "</script>") == 1);
 	CHECK(occurrences(&svg, "]]>") == 2);
@@ -409,13 +429,15 @@ static void test_svg_size(void)
 
 	/* 300,000 leaves that are each far below a tenth of a pixel, and one that is not. */
 	for (int i = 0; i < 300000; i++)
-		flame_add_text(f, FLAME_NEW, text, (size_t)snprintf(text, sizeof(text), "main;tiny%d", i), 1);
+		flame_add_text(f, FLAME_NEW, text,
+			       (size_t)snprintf(text, sizeof(text), "main;tiny%d", i), 1);
 	flame_add_text(f, FLAME_NEW, "main;wide", 9, 300000);
 	draw(f, &(struct flame_svg_options){0}, &svg);
 	CHECK(occurrences(&svg, "<title>") == 3);
 	CHECK(strstr(svg.data, "600,000 samples, 100.00 % of all"));
 	CHECK(strstr(svg.data, "wide\n300,000 samples, 50.00 % of all, 50.00 % of caller"));
-	CHECK(strstr(svg.data, " data-v=\"600000\" data-s=\"0\"")); /* merged callees are not main's own */
+	CHECK(strstr(svg.data,
+		     " data-v=\"600000\" data-s=\"0\"")); /* merged callees are not main's own */
 	draw(f, &(struct flame_svg_options){.max_frames = 1}, &narrow);
 	CHECK(occurrences(&narrow, "<title>") == 2 && strstr(narrow.data, "too much to draw"));
 	CHECK(flame_write_svg(f, &(struct flame_svg_options){0}, -1) == -EBADF);
@@ -446,7 +468,8 @@ static double luminance(struct rgb c)
 	double parts[] = {c.r / 255.0, c.g / 255.0, c.b / 255.0};
 
 	for (int i = 0; i < 3; i++)
-		parts[i] = parts[i] <= 0.04045 ? parts[i] / 12.92 : pow((parts[i] + 0.055) / 1.055, 2.4);
+		parts[i] = parts[i] <= 0.04045 ? parts[i] / 12.92
+					       : pow((parts[i] + 0.055) / 1.055, 2.4);
 	return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
 }
 
@@ -458,12 +481,14 @@ static void test_contrast(void)
 	for (int dark = 0; dark < 2; dark++)
 		for (enum flame_kind kind = 0; kind < FLAME_KINDS; kind++)
 			for (unsigned shade = 0; shade < PALETTE_SHADES; shade++) {
-				double a = luminance(palette_fill(kind, shade, dark)), b = luminance(palette_text(dark));
+				double a = luminance(palette_fill(kind, shade, dark)),
+				       b = luminance(palette_text(dark));
 				double contrast = (fmax(a, b) + 0.05) / (fmin(a, b) + 0.05);
 
 				worst = fmin(worst, contrast);
 				if (contrast < 4.5)
-					fprintf(stderr, "kind %d shade %u dark %d: %.2f\n", kind, shade, dark, contrast);
+					fprintf(stderr, "kind %d shade %u dark %d: %.2f\n", kind,
+						shade, dark, contrast);
 			}
 	CHECK(worst >= 4.5);
 }

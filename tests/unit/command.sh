@@ -58,6 +58,11 @@ for command in $("$perfscope" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	try 0 generate man "$command"
 done
 
+# With a program, 2 would be the program's status.
+"$perfscope" record --bogus -- true 2>"$dir/err"
+fact "record's status when it fails with a program" $? = 125
+said "perfscope record: unknown option --bogus"
+
 mkdir -p "$dir/.config/perfscope"
 settings=$dir/.config/perfscope/perfscope.yaml
 printf 'all:\n  quite: true\n' >"$settings"

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "elf_image.h"
 #include "mem.h"
 #include "protocol.h"
 #include "resolver.h"
@@ -135,6 +136,7 @@ void child_run(int socket, int files, struct child_progress *progress)
 			  .in.data = BUF_INIT, .out.data = BUF_INIT};
 	struct record_hello hello = {.head = {RECORD_HELLO, sizeof(hello)}, .pid = getpid()};
 
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MAPS); /* fixed, so that what is freed goes back to the system */
 	buf_add(&c.out.data, &hello, sizeof(hello));
 	flush(&c);
 	while (packet_receive(socket, &c.in, true) == 0) {

@@ -4,6 +4,8 @@
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "mem.h"
 
@@ -21,7 +23,8 @@ static int inspect(struct elf_image *image, struct elf_image **ret)
 
 	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &header))
 		return reject(image, -ENOEXEC);
-	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
+	/* What dwz has moved into a file of its own is, oddly, ET_REL. */
+	if (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL)
 		return reject(image, -ENOEXEC);
 	image->machine = header.e_machine;
 	ssize_t len = dwelf_elf_gnu_build_id(image->elf, &id);
@@ -95,4 +98,15 @@ const void *elf_image_bytes(Elf_Scn *section, size_t *ret_size)
 		return NULL;
 	*ret_size = data->d_size;
 	return data->d_buf;
+}
+
+void elf_image_release_pages(const struct elf_image *image)
+{
+	size_t size = 0;
+	char *bytes = image && !image->memory ? elf_rawfile(image->elf, &size) : NULL;
+
+	/* A mapping begins on a page. Where mapping fails libelf reads into the heap instead, and so large a
+	 * piece of the heap (see child.c) never does. */
+	if (bytes && size >= MALLOC_MAPS && (uintptr_t)bytes % (uintptr_t)sysconf(_SC_PAGESIZE) == 0)
+		madvise(bytes, size, MADV_DONTNEED);
 }

@@ -9,6 +9,8 @@
 #include "cleanup.h"
 #include "table.h"
 
+enum { MALLOC_MAPS = 256 << 10 }; /* what malloc() takes as a mapping of its own, in the child */
+
 struct elf_image {
 	Elf *elf;
 	void *memory; /* of an image that was unpacked, else NULL */
@@ -28,6 +30,9 @@ void elf_image_free(struct elf_image *image);
 Elf_Scn *elf_image_section(const struct elf_image *image, const char *name, GElf_Shdr *ret_header);
 /* Its bytes as they are in the file; NULL if it has none. */
 const void *elf_image_bytes(Elf_Scn *section, size_t *ret_size);
+
+/* Gives the memory of a large mapped file back; what is needed again comes from the page cache. */
+void elf_image_release_pages(const struct elf_image *image);
 
 /* The table reads names from the image afterwards: the image must live as long. */
 void elf_symbols_add(const struct elf_image *image, struct table *table);

@@ -170,6 +170,8 @@ static void *elf_load(struct module_request *request)
 	read_symbols(m);
 	if (lines)
 		read_lines(m, request);
+	elf_image_release_pages(m->main);
+	elf_image_release_pages(m->debug);
 	memcpy(request->build_id, image->build_id, sizeof(request->build_id));
 	request->build_id_len = image->build_id_len;
 	request->symbols = table_count(m->table);

@@ -21,7 +21,8 @@
 #define HANG_NS (60 * NS_PER_S)       /* no sign of life for so long, although something is due */
 #define RESTART_BURST 8               /* children started in a row; then one a RESTART_NS */
 #define RESTART_NS (5 * NS_PER_S)
-#define CHILD_MEMORY (256ull << 20)   /* more than that, and the next idle moment brings a fresh child */
+#define CHILD_MEMORY (64ull << 20)    /* more than that, and the next idle moment brings a fresh child */
+#define CHILD_MEMORY_LINES (256ull << 20) /* the same when it reads debug info, too */
 #define PACKETS_A_TURN 64             /* the capture has other things to do, too */
 #define CHILD_MODULES 4096            /* each holds a descriptor or a mapping */
 
@@ -346,7 +347,8 @@ static void keep_child_small(struct symbolizer *s)
 {
 	if (s->socket < 0 || s->answered != s->asked)
 		return;
-	if (s->stats.child_bytes > CHILD_MEMORY || s->modules_sent > CHILD_MODULES) {
+	bool lines = s->options.source_lines || s->options.inlined;
+	if (s->stats.child_bytes > (lines ? CHILD_MEMORY_LINES : CHILD_MEMORY) || s->modules_sent > CHILD_MODULES) {
 		disconnect(s);
 		s->stats.child_bytes = 0;
 	}

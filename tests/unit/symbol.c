@@ -2,13 +2,14 @@
 /* symbol SAMPLES: the folder that symbol/make.sh has filled. What needs root is skipped without it. */
 #include "check.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "demangle.h"
 #include "io.h"
 #include "symbolizer.h"
 
@@ -210,6 +212,49 @@ static void test_inlined(struct bench *b)
 		CHECK_STR(ask(b, m, address_of(b, "quiet_helper")), "quiet_helper");
 		CHECK(b->seen.count == 1 && strstr(b->seen.file[0], "sample.c") && b->seen.line[0] > 0);
 	}
+}
+
+static void check_demangled(const char *mangled, const char *wanted)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	demangle(&b, mangled, strlen(mangled));
+	CHECK_STR(b.data, wanted);
+}
+
+/* f<a, b<a, a>, c<b<a, a>, b<a, a> >, ...>: each argument is twice as long as the one before it. */
+static void check_bomb(void)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	_cleanup_(buf_done) struct buf b = BUF_INIT, mangled = BUF_INIT;
+	uint64_t start = clock_mono_ns();
+	int last = 0, next = 1;
+
+	buf_addstr(&mangled, "_Z1fI1a");
+	for (int i = 0; i < 17; i++, last = next + 1, next += 2)
+		buf_addf(&mangled, "1%cIS%c_S%c_E", 'b' + i, digits[last], digits[last]);
+	buf_addstr(&mangled, "Evv");
+	demangle(&b, mangled.data, mangled.len);
+	CHECK(b.len > 1000 && b.len <= 4096 && !strncmp(b.data, "f<a, b<a, a>, c<b<a, a>", 23));
+	CHECK(clock_mono_ns() - start < NS_PER_S);
+	buf_reset(&mangled);
+	buf_reset(&b);
+	for (int i = 0; i < 100000; i++)
+		buf_addstr(&mangled, i ? "INvC" : "_RNvC");
+	demangle(&b, mangled.data, mangled.len);
+	CHECK(b.len > 0 && b.len <= 4096 && clock_mono_ns() - start < 2 * NS_PER_S);
+}
+
+static void test_demangle(struct bench *b)
+{
+	check_demangled("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back");
+	check_demangled("_ZZ4mainENKUlvE_clEv", "main::{lambda()#1}::operator()");
+	check_demangled("_ZN3fooEv.constprop.0", "foo");
+	check_demangled("_ZN4core3ptr13drop_in_place17h0123456789abcdefE.llvm.123", "core::ptr::drop_in_place");
+	check_demangled("_Z3foov@plt", "foo@plt");
+	check_demangled("_Zero", "_Zero");
+	check_demangled("main", "main");
+	check_bomb();
 }
 
 static void test_queue(struct bench *b)
@@ -573,12 +618,55 @@ static void test_hostile_elf(struct bench *b)
 	       (unsigned long long)symbolizer_stats(b->s)->restarts);
 }
 
-/* A process in a root of its own, with the debug file where distributions put it. */
-static void test_other_root(struct bench *b)
+static void sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void sh(const char *format, ...)
 {
-	_cleanup_(buf_done) struct buf id_hex = BUF_INIT, commands = BUF_INIT;
+	_cleanup_(buf_done) struct buf command = BUF_INIT;
+	va_list args;
+
+	va_start(args, format);
+	buf_addv(&command, format, args);
+	va_end(args);
+	CHECK(system(command.data) == 0);
+}
+
+/* A process that is number 1 of its PID namespace, in a root of its own; its parent ends with it. */
+static pid_t contained_process(const char *root, pid_t *ret_parent)
+{
+	pid_t pid = -1, outer;
+	int report[2];
+
+	CHECK(pipe2(report, O_CLOEXEC) == 0);
+	outer = fork();
+	if (outer == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(1);
+		pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (chroot(root) < 0 || chdir("/") < 0)
+				_exit(1);
+			pid = 0;
+			_exit(write(report[1], &pid, sizeof(pid)) < 0 || pause());
+		}
+		_exit(write(report[1], &pid, sizeof(pid)) < 0 || waitpid(pid, NULL, 0) < 0);
+	}
+	close(report[1]);
+	/* Both have written: the number, and that the root is changed. */
+	for (pid_t said, i = 0; i < 2; i++)
+		if (read(report[0], &said, sizeof(said)) == sizeof(said) && said)
+			pid = said;
+	close(report[0]);
+	CHECK(pid > 0);
+	*ret_parent = outer;
+	return pid;
+}
+
+/* The debug file where distributions put it, and the perf map under the number that the process has for itself. */
+static void test_container(struct bench *b)
+{
+	_cleanup_(buf_done) struct buf id_hex = BUF_INIT, path = BUF_INIT;
 	uint64_t helper = address_of(b, "quiet_helper");
-	int ready[2];
 	uint8_t id[20];
 	size_t len = 0;
 	char root[64];
@@ -590,39 +678,31 @@ static void test_other_root(struct bench *b)
 	for (size_t i = 1; i < len; i++)
 		buf_addf(&id_hex, "%02x", id[i]);
 	snprintf(root, sizeof(root), "/tmp/symbol-root-%d", (int)getpid());
-	buf_addf(&commands, "d=%s/usr/lib/debug/.build-id/%02x && mkdir -p $d %s/app && cp %s/stripped %s/app/sample-x && "
-		 "cp %s/sample.debug $d/%s.debug", root, id[0], root, b->samples, root, b->samples, id_hex.data);
-	CHECK(system(commands.data) == 0);
-	CHECK(pipe2(ready, O_CLOEXEC) == 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		if (chroot(root) == 0 && chdir("/") == 0)
-			close(ready[1]);
-		pause();
-		_exit(0);
-	}
-	close(ready[1]);
-	struct pollfd wait = {.fd = ready[0], .events = POLLIN};
-	poll(&wait, 1, 5000);
-	close(ready[0]);
-	_cleanup_(buf_done) struct buf path = BUF_INIT;
+	sh("d=%s/usr/lib/debug/.build-id/%02x && mkdir -p $d && cp %s/sample.debug $d/%s.debug", root, id[0],
+	   b->samples, id_hex.data);
+	sh("mkdir -p %s/app %s/tmp && cp %s/stripped %s/app/sample-x", root, root, b->samples, root);
+	sh("echo 1000 100 inside >%s/tmp/perf-1.map", root);
+	pid_t parent, pid = contained_process(root, &parent);
 	buf_addf(&path, "%s/app/sample-x", root);
 	struct symbol_mapping m = mapping_of(path.data);
 	m.pid = pid;
 	m.path = "/app/sample-x";
 	CHECK_STR(ask(b, symbolizer_elf(b->s, &m), helper), "quiet_helper");
+	CHECK_STR(ask(b, symbolizer_perf_map(b->s, pid), 0x1001), "inside");
+	/* An absolute link stays inside of the root. */
+	sh("ln -s /app/sample-x %s/app/link", root);
+	m.path = "/app/link";
+	CHECK_STR(ask(b, symbolizer_elf(b->s, &m), helper), "quiet_helper");
 	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	buf_reset(&commands);
-	buf_addf(&commands, "rm -rf %s", root);
-	CHECK(system(commands.data) == 0);
+	waitpid(parent, NULL, 0);
+	sh("rm -rf %s", root);
 }
 
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_symtab, test_separate, test_plt, test_queue, test_confined, test_perf_map, test_vdso,
-		test_kernel, test_replaced, test_other_root, test_killed, test_truncated_while_mapped,
+		test_symtab, test_separate, test_plt, test_demangle, test_queue, test_confined, test_perf_map, test_vdso,
+		test_kernel, test_replaced, test_container, test_killed, test_truncated_while_mapped,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;
 	struct bench b;

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""record on this kernel: workloads whose truth is known, exit codes, what survives."""
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+PERFSCOPE, STATES = sys.argv[1:3]
+passed = failed = 0
+
+
+def check(fact, words):
+    global passed, failed
+    if fact:
+        passed += 1
+    else:
+        failed += 1
+        print("not so: " + words, file=sys.stderr)
+
+
+def record(path, *args, **more):
+    return subprocess.run([PERFSCOPE, "record", "-q", "-o", path, *args], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, **more)
+
+
+def rows(path, sql, *args):
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return db.execute(sql, args).fetchall()
+
+
+def near(value, wanted, share, slack):
+    return abs(value - wanted) <= wanted * share + slack
+
+
+def thread_times(path):
+    """What each thread of the workload says of itself against what was recorded."""
+    run = record(path, "--", STATES, "2.2")
+    check(run.returncode == 0, f"status 0, not {run.returncode}: {run.stderr}")
+    truth = [line.split() for line in run.stdout.splitlines()]
+    check(len(truth) == 4, "four threads told their truth")
+    for name, tid, life, cpu in truth:
+        found = rows(path, "SELECT comm, running, running + runnable + sleeping + disk + stopped, switches, sleeping "
+                           "FROM thread_state WHERE tid = ?", int(tid))
+        check(len(found) == 1 and found[0][0] == name, f"{name} is there once: {found}")
+        if len(found) != 1:
+            continue
+        # The kernel books the switch itself to the thread that comes, and interrupts and steal to nobody.
+        check(near(found[0][1], int(cpu), 0.03, 1e6 + 1200 * found[0][3]), f"{name} ran {cpu} ns, recorded {found[0][1]}")
+        check(near(found[0][2], int(life), 0.01, 2e6), f"{name} lived {life} ns, recorded {found[0][2]}")
+    waits = rows(path, "SELECT sum(count) FROM latency WHERE metric = 'runqueue.latency'")[0][0]
+    switches = rows(path, "SELECT sum(switches) FROM thread_state")[0][0]
+    check(near(waits, switches, 0.05, 50), f"every switch is in a run-queue histogram: {waits} of {switches}")
+    samples = rows(path, "SELECT sum(s.ns) FROM cpu_sample s JOIN task t ON t.id = s.task WHERE t.comm = 'spinner'")
+    cpu = int([t for t in truth if t[0] == "spinner"][0][3])
+    check(near(samples[0][0] or 0, cpu, 0.12, 0), f"spinner's samples add up to its CPU time: {samples} of {cpu}")
+
+
+def idle_threads(path):
+    """Threads that never switch while recorded: one stopped, one waiting for ever."""
+    stopped, waiting = subprocess.Popen(["sleep", "100"]), subprocess.Popen(["sleep", "101"])
+    time.sleep(0.2)
+    stopped.send_signal(signal.SIGSTOP)
+    time.sleep(0.2)
+    record(path, "-d", "1500ms")
+    duration = rows(path, "SELECT ns FROM period")[0][0]
+    for process, column in (stopped, "stopped"), (waiting, "sleeping"):
+        found = rows(path, f"SELECT {column}, command FROM thread_state s JOIN process p ON p.id = s.process "
+                           "WHERE s.pid = ?", process.pid)
+        check(len(found) == 1 and near(found[0][0], duration, 0.001, 1e6),
+              f"{process.args} is {column} for {duration} ns: {found}")
+        check(len(found) == 1 and found[0][1] == " ".join(process.args), f"its command line: {found}")
+        process.kill()
+        process.wait()
+
+
+def short_lived(path):
+    """Processes that live for a millisecond keep name, command line, parent and exit status."""
+    record(path, "--", "sh", "-c", "for i in $(seq 200); do sh -c 'exit '$((i % 7)) marker-$i; done")
+    found = rows(path, "SELECT command, exit_status FROM process WHERE command GLOB 'sh -c exit * marker-[0-9]*'")
+    check(len(found) == 200, f"200 short-lived processes, found {len(found)}")
+    check(all(status == int(command.split("marker-")[1]) % 7 * 256 for command, status in found),
+          "each with its exit status")
+    orphans = rows(path, "SELECT count(*) FROM process c WHERE command GLOB 'sh -c exit * marker-[0-9]*' AND NOT EXISTS "
+                         "(SELECT 1 FROM process p WHERE p.pid = c.ppid AND p.comm = 'sh')")
+    check(orphans[0][0] == 0, f"each with its parent: {orphans}")
+
+
+def exit_codes(path):
+    check(record(path, "--", "sh", "-c", "exit 7").returncode == 7, "the command's own status")
+    check(record(path, "--", "sh", "-c", "kill -9 $$").returncode == 137, "128 + signal")
+    check(record(path, "--", "/nonexistent/x").returncode == 127, "127 for a command that is not there")
+    bad = record("/nonexistent/x.db", "-d", "1s")
+    check(bad.returncode == 2 and bad.stderr.count("\n") == 1 and "/nonexistent/x.db" in bad.stderr, bad.stderr)
+    bad = record("/nonexistent/x.db", "--", "true")
+    check(bad.returncode == 125, f"125 when perfscope fails: {bad.returncode}")
+    other = path + ".txt"
+    with open(other, "w", encoding="ascii") as f:
+        f.write("precious\n")
+    bad = record(other, "-d", "1s")
+    check(bad.returncode == 2 and open(other, encoding="ascii").read() == "precious\n", "a foreign file is left alone")
+    bad = record(path, "-d", "1s", "-p", "4194303")
+    check(bad.returncode == 2 and "no process" in bad.stderr, bad.stderr)
+
+
+def unprivileged(path):
+    directory = tempfile.mkdtemp()
+    os.chown(directory, 65534, 65534)
+    bad = record(os.path.join(directory, "x.db"), "-d", "1s", user=65534, group=65534, extra_groups=[])
+    check(bad.returncode == 2 and bad.stderr.count("\n") == 1 and "root" in bad.stderr, f"not root: {bad.stderr}")
+
+
+def filters(path):
+    """-p takes the process with the children it forks later, and nothing else."""
+    tree = subprocess.Popen(["sh", "-c", "while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done"])
+    other = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    time.sleep(0.1)
+    record(path, "-d", "1500ms", "-p", str(tree.pid))
+    pids = {row[0] for row in rows(path, "SELECT DISTINCT pid FROM thread_state WHERE running > 0")}
+    check(tree.pid in pids and other.pid not in pids and len(pids) > 1, f"the tree of {tree.pid} only: {pids}")
+    sampled = rows(path, "SELECT count(*) FROM cpu_sample s JOIN thread t ON t.task = s.task WHERE t.pid = ?", other.pid)
+    check(sampled[0][0] == 0, "no sample of another process")
+    other.kill()
+    tree.kill()
+    tree.wait()
+    other.wait()
+
+
+def interrupted(path):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path]) as run:
+            time.sleep(1.3)
+            run.send_signal(number)
+            check(run.wait(5) == 0, f"signal {number} ends the recording as usual")
+        check(rows(path, "SELECT value FROM meta WHERE key = 'complete'") == [(1,)], "and it is complete")
+
+
+def killed(path):
+    """kill -9 at any moment: what was written before the open slice is readable."""
+    bad = 0
+    for i in range(50):
+        with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path], stderr=subprocess.DEVNULL) as run:
+            if i % 10 == 0:
+                time.sleep(2.05)
+            else:
+                time.sleep(random.uniform(0.02, 0.5))
+            run.kill()
+        report = subprocess.run([PERFSCOPE, "report", path], text=True, capture_output=True)
+        if i % 10 == 0 and (report.returncode or rows(path, "SELECT count(*) FROM slice")[0][0] < 1):
+            bad += 1
+        if report.returncode not in (0, 2) or (report.returncode == 2 and report.stderr.count("\n") != 1):
+            bad += 1
+            print(report.returncode, report.stderr, file=sys.stderr)
+    check(bad == 0, f"50 recordings killed, {bad} badly read")
+
+
+def full_disk():
+    """A full disk ends the recording with one message, and keeps what is there."""
+    directory = tempfile.mkdtemp()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory], check=True)
+    try:
+        path = os.path.join(directory, "x.db")
+        run = record(path, "-d", "60s", "-F", "5000", timeout=90)
+        check(run.returncode == 2 and "No space left" in run.stderr and run.stderr.count("\n") == 1,
+              f"ENOSPC is told: {run.returncode} {run.stderr}")
+        check(rows(path, "SELECT count(*) FROM slice")[0][0] >= 1, "what was written before is there")
+    finally:
+        subprocess.run(["umount", directory], check=True)
+
+
+def busy_while(path):
+    """A recording that is read while it is written."""
+    with subprocess.Popen([PERFSCOPE, "record", "-q", "-d", "3s", "-o", path]) as run:
+        time.sleep(2.4)
+        count = rows(path, "SELECT count(*) FROM slice")[0][0]
+        check(count >= 1, f"slices are seen while it goes on: {count}")
+        check(run.wait(5) == 0, "and the reader did no harm")
+
+
+def main():
+    if os.geteuid():
+        print("record: 0 passed, 0 failed, 1 skipped\nskipped: not root")
+        return 0
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "x.db")
+        for test in (thread_times, idle_threads, short_lived, exit_codes, filters, interrupted, busy_while, killed,
+                     unprivileged):
+            test(path)
+        full_disk()
+    print(f"record: {passed} passed, {failed} failed")
+    return failed != 0
+
+
+sys.exit(main())

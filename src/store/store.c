@@ -254,7 +254,9 @@ int store_open(const char *path, struct store **ret_store)
 	if (r < 0)
 		return r;
 	r = connect_to(path, SQLITE_OPEN_READONLY, &s);
-	if (r < 0 || (r = harden(s)) < 0 || (r = check_version(s)) < 0 || (r = check_schema(s)) < 0)
+	/* One transaction: whatever is written meanwhile, all questions see the same recording. */
+	if (r < 0 || (r = harden(s)) < 0 || (r = store_execute(s, "BEGIN")) < 0 || (r = check_version(s)) < 0 ||
+	    (r = check_schema(s)) < 0)
 		return r;
 	*ret_store = s;
 	s = NULL;

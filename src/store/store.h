@@ -14,7 +14,7 @@ struct store;
 int store_create(const char *path, struct store **ret_store);
 
 /* An existing recording, which may be somebody else's or still being written: read-only, and refused
- * (-EBADMSG) unless its schema is exactly ours. */
+ * (-EBADMSG) unless its schema is exactly ours. What is written after this is not seen. */
 int store_open(const char *path, struct store **ret_store);
 
 /* Ends a recording that was created: everything in the one file, marked complete. */

@@ -56,7 +56,8 @@ FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name = 'cpu.time';
 -- A frame's function and where it is; symbol's name, else [module+0xoffset].
 CREATE VIEW frame_name AS
 SELECT f.id AS frame, m.kind, m.path AS module, f.address, f.symbol,
-	ifnull(y.name, '[' || replace(m.path, rtrim(m.path, replace(m.path, '/', '')), '') || '+0x' || printf('%x', f.address) || ']') AS name,
+	ifnull(y.name, '[' || trim(replace(m.path, rtrim(m.path, replace(m.path, '/', '')), ''), '[]') || '+0x' ||
+		printf('%x', f.address) || ']') AS name,
 	y.file, f.line
 FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.symbol;
 

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "stack_view.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arena.h"
+#include "fail.h"
+#include "intern.h"
+#include "mem.h"
+#include "store_query.h"
+
+/* Ids are dense where rows are written one after the other; modules get theirs before they are used. */
+#define SPARSE_BY 4
+#define MOST_MODULES (1 << 22)
+/* Far above what the capture takes, low enough that no file can make walks slow. */
+#define DEEPEST 4096
+
+struct module {
+	const char *path; /* NULL: there is no such module */
+	enum code_kind kind;
+};
+
+struct symbol_row {
+	const char *name, *file;
+	uint32_t module; /* 0: there is no such symbol */
+};
+
+struct frame_run {
+	uint32_t first, count; /* in frames; count 0: there is no such frame */
+};
+
+struct stack_node {
+	uint32_t parent, frame; /* frame 0: there is no such stack */
+	uint32_t depth;
+};
+
+struct stack_view {
+	struct store *store;
+	struct arena *strings;
+	struct intern *functions;
+	struct module *modules;
+	struct symbol_row *symbols;
+	struct frame_run *runs;
+	struct stack_frame *frames;
+	struct stack_node *stacks;
+	const struct stack_frame **path;
+	uint32_t module_end, symbol_end, run_end, stack_end; /* behind the highest id */
+	uint32_t frame_count, frame_capacity;
+};
+
+static const char *const kind_names[CODE_KINDS] = {"kernel", "elf", "vdso", "jit", "unknown"};
+
+static int wrong(const struct stack_view *v, const char *what, int64_t id, const char *reason)
+{
+	return failx(-EBADMSG, "%s: damaged: %s %" PRId64 " %s", store_path(v->store), what, id, reason);
+}
+
+/* The end of a table's ids, as far as it can be believed. */
+static int id_end(struct stack_view *v, const char *table, uint32_t *ret_end)
+{
+	_cleanup_free_ char *sql = xasprintf("SELECT min(id), max(id), count(*) FROM main.%s", table);
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(v->store, sql, &q);
+
+	if (r < 0 || (r = query_next(q)) < 0)
+		return r;
+	int64_t low = query_int(q, 0), high = query_int(q, 1), rows = query_int(q, 2);
+	*ret_end = 1;
+	if (!rows)
+		return 0;
+	if (low < 1)
+		return wrong(v, table, low, "is no valid id");
+	if (high >= MOST_MODULES && high / SPARSE_BY > rows)
+		return wrong(v, table, high, "is far above the number of rows");
+	if (high >= UINT32_MAX / 2)
+		return wrong(v, table, high, "is too large");
+	*ret_end = (uint32_t)high + 1;
+	return 0;
+}
+
+static const char *keep(struct stack_view *v, const char *text)
+{
+	return arena_strndup(v->strings, text, strlen(text));
+}
+
+static enum code_kind kind_of(const char *name)
+{
+	enum code_kind kind = 0;
+
+	while (kind < CODE_UNKNOWN && strcmp(kind_names[kind], name))
+		kind++;
+	return kind;
+}
+
+static int load_modules(struct stack_view *v)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = id_end(v, "module", &v->module_end);
+
+	if (r < 0 || (r = query_new(v->store, "SELECT id, kind, path FROM main.module", &q)) < 0)
+		return r;
+	v->modules = xcalloc(v->module_end, sizeof(*v->modules));
+	while ((r = query_next(q)) > 0)
+		v->modules[query_int(q, 0)] = (struct module){
+			.kind = kind_of(query_text(q, 1)), .path = keep(v, query_text(q, 2))};
+	return r;
+}
+
+static bool has_module(const struct stack_view *v, int64_t id)
+{
+	return id > 0 && id < v->module_end && v->modules[id].path;
+}
+
+static int load_symbols(struct stack_view *v)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = id_end(v, "symbol", &v->symbol_end);
+
+	if (r < 0 || (r = query_new(v->store, "SELECT id, module, name, file FROM main.symbol", &q)) < 0)
+		return r;
+	v->symbols = xcalloc(v->symbol_end, sizeof(*v->symbols));
+	while ((r = query_next(q)) > 0) {
+		int64_t module = query_int(q, 1);
+
+		if (!has_module(v, module))
+			return wrong(v, "symbol", query_int(q, 0), "belongs to no module");
+		v->symbols[query_int(q, 0)] = (struct symbol_row){
+			.module = (uint32_t)module, .name = keep(v, query_text(q, 2)),
+			.file = query_is_null(q, 3) ? NULL : keep(v, query_text(q, 3))};
+	}
+	return r;
+}
+
+static const struct symbol_row *find_symbol(const struct stack_view *v, int64_t id)
+{
+	return id > 0 && id < v->symbol_end && v->symbols[id].module ? &v->symbols[id] : NULL;
+}
+
+/* "[libfoo.so+0x1234]"; "[kernel+0x...]" where the path is such a word already. */
+static const char *unnamed(struct stack_view *v, const char *path, uint64_t address)
+{
+	const char *slash = strrchr(path, '/'), *base = slash && slash[1] ? slash + 1 : path;
+	bool word = base[0] == '[';
+	size_t len = strlen(base + word);
+	_cleanup_free_ char *text = NULL;
+
+	if (word && len && base[len] == ']')
+		len--;
+	text = xasprintf("[%.*s+0x%" PRIx64 "]", (int)len, base + word, address);
+	return keep(v, text);
+}
+
+static uint32_t function_id(struct stack_view *v, uint32_t module, const char *name)
+{
+	_cleanup_free_ char *key = xasprintf("%u %s", module, name);
+
+	return intern_id(v->functions, key, strlen(key), NULL);
+}
+
+static struct stack_frame *add_frame(struct stack_view *v, uint32_t module)
+{
+	GROW(v->frames, v->frame_count, v->frame_capacity);
+	v->frames[v->frame_count] = (struct stack_frame){
+		.module = v->modules[module].path, .kind = v->modules[module].kind};
+	return &v->frames[v->frame_count++];
+}
+
+static void name_frame(struct stack_view *v, struct stack_frame *f, uint32_t symbol, int64_t line)
+{
+	const struct symbol_row *row = &v->symbols[symbol];
+
+	f->name = row->name;
+	f->file = row->file;
+	f->line = line > 0 && line < UINT32_MAX ? (uint32_t)line : 0;
+	f->symbol = symbol;
+	f->function = function_id(v, row->module, row->name);
+}
+
+/* The functions inlined at a frame follow it in the run, outermost first. */
+static int add_inlined(struct stack_view *v, struct query *inlined, int *more, int64_t frame, uint32_t module)
+{
+	for (; *more > 0 && query_int(inlined, 0) <= frame; *more = query_next(inlined)) {
+		int64_t symbol = query_int(inlined, 1);
+
+		if (query_int(inlined, 0) < frame)
+			return wrong(v, "inlined frame", query_int(inlined, 0), "is no frame");
+		if (!find_symbol(v, symbol))
+			return wrong(v, "inlined frame", frame, "has a symbol that is not there");
+		struct stack_frame *f = add_frame(v, module);
+		f->inlined = true;
+		name_frame(v, f, (uint32_t)symbol, query_int(inlined, 2));
+	}
+	return *more < 0 ? *more : 0;
+}
+
+static int load_frame(struct stack_view *v, struct query *q, struct query *inlined, int *more)
+{
+	int64_t id = query_int(q, 0), module = query_int(q, 1), symbol = query_int(q, 3);
+	uint32_t first = v->frame_count;
+
+	if (!has_module(v, module))
+		return wrong(v, "frame", id, "belongs to no module");
+	if (symbol && !find_symbol(v, symbol))
+		return wrong(v, "frame", id, "has a symbol that is not there");
+	struct stack_frame *f = add_frame(v, (uint32_t)module);
+	if (symbol) {
+		name_frame(v, f, (uint32_t)symbol, query_int(q, 4));
+	} else {
+		f->name = unnamed(v, f->module, (uint64_t)query_int(q, 2));
+		f->function = function_id(v, (uint32_t)module, f->name);
+	}
+	int r = add_inlined(v, inlined, more, id, (uint32_t)module);
+	v->runs[id] = (struct frame_run){.first = first, .count = v->frame_count - first};
+	return r;
+}
+
+static int load_frames(struct stack_view *v)
+{
+	_cleanup_(query_freep) struct query *q = NULL, *inlined = NULL;
+	int r = id_end(v, "frame", &v->run_end), more;
+
+	if (r < 0 ||
+	    (r = query_new(v->store, "SELECT id, module, address, symbol, line FROM main.frame ORDER BY id", &q)) < 0 ||
+	    (r = query_new(v->store, "SELECT frame, symbol, line FROM main.inlined ORDER BY frame, depth DESC",
+			   &inlined)) < 0)
+		return r;
+	v->runs = xcalloc(v->run_end, sizeof(*v->runs));
+	more = query_next(inlined);
+	while ((r = query_next(q)) > 0)
+		if ((r = load_frame(v, q, inlined, &more)) < 0)
+			return r;
+	if (more > 0)
+		return wrong(v, "inlined frame", query_int(inlined, 0), "is no frame");
+	return r < 0 ? r : more;
+}
+
+/* A parent has been written before its children, so no chain can turn back on itself. */
+static int load_stack(struct stack_view *v, struct query *q)
+{
+	int64_t id = query_int(q, 0), parent = query_int(q, 1), frame = query_int(q, 2);
+
+	if (frame < 1 || frame >= v->run_end || !v->runs[frame].count)
+		return wrong(v, "stack", id, "has a frame that is not there");
+	if (parent < 0 || parent >= id || (parent && !v->stacks[parent].frame))
+		return wrong(v, "stack", id, "has a parent that is not before it");
+	uint64_t depth = (uint64_t)v->stacks[parent].depth + v->runs[frame].count;
+	if (depth > DEEPEST)
+		return wrong(v, "stack", id, "is too deep");
+	v->stacks[id] = (struct stack_node){
+		.parent = (uint32_t)parent, .frame = (uint32_t)frame, .depth = (uint32_t)depth};
+	return 0;
+}
+
+static int load_stacks(struct stack_view *v)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = id_end(v, "stack", &v->stack_end);
+
+	if (r < 0 || (r = query_new(v->store, "SELECT id, parent, frame FROM main.stack ORDER BY id", &q)) < 0)
+		return r;
+	v->stacks = xcalloc(v->stack_end, sizeof(*v->stacks));
+	while ((r = query_next(q)) > 0)
+		if ((r = load_stack(v, q)) < 0)
+			return r;
+	return r;
+}
+
+int stack_view_new(struct store *s, struct stack_view **ret_view)
+{
+	_cleanup_(stack_view_freep) struct stack_view *v = xcalloc(1, sizeof(*v));
+	int r;
+
+	v->store = s;
+	v->strings = arena_new();
+	v->functions = intern_new();
+	v->path = xcalloc(DEEPEST, sizeof(*v->path));
+	if ((r = load_modules(v)) < 0 || (r = load_symbols(v)) < 0 || (r = load_frames(v)) < 0 ||
+	    (r = load_stacks(v)) < 0)
+		return r;
+	*ret_view = v;
+	v = NULL;
+	return 0;
+}
+
+void stack_view_free(struct stack_view *v)
+{
+	if (!v)
+		return;
+	arena_free(v->strings);
+	intern_free(v->functions);
+	free(v->modules);
+	free(v->symbols);
+	free(v->runs);
+	free(v->frames);
+	free(v->stacks);
+	free(v->path);
+	free(v);
+}
+
+const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t stack, size_t *ret_depth)
+{
+	uint32_t at;
+
+	*ret_depth = 0;
+	if (stack >= v->stack_end)
+		return v->path;
+	*ret_depth = at = v->stacks[stack].depth;
+	for (; stack; stack = v->stacks[stack].parent) {
+		const struct frame_run *run = &v->runs[v->stacks[stack].frame];
+
+		if (!run->count)
+			break;
+		at -= run->count;
+		for (uint32_t i = 0; i < run->count; i++)
+			v->path[at + i] = &v->frames[run->first + i];
+	}
+	return v->path;
+}
+
+uint32_t stack_view_functions(const struct stack_view *v)
+{
+	return intern_count(v->functions);
+}

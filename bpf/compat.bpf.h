@@ -16,3 +16,10 @@ static __always_inline u32 task_state_bits(struct task_struct *task)
 		return task->__state;
 	return (u32)((struct task_struct___before_5_14 *)task)->state;
 }
+
+/* 5.15 brought bpf_task_pt_regs() (dd6e10fbd9fb). Before it: the registers lie at the top of the kernel
+ * stack, which has four pages on x86-64 and arm64. */
+static __always_inline const void *entry_pt_regs(struct task_struct *task)
+{
+	return (const char *)task->stack + 4 * 4096 - sizeof(struct pt_regs);
+}

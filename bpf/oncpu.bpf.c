@@ -1,52 +1,66 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What runs: kernel and user stack of each CPU's current thread, at the sampling rate. */
-#include "probe.bpf.h"
+#include "stack.bpf.h"
 
+/* One a CPU, as an array: per-CPU memory does not come in pieces of this size. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* as many as there are CPUs, set by the host */
 	__type(key, u32);
 	__type(value, struct sample_record);
-} scratch SEC(".maps");
+} per_cpu_scratch SEC(".maps");
 
-enum { STACK_BYTES = STACK_DEPTH * sizeof(u64) };
+/* Frames of the kernel's own walk, kernel or user; `at` is how many are there already. */
+static __always_inline u32 walk(void *ctx, struct stack_capture *s, u32 at, u64 flags)
+{
+	if (at > STACK_DEPTH)
+		return 0;
+	long bytes = bpf_get_stack(ctx, &s->frames[at], STACK_BYTES, flags);
+	return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
+}
+
+static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct stack_capture *s,
+					 struct task_struct *task, const struct task_slot *slot)
+{
+	/* A sample in user code interrupted it: its registers are the event's own. Privilege is in cs. */
+	if (ctx->regs.cs & 3)
+		copy_registers(&s->registers, (const struct pt_regs *)&ctx->regs);
+	else if (!entry_registers(task, &s->registers))
+		return;
+	copy_stack(s, stack_top(task, slot, s->registers.sp));
+}
 
 SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
-	u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
-	u32 tid = (u32)id, zero = 0;
+	u32 tid = task->pid, index = bpf_get_smp_processor_id();
+	struct task_slot *slot = task_find(tid);
 	struct sample_record *r;
-	long kernel = 0, user;
 
-	if (!tid || !selected(task_find(tid)))
+	if (!tid || !selected(slot))
 		return 0;
 	u64 start = cost_begin(cpu, COST_SAMPLE, now);
-	r = bpf_map_lookup_elem(&scratch, &zero);
+	r = bpf_map_lookup_elem(&per_cpu_scratch, &index);
 	if (!r)
 		return 0;
+	struct stack_capture *s = &r->stack;
+	s->pages = s->user_depth = s->kernel_depth = 0;
 	if (!config.exclude_kernel)
-		kernel = bpf_get_stack(ctx, r->frames, STACK_BYTES, 0);
-	if (kernel < 0)
-		kernel = 0;
-	if (kernel > STACK_BYTES)
-		return 0;
-	user = bpf_get_stack(ctx, (void *)r->frames + kernel, STACK_BYTES, BPF_F_USER_STACK);
-	if (user < 0)
-		user = 0;
-	if (!(kernel + user))
+		s->kernel_depth = walk(ctx, s, 0, 0);
+	if (task->mm) { /* kernel threads have none */
+		if (config.copy_stacks)
+			capture_user(ctx, s, task, slot);
+		if (!s->pages)
+			s->user_depth = walk(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
+	}
+	if (!(s->kernel_depth + s->user_depth + s->pages))
 		count(cpu, LOST_STACKS);
-	r->head.time_ns = now;
-	r->head.kind = RECORD_SAMPLE;
-	r->head.tid = tid;
-	r->head.tgid = id >> 32;
-	r->head.cpu = bpf_get_smp_processor_id();
-	r->kernel_depth = (u64)kernel / sizeof(u64);
-	r->user_depth = (u64)user / sizeof(u64);
-	r->flags = 0;
+	fill_head(&r->head, RECORD_SAMPLE, now, task);
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
-	u64 size = __builtin_offsetof(struct sample_record, frames) + kernel + user;
+	u64 size = __builtin_offsetof(struct sample_record, stack) + stack_capture_size(s);
 	if (size > sizeof(*r))
 		return 0;
 	if (bpf_ringbuf_output(&records, r, size, ring_flags()))

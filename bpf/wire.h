@@ -14,6 +14,8 @@ typedef uint64_t u64;
 enum {
 	COMM_LENGTH = 16,
 	STACK_DEPTH = 127,      /* frames of one kernel or user stack: the kernel's own default limit */
+	PAGE_BYTES = 4096,
+	STACK_PAGES = 16,       /* of a user stack, copied at the most */
 	ARGUMENT_BYTES = 512,   /* of a command line taken at exec */
 	CGROUP_PATH_BYTES = 256,
 	LATENCY_BUCKETS = 304,  /* the layout of base's histogram.h */
@@ -54,6 +56,7 @@ struct task_slot {
 	u16 unused;
 	u32 switches;  /* times it went to sleep */
 	u32 preempted; /* times it lost its CPU while it wanted it */
+	u64 stack_top; /* set by user space: no frame lies above; 0 unknown */
 };
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_COUNT = 8 };
@@ -90,6 +93,8 @@ struct config {
 	u8 include_own;         /* samples of perfscope itself, too */
 	u8 switch_has_state;    /* sched_switch's fourth argument: prev_state */
 	u8 exclude_kernel;
+	u8 copy_stacks;         /* user stacks as registers and bytes, not as frames */
+	u8 has_task_registers;  /* bpf_task_pt_regs() */
 };
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_KINDS };
@@ -102,13 +107,28 @@ struct record {
 	u32 cpu;
 };
 
-/* A CPU sample: kernel frames, then user frames, leaf first. */
+/* The user registers that unwinding starts from. */
+struct user_registers {
+	u64 ip, sp, bp, bx, r12, r13, r14, r15;
+};
+
+/* A captured stack: kernel frames at once; the user side either as frames (walked by frame pointers
+ * in the kernel) or as registers and the used top of the stack, unwound in user space and then wiped. */
+struct stack_capture {
+	u16 kernel_depth;
+	u16 user_depth;   /* of frames behind the kernel's; 0 when pages were copied */
+	u32 pages;        /* of PAGE_BYTES each in `stack`; 0: none copied */
+	u64 stack_start;  /* address of stack[0] */
+	struct user_registers registers;
+	u64 frames[2 * STACK_DEPTH]; /* leaf first: kernel, then user */
+	u8 stack[STACK_PAGES * PAGE_BYTES];
+};
+
+/* A CPU sample. */
 struct sample_record {
 	struct record head;
-	u16 kernel_depth, user_depth;
-	u32 flags;
 	char comm[COMM_LENGTH];
-	u64 frames[2 * STACK_DEPTH];
+	struct stack_capture stack; /* last, and cut behind what it holds */
 };
 
 /* A thread that is new: forked, or met for the first time. */

@@ -57,6 +57,27 @@ void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t sta
 	a->sums[id].value += value;
 }
 
+struct addition {
+	uint32_t metric, task, resource;
+	uint64_t count, value;
+};
+
+static void add_now(void *arg, const void *data, uint32_t stack)
+{
+	const struct addition *a = data;
+
+	capture_add(arg, a->metric, a->task, stack, a->resource, a->count, a->value);
+}
+
+void capture_add_stack(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
+		       uint64_t time_ns, uint32_t metric, uint32_t resource, uint64_t count, uint64_t value)
+{
+	struct addition a = {.metric = metric, .task = thread->id, .resource = resource, .count = count,
+			     .value = value};
+
+	stacks_resolve(c->stacks, thread->process, stack, capture_time(c, time_ns), add_now, &a, sizeof(a));
+}
+
 void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value)
 {
 	store_add_gauge(c->store, c->slice, metric, resource, value);

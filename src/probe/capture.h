@@ -37,6 +37,9 @@ void capture_done(struct capture *c);
 /* Adds up within the open slice. */
 void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
 		 uint64_t count, uint64_t value);
+/* The same under a captured stack, as soon as that is known: which may be a moment after the slice. */
+void capture_add_stack(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
+		       uint64_t time_ns, uint32_t metric, uint32_t resource, uint64_t count, uint64_t value);
 void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value);
 void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, uint32_t bucket, uint64_t count);
 uint32_t capture_resource(struct capture *c, const char *kind, const char *name);

@@ -127,7 +127,8 @@ static int create_shared(struct host *h)
 	h->config = (struct config){
 		.cpu_count = c->cpu_count, .task_mask = c->task_slot_count - 1, .ring_wakeup_bytes = ring / 2,
 		.filter = h->options.filter, .include_own = h->options.include_own,
-		.exclude_kernel = h->options.exclude_kernel};
+		.exclude_kernel = h->options.exclude_kernel,
+		.has_task_registers = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1};
 	r = h->shared[SHARED_TASKS] = create_array("tasks", sizeof(struct task_slot), c->task_slot_count, &memory,
 						   &h->task_bytes);
 	if (r < 0)
@@ -241,6 +242,10 @@ static int open_object(struct host *h, struct loaded *l)
 		if (map && bpf_map__reuse_fd(map, h->shared[i]) < 0)
 			return fail(-errno, "share the map '%s'", shared_names[i]);
 	}
+	/* Memory of a probe's own that is one piece a CPU. */
+	map = bpf_object__find_map_by_name(l->object, "per_cpu_scratch");
+	if (map && bpf_map__set_max_entries(map, h->capture->cpu_count) < 0)
+		return fail(-errno, "size its memory");
 	map = bpf_object__find_map_by_name(l->object, ".rodata.config");
 	if (map && bpf_map__set_initial_value(map, &h->config, sizeof(h->config)) < 0)
 		return fail(-errno, "set its options");

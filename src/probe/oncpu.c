@@ -111,16 +111,11 @@ static void record(struct capture *c, void *arg, const struct record *r)
 	struct oncpu_state *state = arg;
 	const struct sample_record *sample = (const struct sample_record *)r;
 	struct thread *thread = tasks_thread(c->tasks, r->tid, r->tgid, sample->comm);
-	uint32_t stack;
 
 	if (c->filter && !thread->process->selected)
 		return;
-	stack = stacks_id(c->stacks, thread->process, sample->frames, sample->kernel_depth,
-				   sample->frames + sample->kernel_depth, sample->user_depth,
-				   capture_time(c, r->time_ns));
-
-	capture_add(c, state->probe.first_metric + METRIC_CPU_TIME, thread->id, stack, 0, 1,
-		    NS_PER_S / c->frequency);
+	capture_add_stack(c, thread, &sample->stack, r->time_ns, state->probe.first_metric + METRIC_CPU_TIME, 0, 1,
+			  NS_PER_S / c->frequency);
 }
 
 static void detach(struct capture *c, void *arg)

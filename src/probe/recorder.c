@@ -263,7 +263,7 @@ static int prepare(struct recorder *r)
 		cpus_and(&c->cpus, r->options.cpus);
 	if (cpus_first(&c->cpus) < 0)
 		return failx(-EINVAL, "none of the CPUs asked for is online");
-	if ((error = stacks_new(c->store, &(struct stacks_options){.inlined = r->options.inlined}, &c->stacks)) < 0 ||
+	if ((error = stacks_new(c->store, &(struct stacks_options){.inlined = r->options.inlined, .arg = c}, &c->stacks)) < 0 ||
 	    (error = open_sideband(r)) < 0)
 		return error;
 	return host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,

@@ -51,6 +51,8 @@ struct stacks {
 	uint32_t unnamed;
 	struct question *waiting;
 	uint32_t waiting_count, waiting_capacity;
+	struct stacks_truth truth;
+	void *arg;
 };
 
 static uint32_t symbol_id(struct stacks *st, uint32_t module, const struct symbol *symbol)
@@ -92,6 +94,7 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 	int r;
 
 	st->store = s;
+	st->arg = o->arg;
 	st->modules = images_new();
 	st->frames = intern_new();
 	st->nodes = intern_new();
@@ -338,19 +341,39 @@ static uint32_t push(struct stacks *st, uint32_t parent, uint32_t frame)
 	return id;
 }
 
-uint32_t stacks_id(struct stacks *st, struct process *p, const uint64_t *kernel, size_t kernel_depth,
-		   const uint64_t *user, size_t user_depth, uint64_t now_ns)
+static uint32_t add_user(struct stacks *st, struct process *p, const uint64_t *frames, size_t depth, uint64_t now_ns)
 {
 	uint32_t id = 0;
 
-	if (user_depth)
+	if (depth)
 		stacks_read_mappings(st, p);
 	/* All but the innermost are return addresses: the call is just before them. */
-	for (size_t i = user_depth; i-- > 0;)
-		id = push(st, id, user_frame(st, p, user[i] - (i > 0), now_ns));
-	for (size_t i = kernel_depth; i-- > 0;)
-		id = push(st, id, frame_id(st, st->kernel_module, kernel[i] - (i > 0), p, NULL));
+	for (size_t i = depth; i-- > 0;)
+		id = push(st, id, user_frame(st, p, frames[i] - (i > 0), now_ns));
 	return id;
+}
+
+/* The kernel's frames lie on top of the user's. */
+static uint32_t add_kernel(struct stacks *st, uint32_t id, struct process *p, const uint64_t *frames, size_t depth)
+{
+	for (size_t i = depth; i-- > 0;)
+		id = push(st, id, frame_id(st, st->kernel_module, frames[i] - (i > 0), p, NULL));
+	return id;
+}
+
+void stacks_resolve(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
+		    stacks_done *done, const void *data, size_t data_len)
+{
+	size_t kernel = capture->kernel_depth, user = capture->user_depth;
+	uint32_t id = add_user(st, p, capture->frames + kernel, user, now_ns);
+
+	st->truth.walked += user > 0;
+	done(st->arg, data, add_kernel(st, id, p, capture->frames, kernel));
+}
+
+struct stacks_truth stacks_truth(const struct stacks *st)
+{
+	return st->truth;
 }
 
 uint32_t stacks_unnamed(const struct stacks *st)

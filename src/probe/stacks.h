@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "store_write.h"
+#include "wire.h"
 
 struct stacks;
 struct process;
@@ -14,6 +15,7 @@ struct loop;
 
 struct stacks_options {
 	bool inlined; /* expand inlined functions where there is debug info */
+	void *arg;    /* for stacks_done */
 };
 
 int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **ret_stacks);
@@ -32,8 +34,22 @@ struct stacks_mapping {
 void stacks_map(struct stacks *st, struct process *p, const struct stacks_mapping *m);
 void stacks_read_mappings(struct stacks *st, struct process *p); /* once, from /proc */
 
-/* The stack's id, 0 when it is empty. Both arrays are leaf first; the user frames lie below the kernel's. */
-uint32_t stacks_id(struct stacks *st, struct process *p, const uint64_t *kernel, size_t kernel_depth,
-		   const uint64_t *user, size_t user_depth, uint64_t now_ns);
+/* What is done with a captured stack when it is known. `data` is a copy of what stacks_resolve() was
+ * given; stack is 0 when nothing could be read. */
+typedef void stacks_done(void *arg, const void *data, uint32_t stack);
+
+/* Turns a capture into a stack of the recording: at once where frames were captured, after a while
+ * where it must be unwound first. Either way done() is called exactly once, with the `arg` of stacks_options,
+ * at the latest from stacks_finish(). At most STACKS_DATA_BYTES of data. */
+enum { STACKS_DATA_BYTES = 64 };
+void stacks_resolve(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
+		    stacks_done *done, const void *data, size_t data_len);
+
+/* How the stacks of user code came out, since the start. */
+struct stacks_truth {
+	uint64_t complete, truncated, unreadable; /* of those unwound */
+	uint64_t walked;                          /* by frame pointers in the kernel: nobody knows */
+};
+struct stacks_truth stacks_truth(const struct stacks *st);
 
 uint32_t stacks_unnamed(const struct stacks *st); /* frames still waiting for the symbolizer */

@@ -66,7 +66,7 @@ struct signal_struct {
 };
 
 struct mm_struct {
-	unsigned long arg_start, arg_end;
+	unsigned long start_stack, arg_start, arg_end;
 };
 
 struct cgroup_root {
@@ -79,6 +79,7 @@ struct cgroup {
 
 struct task_struct {
 	unsigned int __state;
+	void *stack;
 	unsigned int flags;
 	int on_cpu;
 	pid_t pid;

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Capturing a thread's stack: the one routine for what runs and for what waits. */
+#pragma once
+#include "probe.bpf.h"
+
+enum { STACK_BYTES = STACK_DEPTH * sizeof(u64), RED_ZONE = 128 };
+
+/* What a record needs of the capture: everything up to the frames in use, or all and the pages. */
+static __always_inline u64 stack_capture_size(const struct stack_capture *s)
+{
+	u32 pages = s->pages, depth = s->kernel_depth + s->user_depth;
+
+	if (pages)
+		return __builtin_offsetof(struct stack_capture, stack) + (pages & 31) * PAGE_BYTES;
+	return __builtin_offsetof(struct stack_capture, frames) + (depth & 255) * sizeof(u64);
+}
+
+static __always_inline void copy_registers(struct user_registers *to, const struct pt_regs *from)
+{
+	to->ip = from->ip;
+	to->sp = from->sp;
+	to->bp = from->bp;
+	to->bx = from->bx;
+	to->r12 = from->r12;
+	to->r13 = from->r13;
+	to->r14 = from->r14;
+	to->r15 = from->r15;
+}
+
+/* Where the copy may end: what user space has learned of this thread, else where the kernel put the
+ * first stack of the process. */
+static __always_inline u64 stack_top(struct task_struct *task, const struct task_slot *slot, u64 sp)
+{
+	u64 top = slot ? slot->stack_top : 0;
+
+	if (top > sp)
+		return top;
+	top = task->mm ? task->mm->start_stack : 0;
+	return top > sp ? top : 0;
+}
+
+/* Whole pages, because lengths that vary do not pass the verifier; an unmapped page ends the copy. */
+static __always_inline void copy_stack(struct stack_capture *s, u64 top)
+{
+	u64 page = (s->registers.sp - RED_ZONE) & ~(u64)(PAGE_BYTES - 1);
+	u32 wanted = STACK_PAGES, i;
+
+	s->stack_start = page;
+	if (top > page && (top - page + PAGE_BYTES - 1) / PAGE_BYTES < STACK_PAGES)
+		wanted = (top - page + PAGE_BYTES - 1) / PAGE_BYTES;
+	for (i = 0; i < STACK_PAGES; i++) {
+		if (i >= wanted || bpf_probe_read_user(s->stack + i * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES)))
+			break;
+	}
+	s->pages = i;
+}
+
+/* The user registers of a thread that is in the kernel now. */
+static __always_inline bool entry_registers(struct task_struct *task, struct user_registers *to)
+{
+	struct pt_regs regs;
+	const void *saved;
+
+	if (config.has_task_registers)
+		saved = (const void *)bpf_task_pt_regs(task);
+	else
+		saved = entry_pt_regs(task);
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), saved))
+		return false;
+	copy_registers(to, &regs);
+	return true;
+}

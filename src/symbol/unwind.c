@@ -211,16 +211,23 @@ static enum step step_by_rule(struct walker *w, const struct unwind_rule *rule)
 	return STEP_DONE;
 }
 
+static bool has_rows(const struct unwind_mapping *m)
+{
+	return m->code == UNWIND_CODE_MODULE && m->table && unwind_table_info(m->table)->rows;
+}
+
 /* Whether a value can be the return address of a call. */
 static bool is_return(const struct walker *w, uint64_t value)
 {
+	return find_mapping(w, value - 1);
+}
+
+/* The same, and into a function that frame information tells of. */
+static bool is_sure_return(const struct walker *w, uint64_t value)
+{
 	const struct unwind_mapping *m = find_mapping(w, value - 1);
 
-	if (!m)
-		return false;
-	if (m->code != UNWIND_CODE_MODULE || !m->table || !unwind_table_info(m->table)->rows)
-		return true;
-	return unwind_table_find(m->table, value - 1 - m->bias);
+	return m && has_rows(m) && unwind_table_find(m->table, value - 1 - m->bias);
 }
 
 static enum step leave(struct walker *w, uint64_t ip, uint64_t sp, uint64_t fp)
@@ -245,26 +252,24 @@ static bool step_without_frame(struct walker *w, uint64_t sp, uint64_t fp)
 		return false;
 	if (first == fp && read_word(w, sp + 8, &second) && is_return(w, second))
 		return leave(w, second, sp + 16, fp), true; /* pushed, but not yet set */
-	if (is_return(w, first))
+	/* One function without a row in a module that has them is assembly, a PLT slot: no frame. Of
+	 * code with frame pointers a return address at sp says little: it may be an old one. */
+	if (has_rows(w->here) && is_sure_return(w, first))
 		return leave(w, first, sp + 8, fp), true;
 	return false;
 }
 
-/* Whether return addresses into generated code lie between the stack pointer and where the frame
- * pointer points: then it belongs to an older frame, and the code in between keeps none. */
+/* Whether the frame pointer was saved again, beside a return address, below where it points: then
+ * it belongs to an older frame, and the functions in between only preserve it. Remains of earlier
+ * calls can look the same, so this is for code that is not known to keep frame pointers. */
 static bool frames_between(struct walker *w, uint64_t sp, uint64_t fp)
 {
-	uint64_t value;
+	uint64_t value, ip;
 
-	for (uint64_t at = sp; at < fp; at += 8) {
-		const struct unwind_mapping *m;
-
-		if (!read_word(w, at, &value))
-			return false;
-		m = find_mapping(w, value - 1);
-		if (m && m->code == UNWIND_CODE_JIT)
+	for (uint64_t at = sp; at + 8 < fp; at += 8)
+		if (read_word(w, at, &value) && value == fp && read_word(w, at + 8, &ip) &&
+		    is_return(w, ip))
 			return true;
-	}
 	return false;
 }
 
@@ -273,7 +278,7 @@ static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
 {
 	const struct unwind_arch *arch = w->in->arch;
 	uint64_t sp = w->regs.value[arch->sp], fp = w->regs.value[arch->fp], ip, next;
-	bool jit = w->here->code == UNWIND_CODE_JIT;
+	bool jit = w->here->code >= UNWIND_CODE_JIT;
 
 	if (!known(&w->regs, arch->fp))
 		return stop(w, otherwise);
@@ -283,16 +288,17 @@ static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
 	 * in code that may use it for anything. */
 	if (!fp && !w->exact && !jit)
 		return STEP_OUTERMOST;
-	if (fp < sp || fp & 7)
+	if (fp & 7 || (fp < sp && stack_of(w->in, fp) == stack_of(w->in, sp)))
 		return stop(w, otherwise);
+	/* A chain that has led here may go on elsewhere: Go's run time changes stacks. */
 	if (!read_word(w, fp, &next) || !read_word(w, fp + 8, &ip))
-		return stack_of(w->in, fp) ? stop_unread(w) : stop(w, otherwise);
+		return w->exact || jit ? stop(w, otherwise) : stop_unread(w);
 	if (!ip && !jit)
 		return STEP_OUTERMOST;
 	if (!is_return(w, ip))
 		return stop(w, otherwise);
-	if (jit && frames_between(w, sp, fp))
-		return stop(w, UNWIND_REASON_NO_FP);
+	if (w->here->code == UNWIND_CODE_JIT && frames_between(w, sp, fp))
+		return stop(w, otherwise);
 	return leave(w, ip, fp + 16, next);
 }
 
@@ -303,6 +309,7 @@ static enum step step(struct walker *w)
 
 	switch (w->here->code) {
 	case UNWIND_CODE_JIT:
+	case UNWIND_CODE_JIT_FP:
 		return step_by_fp(w, UNWIND_REASON_NO_FP);
 	case UNWIND_CODE_MODULE:
 		if (!w->here->table)

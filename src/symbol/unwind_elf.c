@@ -142,6 +142,7 @@ static int section_bytes(const struct elf_file *f, Elf_Scn *scn, const char *nam
 static int find_sections(const struct elf_file *f, struct cfi_section *eh, struct cfi_section *debug)
 {
 	Elf_Scn *scn = NULL;
+	bool go = false;
 	size_t names;
 	int r = 0;
 
@@ -153,11 +154,16 @@ static int find_sections(const struct elf_file *f, struct cfi_section *eh, struc
 
 		if (!gelf_getshdr(scn, &sh) || !(name = elf_strptr(f->elf, names, sh.sh_name)))
 			continue;
+		go |= !strcmp(name, ".gopclntab");
 		if (!strcmp(name, ".eh_frame") && !eh->data)
 			r = section_bytes(f, scn, name, eh);
 		else if (!strcmp(name, ".debug_frame") && !debug->data)
 			r = section_bytes(f, scn, name, debug);
 	}
+	/* Go keeps frame pointers. Its .debug_frame does not say where they are saved, and is wrong in
+	 * the functions that change from a goroutine's stack to the thread's. */
+	if (go)
+		debug->data = NULL;
 	return r;
 }
 

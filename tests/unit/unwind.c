@@ -75,7 +75,8 @@ static pid_t start(const char *variant, const char *mode, const char *depth)
 
 static void finish(pid_t pid)
 {
-	kill(pid, SIGKILL);
+	if (pid > 0)
+		kill(pid, SIGKILL);
 	while (waitpid(-1, NULL, __WALL) > 0) /* its threads, too: each is traced */
 		;
 }
@@ -120,8 +121,11 @@ static void test_shape(const struct shape *s)
 	int failed = check_failed;
 
 	CHECK(pid > 0 && capture_new(pid, &c) == 0 && capture_take(c, pid, s->copy) == 0);
-	if (check_failed != failed)
+	if (check_failed != failed) {
+		fprintf(stderr, "  %s %s %s: %s\n", s->variant, s->mode, s->depth, fail_message());
+		finish(pid);
 		return;
+	}
 	unwind_stack(&c->input, &out);
 	if (out.reason == UNWIND_REASON_OTHER_STACK && capture_more(c, out.missing, s->copy) == 0)
 		unwind_stack(&c->input, &out);
@@ -286,14 +290,14 @@ static void test_generated(void)
 	unwind_stack(&in, &out);
 	CHECK(out.status == UNWIND_COMPLETE && out.count == 3 && out.by_fp == 2);
 	CHECK(out.ip[1] == 0x400200 && out.ip[2] == 0x500300);
-	word[2] = 0x400300; /* a return address that the chain would skip */
+	word[1] = 0x10020, word[2] = 0x400300; /* a frame that the chain would skip */
 	unwind_stack(&in, &out);
 	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_FP && out.count == 1);
+	word[0] = 0x10020, word[1] = 0x400300; /* behind the function's push: the caller is not lost */
 	word[2] = 0;
-	word[0] = 0x400300; /* before the function's push: the caller is not lost */
 	unwind_stack(&in, &out);
-	CHECK(out.ip[1] == 0x400300);
-	word[0] = 0;
+	CHECK(out.status == UNWIND_COMPLETE && out.ip[1] == 0x400300);
+	word[0] = word[1] = 0;
 	unwind_regs_set(&in.regs, UNWIND_RBP, 0); /* any value, in code without frame pointers */
 	unwind_stack(&in, &out);
 	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_FP);

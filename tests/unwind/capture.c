@@ -10,6 +10,7 @@
 #include <sys/user.h>
 
 #include "fail.h"
+#include "io.h"
 #include "mem.h"
 
 static ssize_t read_memory(pid_t pid, uint64_t address, void *to, size_t len)
@@ -73,6 +74,21 @@ static const struct capture_module *module(struct capture *c, const struct map_l
 	return &c->modules[c->module_count++];
 }
 
+/* A JVM keeps frame pointers in compiled code when it is told to; other compilers always do. */
+static enum unwind_code generated_code(struct capture *c)
+{
+	_cleanup_(buf_done) struct buf line = BUF_INIT;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", c->pid);
+	for (size_t i = 0; i < c->module_count; i++)
+		if (strstr(c->modules[i].path, "libjvm.so") &&
+		    (read_file(path, 65536, &line) < 0 ||
+		     !memmem(line.data, line.len, "+PreserveFramePointer", 21)))
+			return UNWIND_CODE_JIT;
+	return UNWIND_CODE_JIT_FP;
+}
+
 static void add_mapping(struct capture *c, const struct map_line *m)
 {
 	struct unwind_mapping u = {.start = m->start, .end = m->end, .code = UNWIND_CODE_JIT};
@@ -107,6 +123,9 @@ int capture_new(pid_t pid, struct capture **ret_capture)
 	c->pid = pid;
 	while (next_map(maps, &m))
 		add_mapping(c, &m);
+	for (size_t i = 0; i < c->mapping_count; i++)
+		if (c->mappings[i].code == UNWIND_CODE_JIT)
+			c->mappings[i].code = generated_code(c);
 	c->input.arch = &unwind_arch_x86_64;
 	c->input.mappings = c->mappings;
 	c->input.mapping_count = c->mapping_count;
@@ -182,5 +201,7 @@ int capture_take(struct capture *c, pid_t tid, size_t max)
 	for (unsigned i = 0; i < UNWIND_X86_64_REGS; i++)
 		unwind_regs_set(&c->input.regs, i, *from[i]);
 	drop_stacks(c);
-	return capture_more(c, u.rsp - c->input.arch->red_zone, max);
+	if (capture_more(c, u.rsp - c->input.arch->red_zone, max) == 0)
+		return 0;
+	return capture_more(c, u.rsp, max); /* the red zone has no page yet: nothing is in it */
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The child's side of an answer: symbols are added one by one, innermost first, and encoded at once. */
+/* The child's side of an answer: symbols are added one by one, innermost first, and encoded at
+ * once. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
 #include "protocol.h"
 #include "resolver.h"
 
-/* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal ends
- * the child; the parent then knows which module it was. */
+/* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal
+ * ends the child; the parent then knows which module it was. */
 #define SECONDS_A_RECORD 10
 
 struct file_service {
@@ -39,8 +39,8 @@ static const struct resolver *const resolvers[MODULE_KINDS] = {
 	[MODULE_PERF_MAP] = &resolver_perf_map,
 };
 
-int file_service_want(struct file_service *files, uint32_t module, enum wanted_kind kind, const void *name,
-		      size_t len)
+int file_service_want(struct file_service *files, uint32_t module, enum wanted_kind kind,
+		      const void *name, size_t len)
 {
 	struct packet p = {.data = BUF_INIT};
 	struct file_wanted wanted = {.module = module, .kind = kind, .len = (uint32_t)len};
@@ -75,7 +75,8 @@ static struct module *module_slot(struct child *c, uint32_t id)
 static void on_module(struct child *c, const struct record *record)
 {
 	const struct record_module *r = (const void *)record;
-	struct module_request request = {.record = r, .fd = packet_take_fd(&c->in), .files = &c->files};
+	struct module_request request = {
+		.record = r, .fd = packet_take_fd(&c->in), .files = &c->files};
 	struct module *m = module_slot(c, r->module);
 
 	if (m->state)
@@ -136,7 +137,8 @@ void child_run(int socket, int files, struct child_progress *progress)
 			  .in.data = BUF_INIT, .out.data = BUF_INIT};
 	struct record_hello hello = {.head = {RECORD_HELLO, sizeof(hello)}, .pid = getpid()};
 
-	mallopt(M_MMAP_THRESHOLD, MALLOC_MAPS); /* fixed, so that what is freed goes back to the system */
+	/* Fixed, so that what is freed goes back to the system. */
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MAPS);
 	buf_add(&c.out.data, &hello, sizeof(hello));
 	flush(&c);
 	while (packet_receive(socket, &c.in, true) == 0) {

@@ -109,7 +109,8 @@ static const char *function_name(Dwarf_Die *die)
 	Dwarf_Attribute attribute;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attribute));
+		const char *name = dwarf_formstring(
+			dwarf_attr_integrate(die, names[i], &attribute));
 
 		if (name)
 			return name;
@@ -146,7 +147,8 @@ static void frames_around(Dwarf_Die *unit, uint64_t address, struct debug_frame 
 	_cleanup_free_ Dwarf_Die *innermost = NULL, *scopes = NULL;
 	int count = dwarf_getscopes(unit, address, &innermost);
 
-	if (count > 0) /* dwarf_getscopes() goes on in the definition of an inlined function, not around it */
+	/* That goes on in the definition of an inlined function, this goes on around it. */
+	if (count > 0)
 		count = dwarf_getscopes_die(&innermost[0], &scopes);
 	for (int i = 0; i < count && i < 1024; i++) {
 		int tag = dwarf_tag(&scopes[i]);

@@ -17,8 +17,8 @@ struct debug_frame {
 
 typedef void debug_frame_handler(void *arg, const struct debug_frame *frame, bool inlined);
 
-/* Of an image with debug info; both stay the caller's and must live longer. `alt` (for files that dwz made
- * smaller) may be NULL. NULL: no usable debug info. */
+/* Of an image with debug info; both stay the caller's and must live longer. `alt` (for files that
+ * dwz made smaller) may be NULL. NULL: no usable debug info. */
 struct debug_lines *debug_lines_new(Elf *elf, Dwarf *alt);
 void debug_lines_free(struct debug_lines *d);
 /* Frames innermost first; without `inlined` only one. None if the address is in no unit. */

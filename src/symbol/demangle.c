@@ -16,8 +16,8 @@ struct output {
 	jmp_buf full;
 };
 
-/* A short mangled name can stand for gigabytes of text; leaving at once is what bounds the time. The
- * demanglers keep nothing on the heap while they call back. */
+/* A short mangled name can stand for gigabytes of text; leaving at once is what bounds the time.
+ * The demanglers keep nothing on the heap while they call back. */
 static void collect(const char *text, size_t len, void *arg)
 {
 	struct output *o = arg;

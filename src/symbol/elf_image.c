@@ -32,7 +32,8 @@ static int inspect(struct elf_image *image, struct elf_image **ret)
 		image->build_id_len = len < 20 ? (uint32_t)len : 20;
 		memcpy(image->build_id, id, image->build_id_len);
 	}
-	image->has_symtab = elf_image_section(image, ".symtab", &section) && section.sh_type == SHT_SYMTAB;
+	image->has_symtab = elf_image_section(image, ".symtab", &section) &&
+			    section.sh_type == SHT_SYMTAB;
 	image->has_debug_info = (elf_image_section(image, ".debug_info", &section) ||
 				 elf_image_section(image, ".zdebug_info", &section)) &&
 				section.sh_type != SHT_NOBITS;
@@ -105,8 +106,9 @@ void elf_image_release_pages(const struct elf_image *image)
 	size_t size = 0;
 	char *bytes = image && !image->memory ? elf_rawfile(image->elf, &size) : NULL;
 
-	/* A mapping begins on a page. Where mapping fails libelf reads into the heap instead, and so large a
-	 * piece of the heap (see child.c) never does. */
-	if (bytes && size >= MALLOC_MAPS && (uintptr_t)bytes % (uintptr_t)sysconf(_SC_PAGESIZE) == 0)
+	/* A mapping begins on a page. Where mapping fails libelf reads into the heap instead, and
+	 * so large a piece of the heap (see child.c) never does. */
+	if (bytes && size >= MALLOC_MAPS &&
+	    (uintptr_t)bytes % (uintptr_t)sysconf(_SC_PAGESIZE) == 0)
 		madvise(bytes, size, MADV_DONTNEED);
 }

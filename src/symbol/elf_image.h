@@ -36,7 +36,8 @@ void elf_image_release_pages(const struct elf_image *image);
 
 /* The table reads names from the image afterwards: the image must live as long. */
 void elf_symbols_add(const struct elf_image *image, struct table *table);
-void elf_plt_add(const struct elf_image *image, struct table *table); /* name@plt for linkage stubs */
+/* The same for the stubs of linkage, as name@plt. */
+void elf_plt_add(const struct elf_image *image, struct table *table);
 /* .gnu_debugdata: the symbol table that distributions pack into stripped files. */
 int elf_debugdata_open(const struct elf_image *image, struct elf_image **ret);
 

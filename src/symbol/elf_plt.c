@@ -38,16 +38,17 @@ static bool symbol_name(const struct names *n, size_t index, struct slot *slot)
 {
 	GElf_Sym sym;
 
-	if (!n->symbols || !n->strings || index > INT32_MAX || !gelf_getsym(n->symbols, (int)index, &sym) ||
-	    sym.st_name >= n->size)
+	if (!n->symbols || !n->strings || index > INT32_MAX ||
+	    !gelf_getsym(n->symbols, (int)index, &sym) || sym.st_name >= n->size)
 		return false;
 	slot->name = n->strings + sym.st_name;
-	slot->len = strnlen(slot->name, n->size - sym.st_name < 4096 ? n->size - sym.st_name : 4096);
+	slot->len = strnlen(slot->name,
+			    n->size - sym.st_name < 4096 ? n->size - sym.st_name : 4096);
 	return slot->len > 0;
 }
 
-static void add_relocations(const struct elf_image *image, Elf_Scn *section, const GElf_Shdr *header,
-			    struct slots *slots)
+static void add_relocations(const struct elf_image *image, Elf_Scn *section,
+			    const GElf_Shdr *header, struct slots *slots)
 {
 	Elf_Scn *symbols = elf_getscn(image->elf, header->sh_link), *strings = NULL;
 	Elf_Data *data = elf_getdata(section, NULL);
@@ -88,7 +89,8 @@ static struct slots all_slots(const struct elf_image *image)
 	for (Elf_Scn *s = elf_nextscn(image->elf, NULL); s; s = elf_nextscn(image->elf, s)) {
 		GElf_Shdr header;
 
-		if (gelf_getshdr(s, &header) && header.sh_type == SHT_RELA && header.sh_flags & SHF_ALLOC)
+		if (gelf_getshdr(s, &header) && header.sh_type == SHT_RELA &&
+		    header.sh_flags & SHF_ALLOC)
 			add_relocations(image, s, &header, &slots);
 	}
 	if (slots.count)

@@ -42,7 +42,8 @@ static struct extents executable_sections(const struct elf_image *image)
 static bool is_label(const char *name, size_t len)
 {
 	return !len || (len > 1 && name[0] == '.' && name[1] == 'L') ||
-	       (name[0] == '$' && len > 1 && strchr("adtx", name[1]) && (len == 2 || name[2] == '.'));
+	       (name[0] == '$' && len > 1 && strchr("adtx", name[1]) &&
+		(len == 2 || name[2] == '.'));
 }
 
 static void add_symbol(struct table *table, const struct extents *sections, const GElf_Sym *sym,
@@ -51,7 +52,8 @@ static void add_symbol(struct table *table, const struct extents *sections, cons
 	unsigned type = GELF_ST_TYPE(sym->st_info), bind = GELF_ST_BIND(sym->st_info);
 	bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
 
-	if ((!function && type != STT_NOTYPE) || sym->st_shndx >= sections->count || sym->st_name >= size)
+	if ((!function && type != STT_NOTYPE) || sym->st_shndx >= sections->count ||
+	    sym->st_name >= size)
 		return;
 	struct extent e = sections->items[sym->st_shndx];
 	if (sym->st_value < e.start || sym->st_value >= e.end)
@@ -63,7 +65,8 @@ static void add_symbol(struct table *table, const struct extents *sections, cons
 	struct table_symbol s = {
 		.start = sym->st_value, .size = sym->st_size, .limit = e.end, .source = source,
 		.name = sym->st_name,
-		.rank = table_rank(name, len, sym->st_size, function, bind != STB_LOCAL, bind == STB_WEAK)};
+		.rank = table_rank(name, len, sym->st_size, function, bind != STB_LOCAL,
+				   bind == STB_WEAK)};
 	table_add(table, &s);
 }
 

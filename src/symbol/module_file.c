@@ -37,8 +37,8 @@ static int open_root(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opening a device or a pipe has effects of its own: only what is known to be a regular file is opened. Takes
- * `found`, which was opened as a mere path. */
+/* Opening a device or a pipe has effects of its own: only what is known to be a regular file is
+ * opened. Takes `found`, which was opened as a mere path. */
 static int open_regular(int found)
 {
 	_cleanup_close_ int path = found;
@@ -63,9 +63,9 @@ static int open_path(pid_t pid, const char *path, uint64_t flags)
 	return root < 0 ? root : open_regular(find_beneath(root, path, flags));
 }
 
-/* What the kernel says about the mapped file, against the file that was found. Some file systems report
- * one device for the mapping and another one for the file; then only a build id can tell, and
- * the child compares that in any case. */
+/* What the kernel says about the mapped file, against the file that was found. Some file systems
+ * report one device for the mapping and another one for the file; then only a build id can tell,
+ * and the child compares that in any case. */
 static bool is_mapped_file(const struct symbol_mapping *m, int fd, bool same_place)
 {
 	struct stat st;
@@ -101,7 +101,8 @@ int module_file_elf(const struct symbol_mapping *m)
 	int fd = -ENOENT;
 
 	if (m->pid) {
-		/* The mapping itself, also of a file that is deleted or replaced; needs more rights than the rest. */
+		/* The mapping itself, also of a file that is deleted or replaced; needs more rights
+		 * than the rest. */
 		snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)m->pid,
 			 (unsigned long long)m->start, (unsigned long long)m->end);
 		fd = accept_mapped(m, open_magic(path), true);
@@ -153,7 +154,7 @@ int module_file_kallsyms(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The process's number in its innermost PID namespace, by which it names its own files, and its user. */
+/* The process's user, and the number that it has for itself: in its innermost PID namespace. */
 static int identity(pid_t pid, long *ret_inner_pid, uid_t *ret_uid)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
@@ -236,12 +237,14 @@ int module_file_by_build_id(pid_t pid, const uint8_t *id, size_t len)
 
 static bool is_plain_name(const char *name, size_t len)
 {
-	return len && len <= NAME_MAX && !memchr(name, '/', len) && !memchr(name, 0, len) && name[0] != '.';
+	return len && len <= NAME_MAX && !memchr(name, '/', len) && !memchr(name, 0, len) &&
+	       name[0] != '.';
 }
 
 int module_file_by_debuglink(pid_t pid, const char *module_path, const char *name, size_t len)
 {
-	static const char *const places[][2] = {{"", "/"}, {"", "/.debug/"}, {"/usr/lib/debug", "/"}};
+	static const char *const places[][2] = {
+		{"", "/"}, {"", "/.debug/"}, {"/usr/lib/debug", "/"}};
 	const char *slash = module_path ? strrchr(module_path, '/') : NULL;
 	int fd = -ENOENT;
 

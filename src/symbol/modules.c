@@ -15,7 +15,7 @@
 #define RETRY_NS NS_PER_S
 #define OPEN_MAX_FDS 128 /* opened ahead of their turn, so that processes may exit meanwhile */
 
-/* Together with the path: what tells one module from another. No padding, unused fields are zero. */
+/* Together with the path: what tells one module from another. No padding. */
 struct key {
 	uint32_t kind, pid;
 	uint32_t dev_major, dev_minor;
@@ -71,7 +71,8 @@ static int open_file(const struct module *module)
 	case MODULE_PERF_MAP:
 		return module_file_perf_map(module->mapping.pid);
 	default:
-		return *module->mapping.path ? module_file_elf(&module->mapping) : module_file_vdso();
+		return *module->mapping.path ? module_file_elf(&module->mapping)
+					     : module_file_vdso();
 	}
 }
 
@@ -108,7 +109,8 @@ static void open_module(struct modules *m, struct module *module)
 	m->stats->open_failed++;
 }
 
-static uint32_t add_module(struct modules *m, enum module_kind kind, const struct symbol_mapping *mapping)
+static uint32_t add_module(struct modules *m, enum module_kind kind,
+			   const struct symbol_mapping *mapping)
 {
 	GROW(m->items, m->count, m->capacity);
 	struct module *module = &m->items[m->count];
@@ -118,14 +120,14 @@ static uint32_t add_module(struct modules *m, enum module_kind kind, const struc
 	return (uint32_t)m->count++;
 }
 
-/* File systems give the inode number of a deleted file to the next one: a program that is built and run
- * again and again. Without a generation or a build id only another look at the file can tell. */
+/* File systems give the inode number of a deleted file to the next one: a program that is built and
+ * run again and again. Without a generation or a build id only another look can tell. */
 static bool was_replaced(const struct module *module, const struct symbol_mapping *mapping)
 {
 	struct stat st;
 
-	if (!mapping->inode || mapping->inode_generation || mapping->build_id_len || module->size < 0 ||
-	    mapping->pid == module->mapping.pid)
+	if (!mapping->inode || mapping->inode_generation || mapping->build_id_len ||
+	    module->size < 0 || mapping->pid == module->mapping.pid)
 		return false;
 	_cleanup_close_ int fd = module_file_elf(mapping);
 	return fd >= 0 && fstat(fd, &st) == 0 &&
@@ -159,7 +161,7 @@ static uint32_t find_or_add(struct modules *m, enum module_kind kind, const stru
 		m->ids[index] = add_module(m, kind, mapping);
 	}
 	struct module *module = &m->items[m->ids[index]];
-	/* It could not be opened through one process, or that one is gone: perhaps through this one. */
+	/* It could not be opened through another process, or that one is gone. */
 	if (module->fd < 0 && !module->with_child && mapping->pid != module->mapping.pid)
 		move_to(module, mapping);
 	if (!module->with_child && module_usable(module) && m->open_fds < OPEN_MAX_FDS)
@@ -175,12 +177,14 @@ uint32_t modules_kernel(struct modules *m)
 
 uint32_t modules_vdso(struct modules *m)
 {
-	return find_or_add(m, MODULE_ELF, &(struct key){.kind = MODULE_ELF}, &(struct symbol_mapping){.path = ""});
+	return find_or_add(m, MODULE_ELF, &(struct key){.kind = MODULE_ELF},
+			   &(struct symbol_mapping){.path = ""});
 }
 
 uint32_t modules_perf_map(struct modules *m, pid_t pid)
 {
-	return find_or_add(m, MODULE_PERF_MAP, &(struct key){.kind = MODULE_PERF_MAP, .pid = (uint32_t)pid},
+	return find_or_add(m, MODULE_PERF_MAP,
+			   &(struct key){.kind = MODULE_PERF_MAP, .pid = (uint32_t)pid},
 			   &(struct symbol_mapping){.pid = pid, .path = ""});
 }
 
@@ -188,7 +192,8 @@ uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping)
 {
 	struct symbol_mapping copy = *mapping;
 	struct key key = {
-		.kind = MODULE_ELF, .dev_major = mapping->dev_major, .dev_minor = mapping->dev_minor,
+		.kind = MODULE_ELF,
+		.dev_major = mapping->dev_major, .dev_minor = mapping->dev_minor,
 		.inode = mapping->inode, .generation = mapping->inode_generation};
 
 	if (copy.build_id_len > BUILD_ID_MAX)
@@ -208,7 +213,8 @@ void modules_forget_process(struct modules *m, pid_t pid)
 
 	/* Questions about the old module may still be due: it stays, and the key gets a new one. */
 	if (intern_find(m->keys, &key, sizeof(key), &index))
-		m->ids[index] = add_module(m, MODULE_PERF_MAP, &(struct symbol_mapping){.pid = pid, .path = ""});
+		m->ids[index] = add_module(m, MODULE_PERF_MAP,
+					   &(struct symbol_mapping){.pid = pid, .path = ""});
 }
 
 void modules_lost(struct modules *m)
@@ -258,5 +264,6 @@ int module_open_wanted(const struct module *module, uint32_t kind, const char *n
 		[WANTED_ALTLINK] = wanted_altlink,
 	};
 
-	return kind < WANTED_KINDS && module->kind == MODULE_ELF ? openers[kind](module, name, len) : -EINVAL;
+	return kind < WANTED_KINDS && module->kind == MODULE_ELF ? openers[kind](module, name, len)
+								 : -EINVAL;
 }

@@ -12,7 +12,7 @@ enum { STRIKES_MAX = 2 };
 
 struct module {
 	enum module_kind kind;
-	struct symbol_mapping mapping; /* with its own copy of the path; an empty path is the vDSO */
+	struct symbol_mapping mapping; /* with its own copy of the path; empty is the vDSO */
 	int fd;                /* opened, and not yet with a child; -1 */
 	int64_t size, mtime_ns; /* of the file when it was opened; size -1: never opened */
 	bool with_child;       /* the child that runs has it */

@@ -117,6 +117,6 @@ int packet_send(int socket, const struct packet *p);
 /* Replaces the packet; `wait` false: -EAGAIN if there is none. -EPIPE at the end of the stream. */
 int packet_receive(int socket, struct packet *p, bool wait);
 int packet_take_fd(struct packet *p); /* the next descriptor, now the caller's, or -1 */
-/* Walk: *position starts at 0. NULL at the end, or when the rest is malformed (then *position is not
- * the packet's length). The record has at least the size that its type needs. */
+/* Walk: *position starts at 0. NULL at the end, or when the rest is malformed (then *position is
+ * not the packet's length). The record has at least the size that its type needs. */
 const struct record *packet_next(const struct packet *p, size_t *position);

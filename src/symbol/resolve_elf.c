@@ -51,9 +51,11 @@ static void read_segments(struct elf_module *m)
 	for (size_t i = 0; i < count && i < UINT16_MAX && m->segment_count < SEGMENTS_MAX; i++) {
 		GElf_Phdr p;
 
-		if (!gelf_getphdr(m->main->elf, (int)i, &p) || p.p_type != PT_LOAD || !(p.p_flags & PF_X))
+		if (!gelf_getphdr(m->main->elf, (int)i, &p) || p.p_type != PT_LOAD ||
+		    !(p.p_flags & PF_X))
 			continue;
-		m->segments[m->segment_count++] = (struct segment){p.p_offset, p.p_filesz, p.p_vaddr};
+		m->segments[m->segment_count++] =
+			(struct segment){p.p_offset, p.p_filesz, p.p_vaddr};
 	}
 }
 
@@ -77,8 +79,8 @@ static struct elf_image *debug_by_build_id(struct elf_module *m, struct module_r
 
 	if (!m->main->build_id_len)
 		return NULL;
-	fd = file_service_want(request->files, request->record->module, WANTED_BUILD_ID, m->main->build_id,
-			       m->main->build_id_len);
+	fd = file_service_want(request->files, request->record->module, WANTED_BUILD_ID,
+			       m->main->build_id, m->main->build_id_len);
 	if (fd < 0 || elf_image_open(fd, &debug) < 0)
 		return NULL;
 	if (same_id(debug->build_id, debug->build_id_len, m->main->build_id, m->main->build_id_len))
@@ -96,7 +98,8 @@ static struct elf_image *debug_by_link(struct elf_module *m, struct module_reque
 
 	if (!name)
 		return NULL;
-	int fd = file_service_want(request->files, request->record->module, WANTED_DEBUGLINK, name, strlen(name));
+	int fd = file_service_want(request->files, request->record->module, WANTED_DEBUGLINK, name,
+				   strlen(name));
 	if (fd < 0 || elf_image_open(fd, &debug) < 0)
 		return NULL;
 	const char *bytes = elf_rawfile(debug->elf, &size);
@@ -115,7 +118,8 @@ static void open_alt(struct elf_module *m, struct module_request *request, Elf *
 
 	if (id_len <= 0)
 		return;
-	int fd = file_service_want(request->files, request->record->module, WANTED_ALTLINK, name, strlen(name));
+	int fd = file_service_want(request->files, request->record->module, WANTED_ALTLINK, name,
+				   strlen(name));
 	if (fd < 0 || elf_image_open(fd, &m->alt) < 0)
 		return;
 	if (same_id(m->alt->build_id, m->alt->build_id_len, id, (size_t)id_len))
@@ -153,8 +157,8 @@ static void *elf_load(struct module_request *request)
 	if (request->fd < 0 || elf_image_open(request->fd, &image) < 0)
 		return NULL;
 	/* Another file now stands under the name: no name at all is better than a wrong one. */
-	if (record->build_id_len && !same_id(record->build_id, record->build_id_len, image->build_id,
-					     image->build_id_len)) {
+	if (record->build_id_len && !same_id(record->build_id, record->build_id_len,
+					     image->build_id, image->build_id_len)) {
 		elf_image_free(image);
 		return NULL;
 	}

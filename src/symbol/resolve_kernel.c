@@ -37,9 +37,11 @@ static void add_line(struct kernel *k, struct table *table, char *line)
 	if (!strchr("tTwW", type) || !len || !strcmp(name, "_etext"))
 		return;
 	struct table_symbol s = {
-		.start = address, .limit = address < UINT64_MAX - FUNCTION_MAX ? address + FUNCTION_MAX : UINT64_MAX,
+		.start = address,
+		.limit = address < UINT64_MAX - FUNCTION_MAX ? address + FUNCTION_MAX : UINT64_MAX,
 		.source = TABLE_OWN_NAMES,
-		.rank = table_rank(name, len, false, true, type == 'T' || type == 'W', type == 'w' || type == 'W')};
+		.rank = table_rank(name, len, false, true, type == 'T' || type == 'W',
+				   type == 'w' || type == 'W')};
 	s.name = table_add_name(table, name, len);
 	table_add(table, &s);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* /tmp/perf-PID.map: what a JIT compiler says it has put where, a line each: START SIZE NAME with both
- * numbers hexadecimal. The file grows while the process runs; a later line overrides earlier ones. */
+/* /tmp/perf-PID.map: what a JIT compiler says it has put where, a line each: START SIZE NAME with
+ * both numbers hexadecimal. The file grows while the process runs; a later line overrides earlier
+ * ones. */
 #include "resolver.h"
 
 #include <stdlib.h>
@@ -45,8 +46,8 @@ static void add_line(struct perf_map *m, const char *line, const char *end)
 	if (start > UINT64_MAX - size)
 		return;
 	GROW(m->functions, m->count, m->capacity);
-	m->functions[m->count++] =
-		(struct function){.start = start, .size = (uint32_t)size, .name = (uint32_t)m->names.len};
+	m->functions[m->count++] = (struct function){
+		.start = start, .size = (uint32_t)size, .name = (uint32_t)m->names.len};
 	size_t len = (size_t)(end - rest - 1);
 	buf_add(&m->names, rest + 1, len < NAME_MAX_BYTES ? len : NAME_MAX_BYTES);
 	buf_addch(&m->names, 0);
@@ -120,7 +121,8 @@ static void refresh(struct perf_map *m)
 		qsort(m->functions, m->count, sizeof(*m->functions), by_start);
 		drop_overwritten(m);
 	}
-	uint64_t now = clock_mono_ns(); /* a large map is read again less often: a twentieth of the time */
+	/* A large map is read again less often: at most a twentieth of the time. */
+	uint64_t now = clock_mono_ns();
 	m->next_check_ns = now + CHECK_NS + (now - begin) * 20;
 }
 
@@ -166,8 +168,8 @@ static void perf_map_resolve(void *state, uint64_t offset, struct answer *answer
 		return;
 	const struct function *f = &m->functions[low - 1];
 	const char *name = m->names.data + f->name;
-	answer_add(answer, &(struct found){.name = name, .name_len = strlen(name), .start = f->start,
-					   .size = f->size});
+	answer_add(answer, &(struct found){.name = name, .name_len = strlen(name),
+					   .start = f->start, .size = f->size});
 }
 
 const struct resolver resolver_perf_map = {perf_map_load, perf_map_resolve, perf_map_free};

@@ -106,31 +106,31 @@ int sandbox_limit(void)
 #endif
 
 static const int allowed[] = {
-	SYS_recvmsg, SYS_sendmsg, SYS_read, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat, SYS_newfstatat,
-	SYS_fcntl, SYS_write, SYS_writev,
+	SYS_recvmsg, SYS_sendmsg, SYS_read, SYS_pread64, SYS_write, SYS_writev, SYS_lseek,
+	SYS_close, SYS_fstat, SYS_newfstatat, SYS_fcntl,
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk,
-	SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_sigaltstack,
-	SYS_setitimer, SYS_clock_gettime, SYS_getrusage, SYS_getpid, SYS_gettid, SYS_futex, SYS_sched_yield,
-	SYS_getrandom,
+	SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction,
+	SYS_sigaltstack, SYS_setitimer, SYS_clock_gettime, SYS_getrusage, SYS_getpid, SYS_gettid,
+	SYS_futex, SYS_sched_yield, SYS_getrandom,
 };
 
-#define WORDS(name) offsetof(struct seccomp_data, name)
+#define FIELD(name) offsetof(struct seccomp_data, name)
 
 int sandbox_filter_calls(void)
 {
 	enum { HEAD = 10, COUNT = HEAD + 2 * ARRAY_SIZE(allowed) + 1 };
 	const struct sock_filter head[HEAD] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WORDS(arch)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 		/* Nothing becomes executable. */
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WORDS(nr)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 1, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WORDS(args[2])),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(args[2])),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WORDS(nr)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
 	};
 	struct sock_filter filter[COUNT];
 	struct sock_fprog program = {.len = COUNT, .filter = filter};
@@ -139,7 +139,8 @@ int sandbox_filter_calls(void)
 	for (; n < HEAD; n++)
 		filter[n] = head[n];
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
-		filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i], 0, 1);
+		filter[n++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i], 0, 1);
 		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	}
 	filter[n] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);

@@ -21,7 +21,7 @@
 #define HANG_NS (60 * NS_PER_S)       /* no sign of life for so long, although something is due */
 #define RESTART_BURST 8               /* children started in a row; then one a RESTART_NS */
 #define RESTART_NS (5 * NS_PER_S)
-#define CHILD_MEMORY (64ull << 20)    /* more than that, and the next idle moment brings a fresh child */
+#define CHILD_MEMORY (64ull << 20)    /* beyond it the next idle moment brings a fresh child */
 #define CHILD_MEMORY_LINES (256ull << 20) /* the same when it reads debug info, too */
 #define PACKETS_A_TURN 64             /* the capture has other things to do, too */
 #define CHILD_MODULES 4096            /* each holds a descriptor or a mapping */
@@ -38,7 +38,8 @@ struct symbolizer {
 	struct symbolizer_stats stats;
 	struct zygote zygote;
 	struct modules *modules;
-	/* The queue counts up for ever: answered < sent <= asked; an element is at its number modulo size. */
+	/* These count up for ever: answered <= sent <= asked; a question is at its number modulo
+	 * queue_size. */
 	struct question *queue;
 	size_t queue_size; /* a power of two */
 	uint64_t answered, sent, asked;
@@ -120,8 +121,9 @@ static struct question *question_at(struct symbolizer *s, uint64_t number)
 static bool provide_module(struct symbolizer *s, uint32_t id, struct module *module)
 {
 	struct record_module record = {
-		.head = {RECORD_MODULE, sizeof(record)}, .module = id, .kind = (uint8_t)module->kind,
-		.source_lines = s->options.source_lines, .inlined = s->options.inlined,
+		.head = {RECORD_MODULE, sizeof(record)}, .module = id,
+		.kind = (uint8_t)module->kind, .source_lines = s->options.source_lines,
+		.inlined = s->options.inlined,
 		.build_id_len = (uint8_t)module->mapping.build_id_len};
 
 	if (module->with_child)
@@ -198,7 +200,7 @@ static void answer_hopeless(struct symbolizer *s)
 		answer(s, NULL, 0);
 }
 
-/* Text of the answer goes into s->text, which moves while it grows: offsets first, pointers later. */
+/* The text goes into s->text, which moves while it grows: offsets first, pointers later. */
 static size_t keep_text(struct symbolizer *s, const char *text, size_t len)
 {
 	size_t at = s->text.len;
@@ -209,7 +211,8 @@ static size_t keep_text(struct symbolizer *s, const char *text, size_t len)
 	return at;
 }
 
-static bool decode_symbols(struct symbolizer *s, const struct record_answer *r, struct symbol *symbols)
+static bool decode_symbols(struct symbolizer *s, const struct record_answer *r,
+			   struct symbol *symbols)
 {
 	const char *p = (const char *)(r + 1), *end = (const char *)r + r->head.size;
 	size_t names[ANSWER_SYMBOLS], files[ANSWER_SYMBOLS];
@@ -238,7 +241,8 @@ static bool decode_symbols(struct symbolizer *s, const struct record_answer *r, 
 	return true;
 }
 
-typedef bool record_handler(struct symbolizer *s, const struct record *record); /* false: malformed */
+/* False: the record is malformed. */
+typedef bool record_handler(struct symbolizer *s, const struct record *record);
 
 static bool on_hello(struct symbolizer *s, const struct record *record)
 {
@@ -264,8 +268,8 @@ static bool on_answer(struct symbolizer *s, const struct record *record)
 	struct symbol symbols[ANSWER_SYMBOLS];
 
 	answer_hopeless(s);
-	if (s->answered == s->sent || r->sequence != (uint32_t)s->answered || r->count > ANSWER_SYMBOLS ||
-	    !decode_symbols(s, r, symbols))
+	if (s->answered == s->sent || r->sequence != (uint32_t)s->answered ||
+	    r->count > ANSWER_SYMBOLS || !decode_symbols(s, r, symbols))
 		return false;
 	answer(s, symbols, r->count);
 	return true;
@@ -318,7 +322,8 @@ static void serve_file(struct symbolizer *s)
 		memcpy(&wanted, s->in.data.data, sizeof(wanted));
 	struct module *module = modules_get(s->modules, wanted.module);
 	if (module && wanted.len == len - sizeof(wanted))
-		fd = module_open_wanted(module, wanted.kind, s->in.data.data + sizeof(wanted), wanted.len);
+		fd = module_open_wanted(module, wanted.kind, s->in.data.data + sizeof(wanted),
+					wanted.len);
 	buf_addch(&reply.data, fd >= 0);
 	if (fd >= 0)
 		reply.fds[reply.fd_count++] = fd;
@@ -341,14 +346,15 @@ static void serve_files(struct symbolizer *s)
 	}
 }
 
-/* A child that has grown too large is replaced while nothing is due; modules go to the new one as they
- * are asked for. */
+/* A child that has grown too large is replaced while nothing is due; modules go to the new one as
+ * they are asked for. */
 static void keep_child_small(struct symbolizer *s)
 {
 	if (s->socket < 0 || s->answered != s->asked)
 		return;
 	bool lines = s->options.source_lines || s->options.inlined;
-	if (s->stats.child_bytes > (lines ? CHILD_MEMORY_LINES : CHILD_MEMORY) || s->modules_sent > CHILD_MODULES) {
+	if (s->stats.child_bytes > (lines ? CHILD_MEMORY_LINES : CHILD_MEMORY) ||
+	    s->modules_sent > CHILD_MODULES) {
 		disconnect(s);
 		s->stats.child_bytes = 0;
 	}
@@ -404,7 +410,8 @@ int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32
 	}
 	if (s->asked == s->answered)
 		s->heard_ns = clock_mono_ns();
-	*question_at(s, s->asked++) = (struct question){.offset = offset, .module = (uint32_t)module, .frame = frame};
+	*question_at(s, s->asked++) = (struct question){
+		.offset = offset, .module = (uint32_t)module, .frame = frame};
 	s->stats.requests++;
 	connect_child(s);
 	poll_writable(s, true);
@@ -453,7 +460,8 @@ void symbolizer_forget_process(struct symbolizer *s, pid_t pid)
 	modules_forget_process(s->modules, pid);
 }
 
-bool symbolizer_module_build_id(const struct symbolizer *s, int module, uint8_t ret_id[20], size_t *ret_len)
+bool symbolizer_module_build_id(const struct symbolizer *s, int module, uint8_t ret_id[20],
+				size_t *ret_len)
 {
 	const struct module *m = module < 0 ? NULL : modules_get(s->modules, (uint32_t)module);
 

@@ -2,10 +2,11 @@
 /* Addresses -> names.
  *
  * Files are opened here, with the rights and the view of the process that asks, and read in a child
- * without privileges. Nothing here waits for the child but symbolizer_flush(): questions are queued,
- * and answers reach the handler from symbolizer_dispatch() or symbolizer_flush(), in the order of the
- * questions, each exactly once. When the child dies or hangs it is started again; a module that was
- * being worked on at two such moments is not tried any more, its addresses stay without names.
+ * without privileges. Nothing here waits for the child but symbolizer_flush(): questions are
+ * queued, and answers reach the handler from symbolizer_dispatch() or symbolizer_flush(), in the
+ * order of the questions, each exactly once. When the child dies or hangs it is started again; a
+ * module that was being worked on at two such moments is not tried any more, its addresses stay
+ * without names.
  *
  * Call symbolizer_new() early: the child inherits nothing of what is opened or mapped later. */
 #pragma once
@@ -19,14 +20,15 @@
 struct symbolizer;
 
 struct symbol {
-	const char *name;     /* demangled, valid UTF-8 but otherwise as hostile as it was; never NULL */
+	const char *name;     /* demangled, valid UTF-8 but otherwise hostile; never NULL */
 	const char *file;     /* NULL: unknown */
 	uint32_t line;        /* 0: unknown */
 	uint64_t start, size; /* of the function, in the terms of the question; 0, 0: unknown */
 	bool inlined;         /* into the symbol that follows */
 };
 
-/* `symbols` innermost first, valid during the call; count 0: no name. The handler may ask again, but not free. */
+/* `symbols` innermost first, valid during the call; count 0: no name. The handler may ask again,
+ * but not free. */
 typedef void symbol_handler(void *arg, uint32_t frame, const struct symbol *symbols, size_t count);
 
 struct symbolizer_options {
@@ -40,7 +42,7 @@ struct symbol_mapping {
 	pid_t pid;                  /* 0: no process, the path is the host's */
 	uint64_t start, end;        /* addresses in the process */
 	uint64_t offset;            /* in the file */
-	const char *path;           /* as the kernel reports it, in the process's own mount namespace */
+	const char *path;           /* as the kernel reports it, in the process's own root */
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;             /* 0: unknown */
 	uint64_t inode_generation;  /* 0: unknown */
@@ -59,23 +61,29 @@ struct symbolizer_stats {
 
 int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret);
 void symbolizer_free(struct symbolizer *s); /* answers that are still due are dropped */
-int symbolizer_fd(const struct symbolizer *s); /* poll it for reading; it stays the same */
-int symbolizer_dispatch(struct symbolizer *s); /* when it is readable; negative errno only if it can never work again */
+/* Poll the descriptor for reading, and dispatch whenever it is readable. It stays the same. */
+int symbolizer_fd(const struct symbolizer *s);
+int symbolizer_dispatch(struct symbolizer *s); /* negative errno: it can never work again */
 
 /* Modules: a small id (>= 0) at once, the same for the same module; negative errno otherwise. */
-int symbolizer_kernel(struct symbolizer *s); /* addresses are absolute */
-int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m); /* addresses are offsets in the file */
-int symbolizer_vdso(struct symbolizer *s); /* offsets in the [vdso] mapping */
+int symbolizer_kernel(struct symbolizer *s); /* its offsets are absolute addresses */
+/* Offsets in the file. Call it for each process that has the module mapped: if it could not be
+ * opened through one of them, the next one is tried. */
+int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m);
+int symbolizer_vdso(struct symbolizer *s);                /* offsets in the [vdso] mapping */
 int symbolizer_perf_map(struct symbolizer *s, pid_t pid); /* addresses in the process */
-void symbolizer_forget_process(struct symbolizer *s, pid_t pid); /* it has exited: the pid may come again */
+/* It has exited or runs another program: its perf map says nothing about who has the pid next. */
+void symbolizer_forget_process(struct symbolizer *s, pid_t pid);
 
-/* -ENOENT: no such module. -EAGAIN: the queue is full, dispatch first. For a caller's frame ask with the return
- * address minus one. */
+/* -ENOENT: no such module. -EAGAIN: the queue is full, dispatch first. For a caller's frame ask
+ * with the return address minus one. */
 int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame);
-void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns); /* dispatch until nothing is due, or time is up */
+/* Dispatch until nothing is due, or time is up: only at the end. */
+void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns);
 
 /* False: unknown (so far). */
-bool symbolizer_module_build_id(const struct symbolizer *s, int module, uint8_t ret_id[20], size_t *ret_len);
+bool symbolizer_module_build_id(const struct symbolizer *s, int module, uint8_t ret_id[20],
+				size_t *ret_len);
 const struct symbolizer_stats *symbolizer_stats(const struct symbolizer *s);
 
 DEFINE_CLEANUP(struct symbolizer *, symbolizer_free)

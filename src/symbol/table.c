@@ -19,7 +19,7 @@ struct source {
 struct entry {
 	uint32_t size;
 	uint32_t name;
-	uint32_t parent : 28; /* the symbol that this one lies in: addresses behind it are the parent's */
+	uint32_t parent : 28; /* the symbol around this one, for what lies behind this one */
 	uint32_t source : 4;
 };
 
@@ -80,13 +80,15 @@ int table_add(struct table *t, const struct table_symbol *symbol)
 	return 0;
 }
 
-uint8_t table_rank(const char *name, size_t len, bool sized, bool function, bool exported, bool weak)
+uint8_t table_rank(const char *name, size_t len, bool sized, bool function, bool exported,
+		   bool weak)
 {
 	unsigned underscores = 0;
 
 	while (underscores < len && underscores < 7 && name[underscores] == '_')
 		underscores++;
-	return (uint8_t)(sized << 7 | function << 6 | exported << 5 | (7 - underscores) << 2 | !weak << 1);
+	return (uint8_t)(sized << 7 | function << 6 | exported << 5 | (7 - underscores) << 2 |
+			 !weak << 1);
 }
 
 static const char *name_at(const struct table *t, unsigned source, uint32_t name, size_t *ret_len)
@@ -131,7 +133,7 @@ static size_t drop_aliases(struct table_symbol *s, size_t count)
 	return kept;
 }
 
-/* Labels inside of functions are no functions; other symbols without a size reach to the next one. */
+/* Labels inside of functions are no functions; others without a size reach to the next one. */
 static size_t settle_sizes(struct table_symbol *s, size_t count)
 {
 	size_t kept = 0;
@@ -149,7 +151,8 @@ static size_t settle_sizes(struct table_symbol *s, size_t count)
 	for (size_t i = 0; i < kept; i++) {
 		if (s[i].size)
 			continue;
-		uint64_t end = i + 1 < kept && s[i + 1].start < s[i].limit ? s[i + 1].start : s[i].limit;
+		uint64_t end = i + 1 < kept && s[i + 1].start < s[i].limit ? s[i + 1].start
+									   : s[i].limit;
 		s[i].size = end - s[i].start;
 	}
 	return kept;
@@ -192,7 +195,7 @@ static size_t unversioned(const char *name, size_t len)
 
 bool table_find(const struct table *t, uint64_t address, struct table_hit *ret)
 {
-	uint32_t low = 0, high = t->count; /* the answer is the last start at or below the address */
+	uint32_t low = 0, high = t->count; /* for the last start at or below the address */
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;

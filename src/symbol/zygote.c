@@ -30,7 +30,9 @@ static void close_from(int first)
 	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
 		return;
 	struct rlimit limit;
-	int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (int)limit.rlim_cur : 65536;
+	int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536
+			  ? (int)limit.rlim_cur
+			  : 65536;
 	for (int fd = first; fd < end; fd++)
 		close(fd);
 }
@@ -48,8 +50,8 @@ static void keep_only(int control)
 	close_from(CONTROL_FD + 1);
 }
 
-/* The terminal's and the service manager's signals go to the whole group; the parent decides when it
- * is over. */
+/* The terminal's and the service manager's signals go to the whole group; the parent decides when
+ * it is over. */
 static void settle_signals(void)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
@@ -125,7 +127,8 @@ int zygote_init(struct zygote *z)
 	*z = (struct zygote){.control = -1};
 	if (r < 0)
 		return fail(r, "create a socket for the symbol parser");
-	z->progress = mmap(NULL, sizeof(*z->progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	z->progress = mmap(NULL, sizeof(*z->progress), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (z->progress != MAP_FAILED)
 		z->pid = fork();
 	if (z->progress != MAP_FAILED && z->pid == 0)
@@ -169,7 +172,8 @@ int zygote_spawn(struct zygote *z, int *ret_socket, int *ret_files)
 	buf_addch(&p.data, 's');
 	r = packet_send(z->control, &p);
 	packet_done(&p); /* closes the child's ends */
-	if (r < 0 || fcntl(socket[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(files[0], F_SETFL, O_NONBLOCK) < 0) {
+	if (r < 0 || fcntl(socket[0], F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(files[0], F_SETFL, O_NONBLOCK) < 0) {
 		r = r < 0 ? r : -errno;
 		close(socket[0]);
 		close(files[0]);

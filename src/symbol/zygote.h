@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Starts children. The zygote is forked while the process is young, has nothing mapped and still may
- * give its privileges away; it forks a child whenever it is asked to, so that a child never
+/* Starts children. The zygote is forked while the process is young, has nothing mapped and still
+ * may give its privileges away; it forks a child whenever it is asked to, so that a child never
  * inherits what the capture has in memory. It lives exactly as long as its control socket. */
 #pragma once
 #include <sys/types.h>

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# make.sh SAMPLE.c OUTDIR STAMP CC...: the sample in every shape that symbols come in, with what other tools
-# say about it (sample.nm, sample.plt, sample.inlined).
+# make.sh SAMPLE.c OUTDIR STAMP CC...: the sample in every shape that symbols come in, with what
+# other tools say about it (sample.nm, sample.plt, sample.inlined).
 set -eu
 source=$1 out=$2 stamp=$PWD/$3
 shift 3
 mkdir -p "$out"
 cd "$out"
-# shellcheck disable=SC2016
 "$@" -O2 -g -fno-omit-frame-pointer -Wl,--build-id=sha1 -pie -fPIE -o sample "$source"
 nm --defined-only sample >sample.nm
-objdump -d -j .plt -j .plt.sec -j .plt.got sample 2>/dev/null | sed -n 's/^\([0-9a-f]*\) <\(.*@plt\)>:$/\1 \2/p' >sample.plt
+objdump -d -j .plt -j .plt.sec -j .plt.got sample 2>/dev/null |
+	sed -n 's/^\([0-9a-f]*\) <\(.*@plt\)>:$/\1 \2/p' >sample.plt
 # The first address that belongs to the innermost inlined function.
 start=$(sed -n 's/^\([0-9a-f]*\) . outer$/\1/p' sample.nm)
 : >sample.inlined

@@ -24,7 +24,8 @@ void cxx_function(int n)
 	sink *= 3;
 }
 
-__attribute__((noinline)) void rust_function(int n) __asm__("_ZN4core5slice4sort17h0123456789abcdefE");
+__attribute__((noinline)) void rust_function(int n)
+	__asm__("_ZN4core5slice4sort17h0123456789abcdefE");
 void rust_function(int n)
 {
 	sink ^= n;
@@ -39,7 +40,8 @@ void new_rust_function(int n)
 }
 
 /* As assemblers write it: neither type nor size. */
-__asm__(".text\n.balign 64\n.globl sizeless_entry\nsizeless_entry:\nnop\nnop\nnop\nnop\nret\n.balign 64, 0xcc\n"
+__asm__(".text\n.balign 64\n.globl sizeless_entry\nsizeless_entry:\n"
+	"nop\nnop\nnop\nnop\nret\n.balign 64, 0xcc\n"
 	".globl after_sizeless\n.type after_sizeless, @function\nafter_sizeless:\nnop\nret\n"
 	".size after_sizeless, 2\n.balign 256, 0xcc\n");
 

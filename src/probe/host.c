@@ -13,6 +13,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "fail.h"
+#include "io.h"
 #include "log.h"
 #include "mem.h"
 
@@ -387,9 +388,40 @@ void host_write_metrics(struct host *h)
 	}
 }
 
+/* What the kernel itself says a map takes. */
+static uint64_t map_bytes(int fd)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	unsigned long long bytes = 0;
+	char path[64];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (read_file(path, 4096, &b) == 0 && (line = strstr(b.data, "\nmemlock:")))
+		sscanf(line, "\nmemlock: %llu", &bytes);
+	return bytes;
+}
+
 uint64_t host_kernel_bytes(const struct host *h)
 {
-	return h->task_bytes + h->cpu_bytes + (uint64_t)h->config.ring_wakeup_bytes * 2;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < SHARED_COUNT; i++)
+		sum += map_bytes(h->shared[i]);
+	for (size_t i = 0; i < h->count; i++) {
+		struct bpf_map *map;
+
+		if (!h->loaded[i].object)
+			continue;
+		bpf_object__for_each_map(map, h->loaded[i].object) {
+			bool shared = false;
+
+			for (size_t k = 0; k < SHARED_COUNT; k++)
+				shared |= !strcmp(bpf_map__name(map), shared_names[k]);
+			sum += shared ? 0 : map_bytes(bpf_map__fd(map));
+		}
+	}
+	return sum;
 }
 
 const char *host_unavailable(const struct host *h, uint32_t i, const char **ret_reason)

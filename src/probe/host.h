@@ -39,4 +39,4 @@ void host_write_metrics(struct host *h); /* metric and unavailable rows */
 /* The i-th probe that does not work here, and why; NULL behind the last. */
 const char *host_unavailable(const struct host *h, uint32_t i, const char **ret_reason);
 
-uint64_t host_kernel_bytes(const struct host *h); /* memory of the shared maps */
+uint64_t host_kernel_bytes(const struct host *h); /* memory of all BPF maps */

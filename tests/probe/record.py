@@ -182,6 +182,33 @@ def busy_while(path):
         check(run.wait(5) == 0, "and the reader did no harm")
 
 
+def hotplug(path):
+    """A CPU that goes and comes back is sampled again."""
+    switch = "/sys/devices/system/cpu/cpu1/online"
+    if not os.access(switch, os.W_OK):
+        print("skipped: this machine's second CPU cannot be taken offline")
+        return 1
+    load = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
+    try:
+        with subprocess.Popen([PERFSCOPE, "record", "-q", "-d", "5s", "-o", path]) as run:
+            time.sleep(1.2)
+            with open(switch, "w", encoding="ascii") as f:
+                f.write("0")
+            time.sleep(1.5)
+            with open(switch, "w", encoding="ascii") as f:
+                f.write("1")
+            check(run.wait(10) == 0, "the recording survives")
+    finally:
+        with open(switch, "w", encoding="ascii") as f:
+            f.write("1")
+        for process in load:
+            process.kill()
+            process.wait()
+    last = rows(path, "SELECT sum(s.count) FROM cpu_sample s WHERE s.slice = 5")[0][0] or 0
+    check(last > 120, f"both CPUs are sampled after it came back: {last} samples of 198")
+    return 0
+
+
 def main():
     if os.geteuid():
         print("record: 0 passed, 0 failed, 1 skipped\nskipped: not root")
@@ -192,7 +219,8 @@ def main():
                      unprivileged):
             test(path)
         full_disk()
-    print(f"record: {passed} passed, {failed} failed")
+        skips = hotplug(path)
+    print(f"record: {passed} passed, {failed} failed" + (f", {skips} skipped" if skips else ""))
     return failed != 0
 
 

@@ -3,24 +3,29 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "amount.h"
 #include "fail.h"
 #include "folded.h"
 #include "log.h"
 #include "mem.h"
 #include "output.h"
+#include "recorded.h"
+#include "recording.h"
 #include "svg.h"
 
 struct flamegraph_options {
+	struct select_options select;
+	enum profile profile;
 	bool folded, icicle;
 	const char *diff, *output, *title, *subtitle, *unit, *search;
 	uint64_t width;
 };
 
 static const struct option rows[] = {
+	{"kind", 'k', OPTION_CHOICE(struct flamegraph_options, profile), .value = "KIND", .choices = profile_names,
+	 .help = "what is drawn"},
 	{"folded", 0, OPTION_FLAG(struct flamegraph_options, folded),
 	 .help = "FILE and BASE hold folded stacks, of any tool"},
 	{"diff", 0, OPTION_STRING(struct flamegraph_options, diff), .value = "BASE",
@@ -44,6 +49,12 @@ static const struct option rows[] = {
 	 .help = "mark these frames from the start"},
 	{0},
 };
+
+static struct flame_svg_options svg_options(const struct flamegraph_options *o)
+{
+	return (struct flame_svg_options){.title = o->title, .subtitle = o->subtitle, .unit = o->unit,
+					  .inverted = o->icicle, .width = (unsigned)o->width, .search = o->search};
+}
 
 static void warn_of_skipped(const char *name, const struct folded_result *result)
 {
@@ -70,47 +81,31 @@ static int read_folded(struct flame *f, enum flame_side side, const char *path)
 	return r;
 }
 
-/* A picture that could not be written whole is worse than none, but nothing is removed that is
- * not a file: it may be a terminal, a pipe or a device. */
-static int write_file(const struct flame *f, const struct flame_svg_options *svg, const char *path)
-{
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	struct stat st;
-	int r;
+struct picture {
+	const struct flame *flame;
+	struct flame_svg_options svg;
+};
 
-	if (fd < 0)
-		return fail(-errno, "create %s", path);
-	r = flame_write_svg(f, svg, fd);
-	if (r == 0)
-		return 0;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		unlink(path);
-	return fail(r, "write %s", path);
+static int write_svg(const void *arg, int fd, const char *name)
+{
+	const struct picture *p = arg;
+	int r = flame_write_svg(p->flame, &p->svg, fd);
+
+	return r < 0 ? fail(r, "write %s", name) : 0;
 }
 
-static int write_picture(const struct flame *f, const struct flamegraph_options *o,
-			 const char *title)
+static int write_picture(const struct picture *p, const char *path)
 {
-	struct flame_svg_options svg = {
-		.title = title, .subtitle = o->subtitle, .unit = o->unit, .inverted = o->icicle,
-		.width = (unsigned)o->width, .search = o->search};
-	const char *path = o->output;
 	int r;
 
-	if (!(flame_total(f, FLAME_NEW) > 0))
-		return failx(-EINVAL, "nothing to draw: no stack is counted after the change");
+	if (!(flame_total(p->flame, FLAME_NEW) > 0))
+		return failx(-EINVAL, "there is nothing to draw: no stack is counted after the change");
 	if (!path)
 		path = output_is_terminal(STDOUT_FILENO) ? "perfscope.svg" : "-";
-	if (strcmp(path, "-")) {
-		r = write_file(f, &svg, path);
-		if (r == 0)
-			log_info("wrote %s", path);
-		return r;
-	}
-	r = flame_write_svg(f, &svg, STDOUT_FILENO);
-	if (r == -EPIPE)
-		return EXIT_OK; /* whoever read it has seen enough */
-	return r < 0 ? fail(r, "write to standard output") : 0;
+	r = output_write(path, write_svg, p);
+	if (r == 0 && strcmp(path, "-"))
+		log_info("wrote %s", path);
+	return r;
 }
 
 static const char *base_name(const char *path)
@@ -120,26 +115,77 @@ static const char *base_name(const char *path)
 	return !strcmp(path, "-") ? "standard input" : slash && slash[1] ? slash + 1 : path;
 }
 
-static int run(const struct call *call)
+static int draw_folded(const struct flamegraph_options *o, const char *file)
 {
-	const struct flamegraph_options *o = call->options;
-	const char *file = call->operands.count ? call->operands.items[0] : "-";
 	_cleanup_(flame_freep) struct flame *f = flame_new();
 	_cleanup_free_ char *compared = NULL;
-	int r;
+	struct picture p = {.flame = f, .svg = svg_options(o)};
+	int r = read_folded(f, FLAME_NEW, file);
 
-	if (!o->folded)
-		return failx(-EINVAL, "only folded stacks can be drawn yet: add --folded");
-	if (o->diff && !strcmp(o->diff, file))
-		return failx(-EINVAL, "%s would be compared with itself", base_name(file));
-	r = read_folded(f, FLAME_NEW, file);
 	if (r == 0 && o->diff)
 		r = read_folded(f, FLAME_BASE, o->diff);
 	if (r < 0)
 		return r;
 	if (o->diff && !o->title)
-		compared = xasprintf("%s compared with %s", base_name(file), base_name(o->diff));
-	return write_picture(f, o, compared ? compared : o->title);
+		p.svg.title = compared = xasprintf("%s compared with %s", base_name(file), base_name(o->diff));
+	return write_picture(&p, o->output);
+}
+
+/* One side of the picture, and a line that says what it shows. */
+static int read_recording(struct flame *f, enum flame_side side, const struct flamegraph_options *o,
+			  const char *path, struct recorded *recorded, struct buf *description)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	int r = recording_open(path, &o->select, &s);
+
+	if (r < 0 || (r = flame_add_recording(f, side, s, o->profile, recorded)) < 0)
+		return r;
+	recording_describe(s, &o->select, description);
+	buf_addstr(description, ", ");
+	amount_add(description, (double)recorded->samples, recorded->samples == 1 ? "sample" : "samples");
+	return 0;
+}
+
+static int draw_recording(const struct flamegraph_options *o, const char *file)
+{
+	_cleanup_(flame_freep) struct flame *f = flame_new();
+	_cleanup_(buf_done) struct buf title = BUF_INIT, subtitle = BUF_INIT;
+	struct picture p = {.flame = f, .svg = svg_options(o)};
+	struct recorded recorded, base;
+	int r = read_recording(f, FLAME_NEW, o, file, &recorded, &subtitle);
+
+	buf_addstr(&title, profile_title(o->profile));
+	if (r >= 0 && o->diff) {
+		buf_addf(&title, ": %s compared with %s", base_name(file), base_name(o->diff));
+		buf_addstr(&subtitle, "; before: ");
+		r = read_recording(f, FLAME_BASE, o, o->diff, &base, &subtitle);
+	}
+	if (r < 0)
+		return r;
+	p.svg.title = o->title ? o->title : title.data;
+	p.svg.subtitle = o->subtitle ? o->subtitle : subtitle.data;
+	p.svg.unit = o->unit ? o->unit : recorded.unit;
+	return write_picture(&p, o->output);
+}
+
+static bool selects(const struct flamegraph_options *o)
+{
+	const struct select_options *s = &o->select;
+
+	return s->pid || s->cgroup || s->from.kind != TIME_UNSET || s->to.kind != TIME_UNSET ||
+	       o->profile != PROFILE_CPU;
+}
+
+static int run(const struct call *call)
+{
+	const struct flamegraph_options *o = call->options;
+	const char *file = call->operands.count ? call->operands.items[0] : o->folded ? "-" : DEFAULT_RECORDING;
+
+	if (o->diff && !strcmp(o->diff, file))
+		return failx(-EINVAL, "%s would be compared with itself", base_name(file));
+	if (o->folded && selects(o))
+		return failx(-EINVAL, "folded stacks have no kinds, times, processes or cgroups to choose from");
+	return o->folded ? draw_folded(o, file) : draw_recording(o, file);
 }
 
 const struct command cmd_flamegraph = {
@@ -159,6 +205,9 @@ const struct command cmd_flamegraph = {
 		"brought to the same total before they are compared; what is gone is seen with "
 		"the button Before.\n"
 		"\n"
+		"A recording's stacks stand on the names of their processes, and are as wide as the time that they "
+		"took; what happened in --kind is known as far as it was recorded.\n"
+		"\n"
 		"A folded line is FRAME;FRAME;... COUNT from the root to the leaf. Counts may "
 		"have fractions. When every line has two counts (before and after, as "
 		"difffolded.pl writes them), they are compared. Lines that are no such thing are "
@@ -167,14 +216,20 @@ const struct command cmd_flamegraph = {
 		{"FILE", "the stacks to draw; - or none: standard input", .optional = true,
 		 .complete = COMPLETE_FILE},
 		{0}},
-	.options = (const struct option_piece[]){{rows, 0}, {0}},
+	.options = (const struct option_piece[]){
+		{rows, 0},
+		{select_option_rows, offsetof(struct flamegraph_options, select)},
+		{0}},
 	.options_size = sizeof(struct flamegraph_options),
-	.defaults = &(const struct flamegraph_options){.width = 1200, .unit = "samples"},
+	.defaults = &(const struct flamegraph_options){.width = 1200},
 	.examples = (const struct example[]){
+		{"perfscope flamegraph -o cpu.svg", "where the CPU time of perfscope.db went"},
+		{"perfscope flamegraph -p 1234 --from 10s --to 20s -o part.svg", "one process, ten seconds of it"},
+		{"perfscope flamegraph after.db --diff before.db -o change.svg", "what a change did"},
 		{"perf script | stackcollapse-perf.pl | perfscope flamegraph --folded > cpu.svg",
 		 "draw what another profiler recorded"},
 		{"perfscope flamegraph --folded after.folded --diff before.folded -o change.svg",
-		 "see what a change did"},
+		 "compare folded stacks"},
 		{0}},
 	.run = run,
 };

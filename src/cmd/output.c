@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "escape.h"
 #include "fail.h"
+#include "mem.h"
 
 /* A closed descriptor 1 would be given to the next file that is opened, and results would be
  * printed into a recording. Opened the wrong way round, so that using it is still an error. */
@@ -70,6 +73,43 @@ int output_flush(void)
 	else if (ferror(stdout))
 		r = reader_is_gone() ? -EPIPE : -EIO;
 	return r < 0 ? fail(r, "write to standard output") : 0;
+}
+
+/* A terminal, a pipe, a device, or a link to one of these. */
+static int write_through(const char *path, output_writer *write, const void *arg)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	return fd < 0 ? fail(-errno, "open %s", path) : write(arg, fd, path);
+}
+
+/* Half a result is worse than none, and worse than the one from before. */
+static int write_file(const char *path, output_writer *write, const void *arg)
+{
+	_cleanup_free_ char *part = xasprintf("%s.%d.part", path, (int)getpid());
+	_cleanup_close_ int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int r;
+
+	if (fd < 0)
+		return fail(-errno, "create %s", path);
+	r = write(arg, fd, path);
+	if (r >= 0 && rename(part, path) < 0)
+		r = fail(-errno, "create %s", path);
+	if (r < 0)
+		unlink(part);
+	return r;
+}
+
+int output_write(const char *path, output_writer *write, const void *arg)
+{
+	struct stat st;
+	int r;
+
+	if (strcmp(path, "-"))
+		return lstat(path, &st) < 0 || S_ISREG(st.st_mode) ? write_file(path, write, arg) :
+								     write_through(path, write, arg);
+	r = write(arg, STDOUT_FILENO, "standard output");
+	return r == -EPIPE ? 0 : r;
 }
 
 void output_error(const char *command)

@@ -15,5 +15,11 @@ unsigned output_columns(int fd); /* width of the terminal; 80 when it is none */
  * negative errno with a message. Programs that print for long call it after each portion. */
 int output_flush(void);
 
+/* A result that is a file of its own. `write` fills the descriptor; its errors have a message, for which
+ * `name` says what it writes to. PATH "-" is standard output. A file is replaced only by a whole one; a
+ * pipe's reader that has seen enough is no error. */
+typedef int output_writer(const void *arg, int fd, const char *name);
+int output_write(const char *path, output_writer *write, const void *arg);
+
 /* "perfscope COMMAND: fail_message()" on stderr, safe for the terminal; command may be NULL. */
 void output_error(const char *command);

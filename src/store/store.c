@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "fail.h"
+#include "io.h"
 #include "mem.h"
 #include "store_internal.h"
 
@@ -105,7 +108,7 @@ static int is_recording(const char *path)
 	if (n < 0)
 		return fail(-errno, "%s", path);
 	if (n == 0)
-		return failx(-EBADMSG, "%s: not a perfscope recording: the file is empty", path);
+		return failx(-ENODATA, "%s: not a perfscope recording: the file is empty", path);
 	if ((size_t)n < sizeof(header) || memcmp(header, "SQLite format 3", 16))
 		return failx(-EBADMSG, "%s: not a perfscope recording", path);
 	unsigned id = (unsigned)header[68] << 24 | header[69] << 16 | header[70] << 8 | header[71];
@@ -120,6 +123,8 @@ static int put_aside(const char *path)
 	static const char *const parts[] = {"", "-wal", "-shm"};
 	int r = is_recording(path);
 
+	if (r == -ENODATA)
+		r = unlink(path) < 0 ? -errno : 0; /* nothing is lost */
 	if (r == -ENOENT)
 		r = 0;
 	else if (r == -EBADMSG || r == -EINVAL || r == -EISDIR)
@@ -139,30 +144,74 @@ static int put_aside(const char *path)
 	return 0;
 }
 
+/* An empty recording as the bytes of its file; the caller frees them with sqlite3_free(). */
+static int blank(unsigned char **ret_bytes, size_t *ret_len)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	_cleanup_free_ char *header = xasprintf("PRAGMA page_size = 4096; PRAGMA application_id = %d;"
+						"PRAGMA user_version = %d; BEGIN;",
+						APPLICATION_ID, STORE_SCHEMA_VERSION);
+	sqlite3_int64 len = 0;
+	int r = connect_to(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s);
+
+	if (r < 0 || (r = store_execute(s, header)) < 0 || (r = store_execute(s, store_schema_sql)) < 0 ||
+	    (r = store_execute(s, store_views_sql)) < 0 || (r = store_execute(s, "COMMIT")) < 0)
+		return r;
+	*ret_bytes = sqlite3_serialize(s->db, "main", &len, 0);
+	*ret_len = (size_t)len;
+	return *ret_bytes ? 0 : failx(-ENOMEM, "make an empty recording: out of memory");
+}
+
+/* The file appears with all its tables or not at all, whenever the process may be killed. */
+static int place(const char *path, const unsigned char *bytes, size_t len)
+{
+	_cleanup_free_ char *copy = xstrdup(path);
+	_cleanup_close_ int fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char link[64];
+	int r;
+
+	if (fd >= 0) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		r = write_all(fd, bytes, len);
+		if (r == 0 && linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (r < 0)
+			return fail(r, "create %s", path);
+		close(fd);
+	}
+	/* Not every file system knows nameless files. */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r = fd < 0 ? -errno : write_all(fd, bytes, len);
+	return r < 0 ? fail(r, "create %s", path) : 0;
+}
+
+static int create_file(const char *path)
+{
+	unsigned char *bytes = NULL;
+	size_t len;
+	int r = put_aside(path);
+
+	if (r < 0 || (r = blank(&bytes, &len)) < 0)
+		return r;
+	r = place(path, bytes, len);
+	sqlite3_free(bytes);
+	return r;
+}
+
 int store_create(const char *path, struct store **ret_store)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
-	_cleanup_free_ char *header = NULL;
-	int r;
+	int r = 0;
 
-	if (strcmp(path, ":memory:")) {
-		r = put_aside(path);
-		if (r < 0)
+	if (!strcmp(path, ":memory:")) {
+		r = connect_to(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s);
+		if (r < 0 || (r = store_execute(s, store_schema_sql)) < 0 ||
+		    (r = store_execute(s, store_views_sql)) < 0)
 			return r;
-		/* Created here, because sqlite would do it with the umask's mode. */
-		_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return fail(-errno, "create %s", path);
+	} else if ((r = create_file(path)) < 0 || (r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
+		   (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0) {
+		return r;
 	}
-	r = connect_to(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s);
-	if (r < 0)
-		return r;
-	header = xasprintf("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-			   "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
-			   APPLICATION_ID, STORE_SCHEMA_VERSION);
-	if ((r = store_execute(s, header)) < 0 || (r = store_execute(s, store_schema_sql)) < 0 ||
-	    (r = store_execute(s, store_views_sql)) < 0 || (r = store_execute(s, "COMMIT")) < 0)
-		return r;
 	*ret_store = s;
 	s = NULL;
 	return 0;

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -38,8 +39,8 @@ static void enter_empty_root(void)
 		return;
 	int entered = chdir(path);
 	rmdir(path);
-	if (entered == 0 && chroot(".") < 0 && chdir("/") < 0)
-		return;
+	if (entered == 0 && chroot(".") < 0)
+		entered = chdir("/");
 }
 
 /* Only possible before the identity changes. */
@@ -48,6 +49,13 @@ static void empty_bounding_set(void)
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		if (prctl(PR_CAPBSET_DROP, cap) < 0)
 			return;
+}
+
+/* False where a user namespace maps too few ids; the capabilities go in any case. */
+static bool become_nobody(void)
+{
+	return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+	       setresuid(NOBODY, NOBODY, NOBODY) == 0;
 }
 
 static int drop_capabilities(void)
@@ -62,10 +70,8 @@ int sandbox_drop_privileges(void)
 {
 	enter_empty_root();
 	empty_bounding_set();
-	/* A user namespace may map too few ids for this; the capabilities go in any case. */
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		errno = 0;
+	if (geteuid() == 0)
+		become_nobody();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return drop_capabilities();

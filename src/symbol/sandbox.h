@@ -8,5 +8,5 @@ int sandbox_drop_privileges(void);
 /* Memory, core dumps, debuggers. */
 int sandbox_limit(void);
 /* From here on only system calls on memory and on descriptors that are already there, or are
- * received, work; the others fail with EPERM. -ENOSYS: the kernel has no filters. */
+ * received, work; the others fail with EPERM. Negative errno where the kernel has no filters. */
 int sandbox_filter_calls(void);

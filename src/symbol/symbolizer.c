@@ -18,9 +18,9 @@
 
 #define QUEUE_MAX (1u << 18)
 #define BATCH (PACKET_MAX / 2)        /* questions sent at once, in bytes */
-#define HANG_NS (60 * NS_PER_S)       /* no sign of life for so long, although something is due */
-#define RESTART_BURST 8               /* children started in a row; then one a RESTART_NS */
-#define RESTART_NS (5 * NS_PER_S)
+#define HANG_NS (30 * NS_PER_S)       /* no sign of life for so long, although something is due */
+#define RESTART_BURST 8               /* children started in a row; then one each RESTART_NS */
+#define RESTART_NS (2 * NS_PER_S)
 #define CHILD_MEMORY (64ull << 20)    /* beyond it the next idle moment brings a fresh child */
 #define CHILD_MEMORY_LINES (256ull << 20) /* the same when it reads debug info, too */
 #define PACKETS_A_TURN 64             /* the capture has other things to do, too */
@@ -49,6 +49,7 @@ struct symbolizer {
 	uint64_t heard_ns;  /* when it last gave a sign of life, or was first asked */
 	struct packet out;  /* does not fit into the socket yet */
 	struct packet in;
+	bool broken; /* the zygote is gone: there will be no names any more */
 	bool polls_writable;
 	double restarts_left;
 	uint64_t restarts_counted_ns;
@@ -90,7 +91,11 @@ static bool may_start(struct symbolizer *s)
 
 static void connect_child(struct symbolizer *s)
 {
-	if (s->socket >= 0 || !may_start(s) || zygote_spawn(&s->zygote, &s->socket, &s->files) < 0)
+	if (s->socket >= 0 || s->broken || !may_start(s))
+		return;
+	int r = zygote_spawn(&s->zygote, &s->socket, &s->files);
+	s->broken = r == -EPIPE || r == -ECONNRESET;
+	if (r < 0)
 		return;
 	s->modules_sent = 0;
 	s->polls_writable = false;
@@ -193,7 +198,7 @@ static void answer(struct symbolizer *s, const struct symbol *symbols, size_t co
 
 static void answer_hopeless(struct symbolizer *s)
 {
-	if (s->socket < 0)
+	if (s->broken)
 		for (; s->sent < s->asked; s->sent++)
 			question_at(s, s->sent)->hopeless = true;
 	while (s->answered < s->sent && question_at(s, s->answered)->hopeless)

@@ -79,7 +79,7 @@ static void make_index(struct unwind_table *t)
 	t->pages = (uint32_t)(span >> t->shift) + 1;
 	t->page = xmalloc((t->pages + 1) * sizeof(*t->page));
 	for (uint32_t i = 0; i <= t->pages; i++) {
-		while (row < rows && t->address[row] >> t->shift < i)
+		while (row < rows && (uint64_t)t->address[row] >> t->shift < i)
 			row++;
 		t->page[i] = row;
 	}

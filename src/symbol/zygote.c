@@ -18,7 +18,7 @@
 #include "protocol.h"
 #include "sandbox.h"
 
-enum { CONTROL_FD = 3, SOCKET_FD, FILES_FD };
+enum { CONTROL_FD = 3, SOCKET_FD, FILES_FD, CLEAR_OF_OTHERS = 16 };
 
 static int make_pair(int fds[2])
 {
@@ -37,16 +37,17 @@ static void close_from(int first)
 		close(fd);
 }
 
-/* Keep one descriptor, as CONTROL_FD; the standard ones lead nowhere. */
+/* Keep one descriptor, as CONTROL_FD; the standard ones lead nowhere. In a program that was started
+ * without them, the control socket may have been one of them. */
 static void keep_only(int control)
 {
+	int high = fcntl(control, F_DUPFD, CLEAR_OF_OTHERS);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd < CONTROL_FD; fd++)
 		if (null >= 0 && null != fd)
 			dup2(null, fd);
-	if (control != CONTROL_FD)
-		dup2(control, CONTROL_FD);
+	dup2(high, CONTROL_FD);
 	close_from(CONTROL_FD + 1);
 }
 
@@ -69,7 +70,9 @@ static _Noreturn void become_child(int socket, int files, struct child_progress 
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "perfscope-parse");
-	int high_socket = fcntl(socket, F_DUPFD, 16), high_files = fcntl(files, F_DUPFD, 16);
+	int high_socket = fcntl(socket, F_DUPFD, CLEAR_OF_OTHERS);
+	int high_files = fcntl(files, F_DUPFD, CLEAR_OF_OTHERS);
+
 	dup2(high_socket, SOCKET_FD);
 	dup2(high_files, FILES_FD);
 	close(CONTROL_FD);

@@ -266,10 +266,12 @@ static bool frames_between(struct walker *w, uint64_t sp, uint64_t fp)
 {
 	uint64_t value, ip;
 
-	for (uint64_t at = sp; at + 8 < fp; at += 8)
-		if (read_word(w, at, &value) && value == fp && read_word(w, at + 8, &ip) &&
-		    is_return(w, ip))
+	for (uint64_t at = sp; at + 8 < fp; at += 8) {
+		if (!read_word(w, at, &value))
+			return true; /* a gap cannot be one frame */
+		if (value == fp && read_word(w, at + 8, &ip) && is_return(w, ip))
 			return true;
+	}
 	return false;
 }
 
@@ -288,7 +290,7 @@ static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
 	 * in code that may use it for anything. */
 	if (!fp && !w->exact && !jit)
 		return STEP_OUTERMOST;
-	if (fp & 7 || (fp < sp && stack_of(w->in, fp) == stack_of(w->in, sp)))
+	if (fp & 7 || (fp < sp && (jit || stack_of(w->in, fp) == stack_of(w->in, sp))))
 		return stop(w, otherwise);
 	/* A chain that has led here may go on elsewhere: Go's run time changes stacks. */
 	if (!read_word(w, fp, &next) || !read_word(w, fp + 8, &ip))

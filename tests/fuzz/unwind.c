@@ -17,18 +17,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void walk(const struct unwind_table *table, const uint8_t *data, size_t size)
 {
 	static struct unwind_output out;
-	const struct unwind_stack stack = {.start = STACK, .bytes = data, .len = size};
+	const struct unwind_stack stacks[] = { /* the second far above the first */
+		{.start = STACK, .bytes = data, .len = size},
+		{.start = STACK + (1ull << 40), .bytes = data, .len = size},
+	};
 	const struct unwind_mapping code[] = {
 		{.start = BASE, .end = BASE + 0x10000, .code = UNWIND_CODE_MODULE, .table = table},
 		{.start = 2 * BASE, .end = 3 * BASE, .code = UNWIND_CODE_JIT},
 		{.start = 3 * BASE, .end = 4 * BASE, .code = UNWIND_CODE_JIT_FP},
 		{.start = STACK, .end = STACK + size / 2, .code = UNWIND_CODE_UNKNOWN},
 	};
-	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = &stack, .stack_count = 1,
+	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = stacks, .stack_count = 2,
 				  .mappings = code, .mapping_count = 4};
 
 	for (unsigned reg = 0; reg < UNWIND_X86_64_REGS && (reg + 1) * 2 <= size; reg++)
-		unwind_regs_set(&in.regs, reg, STACK + (uint64_t)(data[2 * reg] | data[2 * reg + 1] << 8));
+		unwind_regs_set(&in.regs, reg, stacks[data[2 * reg] & 1].start +
+						       (uint64_t)(data[2 * reg] | data[2 * reg + 1] << 8));
 	for (unsigned entry = 0; entry < 4 && size; entry++) {
 		unwind_regs_set(&in.regs, UNWIND_RIP, BASE + entry * BASE + data[entry % size] * 4u);
 		unwind_stack(&in, &out);

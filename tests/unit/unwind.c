@@ -188,7 +188,7 @@ static void test_every_instruction(const char *variant)
 	_cleanup_(capture_freep) struct capture *c = NULL;
 	_cleanup_(oracle_freep) struct oracle *o = NULL;
 	pid_t pid = start(variant, "stretch", "0"), tid = pid;
-	unsigned steps = 0, broken = 0, unlike = 0, shorter = 0;
+	unsigned steps = 0, broken = 0, unlike = 0, shorter = 0, vdso = 0;
 	size_t tail_count, count;
 	uint64_t last;
 
@@ -206,6 +206,7 @@ static void test_every_instruction(const char *variant)
 		if (!run_to_stop(&tid, pid, PTRACE_SINGLESTEP) || capture_take(c, pid, 65536) < 0)
 			break;
 		unwind_stack(&c->input, &out);
+		vdso += capture_is_vdso(c, out.ip[0]);
 		if (out.status != UNWIND_COMPLETE || !ends_with(&out, tail, tail_count)) {
 			if (!broken++)
 				fprintf(stderr, "  %s step %u at %lx in %s: %s, %u frames\n", variant, steps,
@@ -218,7 +219,7 @@ static void test_every_instruction(const char *variant)
 		}
 		steps++;
 	} while (steps < 60000 && (out.count > tail_count + 1 || steps < 1000 || out.ip[0] != last + 1));
-	CHECK(steps > 3000);
+	CHECK(steps > 3000 && vdso > 10);
 	CHECK(broken == 0);
 	CHECK(unlike == 0);
 	CHECK(shorter <= steps / 16 / 50);
@@ -274,12 +275,15 @@ static void test_generated(void)
 	static struct unwind_output out;
 	enum { TOP = 64 };
 	uint64_t word[TOP] = {0};
-	struct unwind_stack stack = {.start = 0x10000, .bytes = word, .len = sizeof(word)};
+	struct unwind_stack stacks[] = {
+		{.start = 0x10000, .bytes = word, .len = sizeof(word)},
+		{.start = 0x7f0000000000, .bytes = word, .len = sizeof(word)}, /* the same, far away */
+	};
 	struct unwind_mapping code[] = {
 		{.start = 0x400000, .end = 0x401000, .code = UNWIND_CODE_JIT},
 		{.start = 0x500000, .end = 0x501000, .code = UNWIND_CODE_UNKNOWN},
 	};
-	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = &stack, .stack_count = 1,
+	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = stacks, .stack_count = 2,
 				  .mappings = code, .mapping_count = 2};
 
 	unwind_regs_set(&in.regs, UNWIND_RIP, 0x400100);
@@ -305,6 +309,9 @@ static void test_generated(void)
 	word[4] = 0x10020; /* a chain in a circle */
 	unwind_stack(&in, &out);
 	CHECK(out.status == UNWIND_TRUNCATED && out.count <= 3);
+	unwind_regs_set(&in.regs, UNWIND_RBP, 0x7f0000000020); /* no frame is as large as that */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_FP);
 }
 
 int main(void)

@@ -269,6 +269,40 @@ static void test_refused(void)
 	CHECK_STR(fail_message(), "unwind table: code spans 4 GB or more");
 }
 
+static Elf64_Shdr *section(const struct buf *file, const char *name)
+{
+	Elf64_Ehdr *eh = (void *)file->data;
+	Elf64_Shdr *sh = (void *)(file->data + eh->e_shoff);
+
+	for (int i = 0; i < eh->e_shnum; i++)
+		if (!strcmp(file->data + sh[eh->e_shstrndx].sh_offset + sh[i].sh_name, name))
+			return &sh[i];
+	return NULL;
+}
+
+/* Sections that claim more than there is, or more than is sensible. */
+static void test_sizes(void)
+{
+	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
+	_cleanup_(buf_done) struct buf file = BUF_INIT;
+	Elf64_Shdr *eh;
+
+	CHECK(read_file("/proc/self/exe", 64 << 20, &file) == 0);
+	eh = section(&file, ".eh_frame");
+	CHECK(eh != NULL);
+	if (!eh)
+		return;
+	eh->sh_size = 4ull << 30;
+	CHECK(unwind_table_build_memory(file.data, file.len, &t) == -EFBIG);
+	CHECK_STR(fail_message(), "unwind table: .eh_frame of 4294967296 bytes");
+	eh->sh_size = file.len;
+	CHECK(unwind_table_build_memory(file.data, file.len, &t) == -ENOEXEC);
+	CHECK_STR(fail_message(), "unwind table: .eh_frame lies outside the file");
+	eh->sh_size = 100;
+	eh->sh_offset = UINT64_MAX - 50;
+	CHECK(unwind_table_build_memory(file.data, file.len, &t) == -ENOEXEC);
+}
+
 /* Without section headers the program headers lead to the same rows. */
 static void test_no_sections(void)
 {
@@ -333,6 +367,7 @@ int main(void)
 	test_image();
 	test_hostile();
 	test_refused();
+	test_sizes();
 	test_no_sections();
 	return check_done("unwind_table");
 }

@@ -205,3 +205,11 @@ int capture_take(struct capture *c, pid_t tid, size_t max)
 		return 0;
 	return capture_more(c, u.rsp, max); /* the red zone has no page yet: nothing is in it */
 }
+
+bool capture_is_vdso(const struct capture *c, uint64_t address)
+{
+	for (size_t i = 0; i < c->mapping_count; i++)
+		if (address >= c->mappings[i].start && address < c->mappings[i].end)
+			return !strcmp(c->names[i], "[vdso]");
+	return false;
+}

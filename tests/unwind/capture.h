@@ -27,6 +27,7 @@ void capture_free(struct capture *c);
 int capture_take(struct capture *c, pid_t tid, size_t max);
 /* A second piece of stack: from `address` to the end of its mapping, at most `max` bytes. */
 int capture_more(struct capture *c, uint64_t address, size_t max);
+bool capture_is_vdso(const struct capture *c, uint64_t address);
 
 /* The same thread unwound by libdw: addresses, leaf first; the count. */
 struct oracle;

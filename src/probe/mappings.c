@@ -13,6 +13,9 @@ struct mappings {
 	unsigned references;
 	size_t count, capacity;
 	struct mapping *items; /* sorted by start, without overlap */
+	uint32_t space;
+	mappings_forget *forget;
+	void *forget_arg;
 };
 
 struct mappings *mappings_new(void)
@@ -29,10 +32,18 @@ struct mappings *mappings_ref(struct mappings *m)
 	return m;
 }
 
+static void changed(struct mappings *m)
+{
+	if (m->space)
+		m->forget(m->forget_arg, m->space);
+	m->space = 0;
+}
+
 void mappings_unref(struct mappings *m)
 {
 	if (!m || --m->references)
 		return;
+	changed(m);
 	free(m->items);
 	free(m);
 }
@@ -54,8 +65,21 @@ struct mappings *mappings_own(struct mappings **m)
 	return copy;
 }
 
+uint32_t mappings_space(const struct mappings *m)
+{
+	return m->space;
+}
+
+void mappings_set_space(struct mappings *m, uint32_t space, mappings_forget *forget, void *arg)
+{
+	m->space = space;
+	m->forget = forget;
+	m->forget_arg = arg;
+}
+
 void mappings_clear(struct mappings *m)
 {
+	changed(m);
 	m->count = 0;
 }
 
@@ -114,6 +138,7 @@ void mappings_add(struct mappings *m, const struct mapping *mapping)
 {
 	if (mapping->start >= mapping->end)
 		return;
+	changed(m);
 	cut_out(m, mapping->start, mapping->end);
 	if (m->count >= MOST_MAPPINGS)
 		m->count = 0;
@@ -130,4 +155,9 @@ struct mapping *mappings_find(struct mappings *m, uint64_t address)
 size_t mappings_count(const struct mappings *m)
 {
 	return m->count;
+}
+
+const struct mapping *mappings_get(const struct mappings *m, size_t index)
+{
+	return &m->items[index];
 }

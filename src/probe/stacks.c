@@ -276,8 +276,9 @@ static struct image_state *use_module(struct stacks *st, uint32_t id, const stru
 
 		state->written = true;
 		store_put_module(st->store, id, image_kind_name(module.kind), module.path, NULL, 0);
-		state->symbolizer_id = introduce(st, id, p, mapping);
 	}
+	/* Asked again for each process: one that is gone could not open its file, the next one can. */
+	state->symbolizer_id = introduce(st, id, p, mapping);
 	return state;
 }
 

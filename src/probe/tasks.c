@@ -37,8 +37,16 @@ struct tasks *tasks_new(void)
 	return t;
 }
 
-static void process_free(struct process *p)
+struct process *process_hold(struct process *p)
 {
+	p->references++;
+	return p;
+}
+
+void process_release(struct process *p)
+{
+	if (--p->references)
+		return;
 	mappings_unref(p->mappings);
 	free(p->command);
 	free(p->exe);
@@ -51,11 +59,9 @@ static void drop_thread(struct tasks *t, struct thread *thread)
 	struct process *p = thread->process;
 	uint64_t value;
 
-	if (!--p->threads) {
-		if (map_get(t->processes, p->pid, &value) && (struct process *)(uintptr_t)value == p)
-			map_remove(t->processes, p->pid);
-		process_free(p);
-	}
+	if (!--p->threads && map_get(t->processes, p->pid, &value) && (struct process *)(uintptr_t)value == p)
+		map_remove(t->processes, p->pid);
+	process_release(p);
 	free(thread);
 }
 
@@ -109,7 +115,7 @@ static struct thread *add_thread(struct tasks *t, struct process *p, uint32_t ti
 
 	thread->id = ++t->last_thread;
 	thread->tid = tid;
-	thread->process = p;
+	thread->process = process_hold(p);
 	thread->slot = -1;
 	thread->end_ns = UINT64_MAX;
 	thread->dirty = true;

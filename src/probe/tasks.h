@@ -20,6 +20,7 @@ struct process {
 	int exit_status;
 	uint32_t flags;      /* enum process_flag */
 	uint32_t threads;    /* alive or not yet written */
+	uint32_t references; /* of them, and of whoever else holds it */
 	bool selected;       /* passes the filter */
 	bool mapped;         /* mappings have been read or inherited */
 	bool dirty;
@@ -52,6 +53,9 @@ struct tasks;
 
 struct tasks *tasks_new(void);
 void tasks_free(struct tasks *t);
+
+struct process *process_hold(struct process *p);
+void process_release(struct process *p);
 
 struct process *tasks_find_process(const struct tasks *t, uint32_t pid);
 struct thread *tasks_find_thread(const struct tasks *t, uint32_t tid);

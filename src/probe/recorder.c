@@ -229,14 +229,14 @@ static void write_meta(struct recorder *r)
 static int add_sources(struct recorder *r)
 {
 	struct loop_source **source = r->sources;
-	uint64_t slice = r->options.slice_ns;
+	uint64_t slice = r->options.slice_ns, first = r->options.first_slice_ns;
 	int error;
 
 	if ((error = loop_add_fd(r->loop, host_fd(r->host), EPOLLIN, drain, r, source++)) < 0 ||
 	    (error = loop_add_fd(r->loop, sideband_fd(r->sideband), EPOLLIN, drain, r, source++)) < 0 ||
 	    (error = loop_add_fd(r->loop, stacks_fd(r->capture.stacks), EPOLLIN, take_names, r, source++)) < 0 ||
 	    (error = loop_add_timer(r->loop, DRAIN_NS, DRAIN_NS, drain, r, source++)) < 0 ||
-	    (error = loop_add_timer(r->loop, slice, slice, slice_timer, r, source++)) < 0)
+	    (error = loop_add_timer(r->loop, first ? first : slice, slice, slice_timer, r, source++)) < 0)
 		return fail(error, "watch for events");
 	return 0;
 }

@@ -15,6 +15,7 @@ struct loop;
 struct recorder_options {
 	uint64_t frequency;      /* samples a second on each CPU */
 	uint64_t slice_ns;
+	uint64_t first_slice_ns; /* 0: as long as the others */
 	uint32_t pid;            /* 0: every process; else this one, its children and theirs */
 	const char *cgroup;      /* NULL: every one; else this path and all below it */
 	const struct cpus *cpus; /* NULL: all */

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "command.h"
+#include "fail.h"
+#include "loop.h"
+#include "output.h"
+#include "recorder.h"
+#include "select.h"
+#include "store.h"
+#include "terminal.h"
+#include "top_json.h"
+#include "ui.h"
+#include "users.h"
+
+DEFINE_CLEANUP(struct recorder *, recorder_free)
+
+#define KEEP_NS (600 * NS_PER_S)
+#define FIRST_SLICE_NS (250 * NS_PER_MS) /* the first screen within a second of the start */
+
+enum { BATCH_COLUMNS = 200 };
+
+struct top_options {
+	uint64_t delay_ns, frequency, pid, iterations;
+	const char *cgroup;
+	bool batch, threads;
+	struct format_options format;
+};
+
+static const struct option rows[] = {
+	{"delay", 'd', OPTION_DURATION(struct top_options, delay_ns), .value = "TIME",
+	 .help = "between two screens, 100ms to 60s"},
+	{"batch", 'b', OPTION_FLAG(struct top_options, batch), .no_setting = true,
+	 .help = "print plain text, whole, instead of filling a screen; needs no terminal"},
+	{"iterations", 'n', OPTION_U64(struct top_options, iterations), .value = "N", .no_setting = true,
+	 .max = UINT64_MAX, .help = "end after so many screens; 0: never"},
+	{"threads", 'H', OPTION_FLAG(struct top_options, threads), .help = "threads one by one"},
+	{"pid", 'p', OPTION_U64(struct top_options, pid), .value = "PID", .min = 1, .max = 4194304,
+	 .complete = COMPLETE_PID, .no_setting = true, .help = "only this process, its threads and its children"},
+	{"cgroup", 0, OPTION_STRING(struct top_options, cgroup), .value = "PATH", .no_setting = true,
+	 .help = "only processes of this cgroup and those below it, as /proc/PID/cgroup writes it"},
+	{"frequency", 'F', OPTION_U64(struct top_options, frequency), .value = "HZ", .min = 1, .max = 10000,
+	 .help = "samples a second on each CPU"},
+	{0},
+};
+
+struct top {
+	const struct top_options *options;
+	struct loop *loop;
+	struct store *store;
+	struct users *users;
+	struct ui *ui;
+	struct terminal *terminal; /* NULL: batch */
+	uint64_t screens;
+	int error;
+};
+
+static bool is_batch(const struct top_options *o)
+{
+	return o->batch || o->format.format == FORMAT_JSON;
+}
+
+static const char *user_name(void *arg, uint32_t pid)
+{
+	return users_of_process(((struct top *)arg)->users, pid);
+}
+
+static int draw(void *arg)
+{
+	struct top *top = arg;
+
+	ui_draw(top->ui, terminal_grid(top->terminal));
+	terminal_show(top->terminal);
+	return 0;
+}
+
+static int take_key(void *arg, const struct key_event *e)
+{
+	struct top *top = arg;
+	enum ui_answer answer = ui_key(top->ui, e);
+
+	if (answer == UI_QUIT)
+		loop_stop(top->loop);
+	return answer == UI_REDRAW ? draw(top) : 0;
+}
+
+static int print(struct top *top)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	_cleanup_(grid_freep) struct grid *g = grid_new(0, 0);
+
+	if (top->options->format.format == FORMAT_JSON) {
+		top_json(top->store, ui_window(top->ui), top->options->threads, &text);
+	} else {
+		ui_draw_all(top->ui, g, output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : BATCH_COLUMNS);
+		if (top->screens)
+			buf_addch(&text, '\n');
+		grid_dump(g, &text);
+	}
+	fwrite(text.data, 1, text.len, stdout);
+	return output_flush();
+}
+
+/* The recorder has written a slice. */
+static void look(void *arg)
+{
+	struct top *top = arg;
+	bool changed;
+
+	if (top->error < 0 || (top->options->iterations && top->screens >= top->options->iterations))
+		return;
+	top->error = ui_update(top->ui, &changed);
+	if (top->error >= 0 && (changed || !top->terminal))
+		top->error = top->terminal ? draw(top) : print(top);
+	top->screens++;
+	if (top->error < 0 || top->screens == top->options->iterations)
+		loop_stop(top->loop);
+}
+
+static int leave(void *arg, uint32_t number)
+{
+	loop_stop(((struct top *)arg)->loop);
+	return 0;
+}
+
+static int watch_signals(struct top *top)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	int r;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if ((r = loop_add_signal(top->loop, signals[i], leave, top)) < 0)
+			return fail(r, "prepare the event loop");
+	return 0;
+}
+
+static int open_ui(struct top *top)
+{
+	int r = ui_new(top->store, &(struct ui_options){.window_ns = top->options->delay_ns, .keep_ns = KEEP_NS,
+							.user = user_name, .arg = top}, &top->ui);
+
+	if (r >= 0 && top->options->threads)
+		ui_key(top->ui, &(struct key_event){.code = 'H'});
+	return r;
+}
+
+static int open_terminal(struct top *top)
+{
+	int r;
+
+	if (is_batch(top->options))
+		return 0;
+	r = terminal_open(top->loop, &(struct terminal_events){.key = take_key, .redraw = draw, .arg = top}, &top->terminal);
+	return r < 0 ? r : draw(top);
+}
+
+static int run_top(struct top *top)
+{
+	const struct top_options *o = top->options;
+	_cleanup_(recorder_freep) struct recorder *recorder = NULL;
+	_cleanup_(terminal_closep) struct terminal *terminal = NULL;
+	uint64_t first = is_batch(o) || o->delay_ns < FIRST_SLICE_NS ? o->delay_ns : FIRST_SLICE_NS;
+	int r;
+
+	if ((r = watch_signals(top)) < 0 ||
+	    (r = recorder_new(top->store, top->loop, &(struct recorder_options){
+		.frequency = o->frequency, .slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
+		.cgroup = o->cgroup, .slice = look, .arg = top}, &recorder)) < 0)
+		return r;
+	r = open_terminal(top);
+	terminal = top->terminal;
+	if (r >= 0)
+		r = loop_run(top->loop);
+	return r < 0 ? r : top->error;
+}
+
+static int run(const struct call *call)
+{
+	struct top top = {.options = call->options};
+	_cleanup_(store_freep) struct store *store = NULL;
+	_cleanup_(loop_freep) struct loop *loop = NULL;
+	_cleanup_(users_freep) struct users *users = users_new();
+	_cleanup_(ui_freep) struct ui *ui = NULL;
+	int r;
+
+	if (top.options->delay_ns < 100 * NS_PER_MS || top.options->delay_ns > 60 * NS_PER_S)
+		return failx(-EINVAL, "--delay must be between 100ms and 60s");
+	if (!is_batch(top.options) && !(output_is_terminal(STDIN_FILENO) && output_is_terminal(STDOUT_FILENO)))
+		return failx(-ENOTTY, "standard input and output are not a terminal; top -b prints without one");
+	r = store_create(":memory:", &store);
+	if (r < 0)
+		return r;
+	r = loop_new(&loop);
+	if (r < 0)
+		return fail(r, "prepare the event loop");
+	top.store = store;
+	top.loop = loop;
+	top.users = users;
+	r = open_ui(&top);
+	ui = top.ui;
+	if (r >= 0)
+		r = run_top(&top);
+	return r < 0 ? r : EXIT_OK;
+}
+
+const struct command cmd_top = {
+	.name = "top",
+	.summary = "look at this machine live",
+	.description =
+		"Shows what every process and thread does with its time, to the nanosecond: on a CPU, waiting for a CPU, "
+		"in uninterruptible sleep (disk, page-in, kernel lock), stopped, or asleep. Above it, what the CPUs do, how "
+		"long threads wait for one, and what perfscope itself costs. The last ten minutes are kept in memory; "
+		"+ and - look at more or less of them. ? explains keys, columns and colours.\n\n"
+		"With -b it prints the same as plain text, all rows, for scripts and screen readers; with --format json, "
+		"an object on each line (schema perfscope.top/1).",
+	.options = (const struct option_piece[]){
+		{rows, 0},
+		{format_option_rows, offsetof(struct top_options, format)},
+		{0}},
+	.options_size = sizeof(struct top_options),
+	.defaults = &(const struct top_options){.delay_ns = NS_PER_S, .frequency = 99},
+	.examples = (const struct example[]){
+		{"sudo perfscope top", "the whole machine"},
+		{"sudo perfscope top -p 1234 -H", "the threads of one process and of its children"},
+		{"sudo perfscope top -b -n 1 -d 5s", "five seconds as text"},
+		{"sudo perfscope top -n 1 --format json | jq '.processes[0]'", "who uses most CPU, for scripts"},
+		{0}},
+	.run = run,
+};

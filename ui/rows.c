@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "hash.h"
+#include "mem.h"
+
+enum { DEEPEST = 60 };
+
+static void add_row(struct row_list *r, const struct window *w, const struct window_process *p,
+		    const struct window_thread *t)
+{
+	const struct state_times *times = t ? &t->times : &p->times;
+
+	/* What was not there in the window has no time in it. */
+	if (!state_total(times))
+		return;
+	GROW(r->rows, r->count, r->capacity);
+	r->rows[r->count++] = (struct row){.process = p, .thread = t, .times = times, .window_ns = window_ns(w)};
+}
+
+/* Ties keep an order of their own, so that rows do not dance. */
+static int compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct row_order *order = arg;
+	const struct row *x = a, *y = b;
+	int c = order->compare(x, y);
+	uint32_t id_x = x->thread ? x->thread->id : 0, id_y = y->thread ? y->thread->id : 0;
+
+	if (c)
+		return order->reverse ? -c : c;
+	if (x->process->pid != y->process->pid)
+		return x->process->pid < y->process->pid ? -1 : 1;
+	if (x->process->id != y->process->id)
+		return x->process->id < y->process->id ? -1 : 1;
+	return (id_x > id_y) - (id_x < id_y);
+}
+
+struct tree {
+	struct row_list sorted, out;
+	uint32_t *first, *next; /* children of a row and its siblings, by index + 1 */
+	bool *placed;
+};
+
+static uint32_t parent_of(const struct row *row, const struct map *by_pid)
+{
+	uint64_t index;
+
+	return map_get(by_pid, row->thread ? row->process->pid : row->process->ppid, &index) ? (uint32_t)index + 1 : 0;
+}
+
+static void link_children(struct tree *t)
+{
+	_cleanup_(map_freep) struct map *by_pid = map_new();
+
+	for (uint32_t i = t->sorted.count; i-- > 0;)
+		if (!t->sorted.rows[i].thread)
+			map_put(by_pid, t->sorted.rows[i].process->pid, i);
+	/* From the last to the first: each is put before its siblings. */
+	for (uint32_t i = t->sorted.count; i-- > 0;) {
+		uint32_t parent = parent_of(&t->sorted.rows[i], by_pid);
+
+		if (parent == i + 1)
+			parent = 0;
+		t->next[i + 1] = t->first[parent];
+		t->first[parent] = i + 1;
+	}
+}
+
+static void place(struct tree *t, uint32_t node, uint32_t depth, uint64_t branch)
+{
+	for (; node; node = t->next[node]) {
+		struct row row = t->sorted.rows[node - 1];
+
+		if (t->placed[node])
+			continue;
+		t->placed[node] = true;
+		row.depth = depth;
+		row.branch = t->next[node] ? branch | 1ull << depth : branch;
+		GROW(t->out.rows, t->out.count, t->out.capacity);
+		t->out.rows[t->out.count++] = row;
+		place(t, t->first[node], depth < DEEPEST ? depth + 1 : depth, row.branch);
+	}
+}
+
+/* Reused pids can make a circle of parents: what no root leads to is a root. */
+static void make_tree(struct row_list *r)
+{
+	struct tree t = {.sorted = *r};
+
+	t.first = xcalloc(r->count + 1, sizeof(*t.first));
+	t.next = xcalloc(r->count + 1, sizeof(*t.next));
+	t.placed = xcalloc(r->count + 1, sizeof(*t.placed));
+	link_children(&t);
+	place(&t, t.first[0], 0, 0);
+	for (uint32_t i = 1; i <= r->count; i++)
+		if (!t.placed[i]) {
+			t.next[i] = 0;
+			place(&t, i, 0, 0);
+		}
+	free(t.first);
+	free(t.next);
+	free(t.placed);
+	free(r->rows);
+	*r = t.out;
+}
+
+void rows_build(struct row_list *r, const struct window *w, const struct row_order *order)
+{
+	r->count = 0;
+	for (uint32_t i = 0; (!order->threads || order->tree) && i < window_process_count(w); i++)
+		add_row(r, w, window_process(w, i), NULL);
+	for (uint32_t i = 0; order->threads && i < window_thread_count(w); i++) {
+		const struct window_thread *t = window_thread(w, i);
+		const struct window_process *p = window_process(w, t->process);
+
+		if (!order->tree || p->threads > 1)
+			add_row(r, w, p, t);
+	}
+	if (r->count)
+		qsort_r(r->rows, r->count, sizeof(*r->rows), compare_rows, (void *)(uintptr_t)order);
+	if (order->tree)
+		make_tree(r);
+}
+
+void rows_done(struct row_list *r)
+{
+	free(r->rows);
+	*r = (struct row_list){0};
+}
+
+double row_percent(const struct row *r, enum state state)
+{
+	return r->window_ns ? 100.0 * (double)r->times->ns[state] / (double)r->window_ns : 0;
+}
+
+double row_blocked_percent(const struct row *r)
+{
+	uint64_t total = state_total(r->times);
+	uint64_t awake = r->times->ns[RUNNING] + r->times->ns[RUNNABLE];
+
+	return total ? 100.0 * (double)(total - awake) / (double)total : 0;
+}
+
+double row_switch_rate(const struct row *r)
+{
+	return r->window_ns ? (double)r->times->switches * NS_PER_S / (double)r->window_ns : 0;
+}
+
+const char *row_command(const struct row *r)
+{
+	const char *command = r->process->command, *name;
+
+	if (r->thread && r->thread->tid != r->process->pid)
+		return r->thread->comm;
+	if (!*command)
+		return r->process->comm;
+	name = command;
+	for (const char *p = command; *p && *p != ' '; p++)
+		if (*p == '/' && p[1] && p[1] != ' ')
+			name = p + 1;
+	return name;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Processes or threads of a window as an ordered list. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "window.h"
+
+struct row {
+	const struct window_process *process;
+	const struct window_thread *thread; /* NULL: the whole process */
+	const struct state_times *times;
+	uint64_t window_ns;
+	uint32_t depth;  /* in the tree */
+	uint64_t branch; /* bit i: the ancestor at depth i has a sibling below */
+};
+
+typedef int row_compare(const struct row *a, const struct row *b);
+
+struct row_order {
+	bool threads; /* each thread, not each process */
+	bool tree;    /* below its parent, threads below their process */
+	bool reverse;
+	row_compare *compare;
+};
+
+struct row_list {
+	struct row *rows;
+	uint32_t count, capacity;
+};
+
+/* Pointers into the window: valid until it is moved. */
+void rows_build(struct row_list *r, const struct window *w, const struct row_order *order);
+void rows_done(struct row_list *r);
+
+double row_percent(const struct row *r, enum state state); /* of one CPU's time */
+double row_blocked_percent(const struct row *r); /* of its threads' time; waiting for a CPU is not blocked */
+double row_switch_rate(const struct row *r);     /* a second */
+/* Name as people know it: command line without the folder, or the name alone. */
+const char *row_command(const struct row *r);

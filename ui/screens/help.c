@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What the keys do, and what columns and colours mean: made from the tables that make them so. */
+#include "columns.h"
+#include "screen.h"
+
+struct help {
+	unsigned top, lines, page;
+};
+
+struct page {
+	struct grid *g;
+	const struct area *area;
+	unsigned top, line; /* the first line that is shown, the one that is written */
+};
+
+static void put(struct page *p, unsigned column, enum style style, const char *text)
+{
+	if (p->line >= p->top && p->line - p->top < p->area->rows && column < p->area->columns)
+		grid_put(p->g, p->area->row + p->line - p->top, p->area->column + column,
+			 p->area->columns - column, style, text);
+}
+
+static void title(struct page *p, const char *text)
+{
+	p->line += p->line > 0;
+	put(p, 0, STYLE_STRONG, text);
+	p->line++;
+}
+
+static void entry(struct page *p, enum style style, const char *name, const char *text)
+{
+	unsigned width = grid_text_width(name);
+
+	put(p, 2, style, name);
+	put(p, width < 13 ? 16 : width + 3, STYLE_NORMAL, text);
+	p->line++;
+}
+
+static void add_keys(struct page *p, const struct key_help *keys)
+{
+	for (; keys && keys->keys; keys++)
+		entry(p, STYLE_KEY, keys->keys, keys->text);
+}
+
+static void add_screens(struct page *p, const struct screen_context *c)
+{
+	title(p, "Screens");
+	for (const struct screen *const *s = c->screens; *s; s++) {
+		char key[2] = {(char)(*s)->key, 0};
+
+		entry(p, STYLE_KEY, key, (*s)->help);
+	}
+	title(p, "Keys on every screen");
+	add_keys(p, c->global_keys);
+	for (const struct screen *const *s = c->screens; *s; s++) {
+		if (!(*s)->keys)
+			continue;
+		title(p, (*s)->name);
+		add_keys(p, (*s)->keys);
+	}
+}
+
+static void add_states(struct page *p)
+{
+	title(p, "State time");
+	for (int i = 0; i < STATES; i++) {
+		put(p, 2, state_kinds[i].style, state_kinds[i].glyph);
+		put(p, 4, STYLE_NORMAL, state_kinds[i].name);
+		put(p, 16, STYLE_NORMAL, state_kinds[i].help);
+		p->line++;
+	}
+	title(p, "CPUs");
+	entry(p, STYLE_USER, "█", "user code");
+	entry(p, STYLE_SYSTEM, "▓", "kernel");
+	entry(p, STYLE_IRQ, "▒", "interrupts");
+	entry(p, STYLE_STEAL, "░", "taken by the hypervisor");
+}
+
+static void add_columns(struct page *p)
+{
+	title(p, "Columns");
+	for (int i = 0; i < COLUMNS; i++)
+		entry(p, STYLE_NORMAL, columns[i].title, columns[i].help);
+}
+
+static void draw(const struct screen_context *c, void *state, struct grid *g, const struct area *a)
+{
+	struct help *help = state;
+	struct page p = {.g = g, .area = a};
+
+	if (help->lines && help->top + a->rows > help->lines)
+		help->top = help->lines > a->rows ? help->lines - a->rows : 0;
+	p.top = help->top;
+	add_screens(&p, c);
+	add_states(&p);
+	add_columns(&p);
+	help->lines = p.line;
+	help->page = a->rows;
+}
+
+static bool key_press(const struct screen_context *c, void *state, const struct key_event *e)
+{
+	static const struct {
+		int code, lines, pages;
+	} moves[] = {
+		{UI_KEY_UP, -1, 0}, {UI_KEY_DOWN, 1, 0}, {UI_KEY_PAGE_UP, 0, -1}, {UI_KEY_PAGE_DOWN, 0, 1},
+		{UI_KEY_WHEEL_UP, -3, 0}, {UI_KEY_WHEEL_DOWN, 3, 0}, {UI_KEY_HOME, -(1 << 20), 0},
+		{UI_KEY_END, 1 << 20, 0},
+	};
+	struct help *help = state;
+
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		if (moves[i].code != e->code)
+			continue;
+		int top = (int)help->top + moves[i].lines + moves[i].pages * (int)help->page;
+		int last = help->lines > help->page ? (int)(help->lines - help->page) : 0;
+
+		help->top = (unsigned)(top < 0 ? 0 : top > last ? last : top);
+		return true;
+	}
+	return false;
+}
+
+const struct screen screen_help = {
+	.name = "help",
+	.key = '?',
+	.help = "this page",
+	.state_size = sizeof(struct help),
+	.draw = draw,
+	.key_press = key_press,
+};

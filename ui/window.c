@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "window.h"
+
+#include <string.h>
+
+#include "mem.h"
+#include "store_query.h"
+#include "window_internal.h"
+
+static const char *const stream_tables[STREAMS] = {
+	[SAMPLES] = "sample", [LEVELS] = "gauge", [LATENCIES] = "histogram",
+};
+
+static const char *const stream_rows[STREAMS] = {
+	[SAMPLES] = "SELECT metric, task, count, value FROM main.sample WHERE rowid >= :first AND rowid < :end",
+	[LEVELS] = "SELECT metric, resource, value FROM main.gauge WHERE rowid >= :first AND rowid < :end",
+	[LATENCIES] = "SELECT metric, bucket, count FROM main.histogram WHERE rowid >= :first AND rowid < :end",
+};
+
+int window_new(struct store *s, window_user *user, void *arg, struct window **ret_window)
+{
+	_cleanup_(window_freep) struct window *w = xcalloc(1, sizeof(*w));
+	int r;
+
+	w->store = s;
+	w->user = user;
+	w->user_arg = arg;
+	for (int i = 0; i < STREAMS; i++)
+		if ((r = query_new(s, stream_rows[i], &w->rows[i])) < 0)
+			return r;
+	if ((r = query_new(s, "SELECT last FROM main.span WHERE id = :id", &w->ask_span)) < 0 ||
+	    (r = window_prepare_tasks(w)) < 0)
+		return r;
+	*ret_window = w;
+	w = NULL;
+	return 0;
+}
+
+void window_free(struct window *w)
+{
+	if (!w)
+		return;
+	for (int i = 0; i < STREAMS; i++)
+		query_free(w->rows[i]);
+	query_free(w->ask_span);
+	window_tasks_done(w);
+	for (uint32_t i = 0; i < w->metric_count; i++)
+		free(w->metrics[i].name);
+	free(w->metrics);
+	free(w->cpus);
+	free(w->levels);
+	free(w->spans);
+	free(w->slices);
+	free(w);
+}
+
+static struct slice *find_slice(const struct window *w, uint32_t id)
+{
+	return id >= w->oldest && id - w->oldest < w->slice_count ? &w->slices[id - w->oldest] : NULL;
+}
+
+static int follow_slices(struct window *w)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(w->store, "SELECT id, start_ns, end_ns FROM main.slice WHERE id > :seen ORDER BY id", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":seen", window_newest(w));
+	while ((r = query_next(q)) > 0) {
+		uint32_t id = (uint32_t)query_int(q, 0);
+
+		if (!w->slice_count)
+			w->oldest = id;
+		/* A gap in a damaged recording: slices without rows. */
+		while (window_newest(w) + 1 < id && w->slice_count && id - w->oldest < 1 << 20) {
+			GROW(w->slices, w->slice_count, w->slice_capacity);
+			w->slices[w->slice_count++] = (struct slice){0};
+		}
+		GROW(w->slices, w->slice_count, w->slice_capacity);
+		w->slices[w->slice_count++] = (struct slice){.start_ns = (uint64_t)query_int(q, 1),
+							      .end_ns = (uint64_t)query_int(q, 2)};
+	}
+	return r;
+}
+
+static int follow_stream(struct window *w, enum stream stream)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	_cleanup_free_ char *sql = xasprintf("SELECT slice, min(rowid), max(rowid) FROM main.%s "
+		"WHERE rowid > :seen AND slice <= :newest GROUP BY slice", stream_tables[stream]);
+	int r = query_new(w->store, sql, &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":seen", w->seen[stream]);
+	query_bind_int(q, ":newest", window_newest(w));
+	while ((r = query_next(q)) > 0) {
+		struct slice *slice = find_slice(w, (uint32_t)query_int(q, 0));
+		int64_t end = query_int(q, 2) + 1;
+
+		if (slice)
+			slice->rows[stream] = (struct rows){query_int(q, 1), end};
+		if (end > w->seen[stream])
+			w->seen[stream] = end - 1;
+	}
+	return r;
+}
+
+static int follow_open_spans(struct window *w)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < w->span_count && r >= 0; i++) {
+		struct span *span = &w->spans[i];
+
+		if (span->last)
+			continue;
+		query_bind_int(w->ask_span, ":id", span->id);
+		r = query_next(w->ask_span);
+		if (r > 0)
+			span->last = (uint32_t)query_int(w->ask_span, 0);
+		else if (r == 0)
+			*span = (struct span){.id = span->id, .first = UINT32_MAX, .last = 1}; /* taken back */
+		query_reset(w->ask_span);
+	}
+	return r;
+}
+
+static int follow_new_spans(struct window *w)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(w->store, "SELECT id, first, last, metric, task FROM main.span WHERE id > :seen", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":seen", w->seen_span);
+	while ((r = query_next(q)) > 0) {
+		const struct metric *metric = window_metric(w, (uint32_t)query_int(q, 3));
+
+		w->seen_span = (uint32_t)query_int(q, 0);
+		if (!metric || metric->state < 0)
+			continue;
+		GROW(w->spans, w->span_count, w->span_capacity);
+		w->spans[w->span_count++] = (struct span){
+			.id = w->seen_span, .first = (uint32_t)query_int(q, 1), .last = (uint32_t)query_int(q, 2),
+			.task = (uint32_t)query_int(q, 4), .state = (enum state)metric->state};
+	}
+	return r;
+}
+
+int window_follow(struct window *w)
+{
+	int r;
+
+	if ((r = window_read_names(w)) < 0 || (r = follow_slices(w)) < 0 || (r = follow_open_spans(w)) < 0 ||
+	    (r = follow_new_spans(w)) < 0)
+		return r;
+	for (enum stream i = 0; i < STREAMS; i++)
+		if ((r = follow_stream(w, i)) < 0)
+			return r;
+	return 0;
+}
+
+static void add_sample(struct window *w, struct query *q, const struct slice *slice, int sign)
+{
+	const struct metric *metric = window_metric(w, (uint32_t)query_int(q, 0));
+	struct state_times *t;
+	uint64_t count = (uint64_t)query_int(q, 2);
+
+	if (!metric || metric->state < 0 || query_is_null(q, 1))
+		return;
+	/* Unsigned sums wrap: what is taken away leaves exactly what was there before it was added. */
+	t = &window_find_thread(w, (uint32_t)query_int(q, 1))->changes;
+	t->ns[metric->state] += (uint64_t)sign * (uint64_t)query_int(q, 3);
+	if (metric->state == RUNNING)
+		t->switches += (uint64_t)sign * count;
+	if (metric->state == RUNNABLE)
+		t->preempted += (uint64_t)sign * count;
+}
+
+static void add_gauge(struct window *w, struct query *q, const struct slice *slice, int sign)
+{
+	window_add_level(w, (uint32_t)query_int(q, 0), (uint32_t)query_int(q, 1), query_real(q, 2),
+			 (double)(slice->end_ns - slice->start_ns), sign);
+}
+
+static void add_latency(struct window *w, struct query *q, const struct slice *slice, int sign)
+{
+	const struct metric *metric = window_metric(w, (uint32_t)query_int(q, 0));
+	int64_t bucket = query_int(q, 1);
+
+	if (metric && metric->latency && bucket >= 0 && bucket < HISTOGRAM_BUCKETS)
+		w->latency[bucket] += (uint64_t)sign * (uint64_t)query_int(q, 2);
+}
+
+static int add_slice(struct window *w, uint32_t id, int sign)
+{
+	static void (*const add[STREAMS])(struct window *w, struct query *q, const struct slice *slice, int sign) = {
+		[SAMPLES] = add_sample, [LEVELS] = add_gauge, [LATENCIES] = add_latency,
+	};
+	const struct slice *slice = find_slice(w, id);
+	int r = 0;
+
+	for (int i = 0; slice && i < STREAMS && r >= 0; i++) {
+		query_bind_int(w->rows[i], ":first", slice->rows[i].first);
+		query_bind_int(w->rows[i], ":end", slice->rows[i].end);
+		while ((r = query_next(w->rows[i])) > 0)
+			add[i](w, w->rows[i], slice, sign);
+		query_reset(w->rows[i]);
+	}
+	return r;
+}
+
+static bool within(uint32_t id, uint32_t first, uint32_t last)
+{
+	return first && id >= first && id <= last;
+}
+
+static int move(struct window *w, uint32_t first, uint32_t last)
+{
+	int r = 0;
+
+	for (uint32_t id = first; id <= last && r >= 0; id++)
+		if (!within(id, w->first, w->last))
+			r = add_slice(w, id, 1);
+	for (uint32_t id = w->first; id && id <= w->last && r >= 0; id++)
+		if (!within(id, first, last))
+			r = add_slice(w, id, -1);
+	w->first = first;
+	w->last = last;
+	return r;
+}
+
+static void add_spans(struct window *w)
+{
+	for (uint32_t i = 0; i < w->span_count; i++) {
+		const struct span *span = &w->spans[i];
+		uint32_t first = span->first > w->first ? span->first : w->first;
+		uint32_t last = span->last && span->last < w->last ? span->last : w->last;
+
+		if (first <= last && first <= window_newest(w))
+			window_find_thread(w, span->task)->times.ns[span->state] +=
+				find_slice(w, last)->end_ns - find_slice(w, first)->start_ns;
+	}
+}
+
+static void add_up_processes(struct window *w)
+{
+	for (uint32_t i = 0; i < w->process_count; i++) {
+		w->processes[i].times = (struct state_times){0};
+		w->processes[i].threads = 0;
+	}
+	for (uint32_t i = 0; i < w->thread_count; i++) {
+		const struct window_thread *thread = &w->threads[i];
+		struct window_process *process = &w->processes[thread->process];
+
+		state_add(&process->times, &thread->times);
+		process->threads += state_total(&thread->times) > 0;
+	}
+}
+
+int window_show(struct window *w, uint32_t first, uint32_t last)
+{
+	int r;
+
+	if (!w->slice_count)
+		return 0;
+	if (last > window_newest(w))
+		last = window_newest(w);
+	if (last < w->oldest)
+		last = w->oldest;
+	if (first < w->oldest)
+		first = w->oldest;
+	if (first > last)
+		first = last;
+	r = move(w, first, last);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < w->thread_count; i++)
+		w->threads[i].times = w->threads[i].changes;
+	add_spans(w);
+	r = window_refresh_tasks(w);
+	if (r >= 0)
+		add_up_processes(w);
+	return r;
+}
+
+int window_show_ns(struct window *w, uint32_t last, uint64_t ns)
+{
+	uint32_t first;
+
+	if (!last || last > window_newest(w))
+		last = window_newest(w);
+	first = last;
+	/* A slice that is a little short must not drag another one in. */
+	while (first > w->oldest && find_slice(w, last) &&
+	       find_slice(w, last)->end_ns - find_slice(w, first)->start_ns + ns / 20 < ns)
+		first--;
+	return window_show(w, first, last);
+}
+
+void window_forget(struct window *w, uint32_t first)
+{
+	uint32_t kept = 0, gone;
+
+	/* What is shown stays: its rows have been added up. */
+	if (w->first && first > w->first)
+		first = w->first;
+	if (first <= w->oldest || !w->slice_count)
+		return;
+	gone = first - w->oldest;
+	w->slice_count -= gone;
+	memmove(w->slices, w->slices + gone, w->slice_count * sizeof(*w->slices));
+	w->oldest = first;
+	for (uint32_t i = 0; i < w->span_count; i++)
+		if (!w->spans[i].last || w->spans[i].last >= first)
+			w->spans[kept++] = w->spans[i];
+	w->span_count = kept;
+	window_drop_ended(w);
+}
+
+uint32_t window_newest(const struct window *w)
+{
+	return w->slice_count ? w->oldest + w->slice_count - 1 : 0;
+}
+
+uint32_t window_last(const struct window *w)
+{
+	return w->last;
+}
+
+uint32_t window_slice_before(const struct window *w, uint64_t ns)
+{
+	uint32_t id = window_newest(w);
+	uint64_t end = id ? find_slice(w, id)->end_ns : 0;
+
+	while (id > w->oldest && find_slice(w, id - 1)->start_ns + ns >= end)
+		id--;
+	return id;
+}
+
+uint64_t window_ns(const struct window *w)
+{
+	return w->first ? find_slice(w, w->last)->end_ns - find_slice(w, w->first)->start_ns : 0;
+}
+
+uint64_t window_end_ns(const struct window *w)
+{
+	return w->first ? find_slice(w, w->last)->end_ns : 0;
+}
+
+uint32_t window_thread_count(const struct window *w)
+{
+	return w->thread_count;
+}
+
+const struct window_thread *window_thread(const struct window *w, uint32_t index)
+{
+	return &w->threads[index];
+}
+
+uint32_t window_process_count(const struct window *w)
+{
+	return w->process_count;
+}
+
+const struct window_process *window_process(const struct window *w, uint32_t index)
+{
+	return &w->processes[index];
+}

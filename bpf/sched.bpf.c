@@ -14,6 +14,8 @@ enum {
 	FLAG_KTHREAD = 0x200000,
 };
 
+enum { CALL_NANOSLEEP = 35, CALL_CLOCK_NANOSLEEP = 230 }; /* on x86-64 */
+
 static __always_inline u8 state_of(u32 bits)
 {
 	if (!bits)
@@ -65,6 +67,7 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		slot->woken_ns = 0;
 		__builtin_memset(slot->ns, 0, sizeof(slot->ns));
 		slot->switches = slot->preempted = 0;
+		__builtin_memset(slot->wakers, 0, sizeof(slot->wakers));
 		slot->state = state;
 		slot->flags = flags | (task->flags & FLAG_KTHREAD ? TASK_KERNEL : 0);
 		*ret_index = index;
@@ -219,6 +222,49 @@ int sched_switch(u64 *ctx)
 	return 0;
 }
 
+static __always_inline long system_call_of(struct task_struct *task)
+{
+	return (long)((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax;
+}
+
+/* The thread that runs here wakes one by what it does. The wake-ups of an interrupt are not its doing: it is in
+ * no system call then (a negative number), or, if it is in one all the same, the other one is in a sleep that only time ends. */
+static __always_inline bool wakes_by_itself(struct task_struct *woken)
+{
+	if (!config.has_task_registers)
+		return false;
+	long sleeps_in = system_call_of(woken);
+
+	return sleeps_in != CALL_NANOSLEEP && sleeps_in != CALL_CLOCK_NANOSLEEP &&
+	       system_call_of((struct task_struct *)bpf_get_current_task_btf()) >= 0;
+}
+
+static __always_inline void remember_waker(struct task_slot *slot, u64 slept_ns)
+{
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct waker *lightest = &slot->wakers[0], *mine = NULL;
+
+	if (!tid)
+		return;
+#pragma unroll
+	for (int i = 0; i < TASK_WAKERS; i++) {
+		struct waker *waker = &slot->wakers[i];
+
+		if (waker->tid == tid)
+			mine = waker;
+		if (waker->ns < lightest->ns)
+			lightest = waker;
+	}
+	if (!mine) {
+		mine = lightest;
+		mine->tid = tid;
+		mine->count = 0;
+		mine->ns = 0;
+	}
+	mine->count++;
+	mine->ns += slept_ns;
+}
+
 SEC("tp_btf/sched_waking")
 int sched_waking(u64 *ctx)
 {
@@ -228,8 +274,11 @@ int sched_waking(u64 *ctx)
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_WAKING, now);
 
-	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns)
+	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns) {
 		slot->woken_ns = now;
+		if (wakes_by_itself(task))
+			remember_waker(slot, now - slot->since_ns);
+	}
 	cost_end(cpu, COST_WAKING, start);
 	return 0;
 }

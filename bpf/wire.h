@@ -20,6 +20,7 @@ enum {
 	CGROUP_PATH_BYTES = 256,
 	LATENCY_BUCKETS = 304,  /* the layout of base's histogram.h */
 	TASK_PROBES = 4,        /* places where a thread's slot may be */
+	TASK_WAKERS = 4,        /* threads that a thread's slot knows as its wakers */
 	COST_PERIOD = 64,       /* one run of a program in so many is timed */
 };
 
@@ -40,6 +41,13 @@ enum task_flag {
 	TASK_KERNEL = 4,
 };
 
+/* How often and after how long a sleep another thread woke this one. */
+struct waker {
+	u32 tid; /* 0: free */
+	u32 count;
+	u64 ns;
+};
+
 /* One thread's account, in an array that user space maps: open addressing by tid, TASK_PROBES places,
  * no task storage and no system call to read it. Written by one CPU at a time, the one that switches
  * the thread, but for woken_ns. sequence is odd while it is being written. */
@@ -57,6 +65,7 @@ struct task_slot {
 	u32 switches;  /* times it went to sleep */
 	u32 preempted; /* times it lost its CPU while it wanted it */
 	u64 stack_top; /* set by user space: no frame lies above; 0 unknown */
+	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_COUNT = 8 };

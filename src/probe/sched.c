@@ -16,7 +16,7 @@ static void bpf_link_freep(struct bpf_link **link)
 	bpf_link__destroy(*link);
 }
 
-enum { METRIC_RUNNING, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LATENCY };
+enum { METRIC_RUNNING, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LATENCY, METRIC_WAKE };
 
 struct sched_state {
 	struct probe_state probe;
@@ -79,6 +79,26 @@ static void take(struct capture *c, const struct sched_state *state, struct thre
 			capture_add(c, state->probe.first_metric + METRIC_RUNNING + i, thread->id, 0, 0,
 				    i == STATE_RUNNING ? left : i == STATE_RUNNABLE ? preempted : 0,
 				    s->ns[i] - a->taken[i]);
+}
+
+/* Who ended this thread's sleeps. A place that another waker has taken starts again from nothing. */
+static void take_wakers(struct capture *c, const struct sched_state *state, struct thread *thread,
+			const struct task_slot *slot)
+{
+	for (int i = 0; i < TASK_WAKERS; i++) {
+		const struct waker *now = &slot->wakers[i];
+		struct waker *taken = &thread->account.wakers[i];
+		struct thread *by = now->tid ? tasks_find_thread(c->tasks, now->tid) : NULL;
+
+		if (taken->tid != now->tid || now->count < taken->count || now->ns < taken->ns)
+			*taken = (struct waker){.tid = now->tid};
+		if (by && now->count > taken->count)
+			store_add_edge(c->store, &(struct edge_row){
+				.slice = c->slice, .kind = state->probe.first_metric + METRIC_WAKE,
+				.task = thread->id, .other_task = by->id, .count = now->count - taken->count,
+				.ns = now->ns - taken->ns});
+		*taken = *now;
+	}
 }
 
 static void remember(struct account *a, const struct snapshot *s)
@@ -146,6 +166,7 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 		begin_span(c, state, thread, &copy, s.state, now_ns);
 	else
 		take(c, state, thread, &s);
+	take_wakers(c, state, thread, &copy);
 	remember(a, &s);
 	if (s.state == STATE_DEAD) {
 		give_back(c, thread);
@@ -229,6 +250,7 @@ static void start(struct capture *c, void *arg)
 		struct task_slot copy = copy_slot(&c->task_slots[thread->slot]);
 		struct snapshot s = look(&copy, c->start_ns);
 		remember(&thread->account, &s);
+		memcpy(thread->account.wakers, copy.wakers, sizeof(copy.wakers));
 	}
 }
 
@@ -286,6 +308,7 @@ const struct probe probe_sched = {
 		[METRIC_DISK] = {"task.disk", "ns", "time asleep, uninterruptible"},
 		[METRIC_STOPPED] = {"task.stopped", "ns", "time stopped by a signal or a tracer"},
 		[METRIC_LATENCY] = {"runqueue.latency", "ns", "waits for a CPU, from wake-up or preemption to running"},
+		[METRIC_WAKE] = {"wake", "ns", "sleep that another thread ended by a system call (edges)"},
 		{0}},
 	.object = perfscope_sched_object,
 	.object_size = &perfscope_sched_object_size,

@@ -34,6 +34,7 @@ struct account {
 	uint32_t span;               /* open span in the recording, 0 none */
 	uint32_t span_state;         /* enum task_state */
 	uint64_t span_until_ns;      /* `taken` holds the span up to here */
+	struct waker wakers[TASK_WAKERS]; /* as they were when they were last written */
 	uint64_t since_ns, woken_ns; /* of the slot when the span was opened: unchanged while it lasts */
 };
 

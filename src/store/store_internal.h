@@ -3,6 +3,7 @@
 #pragma once
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "store.h"
 
@@ -14,6 +15,13 @@ struct store {
 	bool writable;
 	int error;                              /* first error of store_add_*(), told by store_commit() */
 	sqlite3_stmt *insert[STORE_STATEMENTS]; /* prepared at first use, see store_write.c */
+};
+
+struct query {
+	struct store *store;
+	sqlite3_stmt *statement;
+	bool guarded; /* the connection's time limit is this query's */
+	uint64_t deadline_ns;
 };
 
 extern const char store_schema_sql[], store_views_sql[];

@@ -10,11 +10,6 @@
 #include "mem.h"
 #include "store_internal.h"
 
-struct query {
-	struct store *store;
-	sqlite3_stmt *statement;
-};
-
 int query_new(struct store *s, const char *sql, struct query **ret_query)
 {
 	sqlite3_stmt *statement;
@@ -33,6 +28,8 @@ void query_free(struct query *q)
 {
 	if (!q)
 		return;
+	if (q->guarded)
+		sqlite3_progress_handler(q->store->db, 0, NULL, NULL);
 	sqlite3_finalize(q->statement);
 	free(q);
 }

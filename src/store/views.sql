@@ -48,6 +48,13 @@ SELECT s.process, s.pid, s.process_comm AS comm, p.command, s.cgroup, s.kernel, 
 FROM thread_state s JOIN process p ON p.id = s.process
 GROUP BY s.process;
 
+-- Who waited for whom: sleeps of `task` that `other_task` ended by waking it, ns. Only each thread's
+-- heaviest few wakers are known.
+CREATE VIEW woken_by AS
+SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'wake' AND e.other_task IS NOT NULL
+GROUP BY e.task, e.other_task;
+
 -- CPU samples: where (stack) each thread spent its CPU time, ns.
 CREATE VIEW cpu_sample AS
 SELECT s.slice, s.task, s.stack, s.count, s.value AS ns

@@ -1,0 +1,74 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: More threads want to run than there are CPUs, and they wait for it
+-- summary: {victim} waits {wait} % of its time for a CPU; {culprit} uses {culprit_cpu} % of one
+-- explain: Asks whether threads stand in the run queues for a substantial share of the time they want to work,
+--    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
+--    wake up often, need the CPU little and need it at once. Threads that only compute and share the CPUs
+--    among themselves are not harmed by that, however many they are: a parallel build is fine.
+-- threshold busy = 0.9: below that a CPU is free often enough for a woken thread to find it
+-- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
+-- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
+-- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
+-- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices
+-- threshold wait_share = 0.3: of the time that a thread wants to work, spent waiting; up to there it merely shares
+-- action: Give {culprit} less: renice it (renice -n 10 -p {culprit_pid}), limit its threads or its cgroup's cpu.weight, or run it at another time
+-- action: Give {victim} more: a higher cpu.weight, or CPUs of its own (cpuset)
+-- action: See what {culprit} does: perfscope flamegraph -p {culprit_pid}
+-- runbook: high-cpu
+WITH span AS MATERIALIZED (
+	SELECT ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
+idle AS MATERIALIZED (
+	SELECT s.id, s.end_ns - s.start_ns AS ns,
+		ifnull((SELECT sum(l.value) / 100 FROM level l
+			WHERE l.slice = s.id AND l.metric IN ('cpu.idle', 'cpu.iowait')), 0) / (SELECT cpus FROM span) AS share
+	FROM slice s),
+machine AS MATERIALIZED (
+	SELECT 1 - sum(share * ns) / sum(ns) AS busy,
+		sum(iif(1 - share >= coalesce(:busy, 0.9), ns, 0)) * 1.0 / sum(ns) AS most
+	FROM idle WHERE EXISTS (SELECT 1 FROM level WHERE metric IN ('cpu.user', 'cpu.system', 'cpu.idle'))),
+load AS MATERIALIZED (
+	SELECT sum(runnable) * 1.0 / (SELECT ns * cpus FROM span) AS queue
+	FROM thread_state WHERE NOT own AND NOT kernel),
+victim AS MATERIALIZED (
+	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
+	FROM thread_state s, span
+	WHERE NOT s.own AND NOT s.kernel
+		AND (s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5)
+		AND s.runnable >= coalesce(:lost, 0.05) * span.ns
+		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
+eater AS MATERIALIZED (
+	SELECT p.*, p.running * 1.0 / span.ns AS cpu FROM process_state p, span
+	WHERE NOT p.own AND NOT p.kernel AND p.running >= 0.1 * span.ns
+	ORDER BY p.running DESC LIMIT 8),
+histogram_total AS MATERIALIZED (
+	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency
+	WHERE metric = 'runqueue.latency' GROUP BY high_ns),
+percentile AS MATERIALIZED (
+	SELECT (SELECT min(high_ns) FROM histogram_total WHERE below >= 0.5 * total) AS p50,
+		(SELECT min(high_ns) FROM histogram_total WHERE below >= 0.99 * total) AS p99
+	FROM (SELECT max(below) AS total FROM histogram_total))
+SELECT iif(v.tid, 'waited', 'none') AS urgency,
+	(SELECT sum(runnable) * 1.0 / sum(running + runnable) FROM victim) AS impact,
+	v.comm AS victim, printf('%.0f', 100 * v.wait_share) AS wait,
+	e.comm AS culprit, e.pid AS culprit_pid,
+	printf('%.0f', 100 * (SELECT sum(cpu) FROM eater x WHERE x.comm = e.comm)) AS culprit_cpu,
+	'cpu' AS resource_kind, (SELECT cpus FROM span) || ' CPUs' AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM eater
+		WHERE pid NOT IN (SELECT pid FROM victim) OR pid = e.pid
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', tid, 'comm', comm, 'cgroup', cgroup)
+			FROM victim ORDER BY runnable DESC LIMIT 10))) AS affected,
+	json_array(
+		json_object('metric', 'CPUs busy', 'value', 100 * m.busy, 'unit', '%', 'threshold', 100 * coalesce(:busy, 0.9)),
+		json_object('metric', 'threads waiting for a CPU, per CPU', 'value', l.queue, 'unit', 'threads',
+			'threshold', coalesce(:queue, 0.4)),
+		json_object('metric', 'time ' || v.comm || ' waits for a CPU', 'value', 100 * v.wait_share, 'unit', '%',
+			'threshold', 100 * coalesce(:wait_share, 0.3)),
+		json_object('metric', 'run-queue wait p50', 'value', q.p50 / 1e6, 'unit', 'ms'),
+		json_object('metric', 'run-queue wait p99', 'value', q.p99 / 1e6, 'unit', 'ms')) AS evidence,
+	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process),
+		json_object('role', 'victim', 'metric', 'cpu.time', 'task', v.task)) AS stacks
+FROM machine m, load l, percentile q, (SELECT * FROM eater ORDER BY running DESC LIMIT 1) e,
+	(SELECT * FROM victim ORDER BY runnable DESC LIMIT 1) v
+WHERE m.busy >= coalesce(:busy, 0.9) AND m.most >= coalesce(:most, 0.6) AND l.queue >= coalesce(:queue, 0.4);

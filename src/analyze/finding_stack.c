@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The heaviest stacks of a finding: those that go through the same functions are one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "findings_internal.h"
+#include "hash.h"
+#include "intern.h"
+#include "mem.h"
+#include "stack_view.h"
+
+enum { DEEPEST = 128, PER_SELECTOR = 2 };
+
+struct group {
+	uint64_t ns;
+	uint32_t stack; /* one of them */
+};
+
+struct groups {
+	struct intern *keys; /* functions from the root -> index */
+	struct group *items;
+	size_t count, capacity;
+};
+
+static bool passes(const struct stack_frame *const *frames, size_t depth, const char *function)
+{
+	if (!*function)
+		return true;
+	for (size_t i = 0; i < depth; i++)
+		if (!strcmp(frames[i]->name, function))
+			return true;
+	return false;
+}
+
+static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint64_t ns, const char *function)
+{
+	uint32_t functions[DEEPEST], id;
+	size_t depth;
+	const struct stack_frame *const *frames = stack_view_walk(view, stack, &depth);
+	bool is_new;
+
+	if (!depth || !passes(frames, depth, function))
+		return;
+	depth = depth < DEEPEST ? depth : DEEPEST;
+	for (size_t i = 0; i < depth; i++)
+		functions[i] = frames[i]->function;
+	id = intern_id(g->keys, functions, depth * sizeof(*functions), &is_new);
+	if (is_new) {
+		GROW(g->items, g->count, g->capacity);
+		g->items[g->count++] = (struct group){.stack = stack};
+	}
+	g->items[id].ns += ns;
+}
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : x->stack < y->stack ? -1 : x->stack > y->stack;
+}
+
+static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector, struct groups *g)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s,
+		"SELECT s.stack, sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric "
+		"WHERE m.name = :metric AND s.stack IS NOT NULL AND (:task = 0 OR s.task = :task) AND "
+		"(:process = 0 OR s.task IN (SELECT id FROM task WHERE process = :process)) GROUP BY s.stack", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_text(q, ":metric", selector->metric);
+	query_bind_int(q, ":task", selector->task);
+	query_bind_int(q, ":process", selector->process);
+	while ((r = query_next(q)) > 0)
+		add(g, view, (uint32_t)query_int(q, 0), (uint64_t)query_int(q, 1), selector->function);
+	return r;
+}
+
+static void keep(struct findings *f, struct finding *finding, struct stack_view *view, const char *role,
+		 const struct group *group)
+{
+	struct finding_stack *stack = &finding->stacks[finding->stack_count++];
+	size_t depth, skipped;
+	const struct stack_frame *const *frames = stack_view_walk(view, group->stack, &depth);
+
+	/* Of what is too deep, the leaf says more. */
+	skipped = depth > DEEPEST ? depth - DEEPEST : 0;
+	*stack = (struct finding_stack){.role = role, .weight_ms = (double)group->ns / NS_PER_MS,
+					.depth = depth - skipped};
+	stack->frames = arena_alloc(f->strings, (stack->depth + 1) * sizeof(*stack->frames));
+	for (size_t i = 0; i < stack->depth; i++)
+		stack->frames[i] = findings_copy(f, frames[skipped + i]->name);
+}
+
+/* The same code of the same threads is shown once, whoever asked for it. */
+static bool is_shown(const struct finding *finding, const struct groups *g, size_t i, const uint32_t *shown)
+{
+	for (size_t n = 0; n < finding->stack_count; n++)
+		if (shown[n] == g->items[i].stack)
+			return true;
+	return false;
+}
+
+int find_stacks(struct store *s, struct stack_view *view, struct findings *f, struct draft *draft)
+{
+	struct finding *finding = &draft->finding;
+	uint32_t shown[MOST_STACKS];
+
+	finding->stacks = arena_alloc(f->strings, MOST_STACKS * sizeof(*finding->stacks));
+	for (size_t n = 0; n < draft->selector_count; n++) {
+		struct groups g = {.keys = intern_new()};
+		int r = collect(s, view, &draft->selectors[n], &g);
+
+		if (g.count)
+			qsort(g.items, g.count, sizeof(*g.items), by_weight);
+		for (size_t i = 0; i < g.count && i < PER_SELECTOR && finding->stack_count < MOST_STACKS; i++) {
+			if (is_shown(finding, &g, i, shown))
+				continue;
+			shown[finding->stack_count] = g.items[i].stack;
+			keep(f, finding, view, draft->selectors[n].role, &g.items[i]);
+		}
+		intern_free(g.keys);
+		free(g.items);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared by the findings' own files only. */
+#pragma once
+#include "findings.h"
+#include "store_query.h"
+
+enum {
+	MOST_FINDINGS = 100,  /* of one rule: the rest is left out, with a message */
+	MOST_AFFECTED = 32,
+	MOST_EVIDENCE = 32,
+	MOST_STACKS = 6,      /* of one finding */
+	MOST_STACK_SELECTORS = 4,
+};
+
+/* Stacks that a rule asks for: the heaviest of a metric, in a thread or process, through a function. */
+struct stack_selector {
+	const char *role, *metric, *function; /* function "" for any */
+	int64_t process, task;                /* ids in the recording; 0 any */
+};
+
+struct draft {
+	struct finding finding;
+	struct stack_selector selectors[MOST_STACK_SELECTORS];
+	size_t selector_count;
+	bool folded;
+};
+
+struct drafts {
+	struct findings *findings;
+	struct draft *items;
+	size_t count, capacity;
+};
+
+char *findings_copy(struct findings *f, const char *text); /* into f->strings */
+void findings_add_error(struct findings *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* rule_query.c: asks one rule; a broken one becomes an error of d->findings. */
+int rule_query(struct store *s, const struct rule *rule, struct drafts *d);
+/* fold.c: marks what another finding explains, and adds it there as evidence. */
+void fold(struct drafts *d);
+void add_evidence(struct findings *f, struct finding *finding, const struct finding_evidence *evidence);
+/* finding_stack.c */
+struct stack_view;
+int find_stacks(struct store *s, struct stack_view *view, struct findings *f, struct draft *draft);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Causes swallow their symptoms. */
+#include <string.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "findings_internal.h"
+#include "mem.h"
+
+/* How two findings must hang together for one to explain the other. */
+enum relation {
+	FIRST_CULPRIT, /* both name the same process as their first culprit */
+	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
+};
+
+/* In this order: what has been explained explains nothing any more. */
+static const struct explanation {
+	const char *cause, *symptom;
+	enum relation relation;
+	enum severity least; /* of the cause */
+} explanations[] = {
+	/* One thread is all that the process has: where that thread spends its time is a part of it. */
+	{"cpu.single-thread", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
+	/* A service that others wait for fills the CPUs with one function: that function is the cause. */
+	{"cpu.hotspot", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Whatever else fills the CPUs harms by filling them. */
+	{"cpu.saturation", "cpu.hotspot", CULPRIT, SEVERITY_INFO},
+	{"cpu.saturation", "cpu.single-thread", CULPRIT, SEVERITY_INFO},
+};
+
+static bool is_culprit(const struct finding *f, size_t i, uint32_t pid)
+{
+	return i < f->affected_count && f->affected[i].pid == pid && !strcmp(f->affected[i].role, "culprit");
+}
+
+static bool related(const struct finding *cause, const struct finding *symptom, enum relation relation)
+{
+	size_t most = relation == FIRST_CULPRIT ? 1 : cause->affected_count;
+
+	if (!symptom->affected_count || strcmp(symptom->affected[0].role, "culprit"))
+		return false;
+	for (size_t i = 0; i < most; i++)
+		if (is_culprit(cause, i, symptom->affected[0].pid))
+			return true;
+	return false;
+}
+
+void add_evidence(struct findings *f, struct finding *finding, const struct finding_evidence *evidence)
+{
+	if (!finding->evidence)
+		finding->evidence = arena_alloc(f->strings, MOST_EVIDENCE * sizeof(*finding->evidence));
+	if (finding->evidence_count < MOST_EVIDENCE)
+		finding->evidence[finding->evidence_count++] = *evidence;
+}
+
+static void explain(struct findings *f, struct draft *cause, struct draft *symptom)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+	symptom->folded = true;
+	buf_addf(&text, "explains %s: %s", symptom->finding.id, symptom->finding.title);
+	add_evidence(f, &cause->finding, &(struct finding_evidence){
+		.metric = findings_copy(f, text.data), .value = 100 * symptom->finding.impact, .unit = "%"});
+	for (size_t i = 0; i < symptom->selector_count && cause->selector_count < MOST_STACK_SELECTORS; i++)
+		cause->selectors[cause->selector_count++] = symptom->selectors[i];
+}
+
+static void fold_one(struct drafts *d, const struct explanation *x)
+{
+	for (size_t c = 0; c < d->count; c++) {
+		struct draft *cause = &d->items[c];
+
+		if (cause->folded || strcmp(cause->finding.id, x->cause) || cause->finding.severity < x->least)
+			continue;
+		for (size_t s = 0; s < d->count; s++) {
+			struct draft *symptom = &d->items[s];
+
+			if (s != c && !symptom->folded && !strcmp(symptom->finding.id, x->symptom) &&
+			    related(&cause->finding, &symptom->finding, x->relation))
+				explain(d->findings, cause, symptom);
+		}
+	}
+}
+
+void fold(struct drafts *d)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(explanations); i++)
+		fold_one(d, &explanations[i]);
+}

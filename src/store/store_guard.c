@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "store_guard.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fail.h"
+#include "mem.h"
+#include "store_internal.h"
+
+/* Virtual machine steps between two looks at the clock: about a tenth of a millisecond. */
+#define STEPS 10000
+
+static int allow(void *arg, int action, const char *first, const char *second, const char *database,
+		 const char *inside)
+{
+	switch (action) {
+	case SQLITE_SELECT:
+	case SQLITE_READ:
+	case SQLITE_RECURSIVE:
+		return SQLITE_OK;
+	case SQLITE_FUNCTION:
+		return second && !strcmp(second, "load_extension") ? SQLITE_DENY : SQLITE_OK;
+	default:
+		return SQLITE_DENY;
+	}
+}
+
+static int time_is_up(void *arg)
+{
+	return clock_mono_ns() > ((struct query *)arg)->deadline_ns;
+}
+
+/* Blanks and comments may follow the statement. */
+static bool is_end(struct store *s, const char *rest)
+{
+	sqlite3_stmt *more = NULL;
+	bool end = sqlite3_prepare_v2(s->db, rest, -1, &more, NULL) == SQLITE_OK && !more;
+
+	sqlite3_finalize(more);
+	return end;
+}
+
+static int prepare(struct store *s, const char *sql, struct query **ret_query, int *ret_offset)
+{
+	sqlite3_stmt *statement = NULL;
+	const char *rest;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &statement, &rest) != SQLITE_OK) {
+		int code = sqlite3_errcode(s->db);
+
+		*ret_offset = sqlite3_error_offset(s->db);
+		return failx(code == SQLITE_AUTH ? -EACCES : -EINVAL, "%s", sqlite3_errmsg(s->db));
+	}
+	if (!statement)
+		return failx(-EINVAL, "there is no statement in it");
+	*ret_query = xcalloc(1, sizeof(**ret_query));
+	**ret_query = (struct query){.store = s, .statement = statement, .guarded = true};
+	if (!is_end(s, rest)) {
+		*ret_offset = (int)(rest - sql);
+		return failx(-EINVAL, "more than one statement");
+	}
+	return 0;
+}
+
+int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query, int *ret_offset)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r;
+
+	*ret_offset = -1;
+	sqlite3_set_authorizer(s->db, allow, NULL);
+	r = prepare(s, sql, &q, ret_offset);
+	sqlite3_set_authorizer(s->db, NULL, NULL);
+	if (r < 0)
+		return r;
+	q->deadline_ns = clock_mono_ns() + most_ns;
+	sqlite3_progress_handler(s->db, STEPS, time_is_up, q);
+	*ret_query = q;
+	q = NULL;
+	return 0;
+}

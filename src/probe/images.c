@@ -12,7 +12,7 @@
 /* An interned key is this followed by the path; no padding inside. */
 struct key {
 	uint64_t inode;
-	uint32_t kind, major, minor, pid;
+	uint32_t kind, major, minor, pid, process, zero;
 };
 
 struct images {
@@ -39,7 +39,7 @@ uint32_t images_id(struct images *m, const struct image *module)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	struct key key = {.inode = module->inode, .kind = module->kind, .major = module->major,
-			  .minor = module->minor, .pid = module->pid};
+			  .minor = module->minor, .pid = module->pid, .process = module->process};
 
 	buf_add(&b, &key, sizeof(key));
 	buf_addstr(&b, module->path);
@@ -53,7 +53,7 @@ struct image images_get(const struct images *m, uint32_t id)
 
 	memcpy(&key, bytes, sizeof(key));
 	return (struct image){.kind = key.kind, .path = bytes + sizeof(key), .major = key.major,
-			       .minor = key.minor, .inode = key.inode, .pid = key.pid};
+			       .minor = key.minor, .inode = key.inode, .pid = key.pid, .process = key.process};
 }
 
 uint32_t images_count(const struct images *m)

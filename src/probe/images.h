@@ -14,7 +14,8 @@ struct image {
 	const char *path;      /* file, or "[kernel]", "[vdso]", "[jit]", "[unknown]" */
 	uint32_t major, minor; /* of the device; all 0 where there is no file */
 	uint64_t inode;
-	uint32_t pid; /* IMAGE_JIT: whose; else 0 */
+	uint32_t pid;     /* IMAGE_JIT: whose; else 0 */
+	uint32_t process; /* likewise, as the recording's id: pids come again */
 };
 
 struct images;

@@ -96,6 +96,7 @@ static void apply_sideband(struct recorder *r, uint64_t until_ns)
 			continue;
 		if (e.kind == SIDEBAND_EXEC) {
 			mappings_clear(mappings_own(&p->mappings));
+			stacks_forget(r->capture.stacks, p);
 			p->mapped = true;
 			continue;
 		}

@@ -28,7 +28,7 @@ struct node_key {
 
 struct image_state {
 	int symbolizer_id; /* -1: not asked for yet, -2: has none */
-	bool written;
+	bool written, identified; /* in the recording; with its build id */
 };
 
 /* A question that the symbolizer's queue had no room for. */
@@ -70,6 +70,21 @@ static uint32_t symbol_id(struct stacks *st, uint32_t module, const struct symbo
 	return id;
 }
 
+/* The build id is known once the file has been read, that is with its first answer. */
+static void identify(struct stacks *st, uint32_t module)
+{
+	struct image_state *state = &st->states[module - 1];
+	struct image image = images_get(st->modules, module);
+	uint8_t id[20];
+	size_t len;
+
+	if (state->identified || state->symbolizer_id < 0)
+		return;
+	state->identified = true;
+	if (symbolizer_module_build_id(st->symbolizer, state->symbolizer_id, id, &len))
+		store_put_module(st->store, module, image_kind_name(image.kind), image.path, id, len);
+}
+
 /* An answer: inlined functions first, then the one they were compiled into. */
 static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
 {
@@ -78,6 +93,7 @@ static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_
 
 	if (st->unnamed)
 		st->unnamed--;
+	identify(st, module);
 	for (size_t i = 0; i < count; i++) {
 		uint32_t id = symbol_id(st, module, &symbols[i]);
 
@@ -195,6 +211,7 @@ static uint32_t module_of(struct stacks *st, const struct process *p, const stru
 	case IMAGE_JIT:
 		module.path = "[jit]";
 		module.pid = p->pid;
+		module.process = p->id;
 		break;
 	default:
 		break;
@@ -316,7 +333,7 @@ static uint32_t user_frame(struct stacks *st, struct process *p, uint64_t addres
 	if (!mapping) {
 		/* Nothing executable is known there: the place itself still tells one unknown from another. */
 		uint32_t unknown = images_id(st->modules, &(struct image){
-			.kind = IMAGE_UNKNOWN, .path = "[unknown]", .pid = p->pid});
+			.kind = IMAGE_UNKNOWN, .path = "[unknown]", .pid = p->pid, .process = p->id});
 
 		return frame_id(st, unknown, address, p, NULL);
 	}
@@ -375,6 +392,11 @@ void stacks_resolve(struct stacks *st, struct process *p, const struct stack_cap
 struct stacks_truth stacks_truth(const struct stacks *st)
 {
 	return st->truth;
+}
+
+void stacks_forget(struct stacks *st, const struct process *p)
+{
+	symbolizer_forget_process(st->symbolizer, (pid_t)p->pid);
 }
 
 uint32_t stacks_unnamed(const struct stacks *st)

@@ -34,6 +34,9 @@ struct stacks_mapping {
 void stacks_map(struct stacks *st, struct process *p, const struct stacks_mapping *m);
 void stacks_read_mappings(struct stacks *st, struct process *p); /* once, from /proc */
 
+/* The process runs another program from now on: its generated code is not what it was. */
+void stacks_forget(struct stacks *st, const struct process *p);
+
 /* What is done with a captured stack when it is known. `data` is a copy of what stacks_resolve() was
  * given; stack is 0 when nothing could be read. */
 typedef void stacks_done(void *arg, const void *data, uint32_t stack);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "findings_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "escape.h"
+
+enum { LABEL = 10, INDENT = 3, SHOWN_TASKS = 4, SHOWN_FRAMES = 8 };
+
+static void put(struct buf *b, const char *text)
+{
+	escape_terminal(b, text, strlen(text));
+}
+
+static const char *colour_of(enum severity severity)
+{
+	static const char *const colours[] = {"\033[36m", "\033[33m", "\033[1;31m"};
+
+	return colours[severity];
+}
+
+static void put_severity(struct buf *b, enum severity severity, const char *name, const struct findings_style *style)
+{
+	buf_addf(b, "%s%s%s", style->colour ? colour_of(severity) : "", name, style->colour ? "\033[0m" : "");
+}
+
+/* Breaks at blanks; what follows the first line stands under it. */
+static void wrap(struct buf *b, const char *text, unsigned width)
+{
+	unsigned left = INDENT + LABEL, used = left, room = width > left + 20 ? width : left + 20;
+
+	for (const char *p = text; *p;) {
+		size_t length = strcspn(p, " ");
+
+		if (used > left && used + length + 1 > room) {
+			buf_addf(b, "\n%*s", (int)left, "");
+			used = left;
+		} else if (used > left) {
+			buf_addch(b, ' ');
+			used++;
+		}
+		buf_add(b, p, length);
+		used += (unsigned)length;
+		p += length + strspn(p + length, " ");
+	}
+	buf_addch(b, '\n');
+}
+
+static void line(struct buf *b, const char *label, const char *text, unsigned width)
+{
+	buf_addf(b, "%*s%-*s", INDENT, "", LABEL, label);
+	wrap(b, text, width);
+}
+
+static void add_tasks(struct buf *b, const struct finding *f, const char *role, const char *label, unsigned width)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->affected_count; i++) {
+		const struct finding_task *t = &f->affected[i];
+
+		if (strcmp(t->role, role) || ++count > SHOWN_TASKS)
+			continue;
+		if (count > 1)
+			buf_addstr(&text, ", ");
+		put(&text, t->comm);
+		buf_addf(&text, " (pid %u", t->pid);
+		if (t->tid && t->tid != t->pid)
+			buf_addf(&text, ", thread %u", t->tid);
+		buf_addch(&text, ')');
+	}
+	if (count > SHOWN_TASKS)
+		buf_addf(&text, " and %zu more", count - SHOWN_TASKS);
+	if (count)
+		line(b, label, text.data, width);
+}
+
+static void add_evidence_lines(struct buf *b, const struct finding *f, unsigned width)
+{
+	for (size_t i = 0; i < f->evidence_count; i++) {
+		const struct finding_evidence *e = &f->evidence[i];
+		_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+		put(&text, e->metric);
+		buf_addf(&text, ": %.*f ", e->value < 10 ? 2 : e->value < 100 ? 1 : 0, e->value);
+		put(&text, e->unit);
+		if (e->has_threshold)
+			buf_addf(&text, " (threshold %g)", e->threshold);
+		line(b, i ? "" : "evidence", text.data, width);
+	}
+}
+
+/* The leaf's side says where; the root's only how the program starts. */
+static void add_stack(struct buf *b, const struct finding_stack *s, unsigned width)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT, label = BUF_INIT;
+	size_t from = s->depth > SHOWN_FRAMES ? s->depth - SHOWN_FRAMES : 0;
+
+	buf_addf(&text, "%.0f ms:%s", s->weight_ms, from ? " ..." : "");
+	for (size_t i = from; i < s->depth; i++) {
+		buf_addstr(&text, i ? " > " : " ");
+		put(&text, s->frames[i]);
+	}
+	put(&label, s->role);
+	line(b, label.data, text.data, width);
+}
+
+static void add_actions(struct buf *b, const struct finding *f, unsigned width)
+{
+	for (size_t i = 0; i < f->action_count; i++) {
+		_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+		put(&text, f->actions[i]);
+		line(b, i ? "" : "to do", text.data, width);
+	}
+	if (f->runbook) {
+		_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+		buf_addstr(&text, "perfscope runbook show ");
+		put(&text, f->runbook);
+		line(b, "next", text.data, width);
+	}
+}
+
+static void add_finding(struct buf *b, const struct finding *f, const struct findings_style *style)
+{
+	put_severity(b, f->severity, severity_name(f->severity), style);
+	buf_addf(b, " %s, impact %.0f %%\n", f->id, 100 * f->impact);
+	_cleanup_(buf_done) struct buf title = BUF_INIT;
+	put(&title, f->title);
+	line(b, "what", title.data, style->width);
+	add_tasks(b, f, "culprit", "culprit", style->width);
+	add_tasks(b, f, "victim", "delayed", style->width);
+	if (*f->resource_kind) {
+		_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+		put(&text, f->resource_name);
+		line(b, "on", text.data, style->width);
+	}
+	add_evidence_lines(b, f, style->width);
+	for (size_t i = 0; i < f->stack_count; i++)
+		add_stack(b, &f->stacks[i], style->width);
+	add_actions(b, f, style->width);
+}
+
+void findings_text(const struct findings *f, const struct findings_style *style, struct buf *text)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		if (i)
+			buf_addch(text, '\n');
+		add_finding(text, &f->items[i], style);
+	}
+}
+
+void findings_verdict(const struct findings *f, const struct findings_style *style, struct buf *text)
+{
+	static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
+	enum severity worst = findings_worst(f);
+
+	put_severity(text, worst, words[worst], style);
+	if (worst == SEVERITY_INFO) {
+		buf_addf(text, ": nothing is held up%s\n", f->count ? "; worth knowing:" : "");
+		return;
+	}
+	buf_addstr(text, ": ");
+	put(text, f->items[0].title);
+	buf_addch(text, '\n');
+}

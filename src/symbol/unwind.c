@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "unwind.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "unwind_expr.h"
@@ -115,6 +116,8 @@ static int evaluate(struct walker *w, int32_t number, const uint64_t *cfa, uint6
 	const uint8_t *code = unwind_table_expr(w->here->table, number, &len);
 
 	w->refused = 0;
+	if (!len)
+		return -EINVAL; /* a damaged cache names one that is not there */
 	return unwind_expr_eval(code, len, &w->regs, cfa, read_word, w, ret_value);
 }
 

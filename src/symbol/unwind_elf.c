@@ -3,12 +3,13 @@
 #include <gelf.h>
 #include <libelf.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fail.h"
 #include "unwind_cfi.h"
 #include "unwind_table.h"
 
-#define SECTION_MAX (256u << 20) /* bytes of call frame information; the largest known have 50 MB */
+#define SECTION_MAX (128u << 20) /* bytes of call frame information; the largest known have 50 MB */
 #define NOTES_MAX 65536
 #define HEADERS_MAX 65536
 
@@ -228,14 +229,14 @@ int unwind_table_build(int fd, struct unwind_table **ret_table)
 {
 	_cleanup_(elf_endp) Elf *elf = NULL;
 	struct elf_file f = {0};
-	off_t size = lseek(fd, 0, SEEK_END);
+	struct stat st;
 	int r;
 
-	if (size < 0)
+	if (fstat(fd, &st) < 0)
 		return fail(-errno, "unwind table");
 	elf_version(EV_CURRENT);
 	f.elf = elf = elf_begin(fd, ELF_C_READ, NULL);
-	f.size = (size_t)size;
+	f.size = (size_t)st.st_size;
 	r = build(&f, ret_table);
 	return r < 0 ? fail_in(r, "unwind table") : 0;
 }

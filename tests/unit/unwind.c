@@ -179,6 +179,22 @@ static bool ends_with(const struct unwind_output *out, const uint64_t *tail, siz
 	       !memcmp(out->ip + out->count - count, tail, count * sizeof(*tail));
 }
 
+/* The same stack copied from sp on: what an epilogue has popped is below, and still in registers. */
+static bool complete_without_red_zone(const struct capture *c)
+{
+	static struct unwind_output out;
+	struct unwind_stack above = c->stacks[0];
+	struct unwind_input in = c->input;
+	uint64_t below = in.regs.value[UNWIND_RSP] - above.start;
+
+	above.start += below;
+	above.bytes = (const char *)above.bytes + below;
+	above.len -= below;
+	in.stacks = &above;
+	unwind_stack(&in, &out);
+	return out.status == UNWIND_COMPLETE;
+}
+
 /* At every single instruction of a stretch through the C library, its PLT and the vDSO, the stack
  * is complete, and what libdw says. */
 static void test_every_instruction(const char *variant)
@@ -188,7 +204,7 @@ static void test_every_instruction(const char *variant)
 	_cleanup_(capture_freep) struct capture *c = NULL;
 	_cleanup_(oracle_freep) struct oracle *o = NULL;
 	pid_t pid = start(variant, "stretch", "0"), tid = pid;
-	unsigned steps = 0, broken = 0, unlike = 0, shorter = 0, vdso = 0;
+	unsigned steps = 0, broken = 0, unlike = 0, shorter = 0, vdso = 0, needs_red_zone = 0;
 	size_t tail_count, count;
 	uint64_t last;
 
@@ -207,6 +223,7 @@ static void test_every_instruction(const char *variant)
 			break;
 		unwind_stack(&c->input, &out);
 		vdso += capture_is_vdso(c, out.ip[0]);
+		needs_red_zone += !complete_without_red_zone(c);
 		if (out.status != UNWIND_COMPLETE || !ends_with(&out, tail, tail_count)) {
 			if (!broken++)
 				fprintf(stderr, "  %s step %u at %lx in %s: %s, %u frames\n", variant, steps,
@@ -221,6 +238,7 @@ static void test_every_instruction(const char *variant)
 	} while (steps < 60000 && (out.count > tail_count + 1 || steps < 1000 || out.ip[0] != last + 1));
 	CHECK(steps > 3000 && vdso > 10);
 	CHECK(broken == 0);
+	CHECK(needs_red_zone == 0);
 	CHECK(unlike == 0);
 	CHECK(shorter <= steps / 16 / 50);
 	if (check_failed)

@@ -75,20 +75,34 @@ SELECT h.slice, m.name AS metric, r.kind AS resource_kind, r.name AS resource, h
 	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
 FROM histogram h JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource;
 
--- p50, p99 and the largest (upper ends of their buckets) by metric and resource, over the whole period, ns.
+-- Quantiles and the largest (upper ends of their buckets) by metric and resource, over the whole period, ns.
 CREATE VIEW latency_summary AS
-SELECT metric, resource_kind, resource, total AS count,
+SELECT m.name AS metric, r.kind AS resource_kind, r.name AS resource, total AS count,
 	min(iif(running >= 0.5 * total, high_ns, NULL)) AS p50,
 	min(iif(running >= 0.9 * total, high_ns, NULL)) AS p90,
 	min(iif(running >= 0.99 * total, high_ns, NULL)) AS p99,
 	max(high_ns) AS max
-FROM (SELECT metric, resource_kind, resource, high_ns,
-		sum(count) OVER (PARTITION BY metric, resource_kind, resource ORDER BY bucket) AS running,
-		sum(count) OVER (PARTITION BY metric, resource_kind, resource) AS total
-	FROM (SELECT metric, resource_kind, resource, bucket, high_ns, sum(count) AS count
-		FROM latency GROUP BY metric, resource_kind, resource, bucket))
-GROUP BY metric, resource_kind, resource;
+FROM (SELECT metric, resource,
+		iif(bucket < 7, bucket + 1, (8 + (bucket + 1) % 8) << ((bucket + 1) / 8 - 1)) AS high_ns,
+		sum(count) OVER (PARTITION BY metric, resource ORDER BY bucket) AS running,
+		sum(count) OVER (PARTITION BY metric, resource) AS total
+	FROM (SELECT metric, resource, bucket, sum(count) AS count FROM histogram GROUP BY metric, resource, bucket)) h
+JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource
+GROUP BY h.metric, h.resource;
 
 CREATE VIEW level AS
 SELECT g.slice, m.name AS metric, m.unit, r.kind AS resource_kind, r.name AS resource, g.value
 FROM gauge g JOIN metric m ON m.id = g.metric LEFT JOIN resource r ON r.id = g.resource;
+
+-- How each CPU spent its time, percent; irq holds hardware and software interrupts.
+CREATE VIEW cpu_share AS
+SELECT cpu, user, system, irq, steal, iowait, idle, 100 - idle - iowait AS busy
+FROM (SELECT cpu, 100 * sum(iif(metric IN ('cpu.user', 'cpu.nice'), part, 0)) / sum(part) AS user,
+		100 * sum(iif(metric = 'cpu.system', part, 0)) / sum(part) AS system,
+		100 * sum(iif(metric IN ('cpu.irq', 'cpu.softirq'), part, 0)) / sum(part) AS irq,
+		100 * sum(iif(metric = 'cpu.steal', part, 0)) / sum(part) AS steal,
+		100 * sum(iif(metric = 'cpu.iowait', part, 0)) / sum(part) AS iowait,
+		100 * sum(iif(metric = 'cpu.idle', part, 0)) / sum(part) AS idle
+	FROM (SELECT g.resource AS cpu, g.metric, g.value * (s.end_ns - s.start_ns) AS part
+		FROM level g JOIN slice s ON s.id = g.slice WHERE g.resource_kind = 'cpu' AND g.metric GLOB 'cpu.*')
+	GROUP BY cpu);

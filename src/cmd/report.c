@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "output.h"
+#include "recording.h"
+#include "report_print.h"
+
+enum { TEXT_ROWS = 10, JSON_ROWS = 100, PIPE_WIDTH = 120 };
+
+struct report_options {
+	struct select_options select;
+	struct format_options format;
+	uint64_t limit;
+};
+
+static const struct option rows[] = {
+	{"limit", 'n', OPTION_U64(struct report_options, limit), .value = "N", .min = 1, .max = 1000000,
+	 .help = "rows of each list (default: 10; with json 100)"},
+	{0},
+};
+
+static int run(const struct call *call)
+{
+	const struct report_options *o = call->options;
+	_cleanup_(store_freep) struct store *s = NULL;
+	_cleanup_(report_freep) struct report *report = NULL;
+	_cleanup_(buf_done) struct buf out = BUF_INIT;
+	bool json = o->format.format == FORMAT_JSON;
+	size_t limit = o->limit ? o->limit : json ? JSON_ROWS : TEXT_ROWS;
+	int r = recording_open(recording_path(call), &o->select, &s);
+
+	if (r < 0 || (r = report_new(s, &report)) < 0)
+		return r;
+	const struct report_style style = {
+		.width = output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : PIPE_WIDTH,
+		.colour = output_colour(STDOUT_FILENO), .limit = limit};
+	if (json)
+		report_json(report, limit, &out);
+	else
+		report_text(report, &style, &out);
+	fwrite(out.data, 1, out.len, stdout);
+	return EXIT_OK;
+}
+
+const struct command cmd_report = {
+	.name = "report",
+	.summary = "what the machine did while it was recorded",
+	.description =
+		"CPUs and how long threads waited for them, processes and threads by CPU time, functions by CPU "
+		"time, what was wrong, and what perfscope itself took.\n"
+		"\n"
+		"CPU is the share of one CPU; runnable is the time a thread wanted to run and had to wait for a "
+		"CPU; blocked is any other wait. These times are exact; those of functions are estimated from "
+		"samples. self is the time in the function's own code, total has what it called, too.\n"
+		"\n"
+		"Everything but the CPUs' own figures follows -p and --cgroup; everything follows --from and --to, "
+		"in whole slices of the recording (a second each).",
+	.operands = (const struct operand[]){
+		{"FILE", "the recording (default: perfscope.db)", .optional = true, .complete = COMPLETE_FILE},
+		{0}},
+	.options = (const struct option_piece[]){
+		{rows, 0},
+		{select_option_rows, offsetof(struct report_options, select)},
+		{format_option_rows, offsetof(struct report_options, format)},
+		{0}},
+	.options_size = sizeof(struct report_options),
+	.examples = (const struct example[]){
+		{"perfscope report", "perfscope.db at a glance"},
+		{"perfscope report night.db --from -10s", "its last ten seconds"},
+		{"perfscope report --format json | jq '.processes[0]'", "the busiest process, for scripts"},
+		{0}},
+	.run = run,
+};

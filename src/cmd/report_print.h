@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The report in its formats. */
+#pragma once
+#include "buf.h"
+#include "report.h"
+
+struct report_style {
+	unsigned width;
+	bool colour;
+	size_t limit; /* rows of each list */
+};
+
+void report_text(const struct report *r, const struct report_style *style, struct buf *out);
+void report_json(const struct report *r, size_t limit, struct buf *out); /* perfscope.report/1, docs/recording.md */

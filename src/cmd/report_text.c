@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The report for people. */
+#include <stdio.h>
+#include <string.h>
+
+#include "amount.h"
+#include "clock.h"
+#include "escape.h"
+#include "report_print.h"
+#include "listing.h"
+
+#define BOLD "\033[1m"
+#define PLAIN "\033[0m"
+
+static void add_heading(struct buf *out, const struct report_style *style, const char *text)
+{
+	buf_addf(out, "\n%s%s%s\n", style->colour ? BOLD : "", text, style->colour ? PLAIN : "");
+}
+
+static void add_safe(struct buf *out, const char *text)
+{
+	escape_terminal(out, text, strlen(text));
+}
+
+static void add_time(struct listing *t, uint64_t ns)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+	if (ns)
+		amount_add(&text, (double)ns, "ns");
+	listing_add(t, ns ? text.data : "-");
+}
+
+static void add_percent(struct listing *t, double percent)
+{
+	if (percent < 0.005)
+		listing_add(t, "-");
+	else
+		listing_addf(t, "%.*f %%", percent < 9.95 ? 2 : percent < 999.95 ? 1 : 0, percent);
+}
+
+static double percent_of(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* Share of a CPU and time, side by side. */
+static void add_state(struct listing *t, const struct report *r, uint64_t ns)
+{
+	add_percent(t, percent_of(ns, r->ns));
+	add_time(t, ns);
+}
+
+static uint64_t blocked(const struct report_times *t)
+{
+	return t->sleeping + t->disk + t->stopped;
+}
+
+static void add_selected(struct buf *out, const struct report *r)
+{
+	if (r->ns < r->recording_ns)
+		buf_addf(out, "  seconds %.1f to %.1f of a recording of %.1f s\n", (double)r->from_ns / 1e9,
+			 (double)(r->from_ns + r->ns) / 1e9, (double)r->recording_ns / 1e9);
+	if (r->filter_pid)
+		buf_addf(out, "  only process %llu and its children were recorded\n",
+			 (unsigned long long)r->filter_pid);
+	if (*r->filter_cgroup) {
+		buf_addstr(out, "  only processes of cgroup ");
+		add_safe(out, r->filter_cgroup);
+		buf_addstr(out, " were recorded\n");
+	}
+	if (!r->complete)
+		buf_addstr(out, "  unfinished: it is still being recorded, or was cut off here\n");
+}
+
+static void add_head(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	char when[21];
+
+	clock_format_utc(r->start_wall_ns, when);
+	buf_addstr(out, style->colour ? BOLD : "");
+	add_safe(out, r->host);
+	buf_addf(out, "%s  %s, %.1f s, Linux ", style->colour ? PLAIN : "", when, (double)r->ns / 1e9);
+	add_safe(out, r->kernel);
+	buf_addf(out, ", %llu CPUs, ", (unsigned long long)r->cpus);
+	amount_add(out, (double)r->memory_bytes, "bytes");
+	buf_addf(out, "\n  CPUs %.1f %% busy, load %.2f (highest %.2f), ", r->busy, r->load, r->load_max);
+	amount_add(out, (double)r->samples, "samples");
+	buf_addf(out, " at %llu Hz from ", (unsigned long long)r->frequency);
+	add_safe(out, r->sampled_by);
+	buf_addch(out, '\n');
+	if (r->latency.count) {
+		buf_addstr(out, "  threads waited for a CPU p50 ");
+		amount_add(out, (double)r->latency.p50, "ns");
+		buf_addstr(out, ", p99 ");
+		amount_add(out, (double)r->latency.p99, "ns");
+		buf_addstr(out, ", longest ");
+		amount_add(out, (double)r->latency.max, "ns");
+		buf_addch(out, '\n');
+	}
+	add_selected(out, r);
+}
+
+static void add_cpus(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	static const struct listing_column columns[] = {
+		{"CPU"}, {"busy"}, {"user"}, {"system"}, {"irq"}, {"steal"}, {"iowait"}, {"waits"}, {"p50"}, {"p90"},
+		{"p99"}, {"longest"}, {0}};
+	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
+
+	for (size_t i = 0; i < r->cpu_count; i++) {
+		const struct report_cpu *cpu = &r->cpu[i];
+
+		listing_add(t, cpu->name);
+		add_percent(t, cpu->busy);
+		add_percent(t, cpu->user);
+		add_percent(t, cpu->system);
+		add_percent(t, cpu->irq);
+		add_percent(t, cpu->steal);
+		add_percent(t, cpu->iowait);
+		listing_addf(t, "%llu", (unsigned long long)cpu->latency.count);
+		add_time(t, cpu->latency.p50);
+		add_time(t, cpu->latency.p90);
+		add_time(t, cpu->latency.p99);
+		add_time(t, cpu->latency.max);
+	}
+	add_heading(out, style, "CPUs, and how long threads waited for each");
+	listing_print(t, style->width, style->colour, out);
+}
+
+static const char *ending(const struct report_process *p, char text[32])
+{
+	text[0] = 0;
+	if (p->end_ns < 0 || p->exit_status < 0)
+		return p->end_ns < 0 ? "" : "(ended) ";
+	if (p->exit_status & 0x7f)
+		snprintf(text, 32, "(signal %d) ", p->exit_status & 0x7f);
+	else
+		snprintf(text, 32, "(exit %d) ", p->exit_status >> 8 & 0xff);
+	return text;
+}
+
+static void add_rest(struct buf *out, size_t shown, size_t all)
+{
+	if (all > shown)
+		buf_addf(out, "  and %zu more (--limit)\n", all - shown);
+}
+
+static void add_processes(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	static const struct listing_column columns[] = {
+		{"PID"}, {"threads"}, {"CPU"}, {"on CPU"}, {"runnable"}, {""}, {"blocked"}, {""},
+		{"process", .left = true, .most = 16}, {"command", .left = true, .takes_rest = true}, {0}};
+	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
+	size_t shown = 0, all = 0;
+
+	for (size_t i = 0; i < r->process_count; i++) {
+		const struct report_process *p = &r->processes[i];
+		char text[32];
+
+		if (p->own)
+			continue;
+		all++;
+		if (shown == style->limit)
+			continue;
+		shown++;
+		listing_addf(t, "%u", p->pid);
+		listing_addf(t, "%u", p->threads);
+		add_state(t, r, p->times.running);
+		add_state(t, r, p->times.runnable);
+		add_state(t, r, blocked(&p->times));
+		listing_add(t, p->comm);
+		listing_addf(t, "%s%s", ending(p, text), p->kernel ? "[kernel]" : p->command);
+	}
+	add_heading(out, style, "Processes by CPU time");
+	listing_print(t, style->width, style->colour, out);
+	add_rest(out, shown, all);
+}
+
+static void add_threads(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	static const struct listing_column columns[] = {
+		{"TID"}, {"PID"}, {"CPU"}, {"on CPU"}, {"runnable"}, {""}, {"blocked"}, {""},
+		{"thread", .left = true, .most = 16}, {"process", .left = true, .takes_rest = true}, {0}};
+	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
+	size_t shown = 0, all = 0;
+
+	for (size_t i = 0; i < r->thread_count; i++) {
+		const struct report_thread *thread = &r->threads[i];
+		const struct report_process *p = &r->processes[thread->process];
+
+		if (p->own)
+			continue;
+		all++;
+		if (shown == style->limit)
+			continue;
+		shown++;
+		listing_addf(t, "%u", thread->tid);
+		listing_addf(t, "%u", p->pid);
+		add_state(t, r, thread->times.running);
+		add_state(t, r, thread->times.runnable);
+		add_state(t, r, blocked(&thread->times));
+		listing_add(t, thread->comm);
+		listing_add(t, p->comm);
+	}
+	add_heading(out, style, "Threads by CPU time");
+	listing_print(t, style->width, style->colour, out);
+	add_rest(out, shown, all);
+}
+
+/* One that came and went says little; many of one name are a pattern. */
+static void add_ended(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	static const struct listing_column columns[] = {
+		{"processes"}, {"CPU"}, {"on CPU"}, {"mean life"}, {"name", .left = true, .takes_rest = true}, {0}};
+	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
+	size_t shown = 0;
+
+	for (size_t i = 0; i < r->ended_count && shown < 5; i++) {
+		const struct report_ended *e = &r->ended[i];
+
+		if (e->count < 5)
+			continue;
+		listing_addf(t, "%llu", (unsigned long long)e->count);
+		add_state(t, r, e->running);
+		add_time(t, e->lifetime / e->count);
+		listing_add(t, e->comm);
+		shown++;
+	}
+	if (!shown)
+		return;
+	add_heading(out, style, "Processes that ended, by name");
+	listing_print(t, style->width, style->colour, out);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static void add_functions(struct buf *out, const struct report *r, const struct report_style *style,
+			  const char *heading, const struct report_function *functions, size_t count)
+{
+	static const char *const kinds[CODE_KINDS] = {
+		[CODE_KERNEL] = "kernel", [CODE_ELF] = "user", [CODE_VDSO] = "vdso", [CODE_JIT] = "JIT",
+		[CODE_UNKNOWN] = "unknown"};
+	static const struct listing_column columns[] = {
+		{"self"}, {""}, {"total"}, {""}, {"code", .left = true}, {"module", .left = true, .most = 24},
+		{"function", .left = true, .takes_rest = true}, {0}};
+	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
+
+	for (size_t i = 0; i < count && i < style->limit; i++) {
+		const struct report_function *f = &functions[i];
+
+		add_percent(t, percent_of(f->self, r->sampled_ns));
+		add_time(t, f->self);
+		add_percent(t, percent_of(f->total, r->sampled_ns));
+		add_time(t, f->total);
+		listing_add(t, f->inlined ? "inlined" : kinds[f->kind]);
+		listing_add(t, base_name(f->module));
+		listing_add(t, f->name);
+	}
+	add_heading(out, style, heading);
+	listing_print(t, style->width, style->colour, out);
+}
+
+static void add_code(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	_cleanup_free_ struct report_function *by_total = NULL;
+	size_t count;
+
+	if (!r->samples) {
+		add_heading(out, style, "Functions");
+		buf_addstr(out, "  no stack was sampled\n");
+		return;
+	}
+	add_functions(out, r, style, "Functions by their own CPU time (share of all samples)", r->functions,
+		      r->function_count);
+	by_total = report_by_total(r, style->limit, &count);
+	add_functions(out, r, style, "Functions by CPU time with all they called", by_total, count);
+}
+
+static void add_cost(struct buf *out, const struct report *r, const struct report_style *style)
+{
+	const struct report_cost *c = &r->cost;
+	bool lost = false;
+
+	add_heading(out, style, "What perfscope itself took");
+	buf_addf(out, "  %.2f %% of a CPU (%.2f %% in its processes, %.2f %% in its BPF programs), ",
+		 c->cpu_percent + c->bpf_percent, c->cpu_percent, c->bpf_percent);
+	amount_add(out, c->memory, "bytes");
+	buf_addstr(out, " of memory, ");
+	amount_add(out, c->kernel_memory, "bytes");
+	buf_addstr(out, " in the kernel\n  lost: ");
+	for (int i = 0; i < LOSSES; i++) {
+		if (!c->lost[i])
+			continue;
+		buf_addf(out, "%s%llu %s", lost ? ", " : "", (unsigned long long)c->lost[i], report_loss_names[i]);
+		lost = true;
+	}
+	buf_addstr(out, lost ? "\n" : "nothing\n");
+	for (size_t i = 0; i < r->gap_count; i++) {
+		buf_addstr(out, "  not recorded: ");
+		add_safe(out, r->gaps[i].probe);
+		buf_addstr(out, " (");
+		add_safe(out, r->gaps[i].reason);
+		buf_addstr(out, ")\n");
+	}
+}
+
+void report_text(const struct report *r, const struct report_style *style, struct buf *out)
+{
+	add_head(out, r, style);
+	add_cpus(out, r, style);
+	add_processes(out, r, style);
+	add_threads(out, r, style);
+	add_ended(out, r, style);
+	add_code(out, r, style);
+	add_cost(out, r, style);
+}

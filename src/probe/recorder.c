@@ -34,12 +34,17 @@ struct recorder {
 	struct cpus online;
 };
 
-/* Children of ours are parts of perfscope, but for the command that is being recorded. */
+/* Children of ours and theirs are parts of perfscope, but for the command that is being recorded. */
 static bool is_own(const struct recorder *r, const struct process *p)
 {
-	uint32_t self = (uint32_t)getpid();
+	const struct process *ancestor = p;
 
-	return p->pid == self || (p->ppid == self && p->pid != (uint32_t)r->options.command);
+	for (int i = 0; ancestor && ancestor->pid != (uint32_t)r->options.command && i < 4; i++) {
+		if (ancestor->pid == (uint32_t)getpid())
+			return true;
+		ancestor = tasks_find_process(r->capture.tasks, ancestor->ppid);
+	}
+	return false;
 }
 
 static bool in_cgroup(const char *path, const char *wanted)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* busy_recording FILE: a recording as ten minutes of a busy machine with 16 CPUs leave it, made up. */
+/* busy-recording FILE: a recording as ten minutes of a busy machine with 16 CPUs leave it, made up. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,10 +127,10 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: busy_recording FILE\n");
+		fprintf(stderr, "usage: busy-recording FILE\n");
 		return 2;
 	}
 	if ((r = store_create(argv[1], &s)) < 0 || (r = fill(s)) < 0 || (r = store_finish(s)) < 0)
-		fprintf(stderr, "busy_recording: %s\n", fail_message());
+		fprintf(stderr, "busy-recording: %s\n", fail_message());
 	return r < 0 ? 2 : 0;
 }

@@ -86,7 +86,7 @@ static __always_inline struct task_slot *task_find(u32 tid)
 {
 #pragma unroll
 	for (u32 i = 0; i < TASK_PROBES; i++) {
-		u32 index = (tid + i) & config.task_mask;
+		u32 index = (tid + i * TASK_STRIDE) & config.task_mask;
 		struct task_slot *slot = bpf_map_lookup_elem(&tasks, &index);
 
 		if (slot && slot->tid == tid)

@@ -55,7 +55,7 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 
 #pragma unroll
 	for (u32 i = 0; i < TASK_PROBES; i++) {
-		u32 index = (tid + i) & config.task_mask;
+		u32 index = (tid + i * TASK_STRIDE) & config.task_mask;
 		struct task_slot *slot = bpf_map_lookup_elem(&tasks, &index);
 
 		if (!slot || slot->tid)

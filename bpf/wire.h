@@ -19,7 +19,8 @@ enum {
 	ARGUMENT_BYTES = 512,   /* of a command line taken at exec */
 	CGROUP_PATH_BYTES = 256,
 	LATENCY_BUCKETS = 304,  /* the layout of base's histogram.h */
-	TASK_PROBES = 4,        /* places where a thread's slot may be */
+	TASK_PROBES = 8,        /* places where a thread's slot may be, */
+	TASK_STRIDE = 6763,     /* far apart: tids in use come in long runs */
 	TASK_WAKERS = 4,        /* threads that a thread's slot knows as its wakers */
 	COST_PERIOD = 64,       /* one run of a program in so many is timed */
 };

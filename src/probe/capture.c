@@ -47,8 +47,10 @@ void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t sta
 	struct aggregate *a = c->aggregate;
 	struct sum_key key = {.metric = metric, .task = task, .stack = stack, .resource = resource};
 	bool is_new;
-	uint32_t id = intern_id(a->keys, &key, sizeof(key), &is_new);
 
+	if (!c->start_ns)
+		return;
+	uint32_t id = intern_id(a->keys, &key, sizeof(key), &is_new);
 	if (is_new) {
 		GROW(a->sums, id, a->capacity);
 		a->sums[id] = (struct sum){0};

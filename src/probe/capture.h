@@ -34,7 +34,7 @@ struct capture {
 void capture_init(struct capture *c);
 void capture_done(struct capture *c);
 
-/* Adds up within the open slice. */
+/* Adds up within the open slice. What comes before the recording's start is not part of it. */
 void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
 		 uint64_t count, uint64_t value);
 /* The same under a captured stack, as soon as that is known: which may be a moment after the slice. */

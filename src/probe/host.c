@@ -105,12 +105,13 @@ static int create_array(const char *name, size_t value_size, uint32_t count, voi
 	return fd;
 }
 
-/* Room for four times the threads that are there now: a table that is a quarter full rarely collides. */
+/* Room for eight times the threads that are there now: places in a table that is nearly empty are
+ * rarely taken, and where pids stay below its length they never are. */
 static uint32_t slots_for(uint32_t threads)
 {
-	uint32_t wanted = threads > 25000 ? 100000 : threads * 4;
+	uint32_t wanted = threads > 12500 ? 100000 : threads * 8;
 
-	return power_of_two(wanted < 16384 ? 16384 : wanted);
+	return power_of_two(wanted < 32768 ? 32768 : wanted);
 }
 
 static int create_shared(struct host *h)

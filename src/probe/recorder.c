@@ -34,15 +34,14 @@ struct recorder {
 	struct cpus online;
 };
 
-/* Children of ours and theirs are parts of perfscope, but for the command that is being recorded. */
-static bool is_own(const struct recorder *r, const struct process *p)
+/* Whether the process descends from pid (or is it), on a way that does not lead through `without`. */
+static bool descends(const struct recorder *r, const struct process *p, uint32_t pid, uint32_t without)
 {
-	const struct process *ancestor = p;
-
-	for (int i = 0; ancestor && ancestor->pid != (uint32_t)r->options.command && i < 4; i++) {
-		if (ancestor->pid == (uint32_t)getpid())
+	/* A chain of parents is short; a torn one must not make a circle. */
+	for (int i = 0; p && p->pid != without && i < 64; i++) {
+		if (p->pid == pid)
 			return true;
-		ancestor = tasks_find_process(r->capture.tasks, ancestor->ppid);
+		p = tasks_find_process(r->capture.tasks, p->ppid);
 	}
 	return false;
 }
@@ -58,19 +57,9 @@ static bool in_cgroup(const char *path, const char *wanted)
 
 static bool is_selected(struct recorder *r, const struct process *p)
 {
-	const struct process *ancestor = p;
-
 	if (r->options.cgroup && !in_cgroup(tasks_cgroup(r->capture.tasks, p->cgroup), r->options.cgroup))
 		return false;
-	if (!r->options.pid)
-		return true;
-	/* A chain of parents is short; a torn one must not make a circle. */
-	for (int i = 0; ancestor && i < 64; i++) {
-		if (ancestor->pid == r->options.pid)
-			return true;
-		ancestor = tasks_find_process(r->capture.tasks, ancestor->ppid);
-	}
-	return false;
+	return !r->options.pid || descends(r, p, r->options.pid, 0);
 }
 
 static void mark_process(struct recorder *r, struct thread *thread)
@@ -78,7 +67,8 @@ static void mark_process(struct recorder *r, struct thread *thread)
 	struct process *p = thread->process;
 	uint8_t flags = 0;
 
-	if (is_own(r, p)) {
+	/* All that perfscope starts is perfscope, but for the command that is being recorded. */
+	if (descends(r, p, (uint32_t)getpid(), (uint32_t)r->options.command)) {
 		p->flags |= PROCESS_OWN;
 		flags |= TASK_OWN;
 	}
@@ -308,10 +298,11 @@ static int begin(struct recorder *r)
 	if ((error = store_begin(c->store)) < 0)
 		return error;
 	r->begun = true;
+	/* Threads that switched before the walk came to them are announced in the ring. */
+	drain(r, 0);
 	error = survey(r);
 	if (error < 0)
 		return error;
-	/* What happened up to here belongs to the survey, not to the recording. */
 	drain(r, 0);
 	c->start_ns = c->slice_start_ns = clock_mono_ns();
 	host_start(r->host);

@@ -80,7 +80,7 @@ static void unwind_timed(struct capture *c, struct unwind_output *out, struct to
 	begin = clock_mono_ns();
 	unwind_stack(&c->input, out);
 	t->ns += clock_mono_ns() - begin;
-	if (out->reason == UNWIND_REASON_OTHER_STACK && !capture_more(c, out->missing, STACK_MAX))
+	if (out->missing && !capture_more(c, out->missing, STACK_MAX))
 		unwind_stack(&c->input, out);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "elf_image.h"
+#include "file_service.h"
 #include "mem.h"
 #include "protocol.h"
 #include "resolver.h"
@@ -14,10 +15,6 @@
 /* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal
  * ends the child; the parent then knows which module it was. */
 #define SECONDS_A_RECORD 10
-
-struct file_service {
-	int socket;
-};
 
 struct module {
 	const struct resolver *resolver; /* NULL: not known yet */
@@ -38,23 +35,6 @@ static const struct resolver *const resolvers[MODULE_KINDS] = {
 	[MODULE_KERNEL] = &resolver_kernel,
 	[MODULE_PERF_MAP] = &resolver_perf_map,
 };
-
-int file_service_want(struct file_service *files, uint32_t module, enum wanted_kind kind,
-		      const void *name, size_t len)
-{
-	struct packet p = {.data = BUF_INIT};
-	struct file_wanted wanted = {.module = module, .kind = kind, .len = (uint32_t)len};
-	int fd = -1;
-
-	if (len > NAME_MAX_BYTES)
-		return -1;
-	buf_add(&p.data, &wanted, sizeof(wanted));
-	buf_add(&p.data, name, len);
-	if (packet_send(files->socket, &p) == 0 && packet_receive(files->socket, &p, true) == 0)
-		fd = packet_take_fd(&p);
-	packet_done(&p);
-	return fd;
-}
 
 static void flush(struct child *c)
 {

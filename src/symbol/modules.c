@@ -2,6 +2,7 @@
 #include "modules.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -239,6 +240,14 @@ int modules_take_fd(struct modules *m, struct module *module)
 	module->fd = -1;
 	m->open_fds--;
 	return fd;
+}
+
+int modules_copy_fd(const struct module *module)
+{
+	if (module->fd < 0)
+		return open_file(module);
+	int fd = fcntl(module->fd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
 }
 
 static int wanted_build_id(const struct module *module, const char *name, size_t len)

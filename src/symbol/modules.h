@@ -18,6 +18,7 @@ struct module {
 	bool with_child;       /* the child that runs has it */
 	uint64_t retry_ns;     /* it could not be opened: not again before */
 	uint8_t strikes;       /* children that died over it */
+	uint8_t unwind_strikes; /* the same, of those that unwind */
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_len;
 };
@@ -38,6 +39,8 @@ struct module *modules_get(const struct modules *m, uint32_t id); /* NULL: no su
 bool module_usable(const struct module *module); /* may still be asked */
 /* Its file, now the caller's; negative errno if there is none, for now or for ever. */
 int modules_take_fd(struct modules *m, struct module *module);
+/* Another descriptor of its file, which stays. */
+int modules_copy_fd(const struct module *module);
 /* A debug file that the child wants: a descriptor or a negative errno. */
 int module_open_wanted(const struct module *module, uint32_t kind, const char *name, size_t len);
 

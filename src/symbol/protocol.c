@@ -108,6 +108,12 @@ const struct record *packet_next(const struct packet *p, size_t *position)
 		[RECORD_MODULE_INFO] = sizeof(struct record_module_info),
 		[RECORD_ANSWER] = sizeof(struct record_answer),
 		[RECORD_USAGE] = sizeof(struct record_usage),
+		[RECORD_SETUP] = sizeof(struct record_setup),
+		[RECORD_SPACE] = sizeof(struct record_space),
+		[RECORD_FORGET_SPACE] = sizeof(struct record_forget_space),
+		[RECORD_UNWIND] = sizeof(struct record_unwind),
+		[RECORD_UNWOUND] = sizeof(struct record_unwound),
+		[RECORD_TABLES] = sizeof(struct record_tables),
 	};
 	size_t left = p->data.len - *position;
 	const struct record *r = (const void *)(p->data.data + *position);

@@ -4,7 +4,8 @@
  * A packet is one message of a SOCK_SEQPACKET socket: records one after the other, each a multiple
  * of 8 bytes. There are two sockets. On the first the parent sends modules and questions, and the
  * child answers questions strictly in their order. On the second the child asks for one file
- * at a time and waits for it. Both ends run on one machine and come from one binary, so records are
+ * at a time and waits for it. There are two children, one for names and one that unwinds, which speak the
+ * same way of different things. Both ends run on one machine and come from one binary, so records are
  * plain structs; but the parent trusts nothing that comes from the child. */
 #pragma once
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "unwind_regs.h"
 
 enum {
 	PACKET_MAX = 64 * 1024,
@@ -29,6 +31,12 @@ enum record_type {
 	RECORD_MODULE_INFO,
 	RECORD_ANSWER,
 	RECORD_USAGE,
+	RECORD_SETUP,   /* to the child that unwinds, with one descriptor */
+	RECORD_SPACE,
+	RECORD_FORGET_SPACE,
+	RECORD_UNWIND,  /* answered by RECORD_UNWOUND, in order */
+	RECORD_UNWOUND, /* from here on to the parent */
+	RECORD_TABLES,
 	RECORD_TYPES,
 };
 
@@ -90,12 +98,74 @@ struct answer_symbol {
 	uint8_t reserved[7];
 };
 
+/* The descriptor is of shared memory that copied stacks are passed in. */
+struct record_setup {
+	struct record head;
+	uint64_t stack_memory; /* bytes of it */
+	uint64_t table_memory; /* bytes that unwind tables may take */
+};
+
+/* Followed by mappings `first` .. `first + count` of `total`, ordered by address, without overlaps. The first
+ * ones replace what the space was before. */
+struct record_space {
+	struct record head;
+	uint32_t space;
+	uint32_t total, first, count;
+};
+
+struct space_mapping {
+	uint64_t start, end, offset;
+	uint32_t module; /* or one of enum space_code */
+	uint32_t reserved;
+};
+
+enum space_code { SPACE_JIT = NO_MODULE };
+
+struct record_forget_space {
+	struct record head;
+	uint32_t space;
+	uint32_t reserved;
+};
+
+struct record_unwind {
+	struct record head;
+	uint32_t space;
+	uint32_t sequence;
+	uint64_t at, len; /* of the copied stack, in the shared memory; the child clears it */
+	uint64_t stack_start;
+	struct unwind_regs regs;
+};
+
+/* Followed by `depth` addresses. */
+struct record_unwound {
+	struct record head;
+	uint32_t sequence;
+	uint8_t status, reason;
+	uint16_t depth;
+};
+
+struct record_tables {
+	struct record head;
+	uint64_t tables, bytes;
+	uint64_t built, loaded, evicted, failed;
+	uint64_t unsupported; /* rows of the tables that are there */
+};
+
 /* The file socket: one question, one answer with a descriptor or without. */
 enum wanted_kind { WANTED_BUILD_ID, WANTED_DEBUGLINK, WANTED_ALTLINK, WANTED_KINDS };
 
+/* What the child that unwinds asks for. */
+enum table_wanted {
+	WANTED_MODULE,     /* the ELF file; the build id it must have, if known, comes along */
+	WANTED_TABLE,      /* its table in the cache */
+	WANTED_TABLE_ROOM, /* a file to put the table into; asked with its size, 8 bytes */
+	WANTED_TABLE_KEPT, /* it is complete */
+	TABLE_WANTED_KINDS,
+};
+
 struct file_wanted {
 	uint32_t module;
-	uint32_t kind;
+	uint32_t kind; /* enum wanted_kind or table_wanted */
 	uint32_t len; /* of the bytes that follow: a build id, or a name */
 };
 

@@ -7,6 +7,7 @@
 
 #include "debug_lines.h"
 #include "elf_image.h"
+#include "file_service.h"
 #include "mem.h"
 
 #define SEGMENTS_MAX 64
@@ -80,7 +81,7 @@ static struct elf_image *debug_by_build_id(struct elf_module *m, struct module_r
 	if (!m->main->build_id_len)
 		return NULL;
 	fd = file_service_want(request->files, request->record->module, WANTED_BUILD_ID,
-			       m->main->build_id, m->main->build_id_len);
+			       m->main->build_id, m->main->build_id_len, NULL);
 	if (fd < 0 || elf_image_open(fd, &debug) < 0)
 		return NULL;
 	if (same_id(debug->build_id, debug->build_id_len, m->main->build_id, m->main->build_id_len))
@@ -99,7 +100,7 @@ static struct elf_image *debug_by_link(struct elf_module *m, struct module_reque
 	if (!name)
 		return NULL;
 	int fd = file_service_want(request->files, request->record->module, WANTED_DEBUGLINK, name,
-				   strlen(name));
+				   strlen(name), NULL);
 	if (fd < 0 || elf_image_open(fd, &debug) < 0)
 		return NULL;
 	const char *bytes = elf_rawfile(debug->elf, &size);
@@ -119,7 +120,7 @@ static void open_alt(struct elf_module *m, struct module_request *request, Elf *
 	if (id_len <= 0)
 		return;
 	int fd = file_service_want(request->files, request->record->module, WANTED_ALTLINK, name,
-				   strlen(name));
+				   strlen(name), NULL);
 	if (fd < 0 || elf_image_open(fd, &m->alt) < 0)
 		return;
 	if (same_id(m->alt->build_id, m->alt->build_id_len, id, (size_t)id_len))

@@ -25,7 +25,3 @@ struct resolver {
 };
 
 extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map;
-
-/* Ask the parent for a file and wait for it: a descriptor, or -1. */
-int file_service_want(struct file_service *files, uint32_t module, enum wanted_kind kind,
-		      const void *name, size_t len);

@@ -14,13 +14,13 @@
 #include "mem.h"
 #include "modules.h"
 #include "protocol.h"
+#include "unwind_client.h"
+#include "worker.h"
 #include "zygote.h"
 
 #define QUEUE_MAX (1u << 18)
 #define BATCH (PACKET_MAX / 2)        /* questions sent at once, in bytes */
 #define HANG_NS (30 * NS_PER_S)       /* no sign of life for so long, although something is due */
-#define RESTART_BURST 8               /* children started in a row; then one each RESTART_NS */
-#define RESTART_NS (2 * NS_PER_S)
 #define CHILD_MEMORY (64ull << 20)    /* beyond it the next idle moment brings a fresh child */
 #define CHILD_MEMORY_LINES (256ull << 20) /* the same when it reads debug info, too */
 #define PACKETS_A_TURN 64             /* the capture has other things to do, too */
@@ -43,71 +43,31 @@ struct symbolizer {
 	struct question *queue;
 	size_t queue_size; /* a power of two */
 	uint64_t answered, sent, asked;
-	/* The child that runs, if socket >= 0. */
-	int socket, files;
+	struct worker worker;
 	uint32_t modules_sent;
-	uint64_t heard_ns;  /* when it last gave a sign of life, or was first asked */
-	struct packet out;  /* does not fit into the socket yet */
-	struct packet in;
-	bool broken; /* the zygote is gone: there will be no names any more */
-	bool polls_writable;
-	double restarts_left;
-	uint64_t restarts_counted_ns;
+	struct unwind_client *unwind;
 	int epoll, timer;
 	bool timer_runs;
 	struct buf text; /* of the answer that is being handed over */
 };
 
-static void watch(struct symbolizer *s, int fd, int operation, uint32_t events)
-{
-	epoll_ctl(s->epoll, operation, fd, &(struct epoll_event){.events = events, .data.fd = fd});
-}
-
 static void disconnect(struct symbolizer *s)
 {
-	packet_reset(&s->out);
+	worker_stop(&s->worker);
 	modules_lost(s->modules);
-	if (s->socket < 0)
-		return;
-	close(s->socket);
-	close(s->files);
-	s->socket = s->files = -1;
 	s->stats.child_pid = 0;
-}
-
-static bool may_start(struct symbolizer *s)
-{
-	uint64_t now = clock_mono_ns();
-
-	s->restarts_left += (double)(now - s->restarts_counted_ns) / (double)RESTART_NS;
-	s->restarts_counted_ns = now;
-	if (s->restarts_left > RESTART_BURST)
-		s->restarts_left = RESTART_BURST;
-	if (s->restarts_left < 1)
-		return false;
-	s->restarts_left--;
-	return true;
 }
 
 static void connect_child(struct symbolizer *s)
 {
-	if (s->socket >= 0 || s->broken || !may_start(s))
-		return;
-	int r = zygote_spawn(&s->zygote, &s->socket, &s->files);
-	s->broken = r == -EPIPE || r == -ECONNRESET;
-	if (r < 0)
-		return;
-	s->modules_sent = 0;
-	s->polls_writable = false;
-	s->heard_ns = clock_mono_ns();
-	watch(s, s->socket, EPOLL_CTL_ADD, EPOLLIN);
-	watch(s, s->files, EPOLL_CTL_ADD, EPOLLIN);
+	if (worker_start(&s->worker))
+		s->modules_sent = 0;
 }
 
 /* What was sent and not answered is sent again, except about the module that it died over twice. */
 static void child_lost(struct symbolizer *s)
 {
-	struct module *module = modules_get(s->modules, s->zygote.progress->module);
+	struct module *module = modules_get(s->modules, worker_module(&s->worker));
 
 	disconnect(s);
 	s->stats.restarts++;
@@ -137,8 +97,8 @@ static bool provide_module(struct symbolizer *s, uint32_t id, struct module *mod
 	if (fd < 0)
 		return false;
 	memcpy(record.build_id, module->mapping.build_id, sizeof(record.build_id));
-	buf_add(&s->out.data, &record, sizeof(record));
-	s->out.fds[s->out.fd_count++] = fd;
+	buf_add(&s->worker.out.data, &record, sizeof(record));
+	s->worker.out.fds[s->worker.out.fd_count++] = fd;
 	module->with_child = true;
 	s->modules_sent++;
 	return true;
@@ -146,7 +106,7 @@ static bool provide_module(struct symbolizer *s, uint32_t id, struct module *mod
 
 static void fill_packet(struct symbolizer *s)
 {
-	while (s->sent < s->asked && s->out.data.len < BATCH && s->out.fd_count < PACKET_FDS) {
+	while (s->sent < s->asked && s->worker.out.data.len < BATCH && s->worker.out.fd_count < PACKET_FDS) {
 		struct question *q = question_at(s, s->sent);
 		struct module *module = modules_get(s->modules, q->module);
 		struct record_resolve record = {
@@ -155,33 +115,23 @@ static void fill_packet(struct symbolizer *s)
 
 		q->hopeless = !module_usable(module) || !provide_module(s, q->module, module);
 		if (!q->hopeless)
-			buf_add(&s->out.data, &record, sizeof(record));
+			buf_add(&s->worker.out.data, &record, sizeof(record));
 		s->sent++;
 	}
-}
-
-static void poll_writable(struct symbolizer *s, bool wanted)
-{
-	if (s->socket < 0 || s->polls_writable == wanted)
-		return;
-	s->polls_writable = wanted;
-	watch(s, s->socket, EPOLL_CTL_MOD, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void send_questions(struct symbolizer *s)
 {
 	int r = 0;
 
-	while (s->socket >= 0 && r == 0) {
-		if (!s->out.data.len)
+	while (s->worker.socket >= 0 && r == 0) {
+		if (!s->worker.out.data.len)
 			fill_packet(s);
-		if (!s->out.data.len)
+		if (!s->worker.out.data.len)
 			break;
-		r = packet_send(s->socket, &s->out);
-		if (r == 0)
-			packet_reset(&s->out);
+		r = worker_send(&s->worker);
 	}
-	poll_writable(s, s->out.data.len || s->sent < s->asked);
+	worker_poll_writable(&s->worker, s->worker.out.data.len || s->sent < s->asked);
 }
 
 static void answer(struct symbolizer *s, const struct symbol *symbols, size_t count)
@@ -198,7 +148,7 @@ static void answer(struct symbolizer *s, const struct symbol *symbols, size_t co
 
 static void answer_hopeless(struct symbolizer *s)
 {
-	if (s->broken)
+	if (s->worker.broken)
 		for (; s->sent < s->asked; s->sent++)
 			question_at(s, s->sent)->hopeless = true;
 	while (s->answered < s->sent && question_at(s, s->answered)->hopeless)
@@ -297,65 +247,37 @@ static bool handle_packet(struct symbolizer *s)
 	const struct record *record;
 	size_t position = 0;
 
-	while ((record = packet_next(&s->in, &position)))
+	while ((record = packet_next(&s->worker.in, &position)))
 		if (!handlers[record->type] || !handlers[record->type](s, record))
 			return false;
-	return position == s->in.data.len;
+	return position == s->worker.in.data.len;
 }
 
 static void receive_answers(struct symbolizer *s)
 {
-	for (int i = 0; i < PACKETS_A_TURN && s->socket >= 0; i++) {
-		int r = packet_receive(s->socket, &s->in, false);
+	for (int i = 0; i < PACKETS_A_TURN && s->worker.socket >= 0; i++) {
+		int r = worker_receive(&s->worker);
 
 		if (r == -EAGAIN)
 			return;
-		s->heard_ns = clock_mono_ns();
 		if (r < 0 || !handle_packet(s))
 			child_lost(s);
 	}
 }
 
-static void serve_file(struct symbolizer *s)
+static int open_wanted(void *arg, const struct file_wanted *wanted, const char *name, struct buf *note)
 {
-	struct packet reply = {.data = BUF_INIT};
-	struct file_wanted wanted = {.module = NO_MODULE};
-	size_t len = s->in.data.len;
-	int fd = -1;
+	struct symbolizer *s = arg;
+	const struct module *module = modules_get(s->modules, wanted->module);
 
-	if (len >= sizeof(wanted))
-		memcpy(&wanted, s->in.data.data, sizeof(wanted));
-	struct module *module = modules_get(s->modules, wanted.module);
-	if (module && wanted.len == len - sizeof(wanted))
-		fd = module_open_wanted(module, wanted.kind, s->in.data.data + sizeof(wanted),
-					wanted.len);
-	buf_addch(&reply.data, fd >= 0);
-	if (fd >= 0)
-		reply.fds[reply.fd_count++] = fd;
-	packet_send(s->files, &reply);
-	packet_done(&reply);
-	s->heard_ns = clock_mono_ns();
-}
-
-static void serve_files(struct symbolizer *s)
-{
-	for (int i = 0; i < PACKETS_A_TURN && s->files >= 0; i++) {
-		int r = packet_receive(s->files, &s->in, false);
-
-		if (r == -EAGAIN)
-			return;
-		if (r < 0)
-			child_lost(s);
-		else
-			serve_file(s);
-	}
+	return module ? module_open_wanted(module, wanted->kind, name, wanted->len) : -ENOENT;
 }
 
 /* A child that has grown too large is replaced while nothing is due; modules go to the new one as
  * they are asked for. */
 static void keep_child_small(struct symbolizer *s)
 {
-	if (s->socket < 0 || s->answered != s->asked)
+	if (s->worker.socket < 0 || s->answered != s->asked)
 		return;
 	bool lines = s->options.source_lines || s->options.inlined;
 	if (s->stats.child_bytes > (lines ? CHILD_MEMORY_LINES : CHILD_MEMORY) ||
@@ -365,9 +287,14 @@ static void keep_child_small(struct symbolizer *s)
 	}
 }
 
-static void run_timer(struct symbolizer *s)
+static bool is_due(const struct symbolizer *s)
 {
-	bool wanted = s->answered != s->asked;
+	return s->answered != s->asked || unwind_client_due(s->unwind);
+}
+
+/* It looks after children that hang. Runs on until a second in which nothing is due. */
+static void run_timer(struct symbolizer *s, bool wanted)
+{
 	struct itimerspec when = {0};
 
 	if (s->timer_runs == wanted)
@@ -381,20 +308,28 @@ static void run_timer(struct symbolizer *s)
 int symbolizer_dispatch(struct symbolizer *s)
 {
 	uint64_t expirations;
+	ssize_t expired = read(s->timer, &expirations, sizeof(expirations));
 
-	if (read(s->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+	if (expired < 0 && errno != EAGAIN)
 		return -errno;
-	serve_files(s);
+	if (worker_serve_files(&s->worker, open_wanted, s) < 0)
+		child_lost(s);
 	receive_answers(s);
 	if (s->answered != s->asked) {
-		if (s->socket >= 0 && clock_mono_ns() - s->heard_ns > HANG_NS)
+		if (s->worker.socket >= 0 && clock_mono_ns() - s->worker.heard_ns > HANG_NS)
 			child_lost(s);
 		connect_child(s);
 	}
 	send_questions(s);
 	answer_hopeless(s);
 	keep_child_small(s);
-	run_timer(s);
+	unwind_client_dispatch(s->unwind);
+	if (is_due(s)) {
+		run_timer(s, true);
+	} else if (expired > 0) {
+		run_timer(s, false);
+		unwind_client_idle(s->unwind);
+	}
 	return 0;
 }
 
@@ -414,13 +349,13 @@ int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32
 		s->queue_size *= 2;
 	}
 	if (s->asked == s->answered)
-		s->heard_ns = clock_mono_ns();
+		s->worker.heard_ns = clock_mono_ns();
 	*question_at(s, s->asked++) = (struct question){
 		.offset = offset, .module = (uint32_t)module, .frame = frame};
 	s->stats.requests++;
 	connect_child(s);
-	poll_writable(s, true);
-	run_timer(s);
+	worker_poll_writable(&s->worker, true);
+	run_timer(s, true);
 	return 0;
 }
 
@@ -429,13 +364,34 @@ void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns)
 	uint64_t start = clock_mono_ns(), now = start;
 	struct pollfd wait = {.fd = s->epoll, .events = POLLIN};
 
-	while (s->answered != s->asked && now - start < timeout_ns && symbolizer_dispatch(s) >= 0) {
-		if (s->answered == s->asked)
+	while (is_due(s) && now - start < timeout_ns && symbolizer_dispatch(s) >= 0) {
+		if (!is_due(s))
 			return;
 		uint64_t left_ms = (timeout_ns - (now - start)) / NS_PER_MS + 1;
 		poll(&wait, 1, left_ms < 1000 ? (int)left_ms : 1000);
 		now = clock_mono_ns();
 	}
+}
+
+int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m, size_t count)
+{
+	return unwind_client_space(s->unwind, space, m, count);
+}
+
+void symbolizer_forget_space(struct symbolizer *s, uint32_t space)
+{
+	unwind_client_forget_space(s->unwind, space);
+}
+
+int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
+		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie)
+{
+	if (!s->options.unwound)
+		return -EINVAL;
+	int r = unwind_client_unwind(s->unwind, space, regs, stack_start, bytes, len, cookie);
+	if (r == 0)
+		run_timer(s, true);
+	return r;
 }
 
 int symbolizer_kernel(struct symbolizer *s)
@@ -492,23 +448,24 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	_cleanup_(symbolizer_freep) struct symbolizer *s = xcalloc(1, sizeof(*s));
 
 	s->options = *options;
-	s->out.data = s->in.data = s->text = (struct buf)BUF_INIT;
-	s->socket = s->files = s->epoll = s->timer = -1;
+	s->text = (struct buf)BUF_INIT;
+	s->zygote.control = -1;
 	s->modules = modules_new(&s->stats);
 	s->queue_size = 1024;
 	s->queue = xcalloc(s->queue_size, sizeof(*s->queue));
-	s->restarts_left = RESTART_BURST;
-	s->restarts_counted_ns = clock_mono_ns();
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int error = errno;
+	worker_init(&s->worker, &s->zygote, CHILD_NAMES, s->epoll);
+	s->unwind = unwind_client_new(&s->options, &s->zygote, s->modules, s->epoll, &s->stats);
+	if (s->epoll < 0 || s->timer < 0)
+		return fail(-error, "set up the symbol parser");
+	epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->timer, &(struct epoll_event){.events = EPOLLIN});
 	int r = zygote_init(&s->zygote);
 	if (r < 0)
 		return r;
-	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (s->epoll < 0 || s->timer < 0)
-		return fail(-errno, "set up the symbol parser");
-	watch(s, s->timer, EPOLL_CTL_ADD, EPOLLIN);
 	connect_child(s);
-	if (s->socket < 0)
+	if (s->worker.socket < 0)
 		return failx(-EPIPE, "the symbol parser did not start");
 	*ret = s;
 	s = NULL;
@@ -519,15 +476,14 @@ void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	disconnect(s);
+	unwind_client_free(s->unwind);
+	worker_done(&s->worker);
 	zygote_done(&s->zygote);
 	if (s->epoll >= 0)
 		close(s->epoll);
 	if (s->timer >= 0)
 		close(s->timer);
 	modules_free(s->modules);
-	packet_done(&s->out);
-	packet_done(&s->in);
 	buf_done(&s->text);
 	free(s->queue);
 	free(s);

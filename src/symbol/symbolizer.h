@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Addresses -> names.
+/* Addresses -> names, and copied stacks -> addresses.
  *
- * Files are opened here, with the rights and the view of the process that asks, and read in a child
- * without privileges. Nothing here waits for the child but symbolizer_flush(): questions are
+ * Files are opened here, with the rights and the view of the process that asks, and read in children
+ * without privileges, one for names and one that unwinds. Nothing here waits for the child but symbolizer_flush(): questions are
  * queued, and answers reach the handler from symbolizer_dispatch() or symbolizer_flush(), in the
  * order of the questions, each exactly once. When the child dies or hangs it is started again; a
  * module that was being worked on at two such moments is not tried any more, its addresses stay
@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "cleanup.h"
+#include "unwind.h"
 
 struct symbolizer;
 
@@ -31,11 +32,21 @@ struct symbol {
  * but not free. */
 typedef void symbol_handler(void *arg, uint32_t frame, const struct symbol *symbols, size_t count);
 
+/* The answer to symbolizer_unwind(), rules as for symbol_handler. Addresses leaf first; those behind the first
+ * are return addresses: look them up minus one. (Of a caller that was interrupted by a signal it is
+ * the address plus one, so that this holds for it, too.) Complete: the last is the thread's outermost frame; truncated:
+ * see `reason`; unreadable or lost: there are none. */
+typedef void unwound_handler(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
+			     enum unwind_status status, enum unwind_reason reason);
+
 struct symbolizer_options {
 	bool source_lines; /* read debug info for lines (slower, more memory) */
 	bool inlined;      /* and for functions that were inlined; lines come with them */
 	symbol_handler *handler;
+	unwound_handler *unwound; /* NULL: nothing will be unwound */
 	void *arg;
+	uint64_t table_memory;    /* for unwind tables, in bytes; 0: 64 MiB */
+	const char *table_cache;  /* the directory where they are kept; NULL: the usual; "": nowhere */
 };
 
 struct symbol_mapping {
@@ -57,6 +68,14 @@ struct symbolizer_stats {
 	uint64_t poisoned;    /* modules given up because of that */
 	uint64_t child_bytes; /* allocated in the child, as it last said */
 	pid_t child_pid;      /* 0: none runs */
+	/* Unwinding: */
+	uint64_t unwinds;     /* requests */
+	uint64_t unwound[UNWIND_STATUSES], truncated[UNWIND_REASONS]; /* answers */
+	uint64_t tables, table_bytes, rows_unsupported; /* in memory now */
+	uint64_t tables_built, tables_loaded; /* from the cache */
+	uint64_t tables_evicted, tables_failed;
+	uint64_t unwind_restarts;
+	pid_t unwind_pid;     /* 0: none runs */
 };
 
 int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret);
@@ -79,6 +98,22 @@ void symbolizer_forget_process(struct symbolizer *s, pid_t pid);
  * with the return address minus one. */
 int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame);
 /* Dispatch until nothing is due, or time is up: only at the end. */
+/* Unwinding. A space is a process's executable mappings, known by a number of the caller's choice that is never
+ * used again for another one. */
+struct symbol_space_mapping {
+	uint64_t start, end, offset; /* offset: in the file */
+	int module; /* from symbolizer_elf() or symbolizer_vdso(); -1: code without a file, generated at run time */
+};
+
+/* Define a space, or replace what it was. -E2BIG: over 65,536 mappings. Order does not matter. */
+int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m, size_t count);
+void symbolizer_forget_space(struct symbolizer *s, uint32_t space); /* requests so far are still answered */
+/* Registers, and the bytes of stack that begin at address `stack_start` (best 128 below the stack pointer); all are
+ * copied at once. -ENOENT: no such space. -EAGAIN: the queue is full, or no child can be started now; there will be no
+ * answer. Copies are cleared after use, in both processes. */
+int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
+		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
+
 void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns);
 
 /* False: unknown (so far). */

@@ -52,6 +52,8 @@ enum unwind_status {
 	UNWIND_COMPLETE,   /* the thread's outermost frame was reached */
 	UNWIND_TRUNCATED,  /* the frames are right, their callers are not known: see `reason` */
 	UNWIND_UNREADABLE, /* no registers or no stack bytes */
+	UNWIND_LOST,       /* nobody could look: the process that unwinds died; never from here */
+	UNWIND_STATUSES,
 };
 
 enum unwind_reason {

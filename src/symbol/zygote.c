@@ -17,8 +17,16 @@
 #include "mem.h"
 #include "protocol.h"
 #include "sandbox.h"
+#include "unwind_child.h"
 
 enum { CONTROL_FD = 3, SOCKET_FD, FILES_FD, CLEAR_OF_OTHERS = 16 };
+
+typedef void child_main(int socket, int files, struct child_progress *progress);
+
+static child_main *const mains[CHILD_KINDS] = {
+	[CHILD_NAMES] = child_run,
+	[CHILD_UNWIND] = unwind_child_run,
+};
 
 static int make_pair(int fds[2])
 {
@@ -66,7 +74,7 @@ static void settle_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void become_child(int socket, int files, struct child_progress *progress)
+static _Noreturn void become_child(child_main *run, int socket, int files, struct child_progress *progress)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "perfscope-parse");
@@ -78,7 +86,8 @@ static _Noreturn void become_child(int socket, int files, struct child_progress 
 	close(CONTROL_FD);
 	close_from(FILES_FD + 1);
 	sandbox_filter_calls(); /* where the kernel has no filters, all the rest still holds */
-	child_run(SOCKET_FD, FILES_FD, progress);
+	run(SOCKET_FD, FILES_FD, progress);
+	_exit(0);
 }
 
 static void end_child(pid_t *child)
@@ -93,22 +102,24 @@ static void end_child(pid_t *child)
 static _Noreturn void zygote_run(struct child_progress *progress)
 {
 	struct packet p = {.data = BUF_INIT};
-	pid_t child = 0;
+	pid_t child[CHILD_KINDS] = {0};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "perfscope-zygote");
 	while (packet_receive(CONTROL_FD, &p, true) == 0) {
 		int socket = packet_take_fd(&p), files = packet_take_fd(&p);
+		unsigned kind = (unsigned char)p.data.data[0] % CHILD_KINDS;
 
-		end_child(&child);
-		progress->module = NO_MODULE;
-		child = fork();
-		if (child == 0)
-			become_child(socket, files, progress);
+		end_child(&child[kind]);
+		progress[kind].module = NO_MODULE;
+		child[kind] = fork();
+		if (child[kind] == 0)
+			become_child(mains[kind], socket, files, &progress[kind]);
 		close(socket);
 		close(files);
 	}
-	end_child(&child);
+	for (unsigned kind = 0; kind < CHILD_KINDS; kind++)
+		end_child(&child[kind]);
 	_exit(0);
 }
 
@@ -129,7 +140,7 @@ int zygote_init(struct zygote *z)
 	*z = (struct zygote){.control = -1};
 	if (r < 0)
 		return fail(r, "create a socket for the symbol parser");
-	z->progress = mmap(NULL, sizeof(*z->progress), PROT_READ | PROT_WRITE,
+	z->progress = mmap(NULL, CHILD_KINDS * sizeof(*z->progress), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (z->progress != MAP_FAILED)
 		z->pid = fork();
@@ -154,11 +165,11 @@ void zygote_done(struct zygote *z)
 			;
 	z->pid = 0;
 	if (z->progress && z->progress != MAP_FAILED)
-		munmap(z->progress, sizeof(*z->progress));
+		munmap(z->progress, CHILD_KINDS * sizeof(*z->progress));
 	z->progress = NULL;
 }
 
-int zygote_spawn(struct zygote *z, int *ret_socket, int *ret_files)
+int zygote_spawn(struct zygote *z, enum child_kind kind, int *ret_socket, int *ret_files)
 {
 	int socket[2], files[2], r = make_pair(socket);
 
@@ -171,7 +182,7 @@ int zygote_spawn(struct zygote *z, int *ret_socket, int *ret_files)
 		return r;
 	}
 	struct packet p = {.data = BUF_INIT, .fds = {socket[1], files[1]}, .fd_count = 2};
-	buf_addch(&p.data, 's');
+	buf_addch(&p.data, (char)kind);
 	r = packet_send(z->control, &p);
 	packet_done(&p); /* closes the child's ends */
 	if (r < 0 || fcntl(socket[0], F_SETFL, O_NONBLOCK) < 0 ||

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "unwind_child.h"
+
+#include <malloc.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "elf_image.h"
+#include "mem.h"
+#include "protocol.h"
+#include "unwind_spaces.h"
+
+struct unwind_child {
+	int socket;
+	struct unwind_tables *tables;
+	struct unwind_spaces *spaces;
+	char *stacks; /* shared with the parent */
+	size_t stacks_len;
+	struct record_tables reported;
+	struct unwind_input input;
+	struct unwind_stack stack;
+	struct unwind_output output;
+	struct packet in, out;
+};
+
+static void report_tables(struct unwind_child *c)
+{
+	struct record_tables now;
+
+	unwind_tables_report(c->tables, &now);
+	if (!memcmp(&now, &c->reported, sizeof(now)))
+		return;
+	c->reported = now;
+	buf_add(&c->out.data, &now, sizeof(now));
+}
+
+static void flush(void *arg)
+{
+	struct unwind_child *c = arg;
+
+	if (c->out.data.len && packet_send(c->socket, &c->out) < 0)
+		_exit(0); /* the parent is gone */
+	packet_reset(&c->out);
+}
+
+static void on_setup(struct unwind_child *c, const struct record *record)
+{
+	const struct record_setup *r = (const void *)record;
+	int fd = packet_take_fd(&c->in);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < r->stack_memory)
+		_exit(1);
+	c->stacks_len = r->stack_memory;
+	c->stacks = mmap(NULL, c->stacks_len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (c->stacks == MAP_FAILED)
+		_exit(1);
+	close(fd);
+	unwind_tables_budget(c->tables, r->table_memory);
+}
+
+static void on_space(struct unwind_child *c, const struct record *record)
+{
+	unwind_spaces_define(c->spaces, (const void *)record);
+}
+
+static void on_forget_space(struct unwind_child *c, const struct record *record)
+{
+	unwind_spaces_forget(c->spaces, ((const struct record_forget_space *)(const void *)record)->space);
+}
+
+static void add_answer(struct unwind_child *c, uint32_t sequence)
+{
+	const struct unwind_output *out = &c->output;
+	struct record_unwound record = {
+		.head = {RECORD_UNWOUND, (uint32_t)(sizeof(record) + out->count * sizeof(*out->ip))},
+		.sequence = sequence, .status = (uint8_t)out->status, .reason = (uint8_t)out->reason,
+		.depth = (uint16_t)out->count};
+
+	buf_add(&c->out.data, &record, sizeof(record));
+	buf_add(&c->out.data, out->ip, out->count * sizeof(*out->ip));
+	/* A caller that a signal interrupted: see unwound_handler. */
+	uint64_t *address = (void *)(c->out.data.data + c->out.data.len - out->count * sizeof(*out->ip));
+	for (uint32_t i = 1; i < out->count; i++)
+		address[i] += out->exact[i];
+	if (c->out.data.len > PACKET_MAX / 2)
+		flush(c);
+}
+
+static void on_unwind(struct unwind_child *c, const struct record *record)
+{
+	const struct record_unwind *r = (const void *)record;
+
+	if (r->at > c->stacks_len || r->len > c->stacks_len - r->at)
+		_exit(1);
+	c->stack = (struct unwind_stack){.start = r->stack_start, .bytes = c->stacks + r->at, .len = r->len};
+	c->input = (struct unwind_input){.arch = &unwind_arch_x86_64, .regs = r->regs, .stacks = &c->stack,
+					 .stack_count = 1};
+	unwind_spaces_unwind(c->spaces, r->space, &c->input, &c->output, flush, c);
+	explicit_bzero(c->stacks + r->at, r->len);
+	add_answer(c, r->sequence);
+}
+
+typedef void record_handler(struct unwind_child *c, const struct record *record);
+
+static record_handler *const handlers[RECORD_TYPES] = {
+	[RECORD_SETUP] = on_setup,
+	[RECORD_SPACE] = on_space,
+	[RECORD_FORGET_SPACE] = on_forget_space,
+	[RECORD_UNWIND] = on_unwind,
+};
+
+/* Registers and words of the stack that are left in this process's own memory. */
+static __attribute__((noinline)) void clear_traces(struct unwind_child *c)
+{
+	char frames[4096]; /* more than unwinding takes */
+
+	explicit_bzero(frames, sizeof(frames));
+	explicit_bzero(c->in.data.data, c->in.data.len);
+	explicit_bzero(&c->input, sizeof(c->input));
+}
+
+void unwind_child_run(int socket, int files, struct child_progress *progress)
+{
+	struct unwind_child *c = xcalloc(1, sizeof(*c));
+	struct record_hello hello = {.head = {RECORD_HELLO, sizeof(hello)}, .pid = getpid()};
+
+	c->socket = socket;
+	c->in.data = c->out.data = (struct buf)BUF_INIT;
+	c->tables = unwind_tables_new(files, progress);
+	c->spaces = unwind_spaces_new(c->tables);
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MAPS); /* what is evicted goes back to the system */
+	buf_add(&c->out.data, &hello, sizeof(hello));
+	flush(c);
+	while (packet_receive(socket, &c->in, true) == 0) {
+		const struct record *record;
+		size_t position = 0;
+
+		while ((record = packet_next(&c->in, &position)))
+			if (handlers[record->type])
+				handlers[record->type](c, record);
+		report_tables(c);
+		flush(c);
+		clear_traces(c);
+	}
+	_exit(0);
+}

@@ -23,3 +23,51 @@ static __always_inline const void *entry_pt_regs(struct task_struct *task)
 {
 	return (const char *)task->stack + 4 * 4096 - sizeof(struct pt_regs);
 }
+
+/* How a thread entered the kernel: the number of the system call, -1 for a fault or an interrupt, and its
+ * first two arguments. */
+struct entry {
+	s64 syscall;
+	u64 first, second;
+};
+
+#if defined(__TARGET_ARCH_x86)
+enum { STATUS_COMPAT = 2, X32_BIT = 0x40000000 };
+
+static __always_inline struct entry entry_of(struct task_struct *task, const struct pt_regs *regs)
+{
+	/* 32-bit programs count their system calls differently. */
+	if (task->thread_info.status & STATUS_COMPAT)
+		return (struct entry){.syscall = 0xffff, .first = (u32)regs->bx, .second = (u32)regs->cx};
+	return (struct entry){.syscall = (s64)regs->orig_ax < 0 ? -1 : regs->orig_ax & ~X32_BIT,
+			      .first = regs->di, .second = regs->si};
+}
+#endif
+
+static __always_inline struct entry task_entry(struct task_struct *task, bool has_task_registers)
+{
+	struct pt_regs regs;
+
+	if (has_task_registers)
+		return entry_of(task, (const struct pt_regs *)bpf_task_pt_regs(task));
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), entry_pt_regs(task)))
+		return (struct entry){.syscall = 0xffff};
+	return entry_of(task, &regs);
+}
+
+static __always_inline bool task_in_iowait(struct task_struct *task)
+{
+	return BPF_CORE_READ_BITFIELD(task, in_iowait);
+}
+
+/* 1066d1b6974e ("psi: Move PF_MEMSTALL out of task->flags", 5.9); only with CONFIG_PSI. */
+static __always_inline bool task_in_memstall(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_memstall) && BPF_CORE_READ_BITFIELD(task, in_memstall);
+}
+
+/* By the freezer of cgroup v2. */
+static __always_inline bool task_is_frozen(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen);
+}

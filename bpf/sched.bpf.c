@@ -1,33 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Exact nanoseconds of every thread by state, and each CPU's run-queue latency. Nothing is emitted
+/* Exact nanoseconds of every thread by state, blocked ones by cause, and each CPU's run-queue latency. Nothing is emitted
  * at a switch: totals stay in the thread's slot, which user space reads once a slice. */
-#include "probe.bpf.h"
-
-/* Bits of task_struct's __state and flags, as in include/linux/sched.h. */
-enum {
-	BIT_INTERRUPTIBLE = 0x1,
-	BIT_UNINTERRUPTIBLE = 0x2,
-	BIT_STOPPED = 0x4,
-	BIT_TRACED = 0x8,
-	BIT_DEAD = 0x80,
-	BIT_NOLOAD = 0x400,
-	FLAG_KTHREAD = 0x200000,
-};
-
-enum { CALL_NANOSLEEP = 35, CALL_CLOCK_NANOSLEEP = 230 }; /* on x86-64 */
-
-static __always_inline u8 state_of(u32 bits)
-{
-	if (!bits)
-		return STATE_RUNNABLE;
-	if (bits & BIT_DEAD)
-		return STATE_DEAD;
-	if (bits & (BIT_STOPPED | BIT_TRACED))
-		return STATE_STOPPED;
-	if (bits & BIT_UNINTERRUPTIBLE && !(bits & BIT_NOLOAD))
-		return STATE_DISK;
-	return STATE_SLEEPING;
-}
+#include "cause.bpf.h"
 
 static __always_inline u32 latency_bucket(u64 ns)
 {
@@ -68,6 +42,8 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		__builtin_memset(slot->ns, 0, sizeof(slot->ns));
 		slot->switches = slot->preempted = 0;
 		__builtin_memset(slot->wakers, 0, sizeof(slot->wakers));
+		slot->wait_key_kind = slot->throttled = 0;
+		slot->wait_key = slot->kernel_lock = 0;
 		slot->state = state;
 		slot->flags = flags | (task->flags & FLAG_KTHREAD ? TASK_KERNEL : 0);
 		*ret_index = index;
@@ -117,11 +93,15 @@ static __noinline struct task_slot *introduce(struct task_struct *task, u64 now,
 static __always_inline u64 settle(struct task_slot *slot, u64 now, u32 after)
 {
 	u64 since = slot->since_ns, woken = slot->woken_ns;
-	u32 state = slot->state % STATE_COUNT;
+	u32 state = slot->state;
 
-	if (state == STATE_RUNNABLE)
-		woken = since;
-	else if (woken < since || woken > now)
+	if (state >= STATE_ROOM)
+		return now;
+	if (state < STATE_SLEEPING) {
+		slot->ns[state] += now - since;
+		return state == STATE_RUNNING ? now : since;
+	}
+	if (woken < since || woken > now)
 		woken = now;
 	slot->ns[state] += woken - since;
 	slot->ns[after] += now - woken;
@@ -146,7 +126,7 @@ static __noinline int left_unseen(u32 tid, u64 now)
 		return 0;
 	slot->sequence++;
 	barrier();
-	set_state(slot, now, STATE_SLEEPING);
+	set_state(slot, now, STATE_OTHER);
 	barrier();
 	slot->sequence++;
 	return 0;
@@ -155,21 +135,18 @@ static __noinline int left_unseen(u32 tid, u64 now)
 static __always_inline void leave_cpu(struct task_struct *prev, u32 bits, u64 now)
 {
 	struct task_slot *slot = task_find(prev->pid);
-	u8 state = state_of(bits);
 
 	if (!slot) {
-		if (state != STATE_DEAD)
-			introduce(prev, now, state, 0, 0);
-		return;
+		slot = bits & BIT_DEAD ? NULL : introduce(prev, now, STATE_RUNNING, 0, 0);
+		if (!slot)
+			return;
 	}
 	slot->sequence++;
 	barrier();
-	if (slot->state == STATE_RUNNING)
-		slot->ns[STATE_RUNNING] += now - slot->since_ns;
-	else
-		settle(slot, now, STATE_RUNNING); /* it took the CPU unseen */
+	settle(slot, now, STATE_RUNNING); /* blocked: it took the CPU unseen */
+	u8 state = left_state(prev, slot, bits);
 	set_state(slot, now, state);
-	if (state == STATE_RUNNABLE)
+	if (state == STATE_PREEMPTED)
 		slot->preempted++;
 	else
 		slot->switches++;
@@ -222,21 +199,12 @@ int sched_switch(u64 *ctx)
 	return 0;
 }
 
-static __always_inline long system_call_of(struct task_struct *task)
-{
-	return (long)((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax;
-}
-
 /* The thread that runs here wakes one by what it does. The wake-ups of an interrupt are not its doing: it is in
- * no system call then (a negative number), or, if it is in one all the same, the other one is in a sleep that only time ends. */
-static __always_inline bool wakes_by_itself(struct task_struct *woken)
+ * no system call then, or, if it is in one all the same, the other one is in a sleep that only time ends. */
+static __always_inline bool wakes_by_itself(const struct task_slot *woken)
 {
-	if (!config.has_task_registers)
-		return false;
-	long sleeps_in = system_call_of(woken);
-
-	return sleeps_in != CALL_NANOSLEEP && sleeps_in != CALL_CLOCK_NANOSLEEP &&
-	       system_call_of((struct task_struct *)bpf_get_current_task_btf()) >= 0;
+	return woken->state != STATE_SLEEPING &&
+	       task_entry(bpf_get_current_task_btf(), config.has_task_registers).syscall >= 0;
 }
 
 static __always_inline void remember_waker(struct task_slot *slot, u64 slept_ns)
@@ -276,7 +244,7 @@ int sched_waking(u64 *ctx)
 
 	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns) {
 		slot->woken_ns = now;
-		if (wakes_by_itself(task))
+		if (wakes_by_itself(slot))
 			remember_waker(slot, now - slot->since_ns);
 	}
 	cost_end(cpu, COST_WAKING, start);
@@ -303,6 +271,42 @@ int sched_process_fork(u64 *ctx)
 	return 0;
 }
 
+/* The thread is about to sleep because too many pages are dirty; what follows at once is that sleep. */
+SEC("tp_btf/balance_dirty_pages")
+int balance_dirty_pages(u64 *ctx)
+{
+	struct task_slot *slot = task_find((u32)bpf_get_current_pid_tgid());
+
+	if (slot)
+		slot->throttled = 1;
+	return 0;
+}
+
+/* 16edd9b511a1 ("locking: Add lock contention tracepoints", 5.19). One flag matters: not a lock that one
+ * sleeps for. */
+enum { LOCK_SPIN = 1 };
+
+SEC("?tp_btf/contention_begin")
+int contention_begin(u64 *ctx)
+{
+	if ((u32)ctx[1] & LOCK_SPIN)
+		return 0;
+	struct task_slot *slot = task_find((u32)bpf_get_current_pid_tgid());
+	if (slot)
+		slot->kernel_lock = ctx[0];
+	return 0;
+}
+
+SEC("?tp_btf/contention_end")
+int contention_end(u64 *ctx)
+{
+	struct task_slot *slot = task_find((u32)bpf_get_current_pid_tgid());
+
+	if (slot && slot->kernel_lock == ctx[0])
+		slot->kernel_lock = 0;
+	return 0;
+}
+
 /* The walk at the start: every thread gets its account, also those that will never switch. */
 SEC("iter/task")
 int walk_tasks(struct bpf_iter__task *ctx)
@@ -313,13 +317,15 @@ int walk_tasks(struct bpf_iter__task *ctx)
 
 	if (!task || !task->pid || task_find(task->pid))
 		return 0;
-	u8 state = task->on_cpu ? STATE_RUNNING : state_of(task_state_bits(task));
-	if (state == STATE_DEAD)
+	u32 bits = task_state_bits(task);
+	if (bits & BIT_DEAD)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
-	struct task_slot *slot = claim(task, now, state, 0, &index);
+	struct task_slot *slot = claim(task, now, STATE_RUNNING, 0, &index);
 	if (!slot)
 		return 0;
+	if (!task->on_cpu)
+		slot->state = bits ? left_state(task, slot, bits) : STATE_RUNNABLE;
 	fill_task(&r, task, now, slot, index);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;

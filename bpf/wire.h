@@ -27,14 +27,47 @@ enum {
 
 /* What a thread does. The kernel side adds up the time of each state. */
 enum task_state {
-	STATE_RUNNING,  /* on a CPU */
-	STATE_RUNNABLE, /* waits for a CPU */
-	STATE_SLEEPING, /* interruptible, or an idle kernel thread */
-	STATE_DISK,     /* uninterruptible: disk, kernel locks, ... */
-	STATE_STOPPED,  /* by a signal or a tracer */
-	STATE_DEAD,     /* has left its CPU for ever: the slot is user space's to clear */
-	STATE_COUNT = 8 /* room in the array, and a mask for the verifier */
+	STATE_RUNNING,     /* on a CPU */
+	STATE_RUNNABLE,    /* woken or new, waits for a CPU */
+	STATE_PREEMPTED,   /* lost its CPU, waits for one */
+	STATE_SLEEPING,    /* blocked, from here on: until a time has come */
+	STATE_POLL,        /* for anything on a set of files, for input, for a connection: for work */
+	STATE_LOCK,        /* futex, file lock, System V semaphore */
+	STATE_IPC,         /* pipe, Unix socket, message queue, eventfd */
+	STATE_NETWORK,     /* on a socket of a network */
+	STATE_DISK,
+	STATE_KERNEL_LOCK, /* mutex or rwsem of the kernel */
+	STATE_FAULT,       /* for a page's content */
+	STATE_RECLAIM,     /* for memory to become free */
+	STATE_DIRTY,       /* held back for having dirtied too many pages */
+	STATE_CHILD,       /* for another process to end or to exec */
+	STATE_SIGNAL,      /* for a signal */
+	STATE_IDLE,        /* kernel thread without work */
+	STATE_OTHER,
+	STATE_STOPPED,     /* by a signal, a tracer, a freezer */
+	STATE_DEAD,        /* has left its CPU for ever: the slot is user space's to clear */
+	STATE_ROOM = 20    /* in the array */
 };
+
+/* What a blocked thread's wait_key is. */
+enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK };
+
+/* What a system call waits for when it blocks. */
+enum wait_how {
+	WAIT_KEY_ADDRESS = 1, /* its first argument is the address that is waited on */
+	WAIT_KEY_FD = 2,      /* ... or the descriptor */
+	WAIT_BY_FILE = 4,     /* the descriptor's kind is the cause */
+	WAIT_BY_COMMAND = 8,  /* fcntl */
+	WAIT_ANYHOW = 16,     /* `cause` even when uninterruptible */
+	WAIT_IS_POLL = 32,    /* `cause` even when the kernel counts it as I/O */
+};
+
+struct syscall_wait {
+	u8 cause; /* enum task_state */
+	u8 how;   /* enum wait_how */
+};
+
+enum { SYSCALL_COUNT = 512 };
 
 enum task_flag {
 	TASK_SELECTED = 1, /* passes the filter; inherited at fork */
@@ -58,14 +91,18 @@ struct task_slot {
 	u64 start_ns; /* tells a reused tid */
 	u64 since_ns; /* of the present state */
 	u64 woken_ns; /* 0, or when the blocked thread was woken: it is runnable since */
-	u64 ns[STATE_COUNT];
 	u32 sequence;
 	u8 state;
 	u8 flags;
-	u16 unused;
-	u32 switches;  /* times it went to sleep */
-	u32 preempted; /* times it lost its CPU while it wanted it */
-	u64 stack_top; /* set by user space: no frame lies above; 0 unknown */
+	u8 wait_key_kind; /* enum wait_key */
+	u8 throttled;     /* balance_dirty_pages() is about to put it to sleep */
+	u32 switches;     /* times it went to sleep */
+	u32 preempted;    /* times it lost its CPU while it wanted it */
+	u64 ns[STATE_ROOM];
+	u64 stack_top;    /* set by user space: no frame lies above; 0 unknown */
+	u64 wait_key;     /* what it waits on: address or descriptor, while it is blocked */
+	u64 kernel_lock;  /* address of the kernel's lock that it is in line for; else 0 */
+	u64 spare[3];
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
@@ -105,6 +142,7 @@ struct config {
 	u8 exclude_kernel;
 	u8 copy_stacks;         /* user stacks as registers and bytes, not as frames */
 	u8 has_task_registers;  /* bpf_task_pt_regs() */
+	u8 sees_kernel_locks;   /* lock/contention_begin: a wait for one is known, not guessed */
 };
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_KINDS };

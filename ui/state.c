@@ -1,15 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "state.h"
 
+#include <string.h>
+
+#include "mem.h"
+
 #define BAR_PARTS 8
 
 const struct state_kind state_kinds[STATES] = {
-	[RUNNING] = {"task.running", "running", "█", STYLE_RUNNING, "on a CPU"},
-	[RUNNABLE] = {"task.runnable", "runnable", "▓", STYLE_RUNNABLE, "wants to run, waits for a CPU"},
-	[DISK] = {"task.disk", "disk", "▒", STYLE_DISK, "uninterruptible: disk, page-in, kernel lock"},
-	[STOPPED] = {"task.stopped", "stopped", "▬", STYLE_STOPPED, "by a signal or a debugger"},
-	[SLEEPING] = {"task.sleeping", "sleeping", "·", STYLE_SLEEPING, "waits for an event, a lock or a timer"},
+	[RUNNING] = {"running", "█", STYLE_RUNNING, "on a CPU"},
+	[RUNNABLE] = {"runnable", "▓", STYLE_RUNNABLE, "wants to run, waits for a CPU"},
+	[DISK] = {"disk", "▒", STYLE_DISK, "uninterruptible: disk, page-in, kernel lock"},
+	[STOPPED] = {"stopped", "▬", STYLE_STOPPED, "by a signal or a debugger"},
+	[SLEEPING] = {"sleeping", "·", STYLE_SLEEPING, "waits for an event, a lock or a timer"},
 };
+
+/* Blocked for any other cause is asleep. */
+static const struct {
+	const char *metric;
+	enum state state;
+} metrics[] = {
+	{"task.running", RUNNING}, {"task.runnable", RUNNABLE}, {"task.preempted", RUNNABLE}, {"offcpu.disk", DISK},
+	{"offcpu.kernel_lock", DISK}, {"offcpu.fault", DISK}, {"offcpu.reclaim", DISK}, {"offcpu.dirty", DISK},
+	{"offcpu.stopped", STOPPED},
+};
+
+int state_of_metric(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
+		if (!strcmp(metrics[i].metric, name))
+			return (int)metrics[i].state;
+	return strncmp(name, "offcpu.", 7) ? -1 : SLEEPING;
+}
 
 uint64_t state_total(const struct state_times *t)
 {

@@ -8,13 +8,15 @@
 enum state { RUNNING, RUNNABLE, DISK, STOPPED, SLEEPING, STATES };
 
 struct state_kind {
-	const char *metric; /* in the store */
 	const char *name;
 	const char *glyph;  /* one cell: readable without colours, too */
 	enum style style;
 	const char *help;
 };
 extern const struct state_kind state_kinds[STATES];
+
+/* The state that a metric of the store is time of, -1 none. */
+int state_of_metric(const char *name);
 
 struct state_times {
 	uint64_t ns[STATES];

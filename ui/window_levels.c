@@ -6,14 +6,6 @@
 #include "store_query.h"
 #include "window_internal.h"
 
-static int state_of(const char *name)
-{
-	for (int i = 0; i < STATES; i++)
-		if (!strcmp(state_kinds[i].metric, name))
-			return i;
-	return -1;
-}
-
 static int read_metrics(struct window *w)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -28,7 +20,7 @@ static int read_metrics(struct window *w)
 
 		GROW(w->metrics, w->metric_count, w->metric_capacity);
 		w->metrics[w->metric_count++] = (struct metric){
-			.id = (uint32_t)query_int(q, 0), .name = xstrdup(name), .state = state_of(name),
+			.id = (uint32_t)query_int(q, 0), .name = xstrdup(name), .state = state_of_metric(name),
 			.latency = !strcmp(name, "runqueue.latency")};
 	}
 	return r;

@@ -43,6 +43,7 @@ struct host {
 	host_record *each;
 	void *arg;
 	int consumed;
+	struct btf *btf; /* the kernel's types, while objects are being loaded */
 };
 
 static const char *const shared_names[] = {"records", "tasks", "cpus"};
@@ -148,21 +149,26 @@ static int create_shared(struct host *h)
 	return h->ring ? 0 : fail(-errno, "map the BPF ring buffer into memory");
 }
 
-/* sched_switch tells the state that the thread left with as its fourth argument since 5.18. */
-static bool switch_has_state(void)
+/* The type of a tracepoint's function, NULL where the kernel has no such tracepoint. */
+static const struct btf_type *tracepoint(const struct btf *btf, const char *name)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = false;
-	int id = btf ? btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF) : -1;
+	char type[128];
+	int id;
 
-	if (id > 0) {
-		const struct btf_type *t = btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	id = btf ? btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) : -1;
+	if (id <= 0)
+		return NULL;
+	const struct btf_type *pointer = btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
+	return btf__type_by_id(btf, pointer->type);
+}
 
-		t = btf__type_by_id(btf, t->type);
-		has = btf_is_func_proto(t) && btf_vlen(t) > 4; /* the first is the tracepoint's own */
-	}
-	btf__free(btf);
-	return has;
+/* sched_switch tells the state that the thread left with as its fourth argument since 5.18. */
+static bool switch_has_state(const struct btf *btf)
+{
+	const struct btf_type *t = tracepoint(btf, "sched_switch");
+
+	return t && btf_is_func_proto(t) && btf_vlen(t) > 4; /* the first is the tracepoint's own */
 }
 
 int host_new(struct capture *c, const struct host_options *o, host_record *each, void *arg,
@@ -179,7 +185,9 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 		host_free(h);
 		return r;
 	}
-	h->config.switch_has_state = switch_has_state();
+	h->btf = btf__load_vmlinux_btf();
+	h->config.switch_has_state = switch_has_state(h->btf);
+	h->config.sees_kernel_locks = tracepoint(h->btf, "contention_begin") != NULL;
 	while (all_probes[h->count])
 		h->count++;
 	h->loaded = xcalloc(h->count, sizeof(*h->loaded));
@@ -218,6 +226,7 @@ void host_free(struct host *h)
 		bpf_object__close(l->object);
 	}
 	free(h->loaded);
+	btf__free(h->btf);
 	ring_buffer__free(h->ring);
 	if (h->capture->task_slots)
 		munmap(h->capture->task_slots, h->task_bytes);
@@ -229,6 +238,16 @@ void host_free(struct host *h)
 		if (h->shared[i] >= 0)
 			close(h->shared[i]);
 	free(h);
+}
+
+/* Sections that begin with "?": better with them, but some kernels have no such tracepoint. */
+static void enable_optional(struct host *h, struct bpf_object *object)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+		if (!bpf_program__autoload(program) && tracepoint(h->btf, bpf_program__section_name(program) + 7))
+			bpf_program__set_autoload(program, true);
 }
 
 static int open_object(struct host *h, struct loaded *l)
@@ -251,7 +270,8 @@ static int open_object(struct host *h, struct loaded *l)
 	map = bpf_object__find_map_by_name(l->object, ".rodata.config");
 	if (map && bpf_map__set_initial_value(map, &h->config, sizeof(h->config)) < 0)
 		return fail(-errno, "set its options");
-	return 0;
+	enable_optional(h, l->object);
+	return l->probe->prepare ? l->probe->prepare(l->object) : 0;
 }
 
 /* Programs on tracepoints attach themselves; the others are the probe's own business. */
@@ -262,7 +282,7 @@ static int attach_programs(struct loaded *l)
 	bpf_object__for_each_program(program, l->object) {
 		struct bpf_link *link;
 
-		if (strncmp(bpf_program__section_name(program), "tp_btf/", 7))
+		if (strncmp(bpf_program__section_name(program), "tp_btf/", 7) || !bpf_program__autoload(program))
 			continue;
 		link = bpf_program__attach(program);
 		if (!link)
@@ -322,6 +342,8 @@ int host_attach(struct host *h)
 		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)
 			metric++;
 	}
+	btf__free(h->btf); /* some megabytes */
+	h->btf = NULL;
 	return any ? 0 : first_error;
 }
 

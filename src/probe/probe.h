@@ -24,6 +24,8 @@ struct probe {
 
 	size_t state_size; /* zeroed memory for the calls below */
 
+	/* Between opening and loading: fills in what is constant. May be NULL. */
+	int (*prepare)(struct bpf_object *object);
 	/* Attach what attaches itself neither by its section nor at start (perf events); may be NULL. */
 	int (*attach)(struct capture *c, struct bpf_object *object, void *state);
 	/* The set of online CPUs changed: cpu came (up) or went. */

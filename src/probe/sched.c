@@ -10,13 +10,15 @@
 #include "fail.h"
 #include "mem.h"
 #include "probe.h"
+#include "waits.h"
 
 static void bpf_link_freep(struct bpf_link **link)
 {
 	bpf_link__destroy(*link);
 }
 
-enum { METRIC_RUNNING, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LATENCY, METRIC_WAKE };
+/* The first metrics are the states up to STATE_STOPPED. */
+enum { METRIC_LATENCY = STATE_DEAD, METRIC_WAKE };
 
 struct sched_state {
 	struct probe_state probe;
@@ -26,7 +28,7 @@ struct sched_state {
 
 /* A thread's slot at one moment: what each state has added up to, the open one included. */
 struct snapshot {
-	uint64_t ns[STATE_COUNT];
+	uint64_t ns[STATE_ROOM];
 	uint64_t since_ns;
 	uint32_t switches, preempted;
 	uint8_t state; /* a woken thread that has not run yet counts as runnable */
@@ -76,8 +78,8 @@ static void take(struct capture *c, const struct sched_state *state, struct thre
 
 	for (uint32_t i = 0; i < STATE_DEAD; i++)
 		if (s->ns[i] > a->taken[i])
-			capture_add(c, state->probe.first_metric + METRIC_RUNNING + i, thread->id, 0, 0,
-				    i == STATE_RUNNING ? left : i == STATE_RUNNABLE ? preempted : 0,
+			capture_add(c, state->probe.first_metric + i, thread->id, 0, 0,
+				    i == STATE_RUNNING ? left : i == STATE_PREEMPTED ? preempted : 0,
 				    s->ns[i] - a->taken[i]);
 }
 
@@ -132,7 +134,7 @@ static void begin_span(struct capture *c, const struct sched_state *state, struc
 	a->span_until_ns = now_ns;
 	a->since_ns = slot->since_ns;
 	a->woken_ns = slot->woken_ns;
-	store_add_span(c->store, a->span, c->slice, 0, state->probe.first_metric + METRIC_RUNNING + task_state,
+	store_add_span(c->store, a->span, c->slice, 0, state->probe.first_metric + task_state,
 		       thread->id, 0, 0);
 }
 
@@ -172,6 +174,17 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 		give_back(c, thread);
 		tasks_end(c->tasks, thread, copy.since_ns);
 	}
+}
+
+static int prepare(struct bpf_object *object)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.waits");
+	struct syscall_wait table[SYSCALL_COUNT];
+
+	waits_table(table);
+	if (!map || bpf_map__set_initial_value(map, table, sizeof(table)) < 0)
+		return fail(-errno, "set the table of system calls");
+	return 0;
 }
 
 /* The walk at the start: every thread that is there, also those that never switch. */
@@ -300,19 +313,33 @@ extern const unsigned long perfscope_sched_object_size;
 
 const struct probe probe_sched = {
 	.name = "sched",
-	.help = "exact time of every thread on CPU, runnable and blocked; run-queue latency of every CPU",
+	.help = "exact time of every thread on CPU, runnable and blocked, by cause; run-queue latency of every CPU",
 	.metrics = (const struct probe_metric[]){
-		[METRIC_RUNNING] = {"task.running", "ns", "time on a CPU; count: times it left one"},
-		[METRIC_RUNNABLE] = {"task.runnable", "ns", "time waiting for a CPU; count: times it lost one"},
-		[METRIC_SLEEPING] = {"task.sleeping", "ns", "time asleep, interruptible"},
-		[METRIC_DISK] = {"task.disk", "ns", "time asleep, uninterruptible"},
-		[METRIC_STOPPED] = {"task.stopped", "ns", "time stopped by a signal or a tracer"},
+		[STATE_RUNNING] = {"task.running", "ns", "time on a CPU; count: times it left one"},
+		[STATE_RUNNABLE] = {"task.runnable", "ns", "time waiting for a CPU after a wake-up"},
+		[STATE_PREEMPTED] = {"task.preempted", "ns", "time waiting for a CPU after losing one; count: times it did"},
+		[STATE_SLEEPING] = {"offcpu.sleep", "ns", "blocked until a time has come (nanosleep, timerfd)"},
+		[STATE_POLL] = {"offcpu.poll", "ns", "blocked in epoll, poll, select, accept, or for input: for work"},
+		[STATE_LOCK] = {"offcpu.lock", "ns", "blocked on a futex, a file lock or a System V semaphore"},
+		[STATE_IPC] = {"offcpu.ipc", "ns", "blocked on a pipe, a Unix socket, a message queue or an eventfd"},
+		[STATE_NETWORK] = {"offcpu.net", "ns", "blocked in send, receive or connect on a network socket"},
+		[STATE_DISK] = {"offcpu.disk", "ns", "blocked on I/O to files and devices"},
+		[STATE_KERNEL_LOCK] = {"offcpu.kernel_lock", "ns", "blocked on a mutex or rwsem of the kernel"},
+		[STATE_FAULT] = {"offcpu.fault", "ns", "blocked in a page fault"},
+		[STATE_RECLAIM] = {"offcpu.reclaim", "ns", "blocked until memory is free"},
+		[STATE_DIRTY] = {"offcpu.dirty", "ns", "held back for having dirtied too many pages"},
+		[STATE_CHILD] = {"offcpu.child", "ns", "blocked until another process ends, or execs after vfork"},
+		[STATE_SIGNAL] = {"offcpu.signal", "ns", "blocked until a signal comes"},
+		[STATE_IDLE] = {"offcpu.idle", "ns", "a kernel thread without work"},
+		[STATE_OTHER] = {"offcpu.other", "ns", "blocked on something else"},
+		[STATE_STOPPED] = {"offcpu.stopped", "ns", "stopped by a signal, a tracer or a freezer"},
 		[METRIC_LATENCY] = {"runqueue.latency", "ns", "waits for a CPU, from wake-up or preemption to running"},
 		[METRIC_WAKE] = {"wake", "ns", "sleep that another thread ended by a system call (edges)"},
 		{0}},
 	.object = perfscope_sched_object,
 	.object_size = &perfscope_sched_object_size,
 	.state_size = sizeof(struct sched_state),
+	.prepare = prepare,
 	.attach = walk,
 	.start = start,
 	.record = record,

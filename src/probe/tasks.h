@@ -29,7 +29,7 @@ struct process {
 
 /* What the sched probe remembers of a thread from slice to slice. */
 struct account {
-	uint64_t taken[STATE_COUNT]; /* ns that are already in the recording */
+	uint64_t taken[STATE_ROOM]; /* ns that are already in the recording */
 	uint32_t switches, preempted;
 	uint32_t span;               /* open span in the recording, 0 none */
 	uint32_t span_state;         /* enum task_state */

@@ -13,11 +13,11 @@ SELECT t.id AS task, t.tid, t.comm, p.id AS process, p.pid, p.comm AS process_co
 	p.flags & 1 AS kernel, p.flags >> 1 & 1 AS own
 FROM task t JOIN process p ON p.id = t.process LEFT JOIN cgroup g ON g.id = p.cgroup;
 
--- Exact time of each thread by state (metrics task.*), ns: slices in which it changed, and whole slices in which it did not.
+-- Exact time of each thread by state (metrics task.*, and offcpu.* when it was blocked), ns: slices in which it changed, and whole slices in which it did not.
 CREATE VIEW task_time AS
 SELECT task, metric, sum(ns) AS ns, sum(count) AS count
 FROM (SELECT s.task, s.metric, s.value AS ns, s.count
-	FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name LIKE 'task.%'
+	FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name GLOB 'task.*' OR m.name GLOB 'offcpu.*'
 	UNION ALL
 	SELECT s.task, s.metric, l.end_ns - f.start_ns, 0
 	FROM span s
@@ -26,24 +26,39 @@ FROM (SELECT s.task, s.metric, s.value AS ns, s.count
 	JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last))
 GROUP BY task, metric;
 
--- One row a thread, ns. blocked is every wait but for a CPU; runnable is the wait for a CPU.
+-- Why threads were blocked. idle: they waited for work, nobody held them up.
+CREATE VIEW wait_cause AS
+SELECT id AS metric, substr(name, 8) AS cause,
+	substr(name, 8) IN ('sleep', 'poll', 'child', 'signal', 'idle') AS idle,
+	CASE WHEN substr(name, 8) IN ('disk', 'kernel_lock', 'fault', 'reclaim', 'dirty') THEN 'disk'
+		WHEN name = 'offcpu.stopped' THEN 'stopped' ELSE 'sleeping' END AS state
+FROM metric WHERE name GLOB 'offcpu.*';
+
+-- Blocked time of each thread by cause, ns.
+CREATE VIEW thread_wait AS
+SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own, c.cause, c.idle, tt.ns
+FROM task_time tt JOIN wait_cause c ON c.metric = tt.metric JOIN thread th ON th.task = tt.task;
+
+-- One row a thread, ns. runnable is the wait for a CPU; disk every uninterruptible wait; sleeping the others;
+-- held_up the blocked time in which it did not wait for work.
 CREATE VIEW thread_state AS
 SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own,
 	sum(iif(m.name = 'task.running', tt.ns, 0)) AS running,
-	sum(iif(m.name = 'task.runnable', tt.ns, 0)) AS runnable,
-	sum(iif(m.name = 'task.sleeping', tt.ns, 0)) AS sleeping,
-	sum(iif(m.name = 'task.disk', tt.ns, 0)) AS disk,
-	sum(iif(m.name = 'task.stopped', tt.ns, 0)) AS stopped,
+	sum(iif(m.name IN ('task.runnable', 'task.preempted'), tt.ns, 0)) AS runnable,
+	sum(iif(c.state = 'sleeping', tt.ns, 0)) AS sleeping,
+	sum(iif(c.state = 'disk', tt.ns, 0)) AS disk,
+	sum(iif(c.state = 'stopped', tt.ns, 0)) AS stopped,
+	sum(iif(NOT c.idle, tt.ns, 0)) AS held_up,
 	sum(iif(m.name = 'task.running', tt.count, 0)) AS switches,
-	sum(iif(m.name = 'task.runnable', tt.count, 0)) AS preempted
-FROM task_time tt JOIN metric m ON m.id = tt.metric JOIN thread th ON th.task = tt.task
+	sum(iif(m.name = 'task.preempted', tt.count, 0)) AS preempted
+FROM task_time tt JOIN metric m ON m.id = tt.metric LEFT JOIN wait_cause c ON c.metric = tt.metric JOIN thread th ON th.task = tt.task
 GROUP BY th.task;
 
 -- One row a process, ns summed over its threads; max_thread is the busiest thread's running time.
 CREATE VIEW process_state AS
 SELECT s.process, s.pid, s.process_comm AS comm, p.command, s.cgroup, s.kernel, s.own, count(*) AS threads,
 	sum(s.running) AS running, sum(s.runnable) AS runnable, sum(s.sleeping) AS sleeping, sum(s.disk) AS disk,
-	sum(s.stopped) AS stopped, sum(s.switches) AS switches, sum(s.preempted) AS preempted,
+	sum(s.stopped) AS stopped, sum(s.held_up) AS held_up, sum(s.switches) AS switches, sum(s.preempted) AS preempted,
 	max(s.running) AS max_thread
 FROM thread_state s JOIN process p ON p.id = s.process
 GROUP BY s.process;

@@ -34,7 +34,7 @@ static void fill(struct store *s)
 {
 	CHECK(store_begin(s) == 0);
 	store_add_metric(s, 1, "task.running", "ns", "");
-	store_add_metric(s, 2, "task.sleeping", "ns", "");
+	store_add_metric(s, 2, "offcpu.sleep", "ns", "");
 	store_add_cgroup(s, 1, "/a");
 	store_add_cgroup(s, 2, "/a/b");
 	store_put_process(s, &(struct process_row){.id = 1, .pid = 100, .cgroup = 1, .comm = "one\xff",

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why a thread gives up its CPU: read from its state, its flags and the registers with which it entered
+ * the kernel. It is the thread itself that pays, as it blocks; system calls that do not block are not touched. */
+#pragma once
+#include "probe.bpf.h"
+
+/* Bits of task_struct's __state and flags, as in include/linux/sched.h. */
+enum {
+	BIT_UNINTERRUPTIBLE = 0x2,
+	BIT_STOPPED = 0x4,
+	BIT_TRACED = 0x8,
+	BIT_DEAD = 0x80,
+	BIT_WAKEKILL = 0x100,
+	BIT_NOLOAD = 0x400,
+	BIT_RTLOCK_WAIT = 0x1000,
+	BIT_FROZEN = 0x8000,
+	FLAG_IO_WORKER = 0x10,
+	FLAG_MEMALLOC = 0x800,
+	FLAG_USER_WORKER = 0x4000,
+	FLAG_KTHREAD = 0x200000,
+};
+
+/* Bits of an inode's mode. */
+enum { MODE_TYPE = 0170000, MODE_SOCKET = 0140000, MODE_FIFO = 0010000, MODE_CHARACTER = 0020000 };
+
+enum { FAMILY_UNIX = 1 };
+
+const volatile struct syscall_wait syscall_waits[SYSCALL_COUNT] SEC(".rodata.waits") = {};
+
+/* Files without a place in the tree are told by the name that the kernel gives their kind. */
+static __always_inline u8 anonymous_cause(struct file *file)
+{
+	const unsigned char *name = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+	char start[8] = {};
+
+	bpf_probe_read_kernel(start, sizeof(start), name);
+	switch (start[1]) {
+	case 't': return STATE_SLEEPING; /* [timerfd] */
+	case 's': return STATE_SIGNAL;   /* [signalfd] */
+	case 'e': return start[6] == 'f' ? STATE_IPC : STATE_POLL; /* [eventfd], [eventpoll] */
+	default: return STATE_POLL;      /* inotify, perf events, ... */
+	}
+}
+
+static __always_inline u8 socket_cause(struct file *file)
+{
+	struct socket *socket = (struct socket *)BPF_CORE_READ(file, private_data);
+
+	return BPF_CORE_READ(socket, sk, __sk_common.skc_family) == FAMILY_UNIX ? STATE_IPC : STATE_NETWORK;
+}
+
+/* What a thread waits for that reads or writes a file. */
+static __always_inline u8 file_cause(struct task_struct *task, u32 fd)
+{
+	struct files_struct *files = task->files;
+	struct file *file = NULL;
+
+	if (!files)
+		return STATE_OTHER;
+	struct fdtable *table = files->fdt;
+	if (fd >= table->max_fds || bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd) || !file)
+		return STATE_OTHER;
+	switch (BPF_CORE_READ(file, f_inode, i_mode) & MODE_TYPE) {
+	case MODE_SOCKET: return socket_cause(file);
+	case MODE_FIFO: return STATE_IPC;
+	case MODE_CHARACTER: return STATE_POLL; /* for input: a terminal, a device */
+	case 0: return anonymous_cause(file);
+	default: return STATE_DISK;
+	}
+}
+
+static __always_inline bool is_uninterruptible(u32 bits)
+{
+	return bits & BIT_UNINTERRUPTIBLE && !(bits & BIT_NOLOAD);
+}
+
+/* Kernel threads have no system call, and the workers that io_uring gives a process only seem to. */
+static __always_inline u8 kernel_thread_cause(u32 bits, bool iowait)
+{
+	if (iowait)
+		return STATE_DISK;
+	if (!is_uninterruptible(bits))
+		return STATE_IDLE;
+	return config.sees_kernel_locks ? STATE_OTHER : STATE_KERNEL_LOCK;
+}
+
+static __always_inline u8 syscall_cause(struct task_struct *task, struct task_slot *slot, u32 bits, bool iowait)
+{
+	struct entry entry = task_entry(task, config.has_task_registers);
+
+	/* In user code: it has touched a page that is not there. */
+	if (entry.syscall < 0)
+		return is_uninterruptible(bits) && !iowait && !config.sees_kernel_locks ? STATE_KERNEL_LOCK : STATE_FAULT;
+	u32 number = entry.syscall;
+	if (number >= SYSCALL_COUNT)
+		return iowait ? STATE_DISK : STATE_OTHER;
+	u8 cause = syscall_waits[number].cause, how = syscall_waits[number].how;
+	if (how & WAIT_KEY_ADDRESS) {
+		slot->wait_key = entry.first;
+		slot->wait_key_kind = KEY_ADDRESS;
+	} else if (how & WAIT_KEY_FD) {
+		slot->wait_key = (u32)entry.first;
+		slot->wait_key_kind = KEY_FD;
+	}
+	if (iowait && !(how & WAIT_IS_POLL))
+		return STATE_DISK;
+	if (how & WAIT_BY_FILE)
+		cause = file_cause(task, (u32)entry.first);
+	if (how & WAIT_BY_COMMAND && (entry.second == 7 || entry.second == 38)) /* F_SETLKW, F_OFD_SETLKW */
+		cause = STATE_LOCK;
+	if (!is_uninterruptible(bits) || how & WAIT_ANYHOW || cause == STATE_DISK)
+		return cause;
+	return config.sees_kernel_locks ? STATE_OTHER : STATE_KERNEL_LOCK;
+}
+
+/* The state that a thread leaves its CPU with. The first checks are of what the kernel says itself. */
+static __always_inline u8 blocked_state(struct task_struct *task, struct task_slot *slot, u32 bits)
+{
+	u32 flags = task->flags;
+	bool kernel_thread = flags & (FLAG_KTHREAD | FLAG_IO_WORKER | FLAG_USER_WORKER);
+	bool iowait = task_in_iowait(task), throttled = slot->throttled;
+
+	slot->wait_key_kind = KEY_NONE;
+	slot->throttled = 0;
+	if (slot->kernel_lock) {
+		slot->wait_key = slot->kernel_lock;
+		slot->wait_key_kind = KEY_KERNEL_LOCK;
+		return STATE_KERNEL_LOCK;
+	}
+	if (bits & BIT_RTLOCK_WAIT)
+		return STATE_KERNEL_LOCK;
+	if (kernel_thread)
+		return kernel_thread_cause(bits, iowait);
+	if (throttled && iowait && bits & BIT_WAKEKILL)
+		return STATE_DIRTY;
+	if (flags & FLAG_MEMALLOC || (!iowait && task_in_memstall(task)))
+		return STATE_RECLAIM;
+	if (task_is_frozen(task) && !is_uninterruptible(bits)) /* vfork says that it is frozen, too */
+		return STATE_STOPPED;
+	return syscall_cause(task, slot, bits, iowait);
+}
+
+static __always_inline u8 left_state(struct task_struct *task, struct task_slot *slot, u32 bits)
+{
+	if (!bits)
+		return STATE_PREEMPTED;
+	if (bits & BIT_DEAD)
+		return STATE_DEAD;
+	if (bits & (BIT_STOPPED | BIT_TRACED | BIT_FROZEN))
+		return STATE_STOPPED;
+	return blocked_state(task, slot, bits);
+}

@@ -8,19 +8,20 @@
 #include "store_query.h"
 
 static const char *const names[TASK_TIMES] = {
-	"task.running", "task.runnable", "task.sleeping", "task.disk", "task.stopped",
+	"running", "runnable", "sleeping", "disk", "stopped",
 };
 
 struct accounts {
 	struct map *index; /* of tasks */
 	struct task_times *times;
 	size_t count, capacity;
-	int64_t metric[TASK_TIMES]; /* its id; 0: not in the recording */
+	struct map *metrics; /* id -> enum task_time */
 };
 
 static void accounts_done(struct accounts *a)
 {
 	map_free(a->index);
+	map_free(a->metrics);
 	free(a->times);
 }
 
@@ -39,12 +40,12 @@ static struct task_times *account_of(struct accounts *a, uint32_t task)
 static int find_metrics(struct store *s, struct accounts *a)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT id, name FROM metric WHERE name GLOB 'task.*'", &q);
+	int r = query_new(s, "SELECT metric, state FROM time_metric", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)
 		for (int i = 0; i < TASK_TIMES; i++)
 			if (!strcmp(query_text(q, 1), names[i]))
-				a->metric[i] = query_int(q, 0);
+				map_put(a->metrics, (uint64_t)query_int(q, 0), (uint64_t)i);
 	return r;
 }
 
@@ -58,12 +59,10 @@ static void add_to(int64_t *sum, int64_t value)
 static void add_row(struct accounts *a, struct query *q)
 {
 	struct task_times *t = account_of(a, (uint32_t)query_int(q, 0));
-	int64_t metric = query_int(q, 1), count = query_int(q, 3);
-	int which = 0;
+	int64_t count = query_int(q, 3);
+	uint64_t which;
 
-	while (which < TASK_TIMES && a->metric[which] != metric)
-		which++;
-	if (which == TASK_TIMES)
+	if (!map_get(a->metrics, (uint64_t)query_int(q, 1), &which))
 		return;
 	add_to(&t->ns[which], query_int(q, 2));
 	if (which == TIME_RUNNING)
@@ -74,18 +73,18 @@ static void add_row(struct accounts *a, struct query *q)
 
 int store_task_times(struct store *s, struct task_times **ret_times, size_t *ret_count)
 {
-	_cleanup_(accounts_done) struct accounts a = {.index = map_new()};
+	_cleanup_(accounts_done) struct accounts a = {.index = map_new(), .metrics = map_new()};
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r = find_metrics(s, &a);
 
 	if (r < 0 || (r = query_new(s,
 		"SELECT task, metric, value, count FROM sample"
-		" WHERE metric IN (SELECT id FROM metric WHERE name GLOB 'task.*')"
+		" WHERE metric IN (SELECT metric FROM time_metric)"
 		" UNION ALL SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"
 		" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"
 		" JOIN slice f ON f.id = max(s.first, p.first)"
 		" JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)"
-		" WHERE s.metric IN (SELECT id FROM metric WHERE name GLOB 'task.*')", &q)) < 0)
+		" WHERE s.metric IN (SELECT metric FROM time_metric)", &q)) < 0)
 		return r;
 	while ((r = query_next(q)) > 0)
 		add_row(&a, q);

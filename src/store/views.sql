@@ -13,45 +13,50 @@ SELECT t.id AS task, t.tid, t.comm, p.id AS process, p.pid, p.comm AS process_co
 	p.flags & 1 AS kernel, p.flags >> 1 & 1 AS own
 FROM task t JOIN process p ON p.id = t.process LEFT JOIN cgroup g ON g.id = p.cgroup;
 
--- Exact time of each thread by state (metrics task.*, and offcpu.* when it was blocked), ns: slices in which it changed, and whole slices in which it did not.
+-- The metrics that are a thread's time, the broad state that each is part of, and why it was blocked, if it was.
+-- idle: it waited for work, nobody held it up.
+CREATE VIEW time_metric AS
+SELECT id AS metric,
+	CASE WHEN name IN ('task.runnable', 'task.preempted') THEN 'runnable'
+		WHEN name IN ('offcpu.disk', 'offcpu.kernel_lock', 'offcpu.fault', 'offcpu.reclaim', 'offcpu.dirty') THEN 'disk'
+		WHEN name IN ('task.running', 'offcpu.stopped') THEN substr(name, instr(name, '.') + 1)
+		ELSE 'sleeping' END AS state,
+	iif(name GLOB 'offcpu.*', substr(name, 8), NULL) AS cause,
+	name IN ('offcpu.sleep', 'offcpu.poll', 'offcpu.child', 'offcpu.signal', 'offcpu.idle') AS idle
+FROM metric WHERE name GLOB 'task.*' OR name GLOB 'offcpu.*';
+
+-- Exact time of each thread by metric, ns: slices in which it changed, and whole slices in which it did not.
 CREATE VIEW task_time AS
 SELECT task, metric, sum(ns) AS ns, sum(count) AS count
 FROM (SELECT s.task, s.metric, s.value AS ns, s.count
-	FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name GLOB 'task.*' OR m.name GLOB 'offcpu.*'
+	FROM sample s JOIN time_metric m ON m.metric = s.metric
 	UNION ALL
 	SELECT s.task, s.metric, l.end_ns - f.start_ns, 0
-	FROM span s
+	FROM span s JOIN time_metric m ON m.metric = s.metric
 	JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first
 	JOIN slice f ON f.id = max(s.first, p.first)
 	JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last))
 GROUP BY task, metric;
 
--- Why threads were blocked. idle: they waited for work, nobody held them up.
-CREATE VIEW wait_cause AS
-SELECT id AS metric, substr(name, 8) AS cause,
-	substr(name, 8) IN ('sleep', 'poll', 'child', 'signal', 'idle') AS idle,
-	CASE WHEN substr(name, 8) IN ('disk', 'kernel_lock', 'fault', 'reclaim', 'dirty') THEN 'disk'
-		WHEN name = 'offcpu.stopped' THEN 'stopped' ELSE 'sleeping' END AS state
-FROM metric WHERE name GLOB 'offcpu.*';
-
 -- Blocked time of each thread by cause, ns.
 CREATE VIEW thread_wait AS
 SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own, c.cause, c.idle, tt.ns
-FROM task_time tt JOIN wait_cause c ON c.metric = tt.metric JOIN thread th ON th.task = tt.task;
+FROM task_time tt JOIN time_metric c ON c.metric = tt.metric JOIN thread th ON th.task = tt.task
+WHERE c.cause IS NOT NULL;
 
 -- One row a thread, ns. runnable is the wait for a CPU; disk every uninterruptible wait; sleeping the others;
 -- held_up the blocked time in which it did not wait for work.
 CREATE VIEW thread_state AS
 SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own,
-	sum(iif(m.name = 'task.running', tt.ns, 0)) AS running,
-	sum(iif(m.name IN ('task.runnable', 'task.preempted'), tt.ns, 0)) AS runnable,
-	sum(iif(c.state = 'sleeping', tt.ns, 0)) AS sleeping,
-	sum(iif(c.state = 'disk', tt.ns, 0)) AS disk,
-	sum(iif(c.state = 'stopped', tt.ns, 0)) AS stopped,
-	sum(iif(NOT c.idle, tt.ns, 0)) AS held_up,
-	sum(iif(m.name = 'task.running', tt.count, 0)) AS switches,
-	sum(iif(m.name = 'task.preempted', tt.count, 0)) AS preempted
-FROM task_time tt JOIN metric m ON m.id = tt.metric LEFT JOIN wait_cause c ON c.metric = tt.metric JOIN thread th ON th.task = tt.task
+	sum(iif(m.state = 'running', tt.ns, 0)) AS running,
+	sum(iif(m.state = 'runnable', tt.ns, 0)) AS runnable,
+	sum(iif(m.state = 'sleeping', tt.ns, 0)) AS sleeping,
+	sum(iif(m.state = 'disk', tt.ns, 0)) AS disk,
+	sum(iif(m.state = 'stopped', tt.ns, 0)) AS stopped,
+	sum(iif(m.cause IS NOT NULL AND NOT m.idle, tt.ns, 0)) AS held_up,
+	sum(iif(m.state = 'running', tt.count, 0)) AS switches,
+	sum(iif(m.state = 'runnable', tt.count, 0)) AS preempted
+FROM task_time tt JOIN time_metric m ON m.metric = tt.metric JOIN thread th ON th.task = tt.task
 GROUP BY th.task;
 
 -- One row a process, ns summed over its threads; max_thread is the busiest thread's running time.

@@ -53,7 +53,8 @@ def by_cause(path, directory):
         total = causes.get(cause, 0) + rest + busy
         check(abs(total - lived) <= 0.01 * lived + 3e6 + 2e3 * waits,
               f"{name} lived {lived} ns, recorded {total}: {causes}, busy {busy}")
-        slack = 0.01 if cause not in ("disk", "fault", "kernel_lock") else 0.10
+        # Dropping the page cache waits for every CPU.
+        slack = {"disk": 0.10, "kernel_lock": 0.10, "fault": 0.60}.get(cause, 0.01)
         check(causes.get(cause, 0) > 0.03 * lived and rest <= slack * lived + 1e6,
               f"{name} waits for {cause}, {waits} times: {causes}, busy {busy} of {lived}")
 

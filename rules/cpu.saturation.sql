@@ -10,6 +10,7 @@
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
 -- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
 -- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices
+-- threshold eats = 0.2: CPUs that processes of one name use; who uses less is not the reason
 -- threshold wait_share = 0.3: of the time that a thread wants to work, spent waiting; up to there it merely shares
 -- action: Give {culprit} less: renice it (renice -n 10 -p {culprit_pid}), limit its threads or its cgroup's cpu.weight, or run it at another time
 -- action: Give {victim} more: a higher cpu.weight, or CPUs of its own (cpuset)
@@ -37,9 +38,9 @@ victim AS MATERIALIZED (
 		AND s.runnable >= coalesce(:lost, 0.05) * span.ns
 		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 eater AS MATERIALIZED (
-	SELECT p.*, p.running * 1.0 / span.ns AS cpu FROM process_state p, span
-	WHERE NOT p.own AND NOT p.kernel AND p.running >= 0.1 * span.ns
-	ORDER BY p.running DESC LIMIT 8),
+	SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu -- of all processes of that name
+	FROM process_state p, span WHERE NOT p.own AND NOT p.kernel
+	ORDER BY cpu DESC, p.running DESC LIMIT 12),
 histogram_total AS MATERIALIZED (
 	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency
 	WHERE metric = 'runqueue.latency' GROUP BY high_ns),
@@ -51,11 +52,11 @@ SELECT iif(v.tid, 'waited', 'none') AS urgency,
 	(SELECT sum(runnable) * 1.0 / sum(running + runnable) FROM victim) AS impact,
 	v.comm AS victim, printf('%.0f', 100 * v.wait_share) AS wait,
 	e.comm AS culprit, e.pid AS culprit_pid,
-	printf('%.0f', 100 * (SELECT sum(cpu) FROM eater x WHERE x.comm = e.comm)) AS culprit_cpu,
+	printf('%.0f', 100 * e.cpu) AS culprit_cpu,
 	'cpu' AS resource_kind, (SELECT cpus FROM span) || ' CPUs' AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM eater
-		WHERE pid NOT IN (SELECT pid FROM victim) OR pid = e.pid
+		WHERE cpu >= coalesce(:eats, 0.2) AND (process NOT IN (SELECT process FROM victim) OR process = e.process)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', tid, 'comm', comm, 'cgroup', cgroup)
 			FROM victim ORDER BY runnable DESC LIMIT 10))) AS affected,
@@ -69,6 +70,6 @@ SELECT iif(v.tid, 'waited', 'none') AS urgency,
 		json_object('metric', 'run-queue wait p99', 'value', q.p99 / 1e6, 'unit', 'ms')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process),
 		json_object('role', 'victim', 'metric', 'cpu.time', 'task', v.task)) AS stacks
-FROM machine m, load l, percentile q, (SELECT * FROM eater ORDER BY running DESC LIMIT 1) e,
+FROM machine m, load l, percentile q, (SELECT * FROM eater ORDER BY cpu DESC, running DESC LIMIT 1) e,
 	(SELECT * FROM victim ORDER BY runnable DESC LIMIT 1) v
 WHERE m.busy >= coalesce(:busy, 0.9) AND m.most >= coalesce(:most, 0.6) AND l.queue >= coalesce(:queue, 0.4);

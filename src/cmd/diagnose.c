@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "command.h"
 #include "escape.h"
 #include "fail.h"
@@ -17,6 +18,7 @@
 #include "rule.h"
 #include "rule_text.h"
 #include "rule_folders.h"
+#include "runbook.h"
 #include "store_query.h"
 
 struct diagnose_options {
@@ -25,7 +27,7 @@ struct diagnose_options {
 	uint64_t duration_ns;
 	unsigned fail_on;
 	struct option_list thresholds;
-	const char *explain;
+	const char *explain, *runbook;
 	bool list;
 };
 
@@ -33,12 +35,14 @@ enum { FAIL_NEVER = SEVERITIES };
 
 static const struct option rows[] = {
 	{"duration", 'd', OPTION_DURATION(struct diagnose_options, duration_ns), .value = "TIME",
-	 .help = "without FILE: how long to look, such as 10s"},
+	 .help = "without FILE: how long to look, such as 5s or 1m (default: the runbook's, or 10s)"},
 	{"fail-on", 0, OPTION_CHOICE(struct diagnose_options, fail_on),
 	 .choices = (const char *const[]){"info", "warning", "critical", "never", NULL},
 	 .help = "the exit status is 1 from this severity on"},
 	{"threshold", 0, OPTION_STRINGS(struct diagnose_options, thresholds), .value = "ID.NAME=VALUE",
 	 .help = "another threshold for a rule; --explain shows what there is"},
+	{"runbook", 0, OPTION_STRING(struct diagnose_options, runbook), .value = "NAME|PATH",
+	 .complete = COMPLETE_RUNBOOK, .help = "take this runbook's steps, too"},
 	{"list", 0, OPTION_FLAG(struct diagnose_options, list), .no_setting = true, .help = "list the rules, ask none"},
 	{"explain", 0, OPTION_STRING(struct diagnose_options, explain), .value = "ID", .no_setting = true,
 	 .help = "what a rule looks at, its thresholds and their reasons"},
@@ -68,12 +72,6 @@ static int open_rules(const struct diagnose_options *o, struct rules **ret_rules
 	return 0;
 }
 
-static void warn_of_rules(const struct findings *f)
-{
-	for (size_t i = 0; i < f->error_count; i++)
-		log_warning("rule left out: %s", f->errors[i]);
-}
-
 static int describe_rules(const struct diagnose_options *o, const struct rules *rules)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
@@ -95,16 +93,18 @@ static int describe_rules(const struct diagnose_options *o, const struct rules *
 }
 
 /* Everything is recorded, even with -p: what holds a process up is often another one. */
-static int record_now(const struct diagnose_options *o, struct store **ret_store)
+static int record_now(const struct diagnose_options *o, const struct runbook *rb, struct store **ret_store)
 {
-	const struct live_options live = {LIVE_DEFAULTS, .duration_ns = o->duration_ns};
+	uint64_t wanted = rb ? runbook_collect_ns(rb) : 0;
+	const struct live_options live = {
+		LIVE_DEFAULTS, .duration_ns = o->duration_ns ? o->duration_ns : wanted ? wanted : 10 * NS_PER_S};
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct live_result result;
 	int r = store_create(":memory:", &s);
 
 	if (r < 0)
 		return r;
-	log_info("looking at this machine for %.1f s", (double)o->duration_ns / 1e9);
+	log_info("looking at this machine for %.1f s", (double)live.duration_ns / 1e9);
 	if ((r = live_record(s, &live, NULL, &result)) < 0)
 		return r;
 	*ret_store = s;
@@ -112,19 +112,19 @@ static int record_now(const struct diagnose_options *o, struct store **ret_store
 	return 0;
 }
 
-static int open_store(const struct call *call, struct store **ret_store)
+static int open_store(const struct call *call, const struct runbook *rb, struct store **ret_store)
 {
 	const struct diagnose_options *o = call->options;
 	struct select_options when = o->select;
 
 	if (!call->operands.count)
-		return record_now(o, ret_store);
+		return record_now(o, rb, ret_store);
 	when.pid = 0;
 	when.cgroup = NULL;
 	return recording_open(call->operands.items[0], &when, ret_store);
 }
 
-static void print_text(const struct findings *f, struct store *s, const struct diagnose_options *o)
+static void print_text(const struct findings *f, struct store *s, const struct diagnose_options *o, const json_t *steps)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT, origin = BUF_INIT;
 	struct findings_style style = style_of_output();
@@ -134,20 +134,37 @@ static void print_text(const struct findings *f, struct store *s, const struct d
 	escape_terminal(&text, origin.data, origin.len);
 	buf_addstr(&text, f->count ? "\n\n" : "\n");
 	findings_text(f, &style, &text);
+	if (steps) {
+		buf_addch(&text, '\n');
+		runbook_result_text(steps, &text);
+	}
 	fwrite(text.data, 1, text.len, stdout);
 }
 
-static void print_json(const struct findings *f, struct store *s)
+static void print_json(const struct findings *f, struct store *s, json_t *steps)
 {
-	json_t *document = findings_document(f, s);
+	_cleanup_(json_decrefp) json_t *document = findings_document(f, s);
 
+	if (steps)
+		json_object_set(document, "runbook", steps);
 	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 	putchar('\n');
-	json_decref(document);
 }
 
-static int judge(const struct findings *f, const struct diagnose_options *o)
+/* The answer to the question that was asked: findings, and what the runbook's steps brought to light. */
+static int answer(struct store *s, const struct findings *f, const struct runbook *rb, const struct diagnose_options *o)
 {
+	_cleanup_(json_decrefp) json_t *steps = NULL;
+	int r = rb ? runbook_run(rb, s, f, &steps) : 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < f->error_count; i++)
+		log_warning("rule left out: %s", f->errors[i]);
+	if (o->format.format == FORMAT_JSON)
+		print_json(f, s, steps);
+	else
+		print_text(f, s, o, steps);
 	return f->count && o->fail_on < FAIL_NEVER && findings_worst(f) >= (enum severity)o->fail_on ?
 		       EXIT_FOUND : EXIT_OK;
 }
@@ -157,6 +174,7 @@ static int run(const struct call *call)
 	const struct diagnose_options *o = call->options;
 	const struct findings_options options = {.pid = (uint32_t)o->select.pid, .cgroup = o->select.cgroup};
 	_cleanup_(rules_freep) struct rules *rules = NULL;
+	_cleanup_(runbook_freep) struct runbook *rb = NULL;
 	_cleanup_(store_freep) struct store *s = NULL;
 	_cleanup_(findings_freep) struct findings *f = NULL;
 	int r = open_rules(o, &rules);
@@ -165,14 +183,11 @@ static int run(const struct call *call)
 		return r;
 	if (o->list || o->explain)
 		return describe_rules(o, rules);
-	if ((r = open_store(call, &s)) < 0 || (r = findings_new(s, rules, &options, &f)) < 0)
+	if (o->runbook && (r = runbook_open(o->runbook, rules, &rb)) < 0)
 		return r;
-	warn_of_rules(f);
-	if (o->format.format == FORMAT_JSON)
-		print_json(f, s);
-	else
-		print_text(f, s, o);
-	return judge(f, o);
+	if ((r = open_store(call, rb, &s)) < 0 || (r = findings_new(s, rules, &options, &f)) < 0)
+		return r;
+	return answer(s, f, rb, o);
 }
 
 const struct command cmd_diagnose = {
@@ -195,11 +210,12 @@ const struct command cmd_diagnose = {
 		{format_option_rows, offsetof(struct diagnose_options, format)},
 		{0}},
 	.options_size = sizeof(struct diagnose_options),
-	.defaults = &(const struct diagnose_options){.duration_ns = 10000000000, .fail_on = SEVERITY_WARNING},
+	.defaults = &(const struct diagnose_options){.fail_on = SEVERITY_WARNING},
 	.examples = (const struct example[]){
 		{"sudo perfscope diagnose", "what is wrong now?"},
 		{"perfscope diagnose perfscope.db --from -60s", "in the last minute of a recording"},
 		{"perfscope diagnose --format json | jq -r '.findings[].title'", "in a script"},
+		{"sudo perfscope diagnose --runbook high-cpu", "and the steps that an expert would take"},
 		{"perfscope diagnose --explain cpu.saturation", "what a rule looks at"},
 		{0}},
 	.exits = (const struct exit_meaning[]){

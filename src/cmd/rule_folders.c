@@ -13,11 +13,9 @@ struct rule_folders {
 struct rule_folders *rule_folders_new(void)
 {
 	struct rule_folders *f = xcalloc(1, sizeof(*f));
-	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	const char *home = getenv("HOME");
 
-	if (config && *config == '/')
-		f->own = xasprintf("%s/perfscope/rules.d", config);
-	else if (home && *home == '/')
+	if (home && *home == '/')
 		f->own = xasprintf("%s/.config/perfscope/rules.d", home);
 	f->list[0] = "/etc/perfscope/rules.d";
 	f->list[1] = f->own;

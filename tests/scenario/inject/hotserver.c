@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 
 	hot_percent = argument(argc, argv, 2, 70);
 	die_with_parent();
+	prctl(PR_SET_NAME, "hotserver"); /* however the file is called */
 	for (unsigned i = 0; i < workers; i++) {
 		int *fds = calloc(2, sizeof(*fds));
 		pthread_t thread;

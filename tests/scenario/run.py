@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""run.py PERFSCOPE INJECTORS [NAME...]: does `diagnose` name the fault that is injected, and keep silent about healthy load?
+
+Each scenario runs a program of its own and looks at the machine for a few seconds meanwhile. A fault must be the
+first finding, with its process and function; a healthy load must raise no warning and no critical finding."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+SECONDS = 4
+
+# name, command, expected first finding (None: nothing above info), culprit's process, function in its stacks, delayed process
+SCENARIOS = [
+    ("crowd", "crowd 6", "cpu.saturation", "numbercruncher", None, "frontdesk"),
+    ("crowd-fast", "crowd-nofp 10 1000 200", "cpu.saturation", "numbercruncher", None, "frontdesk"),
+    ("hot-function", "hotserver 2 70", "cpu.hotspot", "hotserver", "price_basket", "buyer"),
+    ("hot-function-many", "hotserver-nofp 4 60", "cpu.hotspot", "hotserver", "price_basket", "buyer"),
+    ("slow-stage", "pipeline 5000", "cpu.single-thread", "compressor", "squeeze", "bookwriter"),
+    ("slow-stage-pool", "pipeline-nofp 20000 3", "cpu.single-thread", "compressor", "squeeze", "bookwriter"),
+    ("idle", None, None, None, None, None),
+    ("build", "crew 2 300", None, None, None, None),
+    ("build-crowded", "crew-nofp 5 80", None, None, None, None),
+    ("idle-threads", "sleepers 400", None, None, None, None),
+    ("requests", "requests 100 1000 3", None, None, None, None),
+    ("requests-few", "requests-nofp 20 10000 1", None, None, None, None),
+    ("batch", "crew 1 60000", None, None, None, None),
+]
+
+
+class Checks:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, scenario, fact, what):
+        if fact:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"not so: {scenario}: {what}")
+        return fact
+
+
+def diagnose(perfscope):
+    """Exit status and document."""
+    done = subprocess.run([perfscope, "diagnose", "--quiet", "-d", f"{SECONDS}s", "--format", "json"],
+                          stdout=subprocess.PIPE, check=False, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+def people(finding, role):
+    return [task["comm"] for task in finding["affected"] if task["role"] == role]
+
+
+def check_fault(checks, scenario, status, findings):
+    name, _, wanted, culprit, function, victim = scenario
+    if not checks.check(name, findings and status == 1, f"status {status}, {len(findings)} findings"):
+        return
+    first = findings[0]
+    checks.check(name, first["id"] == wanted, f"{first['id']} leads, not {wanted}: {first['title']}")
+    checks.check(name, first["severity"] in ("warning", "critical"), first["severity"])
+    checks.check(name, people(first, "culprit")[:1] == [culprit], f"culprits {people(first, 'culprit')}")
+    checks.check(name, victim in people(first, "victim"), f"victims {people(first, 'victim')}")
+    if function:
+        frames = [f for stack in first["stacks"] for f in stack["frames"]]
+        checks.check(name, function in frames, f"no {function} in {frames}")
+    if wanted == "cpu.saturation":
+        metrics = " ".join(e["metric"] for e in first["evidence"])
+        checks.check(name, "p50" in metrics and "p99" in metrics, metrics)
+
+
+def check_healthy(checks, name, status, findings):
+    raised = [f["id"] + ": " + f["title"] for f in findings if f["severity"] != "info"]
+    checks.check(name, not raised and status == 0, f"status {status}, {raised}")
+
+
+def run(checks, scenario, perfscope, injectors):
+    name, command = scenario[:2]
+    argv = command.split() if command else ["sleep", "60"]
+    path = os.path.join(injectors, argv[0]) if command else argv[0]
+    with subprocess.Popen([path] + argv[1:]) as load:
+        try:
+            time.sleep(0.5)
+            status, document = diagnose(perfscope)
+            checks.check(name, load.poll() is None, "the load has ended by itself")
+        finally:
+            load.kill()
+    findings = document["findings"]
+    if scenario[2]:
+        check_fault(checks, scenario, status, findings)
+    else:
+        check_healthy(checks, name, status, findings)
+    first = f"{findings[0]['severity']} {findings[0]['id']} {findings[0]['impact']:.2f}" if findings else "nothing"
+    print(f"{name:20} {first}", flush=True)
+
+
+def main():
+    perfscope, injectors, *only = sys.argv[1:]
+    checks = Checks()
+    if os.geteuid() != 0:
+        print("skipped: needs root")
+        print("scenario: 0 passed, 0 failed, 1 skipped")
+        return 0
+    for scenario in SCENARIOS:
+        if not only or scenario[0] in only:
+            run(checks, scenario, perfscope, injectors)
+    print(f"scenario: {checks.passed} passed, {checks.failed} failed")
+    return checks.failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

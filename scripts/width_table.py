@@ -12,6 +12,8 @@ def width(code):
         return 0
     if 0x1160 <= code <= 0x11FF:  # the later parts of a Hangul syllable
         return 0
+    if unicodedata.category(c) == "Cn":  # not assigned; Python calls these fullwidth
+        return 2 if 0x20000 <= code <= 0x3FFFD else 1
     return 2 if unicodedata.east_asian_width(c) in "WF" else 1
 
 

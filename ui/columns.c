@@ -130,7 +130,7 @@ static enum style disk_style(const struct row *r)
 
 static enum style command_style(const struct row *r)
 {
-	return r->process->kernel || r->process->own ? STYLE_DIM : STYLE_NORMAL;
+	return r->process->kernel || r->process->own || row_ended(r) ? STYLE_DIM : STYLE_NORMAL;
 }
 
 static void draw_bar(const struct row *r, struct grid *g, const struct area *a)

@@ -8,7 +8,7 @@
 #include "clock.h"
 #include "mem.h"
 
-enum { MOST_CPUS = 1024, CPU_CELLS = 38, MOST_FINDINGS = 3 };
+enum { MOST_CPUS = 1024, CPU_CELLS = 38, MOST_FINDINGS = 3, NAMES_FROM = 72 };
 
 /* "850 ns", "12 µs", "3.4 ms", "2.1 s" */
 static const char *duration_text(uint64_t ns, char text[16])
@@ -41,12 +41,16 @@ static void clock_text(const struct header *h, char text[16])
 static void draw_title(const struct header *h, struct grid *g, uint32_t cpus)
 {
 	double load = window_level(h->window, "load", -1);
+	unsigned at = grid_put(g, 0, 0, g->columns, STYLE_STRONG, "perfscope");
 	char now[16];
-	unsigned at = grid_put(g, 0, 0, g->columns, STYLE_STRONG, "perfscope ");
 
+	if (!window_ns(h->window))
+		return;
 	clock_text(h, now);
-	at += grid_putf(g, 0, at, g->columns - at, STYLE_NORMAL, "%s", h->host);
-	at += grid_putf(g, 0, at, g->columns - at, STYLE_DIM, " %s", h->kernel);
+	if (g->columns >= NAMES_FROM) {
+		at += grid_putf(g, 0, at, g->columns / 4, STYLE_NORMAL, " %s", h->host);
+		at += grid_putf(g, 0, at, g->columns / 4, STYLE_DIM, " %s", h->kernel);
+	}
 	at += grid_putf(g, 0, at, g->columns - at, STYLE_NORMAL, "  %u CPUs  load ", cpus);
 	at += grid_putf(g, 0, at, g->columns - at, load_style(load, cpus), "%.2f", load);
 	at += grid_putf(g, 0, at, g->columns - at, STYLE_NORMAL, "  window ");
@@ -127,6 +131,7 @@ static unsigned draw_cpus(const struct header *h, struct grid *g, unsigned row, 
 	lines = (count + beside - 1) / beside;
 	if (lines > rows)
 		return draw_strip(h, g, row, rows, cpus, count);
+	beside = lines ? (count + lines - 1) / lines : 1;
 	for (uint32_t i = 0; i < count; i++) {
 		/* Down, then across: neighbours stay neighbours. */
 		unsigned width = g->columns / beside;
@@ -189,7 +194,7 @@ unsigned header_draw(const struct header *h, struct grid *g, unsigned rows)
 	if (!rows)
 		return 0;
 	draw_title(h, g, count);
-	if (rows < 3)
+	if (rows < 3 || !window_ns(h->window))
 		return 1;
 	used += draw_cpus(h, g, used, rows - 2, cpus, count);
 	draw_waits(h, g, used++);

@@ -150,6 +150,11 @@ double row_switch_rate(const struct row *r)
 	return r->window_ns ? (double)r->times->switches * NS_PER_S / (double)r->window_ns : 0;
 }
 
+bool row_ended(const struct row *r)
+{
+	return r->process->ended || (r->thread && r->thread->ended);
+}
+
 const char *row_command(const struct row *r)
 {
 	const char *command = r->process->command, *name;

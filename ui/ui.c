@@ -96,12 +96,12 @@ void ui_free(struct ui *ui)
 	free(ui);
 }
 
-/* Looking back over a pause must find what it shows. */
+/* During a pause, too: memory is bounded, and what is shown stays. */
 static void prune(struct ui *ui)
 {
 	uint32_t first;
 
-	if (!ui->options.keep_ns || ui->paused || ++ui->slices_since_prune < PRUNE_SLICES)
+	if (!ui->options.keep_ns || ++ui->slices_since_prune < PRUNE_SLICES)
 		return;
 	ui->slices_since_prune = 0;
 	first = window_slice_before(ui->window, ui->options.keep_ns);
@@ -123,15 +123,16 @@ int ui_update(struct ui *ui, bool *ret_changed)
 	int r = window_follow(ui->window);
 
 	*ret_changed = !ui->paused;
-	if (r < 0 || ui->paused)
+	if (r < 0)
 		return r;
+	prune(ui);
+	if (ui->paused)
+		return 0;
 	if (!ui->host[0]) {
 		store_meta_text(ui->store, "host", ui->host, sizeof(ui->host));
 		store_meta_text(ui->store, "kernel", ui->kernel, sizeof(ui->kernel));
 	}
-	r = show(ui);
-	prune(ui);
-	return r;
+	return show(ui);
 }
 
 static unsigned draw_header(struct ui *ui, struct grid *g, unsigned rows)
@@ -251,7 +252,7 @@ static enum ui_answer global_key(struct ui *ui, int code)
 	case '-': return change_window(ui, -1);
 	case UI_KEY_F1:
 	case 'h': code = '?'; break;
-	case UI_KEY_ESCAPE: return ui->screen == ui->before ? UI_NOTHING : go_to(ui, ui->before);
+	case UI_KEY_ESCAPE: return ui->screen ? go_to(ui, ui->before) : UI_NOTHING;
 	}
 	for (size_t i = 0; all_screens[i]; i++)
 		if (all_screens[i]->key == code)

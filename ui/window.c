@@ -217,10 +217,23 @@ static bool within(uint32_t id, uint32_t first, uint32_t last)
 	return first && id >= first && id <= last;
 }
 
+/* Rows that have been added up are gone: nothing can be taken away, all is added up anew. */
+static void start_anew(struct window *w)
+{
+	for (uint32_t i = 0; i < w->thread_count; i++)
+		w->threads[i].changes = (struct state_times){0};
+	memset(w->latency, 0, sizeof(w->latency));
+	w->level_count = 0;
+	w->first = w->last = 0;
+	w->stale = false;
+}
+
 static int move(struct window *w, uint32_t first, uint32_t last)
 {
 	int r = 0;
 
+	if (w->stale)
+		start_anew(w);
 	for (uint32_t id = first; id <= last && r >= 0; id++)
 		if (!within(id, w->first, w->last))
 			r = add_slice(w, id, 1);
@@ -277,6 +290,8 @@ int window_show(struct window *w, uint32_t first, uint32_t last)
 	r = move(w, first, last);
 	if (r < 0)
 		return r;
+	w->shown_end_ns = find_slice(w, last)->end_ns;
+	w->shown_ns = w->shown_end_ns - find_slice(w, first)->start_ns;
 	for (uint32_t i = 0; i < w->thread_count; i++)
 		w->threads[i].times = w->threads[i].changes;
 	add_spans(w);
@@ -304,11 +319,11 @@ void window_forget(struct window *w, uint32_t first)
 {
 	uint32_t kept = 0, gone;
 
-	/* What is shown stays: its rows have been added up. */
-	if (w->first && first > w->first)
-		first = w->first;
+	if (first > window_newest(w))
+		first = window_newest(w);
 	if (first <= w->oldest || !w->slice_count)
 		return;
+	w->stale |= w->first && w->first < first;
 	gone = first - w->oldest;
 	w->slice_count -= gone;
 	memmove(w->slices, w->slices + gone, w->slice_count * sizeof(*w->slices));
@@ -342,12 +357,12 @@ uint32_t window_slice_before(const struct window *w, uint64_t ns)
 
 uint64_t window_ns(const struct window *w)
 {
-	return w->first ? find_slice(w, w->last)->end_ns - find_slice(w, w->first)->start_ns : 0;
+	return w->shown_ns;
 }
 
 uint64_t window_end_ns(const struct window *w)
 {
-	return w->first ? find_slice(w, w->last)->end_ns : 0;
+	return w->shown_end_ns;
 }
 
 uint32_t window_thread_count(const struct window *w)

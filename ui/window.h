@@ -15,7 +15,7 @@ struct window;
 struct window_process {
 	uint32_t id; /* in the store */
 	uint32_t pid, ppid;
-	bool kernel, own;
+	bool kernel, own, ended;
 	char *comm, *command, *cgroup, *user; /* never NULL */
 	struct state_times times;             /* of all its threads */
 	uint32_t threads;                     /* that were there */
@@ -45,7 +45,7 @@ int window_follow(struct window *w);
 int window_show(struct window *w, uint32_t first, uint32_t last);
 /* The slices that end where `last` does and last for ns; 0 as last: the newest. */
 int window_show_ns(struct window *w, uint32_t last, uint64_t ns);
-/* Slices before this one are gone from the store. */
+/* Slices before this one are gone from the store; what is shown stays until the next window_show(). */
 void window_forget(struct window *w, uint32_t first);
 
 uint32_t window_newest(const struct window *w); /* 0: none yet */

@@ -51,6 +51,8 @@ struct window {
 	uint32_t oldest, slice_count, slice_capacity;
 	int64_t seen[STREAMS]; /* rowid of the last row that belongs to a slice we know */
 	uint32_t first, last;  /* what is shown; 0 nothing */
+	uint64_t shown_ns, shown_end_ns;
+	bool stale;            /* a part of it is gone from the store */
 
 	struct query *rows[STREAMS];
 	struct query *ask_span, *ask_thread, *ask_process;

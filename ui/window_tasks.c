@@ -17,7 +17,8 @@ int window_prepare_tasks(struct window *w)
 	if ((r = query_new(w->store, "SELECT process, tid, comm, ifnull(end_ns, -1) FROM main.task WHERE id = :id",
 			   &w->ask_thread)) < 0)
 		return r;
-	return query_new(w->store, "SELECT p.pid, p.ppid, p.flags, p.comm, p.command, g.path FROM main.process p "
+	return query_new(w->store, "SELECT p.pid, p.ppid, p.flags, p.comm, p.command, g.path, "
+			 "p.end_ns IS NOT NULL FROM main.process p "
 			 "LEFT JOIN main.cgroup g ON g.id = p.cgroup WHERE p.id = :id", &w->ask_process);
 }
 
@@ -69,6 +70,7 @@ static void read_process(struct window *w, struct window_process *p)
 		p->ppid = (uint32_t)query_int(q, 1);
 		p->kernel = query_int(q, 2) & 1;
 		p->own = query_int(q, 2) & 2;
+		p->ended = query_int(q, 6);
 	}
 	keep(&p->comm, found ? query_text(q, 3) : "?");
 	keep(&p->command, found ? query_text(q, 4) : "");

@@ -71,5 +71,6 @@ void store_add_event(struct store *s, uint64_t time_ns, const char *kind, uint32
 		     int64_t value, const char *detail);
 void store_add_unavailable(struct store *s, const char *probe, const char *reason);
 
-/* Forget all before this slice: for a live store that keeps the last minutes. */
+/* Forget all before this slice, and who ended before it: for a live store that keeps the last minutes. Rows are
+ * expected slice by slice, as they are written; it costs what is forgotten, not what is kept. */
 void store_prune(struct store *s, uint32_t first_slice);

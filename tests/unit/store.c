@@ -43,11 +43,11 @@ static void fill(struct store *s)
 						   .comm = "two", .exit_status = 0});
 	store_put_task(s, &(struct task_row){.id = 1, .process = 1, .tid = 100, .comm = "one"});
 	store_put_task(s, &(struct task_row){.id = 2, .process = 2, .tid = 200, .comm = "two"});
+	store_add_sample(s, &(struct sample_row){.slice = 2, .metric = 1, .task = 2, .count = 1, .value = 7});
 	for (uint32_t i = 1; i <= 3; i++) {
 		store_add_slice(s, i, (i - 1) * NS_PER_S, i * NS_PER_S);
 		store_add_sample(s, &(struct sample_row){.slice = i, .metric = 1, .task = 1, .count = 5, .value = 100 * i});
 	}
-	store_add_sample(s, &(struct sample_row){.slice = 2, .metric = 1, .task = 2, .count = 1, .value = 7});
 	store_add_span(s, 1, 1, 0, 2, 2, 0, 0);
 	CHECK(store_commit(s) == 0);
 }

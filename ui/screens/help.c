@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the keys do, and what columns and colours mean: made from the tables that make them so. */
+#include <string.h>
+
 #include "columns.h"
+#include "mem.h"
 #include "screen.h"
+
+enum { NAME_CELLS = 11 };
 
 struct help {
 	unsigned top, lines, page;
@@ -27,13 +32,33 @@ static void title(struct page *p, const char *text)
 	p->line++;
 }
 
+/* As much of the text as fits into a line, up to a blank; how many bytes that is. */
+static size_t line_length(const char *text, unsigned width)
+{
+	size_t len = strlen(text), end = width;
+
+	if (len <= width)
+		return len;
+	while (end && text[end] != ' ')
+		end--;
+	return end ? end : width;
+}
+
+/* A name and what it means, folded beside it. The texts are ours: one byte is one cell. */
 static void entry(struct page *p, enum style style, const char *name, const char *text)
 {
-	unsigned width = grid_text_width(name);
+	unsigned width = grid_text_width(name), column = width < NAME_CELLS ? NAME_CELLS + 3 : width + 3;
+	unsigned room = p->area->columns > column + 10 ? p->area->columns - column : 10;
 
 	put(p, 2, style, name);
-	put(p, width < 13 ? 16 : width + 3, STYLE_NORMAL, text);
-	p->line++;
+	do {
+		size_t len = line_length(text, room);
+		_cleanup_free_ char *line = xstrndup(text, len);
+
+		put(p, column, STYLE_NORMAL, line);
+		p->line++;
+		text += len + (text[len] == ' ');
+	} while (*text);
 }
 
 static void add_keys(struct page *p, const struct key_help *keys)
@@ -64,10 +89,8 @@ static void add_states(struct page *p)
 {
 	title(p, "State time");
 	for (int i = 0; i < STATES; i++) {
-		put(p, 2, state_kinds[i].style, state_kinds[i].glyph);
 		put(p, 4, STYLE_NORMAL, state_kinds[i].name);
-		put(p, 16, STYLE_NORMAL, state_kinds[i].help);
-		p->line++;
+		entry(p, state_kinds[i].style, state_kinds[i].glyph, state_kinds[i].help);
 	}
 	title(p, "CPUs");
 	entry(p, STYLE_USER, "█", "user code");

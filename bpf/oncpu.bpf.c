@@ -20,14 +20,14 @@ static __always_inline u32 walk(void *ctx, struct stack_capture *s, u32 at, u64 
 }
 
 static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct stack_capture *s,
-					 struct task_struct *task, const struct task_slot *slot)
+					 struct task_struct *task)
 {
 	/* A sample in user code interrupted it: its registers are the event's own. Privilege is in cs. */
 	if (ctx->regs.cs & 3)
 		copy_registers(&s->registers, (const struct pt_regs *)&ctx->regs);
 	else if (!entry_registers(task, &s->registers))
 		return;
-	copy_stack(s, stack_top(task, slot, s->registers.sp));
+	copy_stack(s, stack_top(task, s->registers.sp));
 }
 
 SEC("perf_event")
@@ -37,10 +37,9 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u32 tid = task->pid, index = bpf_get_smp_processor_id();
-	struct task_slot *slot = task_find(tid);
 	struct sample_record *r;
 
-	if (!tid || !selected(slot))
+	if (!tid || !selected(task_find(tid)))
 		return 0;
 	u64 start = cost_begin(cpu, COST_SAMPLE, now);
 	r = bpf_map_lookup_elem(&per_cpu_scratch, &index);
@@ -52,7 +51,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 		s->kernel_depth = walk(ctx, s, 0, 0);
 	if (task->mm) { /* kernel threads have none */
 		if (config.copy_stacks)
-			capture_user(ctx, s, task, slot);
+			capture_user(ctx, s, task);
 		if (!s->pages)
 			s->user_depth = walk(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 	}

@@ -3,7 +3,7 @@
 #pragma once
 #include "probe.bpf.h"
 
-enum { STACK_BYTES = STACK_DEPTH * sizeof(u64), RED_ZONE = 128 };
+enum { STACK_BYTES = STACK_DEPTH * sizeof(u64), RED_ZONE = 128, MOST_STACK = 1 << 30 };
 
 /* What a record needs of the capture: everything up to the frames in use, or all and the pages. */
 static __always_inline u64 stack_capture_size(const struct stack_capture *s)
@@ -27,16 +27,16 @@ static __always_inline void copy_registers(struct user_registers *to, const stru
 	to->r15 = from->r15;
 }
 
-/* Where the copy may end: what user space has learned of this thread, else where the kernel put the
- * first stack of the process. */
-static __always_inline u64 stack_top(struct task_struct *task, const struct task_slot *slot, u64 sp)
+/* Where the copy may end: the first thread's stack begins where the kernel put it; other threads' lie
+ * right below their control block, which fs points to. 0: unknown. */
+static __always_inline u64 stack_top(struct task_struct *task, u64 sp)
 {
-	u64 top = slot ? slot->stack_top : 0;
+	u64 top = task->thread.fsbase;
 
-	if (top > sp)
+	if (top > sp && top - sp < MOST_STACK)
 		return top;
-	top = task->mm ? task->mm->start_stack : 0;
-	return top > sp ? top : 0;
+	top = task->mm->start_stack;
+	return top > sp && top - sp < MOST_STACK ? top : 0;
 }
 
 /* Whole pages, because lengths that vary do not pass the verifier; an unmapped page ends the copy. */

@@ -99,10 +99,9 @@ struct task_slot {
 	u32 switches;     /* times it went to sleep */
 	u32 preempted;    /* times it lost its CPU while it wanted it */
 	u64 ns[STATE_ROOM];
-	u64 stack_top;    /* set by user space: no frame lies above; 0 unknown */
 	u64 wait_key;     /* what it waits on: address or descriptor, while it is blocked */
 	u64 kernel_lock;  /* address of the kernel's lock that it is in line for; else 0 */
-	u64 spare[3];
+	u64 spare[4];
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 

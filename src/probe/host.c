@@ -130,7 +130,7 @@ static int create_shared(struct host *h)
 	h->config = (struct config){
 		.cpu_count = c->cpu_count, .task_mask = c->task_slot_count - 1, .ring_wakeup_bytes = ring / 2,
 		.filter = h->options.filter, .include_own = h->options.include_own,
-		.exclude_kernel = h->options.exclude_kernel,
+		.exclude_kernel = h->options.exclude_kernel, .copy_stacks = 1,
 		.has_task_registers = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1};
 	r = h->shared[SHARED_TASKS] = create_array("tasks", sizeof(struct task_slot), c->task_slot_count, &memory,
 						   &h->task_bytes);

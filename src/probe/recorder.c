@@ -151,21 +151,38 @@ static void notice_cpus(struct recorder *r)
 	r->online = online;
 }
 
-static int close_slice(struct recorder *r)
+static uint64_t end_slice(struct recorder *r)
 {
-	struct capture *c = &r->capture;
 	uint64_t now;
-	int error;
 
 	drain(r, 0);
 	now = clock_mono_ns();
 	host_slice(r->host, now);
+	return now;
+}
+
+static int write_slice(struct recorder *r, uint64_t end_ns)
+{
+	struct capture *c = &r->capture;
+
 	capture_write(c);
 	tasks_write(c->tasks, c->store, c->start_ns);
-	store_add_slice(c->store, c->slice, capture_time(c, c->slice_start_ns), capture_time(c, now));
-	store_set_int(c->store, "duration_ns", (int64_t)capture_time(c, now));
+	store_add_slice(c->store, c->slice, capture_time(c, c->slice_start_ns), capture_time(c, end_ns));
+	store_set_int(c->store, "duration_ns", (int64_t)capture_time(c, end_ns));
 	r->begun = false;
-	error = store_commit(c->store);
+	return store_commit(c->store);
+}
+
+static int slice_timer(void *arg, uint32_t events)
+{
+	struct recorder *r = arg;
+	struct capture *c = &r->capture;
+	uint64_t now;
+	int error;
+
+	notice_cpus(r);
+	now = end_slice(r);
+	error = write_slice(r, now);
 	if (error < 0)
 		return error;
 	r->slices++;
@@ -176,14 +193,6 @@ static int close_slice(struct recorder *r)
 	error = store_begin(c->store);
 	r->begun = error == 0;
 	return error;
-}
-
-static int slice_timer(void *arg, uint32_t events)
-{
-	struct recorder *r = arg;
-
-	notice_cpus(r);
-	return close_slice(r);
 }
 
 static uint32_t count_threads(void)
@@ -334,20 +343,17 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 
 int recorder_stop(struct recorder *r)
 {
-	int error;
-
 	if (r->stop_ns)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
 		loop_remove(r->loop, r->sources[i]);
-	error = r->begun ? close_slice(r) : 0;
-	r->stop_ns = clock_mono_ns();
+	r->stop_ns = r->begun ? end_slice(r) : clock_mono_ns();
 	host_detach(r->host);
-	if (error < 0)
-		return error;
+	if (!r->begun)
+		return 0;
+	/* Stacks and names that are still being looked up belong to this slice. */
 	stacks_finish(r->capture.stacks, NAMES_WAIT_NS);
-	r->begun = false;
-	return store_commit(r->capture.store);
+	return write_slice(r, r->stop_ns);
 }
 
 void recorder_free(struct recorder *r)
@@ -361,8 +367,8 @@ void recorder_free(struct recorder *r)
 		store_commit(r->capture.store);
 	host_free(r->host);
 	sideband_free(r->sideband);
+	tasks_free(r->capture.tasks); /* before stacks: freed mappings are forgotten there */
 	stacks_free(r->capture.stacks);
-	tasks_free(r->capture.tasks);
 	capture_done(&r->capture);
 	free(r);
 }

@@ -1,107 +1,65 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "stacks.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "buf.h"
 #include "cleanup.h"
 #include "clock.h"
-#include "fail.h"
-#include "intern.h"
-#include "log.h"
+#include "frames.h"
+#include "images.h"
 #include "mappings.h"
 #include "mem.h"
-#include "images.h"
+#include "pending.h"
 #include "proc.h"
 #include "symbolizer.h"
 #include "tasks.h"
 
-/* Interned keys, packed: equal frames and stacks have equal bytes. */
-struct frame_key {
-	uint32_t module, low, high; /* address in two halves: 8 bytes would bring padding */
-};
-
-struct node_key {
-	uint32_t parent, frame;
-};
-
-struct image_state {
-	int symbolizer_id; /* -1: not asked for yet, -2: has none */
-	bool written, identified; /* in the recording; with its build id */
-};
-
-/* A question that the symbolizer's queue had no room for. */
-struct question {
-	int module;
-	uint32_t frame;
-	uint64_t address;
-};
-
 struct stacks {
-	struct store *store;
 	struct symbolizer *symbolizer;
-	struct images *modules;
-	struct intern *frames, *nodes, *symbols;
-	struct image_state *states; /* by module id - 1 */
-	uint32_t state_count;
-	uint32_t kernel_module;
-	uint32_t *frame_modules; /* by frame id - 1: whose symbols an answer belongs to */
-	uint32_t frame_capacity;
-	uint32_t unnamed;
-	struct question *waiting;
-	uint32_t waiting_count, waiting_capacity;
+	struct frames *frames;
+	struct pendings *pendings; /* waiting to be unwound */
+	uint32_t last_space;
 	struct stacks_truth truth;
-	void *arg;
+	void *arg; /* of stacks_options */
 };
 
-static uint32_t symbol_id(struct stacks *st, uint32_t module, const struct symbol *symbol)
+static uint32_t missing_root(struct stacks *st, enum unwind_status status, enum unwind_reason reason)
 {
-	_cleanup_(buf_done) struct buf key = BUF_INIT;
-	bool is_new;
-	uint32_t id;
+	_cleanup_free_ char *words = NULL;
 
-	buf_add(&key, &module, sizeof(module));
-	buf_add(&key, &symbol->start, sizeof(symbol->start));
-	buf_addstr(&key, symbol->name);
-	id = intern_id(st->symbols, key.data, key.len, &is_new) + 1;
-	if (is_new)
-		store_add_symbol(st->store, id, module, symbol->name, symbol->file, symbol->start, symbol->size);
-	return id;
+	switch (status) {
+	case UNWIND_COMPLETE:
+		st->truth.complete++;
+		return 0;
+	case UNWIND_TRUNCATED:
+		st->truth.truncated++;
+		words = xasprintf("truncated: %s", unwind_reason_text(reason));
+		return frames_marker(st->frames, words);
+	default:
+		st->truth.unreadable++;
+		return frames_marker(st->frames, "user stack not readable");
+	}
 }
 
-/* The build id is known once the file has been read, that is with its first answer. */
-static void identify(struct stacks *st, uint32_t module)
-{
-	struct image_state *state = &st->states[module - 1];
-	struct image image = images_get(st->modules, module);
-	uint8_t id[20];
-	size_t len;
-
-	if (state->identified || state->symbolizer_id < 0)
-		return;
-	state->identified = true;
-	if (symbolizer_module_build_id(st->symbolizer, state->symbolizer_id, id, &len))
-		store_put_module(st->store, module, image_kind_name(image.kind), image.path, id, len);
-}
-
-/* An answer: inlined functions first, then the one they were compiled into. */
-static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
+static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
+		    enum unwind_status status, enum unwind_reason reason)
 {
 	struct stacks *st = arg;
-	uint32_t module = st->frame_modules[frame - 1];
+	struct pending *p = pendings_take(st->pendings, cookie);
+	uint32_t id;
 
-	if (st->unnamed)
-		st->unnamed--;
-	identify(st, module);
-	for (size_t i = 0; i < count; i++) {
-		uint32_t id = symbol_id(st, module, &symbols[i]);
+	if (!p)
+		return;
+	id = missing_root(st, status, reason);
+	id = frames_user(st->frames, id, p->process, p->mappings, addresses, depth, p->now_ns);
+	id = frames_kernel(st->frames, id, p->kernel, p->kernel_depth);
+	p->done(st->arg, p->data, id);
+	pending_free(p);
+}
 
-		if (symbols[i].inlined)
-			store_add_inlined(st->store, frame, (uint32_t)i, id, symbols[i].line);
-		else
-			store_name_frame(st->store, frame, id, symbols[i].line);
-	}
+static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
+{
+	frames_named(((struct stacks *)arg)->frames, frame, symbols, count);
 }
 
 int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **ret_stacks)
@@ -109,19 +67,17 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 	struct stacks *st = xcalloc(1, sizeof(*st));
 	int r;
 
-	st->store = s;
 	st->arg = o->arg;
-	st->modules = images_new();
-	st->frames = intern_new();
-	st->nodes = intern_new();
-	st->symbols = intern_new();
+	st->frames = frames_new(s);
+	st->pendings = pendings_new();
 	r = symbolizer_new(&(struct symbolizer_options){.source_lines = o->inlined, .inlined = o->inlined,
-							.handler = named, .arg = st}, &st->symbolizer);
+							.handler = named, .unwound = unwound, .arg = st},
+			   &st->symbolizer);
 	if (r < 0) {
 		stacks_free(st);
 		return r;
 	}
-	st->kernel_module = images_id(st->modules, &(struct image){.kind = IMAGE_KERNEL, .path = "[kernel]"});
+	frames_set_symbolizer(st->frames, st->symbolizer);
 	*ret_stacks = st;
 	return 0;
 }
@@ -130,14 +86,9 @@ void stacks_free(struct stacks *st)
 {
 	if (!st)
 		return;
+	pendings_free(st->pendings);
 	symbolizer_free(st->symbolizer);
-	images_free(st->modules);
-	intern_free(st->frames);
-	intern_free(st->nodes);
-	intern_free(st->symbols);
-	free(st->states);
-	free(st->frame_modules);
-	free(st->waiting);
+	frames_free(st->frames);
 	free(st);
 }
 
@@ -146,21 +97,12 @@ int stacks_fd(const struct stacks *st)
 	return symbolizer_fd(st->symbolizer);
 }
 
-static bool ask(struct stacks *st, const struct question *q)
-{
-	int r = symbolizer_request(st->symbolizer, q->module, q->address, q->frame);
-
-	if (r < 0 && r != -EAGAIN)
-		st->unnamed--;
-	return r != -EAGAIN;
-}
-
 int stacks_dispatch(struct stacks *st)
 {
 	int r = symbolizer_dispatch(st->symbolizer);
 
-	while (r >= 0 && st->waiting_count && ask(st, &st->waiting[st->waiting_count - 1]))
-		st->waiting_count--;
+	if (r >= 0)
+		frames_ask_again(st->frames);
 	return r;
 }
 
@@ -168,10 +110,16 @@ void stacks_finish(struct stacks *st, uint64_t timeout_ns)
 {
 	uint64_t end = clock_mono_ns() + timeout_ns, now;
 
-	while (st->unnamed && (now = clock_mono_ns()) < end) {
+	while ((frames_unnamed(st->frames) || pendings_count(st->pendings)) && (now = clock_mono_ns()) < end) {
 		symbolizer_flush(st->symbolizer, end - now);
 		if (stacks_dispatch(st) < 0)
 			break;
+	}
+	/* Who has not answered by now will not: what is known is taken. */
+	for (struct pending *p; (p = pendings_take_any(st->pendings)); pending_free(p)) {
+		uint32_t id = missing_root(st, UNWIND_UNREADABLE, UNWIND_REASON_NONE);
+
+		p->done(st->arg, p->data, frames_kernel(st->frames, id, p->kernel, p->kernel_depth));
 	}
 }
 
@@ -216,7 +164,7 @@ static uint32_t module_of(struct stacks *st, const struct process *p, const stru
 	default:
 		break;
 	}
-	return images_id(st->modules, &module);
+	return images_id(frames_images(st->frames), &module);
 }
 
 void stacks_map(struct stacks *st, struct process *p, const struct stacks_mapping *m)
@@ -249,144 +197,83 @@ void stacks_read_mappings(struct stacks *st, struct process *p)
 	proc_mappings(p->pid, add_line, &(struct reading){.stacks = st, .process = p});
 }
 
-static struct image_state *state_of(struct stacks *st, uint32_t module)
+static void forget_space(void *arg, uint32_t space)
 {
-	while (st->state_count < module) {
-		uint32_t count = st->state_count ? st->state_count * 2 : 64;
-
-		st->states = xrealloc(st->states, count * sizeof(*st->states));
-		for (; st->state_count < count; st->state_count++)
-			st->states[st->state_count] = (struct image_state){.symbolizer_id = -1};
-	}
-	return &st->states[module - 1];
+	symbolizer_forget_space(((struct stacks *)arg)->symbolizer, space);
 }
 
-/* The symbolizer opens the file now, at its first sample: later it may be gone. */
-static int introduce(struct stacks *st, uint32_t id, const struct process *p, const struct mapping *mapping)
+/* The number under which the parser knows the process's mappings; 0 when it cannot. */
+static uint32_t space_of(struct stacks *st, struct process *p)
 {
-	struct image module = images_get(st->modules, id);
+	uint32_t space = mappings_space(p->mappings);
+	size_t count = mappings_count(p->mappings);
 
-	switch (module.kind) {
-	case IMAGE_KERNEL:
-		return symbolizer_kernel(st->symbolizer);
-	case IMAGE_VDSO:
-		return symbolizer_vdso(st->symbolizer);
-	case IMAGE_JIT:
-		return symbolizer_perf_map(st->symbolizer, (pid_t)module.pid);
-	case IMAGE_ELF:
-		return symbolizer_elf(st->symbolizer, &(struct symbol_mapping){
-			.pid = (pid_t)p->pid, .start = mapping->start, .end = mapping->end,
-			.offset = mapping->offset, .path = module.path, .dev_major = module.major,
-			.dev_minor = module.minor, .inode = module.inode});
-	default:
-		return -2;
+	if (space || !count)
+		return space;
+	_cleanup_free_ struct symbol_space_mapping *list = xcalloc(count, sizeof(*list));
+	for (size_t i = 0; i < count; i++) {
+		const struct mapping *m = mappings_get(p->mappings, i);
+		enum image_kind kind = images_get(frames_images(st->frames), m->module).kind;
+		int module = kind == IMAGE_ELF || kind == IMAGE_VDSO ? frames_introduce(st->frames, m->module, p, m) : -1;
+
+		list[i] = (struct symbol_space_mapping){.start = m->start, .end = m->end, .offset = m->offset,
+							.module = module < 0 ? -1 : module};
 	}
+	space = ++st->last_space;
+	if (symbolizer_space(st->symbolizer, space, list, count) < 0)
+		return 0;
+	mappings_set_space(p->mappings, space, forget_space, st);
+	return space;
 }
 
-static struct image_state *use_module(struct stacks *st, uint32_t id, const struct process *p,
-				       const struct mapping *mapping)
+static struct unwind_regs registers(const struct user_registers *from)
 {
-	struct image_state *state = state_of(st, id);
+	struct unwind_regs to = {0};
 
-	if (!state->written) {
-		struct image module = images_get(st->modules, id);
-
-		state->written = true;
-		store_put_module(st->store, id, image_kind_name(module.kind), module.path, NULL, 0);
-	}
-	/* Asked again for each process: one that is gone could not open its file, the next one can. */
-	state->symbolizer_id = introduce(st, id, p, mapping);
-	return state;
+	unwind_regs_set(&to, UNWIND_RIP, from->ip);
+	unwind_regs_set(&to, UNWIND_RSP, from->sp);
+	unwind_regs_set(&to, UNWIND_RBP, from->bp);
+	unwind_regs_set(&to, UNWIND_RBX, from->bx);
+	unwind_regs_set(&to, UNWIND_R12, from->r12);
+	unwind_regs_set(&to, UNWIND_R13, from->r13);
+	unwind_regs_set(&to, UNWIND_R14, from->r14);
+	unwind_regs_set(&to, UNWIND_R15, from->r15);
+	return to;
 }
 
-static uint32_t frame_id(struct stacks *st, uint32_t module, uint64_t address, const struct process *p,
-			 const struct mapping *mapping)
+/* False: nobody can unwind it now. */
+static bool ask_unwinder(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
+			 stacks_done *done, const void *data, size_t data_len)
 {
-	struct frame_key key = {.module = module, .low = (uint32_t)address, .high = (uint32_t)(address >> 32)};
-	bool is_new;
-	uint32_t id = intern_id(st->frames, &key, sizeof(key), &is_new) + 1;
+	struct unwind_regs regs = registers(&capture->registers);
+	size_t bytes = (size_t)capture->pages * PAGE_BYTES;
+	uint32_t space = space_of(st, p);
+	uint64_t cookie;
 
-	if (!is_new)
-		return id;
-	struct image_state *state = use_module(st, module, p, mapping);
-	while (st->frame_capacity < id) {
-		st->frame_capacity = st->frame_capacity ? st->frame_capacity * 2 : 1024;
-		st->frame_modules = xrealloc(st->frame_modules, st->frame_capacity * sizeof(*st->frame_modules));
-	}
-	st->frame_modules[id - 1] = module;
-	store_add_frame(st->store, id, module, address);
-	if (state->symbolizer_id < 0)
-		return id;
-	struct question q = {.module = state->symbolizer_id, .frame = id, .address = address};
-	st->unnamed++;
-	if (!ask(st, &q)) {
-		GROW(st->waiting, st->waiting_count, st->waiting_capacity);
-		st->waiting[st->waiting_count++] = q;
-	}
-	return id;
-}
-
-static uint32_t user_frame(struct stacks *st, struct process *p, uint64_t address, uint64_t now_ns)
-{
-	struct mapping *mapping = mappings_find(p->mappings, address);
-
-	if (!mapping) {
-		/* Nothing executable is known there: the place itself still tells one unknown from another. */
-		uint32_t unknown = images_id(st->modules, &(struct image){
-			.kind = IMAGE_UNKNOWN, .path = "[unknown]", .pid = p->pid, .process = p->id});
-
-		return frame_id(st, unknown, address, p, NULL);
-	}
-	struct image module = images_get(st->modules, mapping->module);
-	if (!mapping->stored) {
-		mapping->stored = true;
-		store_add_mapping(st->store, p->id, mapping->start, mapping->end, mapping->offset,
-				  mapping->module, now_ns);
-	}
-	if (module.kind == IMAGE_ELF || module.kind == IMAGE_VDSO)
-		address = address - mapping->start + mapping->offset;
-	return frame_id(st, mapping->module, address, p, mapping);
-}
-
-static uint32_t push(struct stacks *st, uint32_t parent, uint32_t frame)
-{
-	struct node_key key = {.parent = parent, .frame = frame};
-	bool is_new;
-	uint32_t id = intern_id(st->nodes, &key, sizeof(key), &is_new) + 1;
-
-	if (is_new)
-		store_add_stack(st->store, id, parent, frame);
-	return id;
-}
-
-static uint32_t add_user(struct stacks *st, struct process *p, const uint64_t *frames, size_t depth, uint64_t now_ns)
-{
-	uint32_t id = 0;
-
-	if (depth)
-		stacks_read_mappings(st, p);
-	/* All but the innermost are return addresses: the call is just before them. */
-	for (size_t i = depth; i-- > 0;)
-		id = push(st, id, user_frame(st, p, frames[i] - (i > 0), now_ns));
-	return id;
-}
-
-/* The kernel's frames lie on top of the user's. */
-static uint32_t add_kernel(struct stacks *st, uint32_t id, struct process *p, const uint64_t *frames, size_t depth)
-{
-	for (size_t i = depth; i-- > 0;)
-		id = push(st, id, frame_id(st, st->kernel_module, frames[i] - (i > 0), p, NULL));
-	return id;
+	if (!space || pendings_full(st->pendings) || bytes > sizeof(capture->stack))
+		return false;
+	cookie = pendings_add(st->pendings, p, capture, now_ns, done, data, data_len);
+	if (symbolizer_unwind(st->symbolizer, space, &regs, capture->stack_start, capture->stack, bytes, cookie) == 0)
+		return true;
+	pending_free(pendings_take(st->pendings, cookie));
+	return false;
 }
 
 void stacks_resolve(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
 		    stacks_done *done, const void *data, size_t data_len)
 {
 	size_t kernel = capture->kernel_depth, user = capture->user_depth;
-	uint32_t id = add_user(st, p, capture->frames + kernel, user, now_ns);
+	uint32_t id = 0;
 
+	if (user || capture->pages)
+		stacks_read_mappings(st, p);
+	if (capture->pages && ask_unwinder(st, p, capture, now_ns, done, data, data_len))
+		return;
+	if (capture->pages)
+		id = missing_root(st, UNWIND_UNREADABLE, UNWIND_REASON_NONE);
 	st->truth.walked += user > 0;
-	done(st->arg, data, add_kernel(st, id, p, capture->frames, kernel));
+	id = frames_user(st->frames, id, p, p->mappings, capture->frames + kernel, user, now_ns);
+	done(st->arg, data, frames_kernel(st->frames, id, capture->frames, kernel));
 }
 
 struct stacks_truth stacks_truth(const struct stacks *st)
@@ -401,5 +288,5 @@ void stacks_forget(struct stacks *st, const struct process *p)
 
 uint32_t stacks_unnamed(const struct stacks *st)
 {
-	return st->unnamed;
+	return frames_unnamed(st->frames);
 }

@@ -124,6 +124,10 @@ struct thread_info {
 	u32 status;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -143,6 +147,7 @@ struct task_struct {
 	unsigned int in_iowait : 1;
 	unsigned int frozen : 1;
 	unsigned int in_memstall : 1;
+	struct thread_struct thread;
 };
 
 struct seq_file;

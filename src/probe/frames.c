@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "frames.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "hash.h"
+#include "images.h"
+#include "intern.h"
+#include "mappings.h"
+#include "mem.h"
+#include "store_write.h"
+#include "tasks.h"
+
+/* Interned keys, packed: equal frames and stacks have equal bytes. */
+struct frame_key {
+	uint32_t module, low, high; /* address in two halves: 8 bytes would bring padding */
+};
+
+struct node_key {
+	uint32_t parent, frame;
+};
+
+struct image_state {
+	int symbolizer_id; /* -1: not asked for yet, -2: has none */
+	bool written, identified; /* in the recording; with its build id */
+};
+
+/* A question that the symbolizer's queue had no room for. */
+struct question {
+	int module;
+	uint32_t frame;
+	uint64_t address;
+};
+
+struct frames {
+	struct store *store;
+	struct symbolizer *symbolizer;
+	struct images *images;
+	struct intern *frames, *nodes, *symbols;
+	struct image_state *states; /* by image id - 1 */
+	uint32_t state_count;
+	uint32_t kernel_image;
+	uint32_t *frame_images; /* by frame id - 1: whose symbols an answer belongs to */
+	uint32_t frame_capacity;
+	uint32_t unnamed;
+	struct question *waiting;
+	uint32_t waiting_count, waiting_capacity;
+};
+
+struct frames *frames_new(struct store *s)
+{
+	struct frames *f = xcalloc(1, sizeof(*f));
+
+	f->store = s;
+	f->images = images_new();
+	f->frames = intern_new();
+	f->nodes = intern_new();
+	f->symbols = intern_new();
+	f->kernel_image = images_id(f->images, &(struct image){.kind = IMAGE_KERNEL, .path = "[kernel]"});
+	return f;
+}
+
+void frames_set_symbolizer(struct frames *f, struct symbolizer *symbolizer)
+{
+	f->symbolizer = symbolizer;
+}
+
+void frames_free(struct frames *f)
+{
+	if (!f)
+		return;
+	images_free(f->images);
+	intern_free(f->frames);
+	intern_free(f->nodes);
+	intern_free(f->symbols);
+	free(f->states);
+	free(f->frame_images);
+	free(f->waiting);
+	free(f);
+}
+
+struct images *frames_images(struct frames *f)
+{
+	return f->images;
+}
+
+static uint32_t symbol_id(struct frames *f, uint32_t module, const struct symbol *symbol)
+{
+	_cleanup_(buf_done) struct buf key = BUF_INIT;
+	bool is_new;
+	uint32_t id;
+
+	buf_add(&key, &module, sizeof(module));
+	buf_add(&key, &symbol->start, sizeof(symbol->start));
+	buf_addstr(&key, symbol->name);
+	id = intern_id(f->symbols, key.data, key.len, &is_new) + 1;
+	if (is_new)
+		store_add_symbol(f->store, id, module, symbol->name, symbol->file, symbol->start, symbol->size);
+	return id;
+}
+
+/* The build id is known once the file has been read, that is with its first answer. */
+static void identify(struct frames *f, uint32_t module)
+{
+	struct image_state *state = &f->states[module - 1];
+	struct image image = images_get(f->images, module);
+	uint8_t id[20];
+	size_t len;
+
+	if (state->identified || state->symbolizer_id < 0)
+		return;
+	state->identified = true;
+	if (symbolizer_module_build_id(f->symbolizer, state->symbolizer_id, id, &len))
+		store_put_module(f->store, module, image_kind_name(image.kind), image.path, id, len);
+}
+
+/* An answer: inlined functions first, then the one they were compiled into. */
+void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count)
+{
+	uint32_t module = f->frame_images[frame - 1];
+
+	if (f->unnamed)
+		f->unnamed--;
+	identify(f, module);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t id = symbol_id(f, module, &symbols[i]);
+
+		if (symbols[i].inlined)
+			store_add_inlined(f->store, frame, (uint32_t)i, id, symbols[i].line);
+		else
+			store_name_frame(f->store, frame, id, symbols[i].line);
+	}
+}
+
+static bool ask(struct frames *f, const struct question *q)
+{
+	int r = symbolizer_request(f->symbolizer, q->module, q->address, q->frame);
+
+	if (r < 0 && r != -EAGAIN)
+		f->unnamed--;
+	return r != -EAGAIN;
+}
+
+void frames_ask_again(struct frames *f)
+{
+	while (f->waiting_count && ask(f, &f->waiting[f->waiting_count - 1]))
+		f->waiting_count--;
+}
+
+static struct image_state *state_of(struct frames *f, uint32_t module)
+{
+	while (f->state_count < module) {
+		uint32_t count = f->state_count ? f->state_count * 2 : 64;
+
+		f->states = xrealloc(f->states, count * sizeof(*f->states));
+		for (; f->state_count < count; f->state_count++)
+			f->states[f->state_count] = (struct image_state){.symbolizer_id = -1};
+	}
+	return &f->states[module - 1];
+}
+
+/* The symbolizer opens the file now, at its first sample: later it may be gone. */
+int frames_introduce(struct frames *f, uint32_t id, const struct process *p, const struct mapping *mapping)
+{
+	struct image module = images_get(f->images, id);
+
+	switch (module.kind) {
+	case IMAGE_KERNEL:
+		return symbolizer_kernel(f->symbolizer);
+	case IMAGE_VDSO:
+		return symbolizer_vdso(f->symbolizer);
+	case IMAGE_JIT:
+		return symbolizer_perf_map(f->symbolizer, (pid_t)module.pid);
+	case IMAGE_ELF:
+		return symbolizer_elf(f->symbolizer, &(struct symbol_mapping){
+			.pid = (pid_t)p->pid, .start = mapping->start, .end = mapping->end,
+			.offset = mapping->offset, .path = module.path, .dev_major = module.major,
+			.dev_minor = module.minor, .inode = module.inode});
+	default:
+		return -2;
+	}
+}
+
+static struct image_state *use_module(struct frames *f, uint32_t id, const struct process *p,
+				       const struct mapping *mapping)
+{
+	struct image_state *state = state_of(f, id);
+
+	if (!state->written) {
+		struct image module = images_get(f->images, id);
+
+		state->written = true;
+		store_put_module(f->store, id, image_kind_name(module.kind), module.path, NULL, 0);
+	}
+	/* Asked again for each process: one that is gone could not open its file, the next one can. */
+	state->symbolizer_id = frames_introduce(f, id, p, mapping);
+	return state;
+}
+
+static uint32_t frame_id(struct frames *f, uint32_t module, uint64_t address, const struct process *p,
+			 const struct mapping *mapping)
+{
+	struct frame_key key = {.module = module, .low = (uint32_t)address, .high = (uint32_t)(address >> 32)};
+	bool is_new;
+	uint32_t id = intern_id(f->frames, &key, sizeof(key), &is_new) + 1;
+
+	if (!is_new)
+		return id;
+	struct image_state *state = use_module(f, module, p, mapping);
+	while (f->frame_capacity < id) {
+		f->frame_capacity = f->frame_capacity ? f->frame_capacity * 2 : 1024;
+		f->frame_images = xrealloc(f->frame_images, f->frame_capacity * sizeof(*f->frame_images));
+	}
+	f->frame_images[id - 1] = module;
+	store_add_frame(f->store, id, module, address);
+	if (state->symbolizer_id < 0)
+		return id;
+	struct question q = {.module = state->symbolizer_id, .frame = id, .address = address};
+	f->unnamed++;
+	if (!ask(f, &q)) {
+		GROW(f->waiting, f->waiting_count, f->waiting_capacity);
+		f->waiting[f->waiting_count++] = q;
+	}
+	return id;
+}
+
+static uint32_t user_frame(struct frames *f, struct process *p, struct mappings *mappings, uint64_t address,
+			   uint64_t now_ns)
+{
+	struct mapping *mapping = mappings_find(mappings, address);
+
+	if (!mapping) {
+		/* Nothing executable is known there: the place itself still tells one unknown from another. */
+		uint32_t unknown = images_id(f->images, &(struct image){
+			.kind = IMAGE_UNKNOWN, .path = "[unknown]", .pid = p->pid, .process = p->id});
+
+		return frame_id(f, unknown, address, p, NULL);
+	}
+	struct image module = images_get(f->images, mapping->module);
+	if (!mapping->stored) {
+		mapping->stored = true;
+		store_add_mapping(f->store, p->id, mapping->start, mapping->end, mapping->offset,
+				  mapping->module, now_ns);
+	}
+	if (module.kind == IMAGE_ELF || module.kind == IMAGE_VDSO)
+		address = address - mapping->start + mapping->offset;
+	return frame_id(f, mapping->module, address, p, mapping);
+}
+
+static uint32_t push(struct frames *f, uint32_t parent, uint32_t frame)
+{
+	struct node_key key = {.parent = parent, .frame = frame};
+	bool is_new;
+	uint32_t id = intern_id(f->nodes, &key, sizeof(key), &is_new) + 1;
+
+	if (is_new)
+		store_add_stack(f->store, id, parent, frame);
+	return id;
+}
+
+/* A frame that stands for what is not known below the others. */
+uint32_t frames_marker(struct frames *f, const char *words)
+{
+	struct image image = {.kind = IMAGE_UNKNOWN, .path = "[truncated]"};
+	_cleanup_free_ char *name = xasprintf("[%s]", words);
+	uint32_t module = images_id(f->images, &image), count = intern_count(f->frames);
+	uint32_t id = frame_id(f, module, hash_bytes(words, strlen(words)), NULL, NULL);
+
+	if (intern_count(f->frames) > count) {
+		struct symbol symbol = {.name = name};
+
+		store_name_frame(f->store, id, symbol_id(f, module, &symbol), 0);
+	}
+	return push(f, 0, id);
+}
+
+uint32_t frames_user(struct frames *f, uint32_t parent, struct process *p, struct mappings *mappings,
+		     const uint64_t *addresses, size_t depth, uint64_t now_ns)
+{
+	/* All but the innermost are return addresses: the call is just before them. */
+	for (size_t i = depth; i-- > 0;)
+		parent = push(f, parent, user_frame(f, p, mappings, addresses[i] - (i > 0), now_ns));
+	return parent;
+}
+
+uint32_t frames_kernel(struct frames *f, uint32_t parent, const uint64_t *addresses, size_t depth)
+{
+	for (size_t i = depth; i-- > 0;)
+		parent = push(f, parent, frame_id(f, f->kernel_image, addresses[i] - (i > 0), NULL, NULL));
+	return parent;
+}
+
+uint32_t frames_unnamed(const struct frames *f)
+{
+	return f->unnamed;
+}

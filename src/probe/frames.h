@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Addresses -> frames, and frames -> stacks of the recording: each is interned, written once, and its name
+ * asked for; the answers are written when they come. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer.h"
+
+struct frames;
+struct images;
+struct mapping;
+struct mappings;
+struct process;
+struct store;
+
+struct frames *frames_new(struct store *s);
+void frames_free(struct frames *f);
+void frames_set_symbolizer(struct frames *f, struct symbolizer *symbolizer); /* before the first frame */
+
+struct images *frames_images(struct frames *f);
+/* The symbolizer's id of an image that is mapped into the process; negative when it can have no names. */
+int frames_introduce(struct frames *f, uint32_t image, const struct process *p, const struct mapping *mapping);
+
+/* A stack's id with these frames on top of `parent` (0: from the root). Addresses are leaf first, all but the
+ * first are return addresses. */
+uint32_t frames_user(struct frames *f, uint32_t parent, struct process *p, struct mappings *mappings,
+		     const uint64_t *addresses, size_t depth, uint64_t now_ns);
+uint32_t frames_kernel(struct frames *f, uint32_t parent, const uint64_t *addresses, size_t depth);
+/* A stack of one frame, "[words]", that stands for what is not known below others. */
+uint32_t frames_marker(struct frames *f, const char *words);
+
+/* The symbolizer's answer for a frame. */
+void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count);
+void frames_ask_again(struct frames *f); /* what the symbolizer's queue had no room for */
+uint32_t frames_unnamed(const struct frames *f); /* questions without answer yet */

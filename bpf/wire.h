@@ -22,6 +22,8 @@ enum {
 	TASK_PROBES = 8,        /* places where a thread's slot may be, */
 	TASK_STRIDE = 6763,     /* far apart: tids in use come in long runs */
 	TASK_WAKERS = 4,        /* threads that a thread's slot knows as its wakers */
+	THREAD_REGISTERS = 21,  /* of pt_regs on x86-64 */
+	THREAD_KERNEL_DEPTH = 64,
 	COST_PERIOD = 64,       /* one run of a program in so many is timed */
 };
 
@@ -214,4 +216,31 @@ struct cgroup_record {
 	u32 hierarchy;
 	u32 whole_process;
 	char path[CGROUP_PATH_BYTES];
+};
+
+/* What the thread iterator says about one thread. Numbers of threads and processes are those of the
+ * reader's PID namespace. */
+struct thread_record {
+	u64 now_ns;   /* when this was read */
+	u64 clock_ns; /* the scheduler's clock as the reader's CPU last looked at it, at or before now_ns; 0 unknown */
+	u64 ran_ns;   /* when the thread last had a CPU, by the scheduler's clock */
+	u64 start_ns;
+	u64 switches; /* times it left a CPU */
+	u32 tid, tgid;
+	u32 parent;   /* process */
+	u32 state;    /* as the kernel's __state, 0 runnable or running */
+	u32 flags;    /* enum thread_record_flag */
+	u32 cpu;
+	char comm[COMM_LENGTH];
+	u64 registers[THREAD_REGISTERS]; /* at the entry to the kernel, in pt_regs' order */
+	u32 depth, unused;
+	u64 kernel[THREAD_KERNEL_DEPTH]; /* leaf first; `depth` of them are sent */
+};
+
+enum thread_record_flag {
+	THREAD_ON_CPU = 1,
+	THREAD_KERNEL_THREAD = 2,
+	THREAD_IOWAIT = 4,
+	THREAD_TRACED_BY = 8,  /* has a tracer */
+	THREAD_HAS_REGISTERS = 16,
 };

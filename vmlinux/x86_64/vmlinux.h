@@ -55,6 +55,10 @@ enum {
 	BPF_RB_AVAIL_DATA = 0,
 };
 
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -67,6 +71,28 @@ struct signal_struct {
 
 struct mm_struct {
 	unsigned long start_stack, arg_start, arg_end;
+};
+
+struct rq {
+	u64 clock, clock_task;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	u64 exec_start;
+	struct cfs_rq *cfs_rq;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
 };
 
 struct cgroup_root {
@@ -122,6 +148,7 @@ struct socket {
 
 struct thread_info {
 	u32 status;
+	u32 cpu;
 };
 
 struct thread_struct {
@@ -133,7 +160,11 @@ struct task_struct {
 	unsigned int __state;
 	void *stack;
 	unsigned int flags;
+	unsigned int ptrace;
 	int on_cpu;
+	struct sched_entity se;
+	unsigned long nvcsw, nivcsw;
+	struct pid *thread_pid;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *real_parent;

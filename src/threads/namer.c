@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "namer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "intern.h"
+#include "mem.h"
+
+#define MOST_TIME (20 * NS_PER_S)
+
+enum place_kind { PLACE_FUNCTION, PLACE_VARIABLE };
+
+struct place {
+	uint64_t offset;
+	const char *name, *fallback;
+	enum place_kind kind;
+};
+
+struct place_key {
+	uint32_t kind, pid, module, low, high; /* pid only where the module is a process's own */
+};
+
+struct namer {
+	struct symbolizer *symbolizer;
+	struct arena *memory;
+	struct intern *keys;
+	struct place *places;
+	size_t count, capacity, due;
+};
+
+static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
+{
+	struct namer *n = arg;
+	struct place *p = &n->places[frame];
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	n->due--;
+	if (!count)
+		return;
+	const struct symbol *s = &symbols[count - 1];
+	buf_addstr(&b, s->name);
+	if (p->kind == PLACE_VARIABLE)
+		buf_addf(&b, "+0x%llx", (unsigned long long)(p->offset - s->start));
+	p->name = arena_strndup(n->memory, b.data, b.len);
+}
+
+int namer_new(struct arena *memory, struct namer **ret)
+{
+	_cleanup_(namer_freep) struct namer *n = xcalloc(1, sizeof(*n));
+	int r = symbolizer_new(&(struct symbolizer_options){.handler = named, .arg = n}, &n->symbolizer);
+
+	if (r < 0)
+		return r;
+	n->memory = memory;
+	n->keys = intern_new();
+	*ret = n;
+	n = NULL;
+	return 0;
+}
+
+void namer_free(struct namer *n)
+{
+	if (!n)
+		return;
+	symbolizer_free(n->symbolizer);
+	intern_free(n->keys);
+	free(n->places);
+	free(n);
+}
+
+struct symbolizer *namer_symbolizer(struct namer *n)
+{
+	return n->symbolizer;
+}
+
+static void ask(struct namer *n, int module, uint64_t offset, uint32_t place)
+{
+	uint64_t end = clock_mono_ns() + MOST_TIME;
+
+	n->due++;
+	for (;;) {
+		int r = symbolizer_request(n->symbolizer, module, offset, place);
+
+		if (r != -EAGAIN || clock_mono_ns() > end) {
+			n->due -= r < 0;
+			return;
+		}
+		symbolizer_flush(n->symbolizer, NS_PER_S);
+	}
+}
+
+static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, int module, uint64_t offset,
+			 bool *ret_new)
+{
+	struct place_key key = {.kind = kind, .pid = pid, .module = (uint32_t)module, .low = (uint32_t)offset,
+				.high = (uint32_t)(offset >> 32)};
+	uint32_t id = intern_id(n->keys, &key, sizeof(key), ret_new);
+
+	if (*ret_new) {
+		GROW(n->places, n->count, n->capacity);
+		n->places[n->count++] = (struct place){.offset = offset, .kind = kind};
+	}
+	return id;
+}
+
+/* Nothing but real files can be opened by their name. */
+static bool is_file(const struct space_mapping *m)
+{
+	return m->path[0] == '/' && m->inode && strncmp(m->path, "/dev/zero", 9) && strncmp(m->path, "/memfd:", 7) &&
+	       strncmp(m->path, "/anon_hugepage", 14) && strncmp(m->path, "/SYSV", 5);
+}
+
+/* "libc.so.6+0x12345", "[jit]+0x..." or the bare address: one unknown place is told from another. */
+static const char *fallback_name(const struct namer *n, const struct space_mapping *m, uint64_t address)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	const char *base = m ? strrchr(m->path, '/') : NULL;
+
+	if (!m)
+		buf_addf(&b, "0x%llx", (unsigned long long)address);
+	else if (!is_file(m))
+		buf_addf(&b, "%s+0x%llx", *m->path ? m->path : "[jit]", (unsigned long long)(address - m->start));
+	else
+		buf_addf(&b, "%s+0x%llx", base ? base + 1 : m->path,
+			 (unsigned long long)(address - m->start + m->offset));
+	return arena_strndup(n->memory, b.data, b.len);
+}
+
+uint32_t namer_kernel(struct namer *n, uint64_t address)
+{
+	int module = symbolizer_kernel(n->symbolizer);
+	bool is_new;
+	uint32_t id = place_at(n, PLACE_FUNCTION, 0, module, address, &is_new);
+
+	if (!is_new)
+		return id;
+	n->places[id].fallback = fallback_name(n, NULL, address);
+	if (module >= 0)
+		ask(n, module, address, id);
+	return id;
+}
+
+int namer_module(struct namer *n, const struct space *s, const struct space_mapping *m)
+{
+	size_t len = strlen(m->path), suffix = strlen(" (deleted)");
+
+	if (!strcmp(m->path, "[vdso]"))
+		return symbolizer_vdso(n->symbolizer);
+	if (!is_file(m))
+		return -ENOENT;
+	if (len > suffix && !strcmp(m->path + len - suffix, " (deleted)"))
+		len -= suffix;
+	_cleanup_free_ char *path = xstrndup(m->path, len);
+	return symbolizer_elf(n->symbolizer, &(struct symbol_mapping){
+		.pid = (pid_t)s->reader, .start = m->start, .end = m->end, .offset = m->offset, .path = path,
+		.dev_major = m->major, .dev_minor = m->minor, .inode = m->inode});
+}
+
+uint32_t namer_function(struct namer *n, const struct space *s, uint64_t address)
+{
+	const struct space_mapping *m = space_find(s, address);
+	int module = m ? namer_module(n, s, m) : -ENOENT;
+	bool is_new, generated = m && module < 0 && m->executable && strcmp(m->path, "[vsyscall]");
+	uint64_t offset = module >= 0 ? address - m->start + m->offset : address;
+
+	if (generated)
+		module = symbolizer_perf_map(n->symbolizer, (pid_t)s->reader);
+	uint32_t id = place_at(n, PLACE_FUNCTION, module >= 0 && !generated ? 0 : s->pid, module, offset, &is_new);
+	if (!is_new)
+		return id;
+	n->places[id].fallback = fallback_name(n, m, address);
+	if (module >= 0)
+		ask(n, module, offset, id);
+	return id;
+}
+
+uint32_t namer_variable(struct namer *n, const struct space *s, uint64_t address)
+{
+	const struct space_mapping *m = space_data(s, address);
+	int module = m ? namer_module(n, s, m) : -ENOENT;
+	uint64_t offset = m ? address - m->start + m->offset : address;
+	bool is_new;
+	uint32_t id = place_at(n, PLACE_VARIABLE, module >= 0 ? 0 : s->pid, module, offset, &is_new);
+
+	if (is_new && module >= 0)
+		ask(n, module, offset, id);
+	return id;
+}
+
+void namer_finish(struct namer *n)
+{
+	uint64_t end = clock_mono_ns() + MOST_TIME, now;
+
+	while (n->due && (now = clock_mono_ns()) < end)
+		symbolizer_flush(n->symbolizer, end - now);
+}
+
+const char *namer_name(const struct namer *n, uint32_t place)
+{
+	const struct place *p = &n->places[place];
+
+	return p->name || p->kind == PLACE_VARIABLE ? p->name : p->fallback ? p->fallback : "?";
+}

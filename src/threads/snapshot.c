@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "threads.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "fail.h"
+#include "hash.h"
+#include "io.h"
+#include "log.h"
+#include "mem.h"
+#include "namer.h"
+#include "peer.h"
+#include "raw.h"
+#include "stack.h"
+#include "waits.h"
+
+enum {
+	MOST_PROCESSES = 16, /* that are looked at because somebody waits for them */
+	MOST_TRIES = 4,      /* for a thread that keeps running while it is read */
+};
+
+/* One thread while it is looked at. */
+struct look {
+	struct raw_thread raw;
+	struct space *space;
+	struct waiting waiting;
+	struct stack stack;
+	bool settled;      /* what was read belongs together */
+	uint32_t variable; /* the lock's place, as the namer counts */
+	bool has_variable;
+};
+
+struct taking {
+	const struct threads_options *options;
+	struct threads *result;
+	struct raw_source *source; /* NULL: by /proc */
+	struct namer *namer;
+	struct stack_reader *stacks;
+	struct peers *peers;
+	uint32_t pids[MOST_PROCESSES];
+	struct space *spaces[MOST_PROCESSES]; /* of the same index; NULL: cannot be read */
+	size_t process_count;
+	struct look *looks;
+	size_t count, capacity;
+	bool unreadable_memory;
+};
+
+static void taking_done(struct taking *k)
+{
+	raw_bpf_free(k->source);
+	stack_reader_free(k->stacks);
+	namer_free(k->namer);
+	peers_free(k->peers);
+	for (size_t i = 0; i < k->process_count; i++)
+		space_free(k->spaces[i]);
+	for (size_t i = 0; i < k->count; i++)
+		stack_done(&k->looks[i].stack);
+	free(k->looks);
+}
+
+void threads_free(struct threads *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->count; i++)
+		free(t->items[i].frames);
+	for (size_t i = 0; i < t->group_count; i++)
+		free(t->groups[i].members);
+	for (size_t i = 0; i < t->cycle_count; i++)
+		free(t->cycles[i].members);
+	free(t->items);
+	free(t->groups);
+	free(t->cycles);
+	buf_done(&t->notes);
+	arena_free(t->memory);
+	free(t);
+}
+
+static int read_raw(struct taking *k, const uint32_t *pids, size_t count, struct raw_threads *ret)
+{
+	return k->source ? raw_bpf_read(k->source, pids, count, ret) : raw_proc_read(pids, count, ret);
+}
+
+/* The same thread, and not on a CPU in between: it would have left it once more. */
+static bool kept_still(const struct raw_thread *before, const struct raw_thread *after)
+{
+	return after && raw_is_still(before) && raw_is_still(after) && before->r.switches == after->r.switches &&
+	       before->r.start_ns == after->r.start_ns;
+}
+
+static struct space *space_of(struct taking *k, uint32_t pid)
+{
+	for (size_t i = 0; i < k->process_count; i++)
+		if (k->pids[i] == pid)
+			return k->spaces[i];
+	return NULL;
+}
+
+static void read_look(struct taking *k, struct look *look, const struct raw_threads *all, uint32_t cookie)
+{
+	struct wait_context context = {.space = look->space, .threads = all, .memory = k->result->memory};
+
+	waiting_read(&context, &look->raw, &look->waiting);
+	stack_reader_read(k->stacks, &look->stack, look->space, &look->raw, cookie);
+}
+
+/* Reads stacks and locks of those that keep still; who ran meanwhile is tried again with what it does now. */
+static int settle(struct taking *k, size_t first, const uint32_t *pids, size_t pid_count, struct raw_threads *now)
+{
+	struct raw_threads next = {0};
+	size_t due = k->count - first;
+	int r = 0;
+
+	for (int i = 0; i < MOST_TRIES && due && r >= 0; i++) {
+		for (size_t at = first; at < k->count; at++)
+			if (!k->looks[at].settled)
+				read_look(k, &k->looks[at], now, (uint32_t)at);
+		r = read_raw(k, pids, pid_count, &next);
+		due = 0;
+		for (size_t at = first; r >= 0 && at < k->count; at++) {
+			struct look *look = &k->looks[at];
+			const struct raw_thread *after = raw_find(&next, look->raw.r.tgid, look->raw.r.tid);
+
+			if (look->settled)
+				continue;
+			look->settled = kept_still(&look->raw, after) || !after;
+			if (look->settled)
+				continue;
+			look->raw = *after;
+			due++;
+		}
+		struct raw_threads swap = *now;
+		*now = next;
+		next = swap;
+	}
+	/* A thread that will not keep still is shown as it was met last: running, without stack. */
+	for (size_t at = first; at < k->count; at++)
+		if (!k->looks[at].settled) {
+			stack_reset(&k->looks[at].stack, "it runs");
+			k->looks[at].waiting = (struct waiting){0};
+		}
+	raw_threads_done(&next);
+	return r;
+}
+
+static int take_processes(struct taking *k, size_t first_pid)
+{
+	const uint32_t *pids = k->pids + first_pid;
+	size_t pid_count = k->process_count - first_pid, first = k->count;
+	struct raw_threads now = {0};
+
+	for (size_t i = first_pid; i < k->process_count; i++)
+		if (space_new(k->pids[i], &k->spaces[i]) < 0)
+			k->spaces[i] = NULL;
+		else
+			stack_reader_define(k->stacks, k->spaces[i]);
+	int r = read_raw(k, pids, pid_count, &now);
+	for (size_t i = 0; r >= 0 && i < now.count; i++) {
+		GROW(k->looks, k->count, k->capacity);
+		k->looks[k->count++] = (struct look){.raw = now.items[i], .space = space_of(k, now.items[i].r.tgid)};
+	}
+	if (r >= 0)
+		r = settle(k, first, pids, pid_count, &now);
+	raw_threads_done(&now);
+	return r;
+}
+
+static const char *name_of_region(struct taking *k, const struct space *s, uint64_t address)
+{
+	const struct space_mapping *m = space_find(s, address);
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	if (!m)
+		return NULL;
+	for (size_t i = 0; i < k->count; i++) {
+		uint64_t sp = stack_pointer(&k->looks[i].raw);
+
+		if (k->looks[i].space == s && sp >= m->start && sp < m->end)
+			return arena_strndup(k->result->memory, b.data,
+					     (buf_addf(&b, "stack of thread %u", k->looks[i].raw.r.tid), b.len));
+	}
+	if (*m->path)
+		buf_addf(&b, "%s+0x%llx", m->path, (unsigned long long)(address - m->start + m->offset));
+	else
+		buf_addstr(&b, "heap");
+	return arena_strndup(k->result->memory, b.data, b.len);
+}
+
+/* Wait kinds that other processes take part in. */
+static void find_peer(struct taking *k, struct look *look)
+{
+	struct thread_wait *w = &look->waiting.wait;
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	uint32_t pid = look->raw.r.tgid, peer = 0;
+
+	if (!look->waiting.inode)
+		return;
+	if (w->kind == WAIT_SOCKET) {
+		if (!peers_socket(k->peers, pid, look->waiting.inode, &b, &peer))
+			buf_addf(&b, "socket %llu", (unsigned long long)look->waiting.inode);
+	} else {
+		buf_addf(&b, "%llu ", (unsigned long long)look->waiting.inode);
+		peers_pipe(k->peers, pid, look->waiting.inode, !look->waiting.writes, &b, &peer);
+	}
+	w->resource = arena_strndup(k->result->memory, b.data, b.len);
+	w->pid = peer;
+}
+
+static void find_stop(struct taking *k, struct look *look)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	struct thread_wait *w = &look->waiting.wait;
+	char path[64];
+
+	if (look->raw.r.state & 4) {
+		w->kind = WAIT_STOPPED;
+		w->detail = "by a signal; SIGCONT lets it go on";
+	}
+	if (!(look->raw.r.state & 8))
+		return;
+	*w = (struct thread_wait){.kind = WAIT_TRACED, .bound = true};
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", look->raw.r.tgid, look->raw.r.tid);
+	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nTracerPid:\t");
+	w->pid = line ? (uint32_t)strtoul(line + strlen("\nTracerPid:\t"), NULL, 10) : 0;
+	if (w->pid) {
+		buf_reset(&b);
+		buf_addf(&b, "tracer %u", w->pid);
+		w->resource = arena_strndup(k->result->memory, b.data, b.len);
+	}
+}
+
+/* Which process the thread is of that a lock names: a process-shared lock may be held elsewhere. */
+static void find_owner(struct taking *k, struct look *look)
+{
+	struct thread_wait *w = &look->waiting.wait;
+
+	if (!w->tid)
+		return;
+	for (size_t i = 0; i < k->count; i++)
+		if (k->looks[i].raw.r.tid == w->tid) {
+			w->pid = k->looks[i].raw.r.tgid;
+			return;
+		}
+	if (!is_live_thread(w->tid, &w->pid))
+		w->tid = w->pid = 0;
+}
+
+static void name_looks(struct taking *k, size_t first)
+{
+	stack_reader_finish(k->stacks);
+	for (size_t i = first; i < k->count; i++)
+		stack_place(&k->looks[i].stack, k->namer, k->looks[i].space, &k->looks[i].raw);
+	namer_finish(k->namer);
+	for (size_t i = first; i < k->count; i++) {
+		struct look *look = &k->looks[i];
+		const struct stack_names names = stack_names(&look->stack, k->namer, &look->raw);
+
+		waiting_finish(&look->waiting, names.user, names.user_count, names.kernel, names.kernel_count);
+		stack_names_done(&names);
+		if (look->waiting.wait.address && look->space) {
+			look->has_variable = true;
+			look->variable = namer_variable(k->namer, look->space, look->waiting.wait.address);
+		}
+		find_peer(k, look);
+		find_stop(k, look);
+		find_owner(k, look);
+	}
+	namer_finish(k->namer);
+	for (size_t i = first; i < k->count; i++) {
+		struct look *look = &k->looks[i];
+		struct thread_wait *w = &look->waiting.wait;
+
+		if (look->has_variable)
+			w->resource = namer_name(k->namer, look->variable);
+		if (look->has_variable && !w->resource)
+			w->resource = name_of_region(k, look->space, w->address);
+	}
+}
+
+/* Processes that somebody waits for and that have not been looked at. */
+static void add_peers(struct taking *k, size_t first)
+{
+	for (size_t i = first; i < k->count; i++) {
+		uint32_t pid = k->looks[i].waiting.wait.pid;
+		bool known = !pid;
+
+		for (size_t p = 0; p < k->process_count; p++)
+			known = known || k->pids[p] == pid;
+		if (!known && k->process_count < MOST_PROCESSES)
+			k->pids[k->process_count++] = pid;
+	}
+}
+
+static int follow(struct taking *k)
+{
+	size_t pids_done = 0;
+
+	while (pids_done < k->process_count) {
+		size_t first = k->count, next = k->process_count;
+		int r = take_processes(k, pids_done);
+
+		if (r < 0)
+			return r;
+		name_looks(k, first);
+		pids_done = next;
+		add_peers(k, first);
+	}
+	return 0;
+}
+
+struct state_bit {
+	uint32_t bits;
+	enum thread_state state;
+};
+
+/* In this order; bits as in include/linux/sched.h. */
+static const struct state_bit states[] = {
+	{0x80, THREAD_EXITED}, {0x8000, THREAD_FROZEN}, {0x8, THREAD_TRACED}, {0x4, THREAD_STOPPED},
+	{0x400, THREAD_SLEEPING}, {0x2, THREAD_BLOCKED}, {0x1, THREAD_SLEEPING}, {0x200, THREAD_RUNNABLE},
+};
+
+static enum thread_state state_of(const struct thread_record *r)
+{
+	if (r->flags & THREAD_ON_CPU)
+		return THREAD_RUNNING;
+	if (!r->state)
+		return THREAD_RUNNABLE;
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (r->state & states[i].bits)
+			return states[i].state;
+	return THREAD_SLEEPING;
+}
+
+static uint64_t since(const struct thread_record *r, int64_t clock_offset, bool clock_known)
+{
+	int64_t ns = (int64_t)r->now_ns - ((int64_t)r->ran_ns + clock_offset);
+
+	if (!r->ran_ns || !clock_known || r->flags & THREAD_ON_CPU)
+		return UINT64_MAX;
+	return ns > 0 ? (uint64_t)ns : 0;
+}
+
+static void fill_thread(struct taking *k, struct thread *t, struct look *look, const struct raw_threads *later)
+{
+	const struct thread_record *r = &look->raw.r;
+	const struct raw_thread *after = raw_find(later, r->tgid, r->tid);
+
+	*t = (struct thread){
+		.tid = r->tid, .pid = r->tgid, .state = state_of(r), .cpu = r->cpu, .switches = r->switches,
+		.iowait = r->flags & THREAD_IOWAIT, .kernel_thread = r->flags & THREAD_KERNEL_THREAD,
+		.since_ns = since(r, later->clock_offset, later->clock_known), .wait = look->waiting.wait,
+		.moved = !kept_still(&look->raw, after), .waits_for = -1, .cycle = -1,
+		.stack_ended = look->stack.ended};
+	memcpy(t->comm, r->comm, sizeof(t->comm));
+	if (t->state == THREAD_EXITED || t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE)
+		t->wait = (struct thread_wait){0};
+	struct stack_names names = stack_names(&look->stack, k->namer, &look->raw);
+	t->user_count = names.user_count;
+	t->frame_count = names.user_count + names.kernel_count;
+	t->frames = xcalloc(t->frame_count, sizeof(*t->frames));
+	for (size_t i = 0; i < names.user_count; i++)
+		t->frames[names.user_count - 1 - i] = names.user[i];
+	for (size_t i = 0; i < names.kernel_count; i++)
+		t->frames[t->frame_count - 1 - i] = names.kernel[i];
+	stack_names_done(&names);
+	for (size_t i = 0; i < t->frame_count; i++)
+		t->frames[i] = arena_strndup(k->result->memory, t->frames[i], strlen(t->frames[i]));
+}
+
+static int fill(struct taking *k)
+{
+	struct threads *t = k->result;
+	struct raw_threads later = {0};
+	struct timespec pause = {(time_t)(k->options->settle_ns / NS_PER_S), (long)(k->options->settle_ns % NS_PER_S)};
+
+	nanosleep(&pause, NULL);
+	int r = read_raw(k, k->pids, k->process_count, &later);
+	if (r >= 0) {
+		t->items = xcalloc(k->count, sizeof(*t->items));
+		for (size_t i = 0; i < k->count; i++)
+			fill_thread(k, &t->items[t->count++], &k->looks[i], &later);
+	}
+	raw_threads_done(&later);
+	return r;
+}
+
+static int find_process(struct taking *k)
+{
+	uint32_t pid = 0;
+
+	if (!is_live_thread(k->options->pid, &pid) || !pid)
+		return failx(-ESRCH, "there is no process %u", k->options->pid);
+	k->pids[k->process_count++] = k->result->pid = pid;
+	return 0;
+}
+
+static int open_source(struct taking *k)
+{
+	int r = k->options->no_bpf ? failx(-ENOTSUP, "BPF is not to be used") : raw_bpf_new(&k->source);
+
+	k->result->source = r < 0 ? "proc" : "bpf";
+	if (r < 0)
+		buf_addf(&k->result->notes, "%s; /proc is read instead: no kernel stacks and no times. Root, or "
+			 "CAP_BPF and CAP_PERFMON, would help\n", fail_message());
+	return 0;
+}
+
+static void note_memory(struct taking *k)
+{
+	char byte;
+	const struct space *s = k->spaces[0];
+
+	for (size_t i = 0; s && i < s->count; i++)
+		if (s->items[i].writable && space_read_all(s, s->items[i].start, &byte, 1))
+			return;
+	if (k->count && !k->looks[0].raw.r.depth && !s)
+		return;
+	if (!(k->count && k->looks[0].raw.r.flags & THREAD_KERNEL_THREAD))
+		buf_addstr(&k->result->notes, "its memory cannot be read: no program stacks and no owners of locks. The "
+			   "same user or CAP_SYS_PTRACE is needed\n");
+}
+
+static int take(struct taking *k)
+{
+	struct threads *t = k->result;
+	uint64_t start = clock_mono_ns();
+	int r;
+
+	t->wall_ns = clock_wall_ns();
+	if ((r = find_process(k)) < 0 || (r = namer_new(t->memory, &k->namer)) < 0 || (r = open_source(k)) < 0)
+		return r;
+	k->stacks = stack_reader_new(k->namer);
+	k->peers = peers_new();
+	if ((r = follow(k)) < 0)
+		return r;
+	if (!k->count)
+		return failx(-ESRCH, "process %u ended while it was looked at", t->pid);
+	note_memory(k);
+	if ((r = fill(k)) < 0)
+		return r;
+	memcpy(t->comm, t->items[0].comm, sizeof(t->comm));
+	threads_find_cycles(t);
+	threads_find_groups(t);
+	t->took_ns = clock_mono_ns() - start;
+	return 0;
+}
+
+int threads_take(const struct threads_options *o, struct threads **ret)
+{
+	_cleanup_(threads_freep) struct threads *t = xcalloc(1, sizeof(*t));
+	_cleanup_(taking_done) struct taking k = {.options = o, .result = t};
+
+	t->notes = (struct buf)BUF_INIT;
+	t->memory = arena_new();
+	int r = take(&k);
+	if (r < 0)
+		return r == -EPERM || r == -EACCES
+			       ? fail_in(r, "not allowed to look at process %u (be root or its user)", o->pid)
+			       : r;
+	*ret = t;
+	t = NULL;
+	return 0;
+}

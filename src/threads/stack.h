@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A blocked thread's stack: the kernel's as it was told, the program's from its registers and memory. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "namer.h"
+#include "raw.h"
+#include "space.h"
+
+struct stack {
+	uint64_t *user; /* addresses, leaf first; callers' less one, so that they lie in the call */
+	size_t user_count;
+	uint32_t *places; /* user, then kernel, once placed */
+	const char *ended; /* why the program's frames do not reach the root; NULL: they do */
+};
+
+struct stack_reader;
+
+struct stack_reader *stack_reader_new(struct namer *n);
+void stack_reader_free(struct stack_reader *r);
+void stack_reader_define(struct stack_reader *r, const struct space *s); /* before its threads are read */
+/* `cookie` tells the stack again when its answer comes; the stack must stay findable by stack_reader_finish(). */
+void stack_reader_read(struct stack_reader *r, struct stack *stack, const struct space *s, const struct raw_thread *t,
+		 uint32_t cookie);
+void stack_reader_finish(struct stack_reader *r);
+
+uint64_t stack_pointer(const struct raw_thread *t); /* 0 unknown */
+
+void stack_reset(struct stack *stack, const char *ended);
+void stack_done(struct stack *stack);
+void stack_place(struct stack *stack, struct namer *n, const struct space *s, const struct raw_thread *t);
+
+struct stack_names {
+	const char **user, **kernel; /* leaf first */
+	size_t user_count, kernel_count;
+};
+/* After namer_finish(); the strings live as long as the namer's memory, or the thread. */
+struct stack_names stack_names(const struct stack *stack, const struct namer *n, const struct raw_thread *t);
+void stack_names_done(const struct stack_names *names);
+
+DEFINE_CLEANUP(struct stack_reader *, stack_reader_free)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a blocked thread waits on, from the arguments of its system call. */
+#pragma once
+#include "arena.h"
+#include "lock.h"
+#include "raw.h"
+#include "space.h"
+
+/* One thread's wait while it is being found out: read while the thread keeps still, finished later. */
+struct waiting {
+	struct thread_wait wait;
+	struct lock_guess guess; /* of a futex */
+	bool is_futex, timed;
+	uint64_t inode;          /* of a socket or pipe, else 0 */
+	bool writes;             /* it would give data, not take it */
+};
+
+struct wait_context {
+	const struct space *space; /* NULL: nothing of the process can be read */
+	const struct raw_threads *threads;
+	struct arena *memory;
+};
+
+void waiting_read(const struct wait_context *c, const struct raw_thread *t, struct waiting *ret);
+/* With the names of the innermost functions, innermost first: decides what a futex is, and tells page
+ * faults and waits for kernel locks from others. */
+void waiting_finish(struct waiting *w, const char *const *user, size_t user_count,
+		    const char *const *kernel, size_t kernel_count);
+
+bool is_live_thread(uint32_t tid, uint32_t *ret_pid); /* anywhere on the machine */

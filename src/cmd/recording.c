@@ -13,7 +13,7 @@ const char *recording_path(const struct call *call)
 	return call->operands.count ? call->operands.items[0] : DEFAULT_RECORDING;
 }
 
-static int narrow(struct store *s, const struct select_options *o)
+int recording_select(struct store *s, const struct select_options *o)
 {
 	uint64_t start = (uint64_t)store_meta_int(s, "start_wall_ns");
 	int64_t length;
@@ -37,7 +37,7 @@ int recording_open(const char *path, const struct select_options *select, struct
 	_cleanup_(store_freep) struct store *s = NULL;
 	int r = store_open(path, &s);
 
-	if (r < 0 || (r = narrow(s, select)) < 0)
+	if (r < 0 || (r = recording_select(s, select)) < 0)
 		return r;
 	*ret_store = s;
 	s = NULL;

@@ -10,6 +10,9 @@
 /* Opens it, read-only, narrowed to what was asked for; times count from this recording's start. */
 int recording_open(const char *path, const struct select_options *select, struct store **ret_store);
 
+/* Narrows it anew. */
+int recording_select(struct store *s, const struct select_options *select);
+
 /* The operand, or perfscope.db. */
 const char *recording_path(const struct call *call);
 

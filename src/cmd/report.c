@@ -4,9 +4,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "findings.h"
+#include "log.h"
 #include "output.h"
 #include "recording.h"
 #include "report_print.h"
+#include "rule.h"
+#include "rule_folders.h"
 
 enum { TEXT_ROWS = 10, JSON_ROWS = 100, PIPE_WIDTH = 120 };
 
@@ -22,25 +26,42 @@ static const struct option rows[] = {
 	{0},
 };
 
+/* What is wrong may lie outside of the processes that were asked for: the rules look at all of them. */
+static int find(struct store *s, const struct select_options *select, struct findings **ret_findings)
+{
+	_cleanup_(rule_folders_freep) struct rule_folders *folders = rule_folders_new();
+	_cleanup_(rules_freep) struct rules *rules = rules_new(rule_folders_list(folders));
+	struct select_options when = {.from = select->from, .to = select->to};
+	int r = recording_select(s, &when);
+
+	if (r < 0 || (r = findings_new(s, rules, &(struct findings_options){
+			.pid = (uint32_t)select->pid, .cgroup = select->cgroup}, ret_findings)) < 0)
+		return r;
+	for (size_t i = 0; i < (*ret_findings)->error_count; i++)
+		log_warning("rule left out: %s", (*ret_findings)->errors[i]);
+	return 0;
+}
+
 static int run(const struct call *call)
 {
 	const struct report_options *o = call->options;
 	_cleanup_(store_freep) struct store *s = NULL;
 	_cleanup_(report_freep) struct report *report = NULL;
+	_cleanup_(findings_freep) struct findings *findings = NULL;
 	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	bool json = o->format.format == FORMAT_JSON;
 	size_t limit = o->limit ? o->limit : json ? JSON_ROWS : TEXT_ROWS;
 	int r = recording_open(recording_path(call), &o->select, &s);
 
-	if (r < 0 || (r = report_new(s, &report)) < 0)
+	if (r < 0 || (r = report_new(s, &report)) < 0 || (r = find(s, &o->select, &findings)) < 0)
 		return r;
 	const struct report_style style = {
 		.width = output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : PIPE_WIDTH,
 		.colour = output_colour(STDOUT_FILENO), .limit = limit};
 	if (json)
-		report_json(report, limit, &out);
+		report_json(report, findings, limit, &out);
 	else
-		report_text(report, &style, &out);
+		report_text(report, findings, &style, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	return EXIT_OK;
 }

@@ -182,7 +182,7 @@ static json_t *pack_gaps(const struct report *r)
 	return list;
 }
 
-void report_json(const struct report *r, size_t limit, struct buf *out)
+void report_json(const struct report *r, const struct findings *findings, size_t limit, struct buf *out)
 {
 	_cleanup_free_ struct report_function *by_total = NULL;
 	json_t *root = pack_head(r), *cpus = json_array();
@@ -199,6 +199,7 @@ void report_json(const struct report *r, size_t limit, struct buf *out)
 	json_object_set_new(root, "functions_by_total", pack_functions(r, by_total, count, limit));
 	json_object_set_new(root, "overhead", pack_cost(&r->cost));
 	json_object_set_new(root, "unavailable", pack_gaps(r));
+	json_object_set_new(root, "findings", findings_json(findings));
 	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 	buf_addf(out, "%s\n", dumped);
 	free(dumped);

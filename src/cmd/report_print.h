@@ -2,6 +2,7 @@
 /* The report in its formats. */
 #pragma once
 #include "buf.h"
+#include "findings.h"
 #include "report.h"
 
 struct report_style {
@@ -10,5 +11,7 @@ struct report_style {
 	size_t limit; /* rows of each list */
 };
 
-void report_text(const struct report *r, const struct report_style *style, struct buf *out);
-void report_json(const struct report *r, size_t limit, struct buf *out); /* perfscope.report/1, docs/recording.md */
+void report_text(const struct report *r, const struct findings *findings, const struct report_style *style,
+		 struct buf *out);
+/* perfscope.report/1, docs/recording.md */
+void report_json(const struct report *r, const struct findings *findings, size_t limit, struct buf *out);

@@ -6,6 +6,7 @@
 #include "amount.h"
 #include "clock.h"
 #include "escape.h"
+#include "findings_text.h"
 #include "report_print.h"
 #include "listing.h"
 
@@ -310,9 +311,20 @@ static void add_cost(struct buf *out, const struct report *r, const struct repor
 	}
 }
 
-void report_text(const struct report *r, const struct report_style *style, struct buf *out)
+static void add_findings(struct buf *out, const struct findings *findings, const struct report_style *style)
+{
+	const struct findings_style plain = {.width = style->width, .colour = style->colour};
+
+	add_heading(out, style, "Findings");
+	findings_verdict(findings, &plain, out);
+	findings_text(findings, &plain, out);
+}
+
+void report_text(const struct report *r, const struct findings *findings, const struct report_style *style,
+		 struct buf *out)
 {
 	add_head(out, r, style);
+	add_findings(out, findings, style);
 	add_cpus(out, r, style);
 	add_processes(out, r, style);
 	add_threads(out, r, style);

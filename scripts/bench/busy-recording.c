@@ -63,10 +63,17 @@ static void add_code(struct store *s, uint64_t *state)
 		store_add_frame(s, i, i % MODULES + 1, i * 64 + 5);
 		store_name_frame(s, i, i, 0);
 	}
-	/* About 25 deep, as prefixes are shared. */
-	for (uint32_t i = 1; i <= STACKS; i++)
-		store_add_stack(s, i, i < 200 ? i / 8 : (uint32_t)(i - 1 - draw(state) % (i / 8 + 1)),
-				(uint32_t)(draw(state) % FRAMES + 1));
+	/* Each process has its own: a trunk of twenty frames, and branches of some more. */
+	for (uint32_t i = 1; i <= STACKS; i++) {
+		uint32_t n = (i - 1) / PROCESSES, back = n < 20 ? 1 : (uint32_t)(draw(state) % (n < 60 ? 5 : 60) + 1);
+
+		store_add_stack(s, i, n ? i - back * PROCESSES : 0, (uint32_t)(draw(state) % FRAMES + 1));
+	}
+}
+
+static uint32_t draw_stack(uint64_t *state, uint32_t task)
+{
+	return (uint32_t)(draw(state) % (STACKS / PROCESSES)) * PROCESSES + task % PROCESSES + 1;
 }
 
 static void add_slice(struct store *s, uint32_t slice, uint64_t *state)
@@ -75,10 +82,12 @@ static void add_slice(struct store *s, uint32_t slice, uint64_t *state)
 		for (uint32_t m = 1; m <= 3; m++)
 			store_add_sample(s, &(struct sample_row){.slice = slice, .metric = m, .task = task,
 				.count = 30, .value = draw(state) % (NS_PER_S / 3)});
-	for (uint32_t i = 0; i < SAMPLES; i++)
-		store_add_sample(s, &(struct sample_row){.slice = slice, .metric = metric("cpu.time"),
-			.task = (uint32_t)(draw(state) % THREADS + 1), .stack = (uint32_t)(draw(state) % STACKS + 1),
-			.count = 3, .value = 3 * NS_PER_S / 99});
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		uint32_t task = (uint32_t)(draw(state) % THREADS + 1);
+
+		store_add_sample(s, &(struct sample_row){.slice = slice, .metric = metric("cpu.time"), .task = task,
+			.stack = draw_stack(state, task), .count = 3, .value = 3 * NS_PER_S / 99});
+	}
 	for (uint32_t cpu = 1; cpu <= CPUS; cpu++) {
 		store_add_gauge(s, slice, metric("cpu.user"), cpu, 70);
 		store_add_gauge(s, slice, metric("cpu.system"), cpu, 20);

@@ -10,12 +10,14 @@
 #include "io.h"
 #include "probe.h"
 
-enum { OWN_CPU, OWN_BPF, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN };
+enum { OWN_CPU, OWN_BPF, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN, COMPLETE, TRUNCATED,
+       NOT_READABLE };
 
 struct self_state {
 	struct probe_state probe;
 	uint64_t cpu_ns, bpf_ns;
 	uint64_t counters[COUNTER_COUNT], lost_maps;
+	struct stacks_truth truth;
 };
 
 /* CPU time of all of perfscope's processes that are alive. */
@@ -79,6 +81,7 @@ static void start(struct capture *c, void *arg)
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		s->counters[i] = counter(c, (enum counter)i);
 	s->lost_maps = c->lost_mappings;
+	s->truth = stacks_truth(c->stacks);
 }
 
 static void add_difference(struct capture *c, struct self_state *s, uint32_t metric, uint64_t now, uint64_t *before)
@@ -86,6 +89,15 @@ static void add_difference(struct capture *c, struct self_state *s, uint32_t met
 	if (now > *before)
 		capture_gauge(c, s->probe.first_metric + metric, 0, (double)(now - *before));
 	*before = now;
+}
+
+static void add_truth(struct capture *c, struct self_state *s)
+{
+	struct stacks_truth now = stacks_truth(c->stacks);
+
+	add_difference(c, s, COMPLETE, now.complete, &s->truth.complete);
+	add_difference(c, s, TRUNCATED, now.truncated, &s->truth.truncated);
+	add_difference(c, s, NOT_READABLE, now.unreadable, &s->truth.unreadable);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
@@ -100,6 +112,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	add_difference(c, s, LOST_THREADS, counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
 	add_difference(c, s, UNREADABLE, counter(c, LOST_STACKS), &s->counters[LOST_STACKS]);
 	add_difference(c, s, UNSEEN, counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
+	add_truth(c, s);
 	add_difference(c, s, LOST_MAPS, c->lost_mappings, &s->lost_maps);
 }
 
@@ -116,6 +129,9 @@ const struct probe probe_self = {
 		[UNREADABLE] = {"lost.stacks", "count", "samples without a readable stack"},
 		[LOST_MAPS] = {"lost.mappings", "count", "mapping events lost because a ring was full"},
 		[UNSEEN] = {"lost.switches", "count", "context switches that were not seen; their time is nobody's"},
+		[COMPLETE] = {"stacks.complete", "count", "user stacks that were unwound to the thread's outermost frame"},
+		[TRUNCATED] = {"stacks.truncated", "count", "user stacks whose root could not be reached: the reason is their lowest frame"},
+		[NOT_READABLE] = {"stacks.unreadable", "count", "user stacks of which nothing could be read"},
 		{0}},
 	.state_size = sizeof(struct self_state),
 	.start = start,

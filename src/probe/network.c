@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What the network stack counts for the whole machine: TCP, UDP, the backlog. */
+#include <stdio.h>
+#include <string.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "gauges.h"
+#include "io.h"
+#include "probe.h"
+
+enum {
+	ESTABLISHED, SEGMENTS_IN, SEGMENTS_OUT, RETRANSMITS, TIMEOUTS, CONNECTS, ACCEPTS, FAILED, RESETS_IN, RESETS_OUT,
+	LISTEN_OVERFLOWS, LISTEN_DROPS, SYN_RETRANSMITS, ZERO_TO, ZERO_WANTED, RECEIVE_DROPS, MEMORY_PRESSURE, TIMED_OUT,
+	UDP_IN, UDP_OUT, UDP_NO_PORT, UDP_RECEIVE_DROPS, UDP_SEND_DROPS, IP_DISCARDS, BACKLOG_DROPS, BUDGET_EXHAUSTED,
+};
+
+/* TCP of both IP versions is counted together; UDP is not. */
+static const struct gauge_key snmp[] = {
+	{"Tcp.CurrEstab", ESTABLISHED, true}, {"Tcp.InSegs", SEGMENTS_IN}, {"Tcp.OutSegs", SEGMENTS_OUT},
+	{"Tcp.RetransSegs", RETRANSMITS}, {"Tcp.ActiveOpens", CONNECTS}, {"Tcp.PassiveOpens", ACCEPTS},
+	{"Tcp.AttemptFails", FAILED}, {"Tcp.EstabResets", RESETS_IN}, {"Tcp.OutRsts", RESETS_OUT},
+	{"Udp.InDatagrams", UDP_IN}, {"Udp.OutDatagrams", UDP_OUT}, {"Udp.NoPorts", UDP_NO_PORT},
+	{"Udp.RcvbufErrors", UDP_RECEIVE_DROPS}, {"Udp.SndbufErrors", UDP_SEND_DROPS},
+	{"Ip.InDiscards", IP_DISCARDS}, {"Ip.OutDiscards", IP_DISCARDS}, {0}};
+
+static const struct gauge_key netstat[] = {
+	{"TcpExt.TCPTimeouts", TIMEOUTS}, {"TcpExt.ListenOverflows", LISTEN_OVERFLOWS},
+	{"TcpExt.ListenDrops", LISTEN_DROPS}, {"TcpExt.TCPSynRetrans", SYN_RETRANSMITS},
+	{"TcpExt.TCPToZeroWindowAdv", ZERO_TO}, {"TcpExt.TCPWantZeroWindowAdv", ZERO_WANTED},
+	{"TcpExt.TCPRcvQDrop", RECEIVE_DROPS}, {"TcpExt.TCPBacklogDrop", RECEIVE_DROPS},
+	{"TcpExt.TCPMemoryPressures", MEMORY_PRESSURE}, {"TcpExt.TCPAbortOnTimeout", TIMED_OUT}, {0}};
+
+static const struct gauge_key snmp6[] = {
+	{"Udp6InDatagrams", UDP_IN}, {"Udp6OutDatagrams", UDP_OUT}, {"Udp6NoPorts", UDP_NO_PORT},
+	{"Udp6RcvbufErrors", UDP_RECEIVE_DROPS}, {"Udp6SndbufErrors", UDP_SEND_DROPS},
+	{"Ip6InDiscards", IP_DISCARDS}, {"Ip6OutDiscards", IP_DISCARDS}, {0}};
+
+static const struct gauge_key softnet[] = {{"dropped", BACKLOG_DROPS}, {"squeezed", BUDGET_EXHAUSTED}, {0}};
+
+struct network_state {
+	struct probe_state probe;
+	struct gauge_set set;
+};
+
+/* One line a CPU, in hexadecimal: packets, dropped, out of budget, ... */
+static void read_softnet(struct gauge_values *v)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	unsigned dropped, squeezed;
+	char *rest;
+
+	if (read_file("/proc/net/softnet_stat", 1 << 20, &b) < 0)
+		return;
+	rest = b.data;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		if (sscanf(line, "%*x %x %x", &dropped, &squeezed) != 2)
+			continue;
+		gauge_take(v, softnet, "dropped", dropped);
+		gauge_take(v, softnet, "squeezed", squeezed);
+	}
+}
+
+static void read_all(struct gauge_values *v)
+{
+	gauge_read_pairs("/proc/net/snmp", snmp, v);
+	gauge_read_pairs("/proc/net/netstat", netstat, v);
+	gauge_read_lines("/proc/net/snmp6", snmp6, v);
+	read_softnet(v);
+}
+
+static void start(struct capture *c, void *arg)
+{
+	struct network_state *s = arg;
+	struct gauge_values v = {0};
+
+	read_all(&v);
+	gauge_remember(&s->set, &v);
+}
+
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct network_state *s = arg;
+	struct gauge_values v = {0};
+
+	read_all(&v);
+	gauge_write(c, &s->set, s->probe.first_metric, &v);
+}
+
+const struct probe probe_network = {
+	.name = "network",
+	.help = "TCP, UDP and packet counters of the machine, from /proc/net",
+	.metrics = (const struct probe_metric[]){
+		[ESTABLISHED] = {"tcp.established", "connections", "open connections"},
+		[SEGMENTS_IN] = {"tcp.segments_received", "count", "segments received"},
+		[SEGMENTS_OUT] = {"tcp.segments_sent", "count", "segments sent, but for those sent again"},
+		[RETRANSMITS] = {"tcp.retransmits", "count", "segments sent again"},
+		[TIMEOUTS] = {"tcp.timeouts", "count", "retransmission timers that ran out"},
+		[CONNECTS] = {"tcp.connects", "count", "connections opened from here"},
+		[ACCEPTS] = {"tcp.accepts", "count", "connections opened from elsewhere"},
+		[FAILED] = {"tcp.connects_failed", "count", "connections that did not come about"},
+		[RESETS_IN] = {"tcp.resets", "count", "open connections that were reset"},
+		[RESETS_OUT] = {"tcp.resets_sent", "count", "resets sent"},
+		[LISTEN_OVERFLOWS] = {"tcp.listen_overflows", "count", "connections refused because a listener's queue was full"},
+		[LISTEN_DROPS] = {"tcp.listen_drops", "count", "connections that a listener lost, for any reason"},
+		[SYN_RETRANSMITS] = {"tcp.syn_retransmits", "count", "requests to connect sent again"},
+		[ZERO_TO] = {"tcp.zero_windows", "count", "times a socket here told its peer to stop sending"},
+		[ZERO_WANTED] = {"tcp.zero_windows_wanted", "count", "times a socket here would have liked to"},
+		[RECEIVE_DROPS] = {"tcp.receive_drops", "count", "segments dropped because a socket's buffer was full"},
+		[MEMORY_PRESSURE] = {"tcp.memory_pressure", "count", "times TCP's memory came near its limit"},
+		[TIMED_OUT] = {"tcp.timed_out", "count", "connections given up after retransmissions in vain"},
+		[UDP_IN] = {"udp.received", "count", "datagrams received"},
+		[UDP_OUT] = {"udp.sent", "count", "datagrams sent"},
+		[UDP_NO_PORT] = {"udp.no_port", "count", "datagrams that nobody listened for"},
+		[UDP_RECEIVE_DROPS] = {"udp.receive_drops", "count", "datagrams dropped because a socket's buffer was full"},
+		[UDP_SEND_DROPS] = {"udp.send_drops", "count", "datagrams not sent because a buffer was full"},
+		[IP_DISCARDS] = {"ip.discards", "count", "packets dropped for want of memory"},
+		[BACKLOG_DROPS] = {"net.backlog_drops", "count", "packets dropped because a CPU's backlog was full"},
+		[BUDGET_EXHAUSTED] = {"net.budget_exhausted", "count", "times packets were left when a softirq's time was up"},
+		{0}},
+	.state_size = sizeof(struct network_state),
+	.start = start,
+	.slice = slice,
+};

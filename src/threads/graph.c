@@ -67,6 +67,7 @@ static void add_cycle(struct threads *t, int first)
 		GROW(cycle.members, cycle.count, capacity);
 		cycle.members[cycle.count++] = (uint32_t)at;
 		t->items[at].cycle = (int)t->cycle_count;
+		t->items[at].in_cycle = true;
 		at = t->items[at].waits_for;
 	} while (at != first);
 	t->cycles = xrealloc(t->cycles, (t->cycle_count + 1) * sizeof(*t->cycles));
@@ -110,6 +111,7 @@ void threads_find_cycles(struct threads *t)
 		struct thread *thread = &t->items[i];
 
 		thread->cycle = -1;
+		thread->in_cycle = false;
 		thread->waits_for = is_blocked(thread) ? target_of(t, index, &thread->wait) : -1;
 	}
 	for (size_t i = 0; i < t->count; i++)

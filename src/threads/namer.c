@@ -26,6 +26,8 @@ struct place_key {
 struct namer {
 	struct symbolizer *symbolizer;
 	struct arena *memory;
+	unwound_handler *unwound;
+	void *unwound_arg;
 	struct intern *keys;
 	struct place *places;
 	size_t count, capacity, due;
@@ -47,14 +49,24 @@ static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_
 	p->name = arena_strndup(n->memory, b.data, b.len);
 }
 
-int namer_new(struct arena *memory, struct namer **ret)
+static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth, enum unwind_status status,
+		    enum unwind_reason reason)
+{
+	struct namer *n = arg;
+
+	n->unwound(n->unwound_arg, cookie, addresses, depth, status, reason);
+}
+
+int namer_new(struct arena *memory, unwound_handler *handler, void *arg, struct namer **ret)
 {
 	_cleanup_(namer_freep) struct namer *n = xcalloc(1, sizeof(*n));
-	int r = symbolizer_new(&(struct symbolizer_options){.handler = named, .arg = n}, &n->symbolizer);
+	int r = symbolizer_new(&(struct symbolizer_options){.handler = named, .unwound = unwound, .arg = n}, &n->symbolizer);
 
 	if (r < 0)
 		return r;
 	n->memory = memory;
+	n->unwound = handler;
+	n->unwound_arg = arg;
 	n->keys = intern_new();
 	*ret = n;
 	n = NULL;

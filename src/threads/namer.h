@@ -9,7 +9,8 @@
 
 struct namer;
 
-int namer_new(struct arena *memory, struct namer **ret);
+/* `unwound` gets the answers to symbolizer_unwind(). */
+int namer_new(struct arena *memory, unwound_handler *unwound, void *arg, struct namer **ret);
 void namer_free(struct namer *n);
 struct symbolizer *namer_symbolizer(struct namer *n);
 

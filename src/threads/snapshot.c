@@ -55,7 +55,6 @@ static void taking_done(struct taking *k)
 {
 	raw_bpf_free(k->source);
 	stack_reader_free(k->stacks);
-	namer_free(k->namer);
 	peers_free(k->peers);
 	for (size_t i = 0; i < k->process_count; i++)
 		space_free(k->spaces[i]);
@@ -102,12 +101,12 @@ static struct space *space_of(struct taking *k, uint32_t pid)
 	return NULL;
 }
 
-static void read_look(struct taking *k, struct look *look, const struct raw_threads *all, uint32_t cookie)
+static void read_look(struct taking *k, struct look *look, const struct raw_threads *all)
 {
 	struct wait_context context = {.space = look->space, .threads = all, .memory = k->result->memory};
 
 	waiting_read(&context, &look->raw, &look->waiting);
-	stack_reader_read(k->stacks, &look->stack, look->space, &look->raw, cookie);
+	stack_reader_read(k->stacks, &look->stack, look->space, &look->raw);
 }
 
 /* Reads stacks and locks of those that keep still; who ran meanwhile is tried again with what it does now. */
@@ -120,7 +119,7 @@ static int settle(struct taking *k, size_t first, const uint32_t *pids, size_t p
 	for (int i = 0; i < MOST_TRIES && due && r >= 0; i++) {
 		for (size_t at = first; at < k->count; at++)
 			if (!k->looks[at].settled)
-				read_look(k, &k->looks[at], now, (uint32_t)at);
+				read_look(k, &k->looks[at], now);
 		r = read_raw(k, pids, pid_count, &next);
 		due = 0;
 		for (size_t at = first; r >= 0 && at < k->count; at++) {
@@ -254,8 +253,10 @@ static void find_owner(struct taking *k, struct look *look)
 static void name_looks(struct taking *k, size_t first)
 {
 	stack_reader_finish(k->stacks);
-	for (size_t i = first; i < k->count; i++)
+	for (size_t i = first; i < k->count; i++) {
+		stack_take(&k->looks[i].stack, k->stacks);
 		stack_place(&k->looks[i].stack, k->namer, k->looks[i].space, &k->looks[i].raw);
+	}
 	namer_finish(k->namer);
 	for (size_t i = first; i < k->count; i++) {
 		struct look *look = &k->looks[i];
@@ -433,9 +434,9 @@ static int take(struct taking *k)
 	int r;
 
 	t->wall_ns = clock_wall_ns();
-	if ((r = find_process(k)) < 0 || (r = namer_new(t->memory, &k->namer)) < 0 || (r = open_source(k)) < 0)
+	if ((r = find_process(k)) < 0 || (r = stack_reader_new(t->memory, &k->stacks)) < 0 || (r = open_source(k)) < 0)
 		return r;
-	k->stacks = stack_reader_new(k->namer);
+	k->namer = stack_reader_namer(k->stacks);
 	k->peers = peers_new();
 	if ((r = follow(k)) < 0)
 		return r;

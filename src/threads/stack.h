@@ -10,21 +10,25 @@
 #include "space.h"
 
 struct stack {
-	uint64_t *user; /* addresses, leaf first; callers' less one, so that they lie in the call */
+	const uint64_t *user; /* addresses, leaf first, once the reader has finished */
 	size_t user_count;
-	uint32_t *places; /* user, then kernel, once placed */
-	const char *ended; /* why the program's frames do not reach the root; NULL: they do */
+	uint32_t *places;     /* user, then kernel, once placed */
+	const char *ended;    /* why the program's frames do not reach the root; NULL: they do */
+	uint32_t answer;      /* the reader's number + 1 of what is due; 0: nothing */
 };
 
 struct stack_reader;
 
-struct stack_reader *stack_reader_new(struct namer *n);
+/* Makes the namer, too, which the answers come through. Negative errno with a message. */
+int stack_reader_new(struct arena *memory, struct stack_reader **ret);
 void stack_reader_free(struct stack_reader *r);
+struct namer *stack_reader_namer(struct stack_reader *r);
+
 void stack_reader_define(struct stack_reader *r, const struct space *s); /* before its threads are read */
-/* `cookie` tells the stack again when its answer comes; the stack must stay findable by stack_reader_finish(). */
-void stack_reader_read(struct stack_reader *r, struct stack *stack, const struct space *s, const struct raw_thread *t,
-		 uint32_t cookie);
-void stack_reader_finish(struct stack_reader *r);
+/* Copies the stack as it is now and has it unwound. */
+void stack_reader_read(struct stack_reader *r, struct stack *stack, const struct space *s, const struct raw_thread *t);
+void stack_reader_finish(struct stack_reader *r); /* waits for what is due, within bounds */
+void stack_take(struct stack *stack, const struct stack_reader *r); /* after that; lives as long as the reader */
 
 uint64_t stack_pointer(const struct raw_thread *t); /* 0 unknown */
 

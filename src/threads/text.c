@@ -223,7 +223,7 @@ static void add_group(struct writing *w, const struct thread_group *g)
 		buf_addf(w->b, ", process %u", first->pid);
 	if (first->cycle >= 0) {
 		buf_addstr(w->b, ", ");
-		colored(w, "\033[1;31m", "deadlocked");
+		colored(w, "\033[1;31m", first->in_cycle ? "deadlocked" : "waits for a deadlock");
 	}
 	buf_addch(w->b, '\n');
 	if (g->count > 1)

@@ -63,6 +63,7 @@ struct thread {
 	/* Of the wait-for graph, indices into the snapshot: */
 	int waits_for; /* the thread that must act; -1 none or unknown */
 	int cycle;     /* the deadlock that it is part of or waits for; -1 */
+	bool in_cycle; /* part of it */
 };
 
 struct thread_group {

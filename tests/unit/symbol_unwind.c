@@ -1,202 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Copied stacks through the symbolizer: the same as the unwinder in this process says, each answered once
- * whatever happens to the child, and nothing of them left. Needs no privileges. */
+ * whatever is asked and whatever happens to the child. Needs no privileges. */
 #include "check.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "capture.h"
-#include "clock.h"
-#include "fail.h"
-#include "io.h"
-#include "mem.h"
-#include "symbolizer.h"
-
-#define PATIENCE (30 * NS_PER_S)
-#define WHOLE (512u << 10)
-#define COOKIES 65536
-
-struct seen {
-	unsigned answers, twice;
-	unsigned char *times; /* by cookie */
-	unsigned status[UNWIND_STATUSES], reason[UNWIND_REASONS];
-	uint64_t last_cookie;
-	size_t depth;
-	uint64_t address[UNWIND_FRAMES_MAX];
-};
-
-struct bench {
-	struct symbolizer *s;
-	struct seen seen;
-	char cache[64]; /* directory for tables */
-	uint64_t table_memory;
-};
-
-static void on_symbol(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
-{
-	(void)arg, (void)frame, (void)symbols, (void)count;
-}
-
-static void on_unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
-		       enum unwind_status status, enum unwind_reason reason)
-{
-	struct seen *seen = arg;
-
-	seen->answers++;
-	seen->twice += cookie >= COOKIES || seen->times[cookie]++;
-	seen->status[status]++;
-	seen->reason[reason]++;
-	seen->last_cookie = cookie;
-	seen->depth = depth;
-	if (depth)
-		memcpy(seen->address, addresses, depth * sizeof(*addresses));
-}
-
-static void bench_open(struct bench *b)
-{
-	struct symbolizer_options options = {
-		.handler = on_symbol, .unwound = on_unwound, .arg = &b->seen, .table_cache = b->cache,
-		.table_memory = b->table_memory};
-
-	b->seen = (struct seen){.times = xcalloc(COOKIES, 1)};
-	if (symbolizer_new(&options, &b->s) < 0) {
-		CHECK(!"symbolizer_new");
-		exit(check_done("symbol_unwind"));
-	}
-}
-
-static void bench_close(struct bench *b)
-{
-	symbolizer_free(b->s);
-	free(b->seen.times);
-}
-
-static void remove_cache(struct bench *b)
-{
-	char command[96];
-
-	if (!*b->cache)
-		return;
-	snprintf(command, sizeof(command), "rm -rf '%s'", b->cache);
-	CHECK(system(command) == 0);
-}
-
-/* A workload that stands at its breakpoint. */
-struct subject {
-	pid_t pid;
-	struct capture *capture;
-	struct unwind_output expected;
-};
-
-static bool subject_start(struct subject *x, const char *variant, const char *mode, const char *depth)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 64);
-	int status;
-
-	*x = (struct subject){.pid = -1};
-	if (n < 0)
-		return false;
-	path[n] = 0;
-	for (int i = 0; i < 2; i++) /* build/tests/unit/x -> build/tests */
-		*strrchr(path, '/') = 0;
-	snprintf(path + strlen(path), 64, "/unwind/workload-%s", variant);
-	x->pid = fork();
-	if (!x->pid) {
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		execl(path, path, mode, depth, NULL);
-		_exit(127);
-	}
-	if (x->pid < 0 || waitpid(x->pid, &status, 0) != x->pid || !WIFSTOPPED(status))
-		return false;
-	ptrace(PTRACE_SETOPTIONS, x->pid, NULL, (void *)PTRACE_O_EXITKILL);
-	do {
-		int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-
-		ptrace(PTRACE_CONT, x->pid, NULL, (void *)(intptr_t)signal);
-		if (waitpid(x->pid, &status, 0) != x->pid || !WIFSTOPPED(status))
-			return false;
-	} while (WSTOPSIG(status) != SIGTRAP);
-	if (capture_new(x->pid, &x->capture) < 0 || capture_take(x->capture, x->pid, WHOLE) < 0)
-		return false;
-	unwind_stack(&x->capture->input, &x->expected);
-	return true;
-}
-
-static void subject_end(struct subject *x)
-{
-	capture_free(x->capture);
-	if (x->pid > 0) {
-		kill(x->pid, SIGKILL);
-		waitpid(x->pid, NULL, 0);
-	}
-}
-
-static int module_at(struct bench *b, const struct subject *x, const char *path, uint64_t start, uint64_t end,
-		     uint64_t offset)
-{
-	struct symbol_mapping m = {.pid = x->pid, .start = start, .end = end, .offset = offset, .path = path};
-	struct stat st;
-
-	if (!strcmp(path, "[vdso]"))
-		return symbolizer_vdso(b->s);
-	if (path[0] != '/' || stat(path, &st) < 0)
-		return -1;
-	m.dev_major = major(st.st_dev);
-	m.dev_minor = minor(st.st_dev);
-	m.inode = st.st_ino;
-	return symbolizer_elf(b->s, &m);
-}
-
-/* The executable mappings as /proc tells them. */
-static int define_space(struct bench *b, const struct subject *x, uint32_t space)
-{
-	struct symbol_space_mapping m[256];
-	size_t count = 0;
-	char line[4096 + 128], path[4096], flags[8];
-	uint64_t start, end, offset;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", x->pid);
-	_cleanup_fclose_ FILE *maps = fopen(path, "re");
-	while (maps && count < 256 && fgets(line, sizeof(line), maps)) {
-		path[0] = 0;
-		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095[^\n]", &start, &end, flags, &offset, path) < 4 ||
-		    flags[2] != 'x' || !strcmp(path, "[vsyscall]"))
-			continue;
-		m[count++] = (struct symbol_space_mapping){start, end, offset,
-							   module_at(b, x, path, start, end, offset)};
-	}
-	return symbolizer_space(b->s, space, m, count);
-}
-
-static int ask(struct bench *b, const struct subject *x, uint32_t space, uint64_t cookie)
-{
-	const struct unwind_stack *s = &x->capture->stacks[0];
-
-	return symbolizer_unwind(b->s, space, &x->capture->input.regs, s->start, s->bytes, s->len, cookie);
-}
-
-static bool as_expected(const struct bench *b, const struct subject *x)
-{
-	const struct unwind_output *e = &x->expected;
-
-	if (b->seen.depth != e->count)
-		return false;
-	for (uint32_t i = 0; i < e->count; i++)
-		if (b->seen.address[i] != e->ip[i] + (i && e->exact[i]))
-			return false;
-	return true;
-}
+#include "unwind_bench.h"
 
 static void test_same(struct bench *b)
 {
@@ -227,13 +39,238 @@ static void test_same(struct bench *b)
 	CHECK(stats->unwinds == count && stats->unwound[UNWIND_COMPLETE] == count - 1);
 	CHECK(stats->truncated[UNWIND_REASON_DEPTH] == 1);
 	CHECK(stats->tables >= 6 && stats->table_bytes > 200000 && stats->tables_failed == 0);
-	CHECK(b->seen.twice == 0 && stats->unwind_restarts == 0);
+	CHECK(stats->unwind_restarts == 0);
+}
+
+/* A space is replaced by one without the program; then by the right one. */
+static void test_replaced(struct bench *b)
+{
+	static struct subject x;
+	struct symbol_space_mapping elsewhere = {.start = 0x1000, .end = 0x2000, .module = -1};
+
+	CHECK(subject_start(&x, "nofp", "small", "50"));
+	CHECK(symbolizer_space(b->s, 1, &elsewhere, 1) == 0 && ask(b, &x, 1, 0) == 0);
+	CHECK(define_space(b, &x, 1) == 0 && ask(b, &x, 1, 1) == 0);
+	symbolizer_forget_space(b->s, 1); /* what was asked is still answered */
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == 2 && b->seen.reason[UNWIND_REASON_NO_MAPPING] == 1);
+	CHECK(b->seen.status[UNWIND_COMPLETE] == 1 && as_expected(b, &x));
+	subject_end(&x);
+}
+
+/* Queued while the child stands still: in order, until the queue is full, and all of them later. */
+static void test_full(struct bench *b)
+{
+	static struct subject x;
+	unsigned accepted = 0;
+	int r = 0;
+
+	CHECK(subject_start(&x, "nofp", "large", "20"));
+	CHECK(define_space(b, &x, 7) == 0 && ask(b, &x, 7, accepted++) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	pid_t child = symbolizer_stats(b->s)->unwind_pid;
+	CHECK(child > 0 && kill(child, SIGSTOP) == 0);
+	while (accepted < COOKIES && (r = ask(b, &x, 7, accepted)) == 0) {
+		accepted++;
+		symbolizer_dispatch(b->s);
+	}
+	CHECK(r == -EAGAIN && accepted > 50);
+	CHECK(b->seen.answers == 1);
+	kill(child, SIGCONT);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == accepted && b->seen.last_cookie == accepted - 1 && as_expected(b, &x));
+	CHECK(b->seen.status[UNWIND_COMPLETE] == accepted);
+	CHECK(ask(b, &x, 7, accepted) == 0); /* there is room again */
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == accepted + 1 && as_expected(b, &x));
+	subject_end(&x);
+}
+
+static void test_killed(struct bench *b)
+{
+	enum { ROUNDS = 5, EACH = 60 };
+	static struct subject x;
+	uint64_t cookie = 0;
+
+	CHECK(subject_start(&x, "nofp", "small", "100"));
+	CHECK(define_space(b, &x, 7) == 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		CHECK(ask(b, &x, 7, cookie++) == 0);
+		symbolizer_flush(b->s, PATIENCE);
+		CHECK(b->seen.status[UNWIND_COMPLETE] == round + 1 && as_expected(b, &x));
+		pid_t child = symbolizer_stats(b->s)->unwind_pid;
+		kill(child, SIGSTOP);
+		for (unsigned i = 0; i < EACH; i++) {
+			CHECK(ask(b, &x, 7, cookie++) == 0);
+			if (i % 7 == 0)
+				symbolizer_dispatch(b->s);
+		}
+		kill(child, SIGKILL);
+		symbolizer_flush(b->s, PATIENCE);
+		CHECK(b->seen.answers == cookie);
+		CHECK(b->seen.status[UNWIND_LOST] == (round + 1) * EACH);
+	}
+	CHECK(symbolizer_stats(b->s)->unwind_restarts == ROUNDS);
+	CHECK(symbolizer_stats(b->s)->restarts == 0); /* names go on */
+	subject_end(&x);
+}
+
+/* A module that children die over is not tried a third time. */
+static void test_poisoned(struct bench *b)
+{
+	static struct subject x;
+	uint64_t cookie = 0;
+
+	CHECK(subject_start(&x, "static", "small", "100"));
+	CHECK(define_space(b, &x, 7) == 0);
+	CHECK(symbolizer_space(b->s, 8, NULL, 0) == 0);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK(ask(b, &x, 8, cookie++) == 0); /* needs no file */
+		symbolizer_flush(b->s, PATIENCE);
+		CHECK(ask(b, &x, 7, cookie++) == 0);
+		symbolizer_dispatch(b->s);
+		usleep(200000); /* now it waits for the program's file */
+		CHECK(b->seen.answers == cookie - 1);
+		kill(symbolizer_stats(b->s)->unwind_pid, SIGKILL);
+		symbolizer_flush(b->s, PATIENCE);
+		CHECK(b->seen.answers == cookie && b->seen.status[UNWIND_LOST] == i + 1);
+	}
+	CHECK(symbolizer_stats(b->s)->poisoned == 1);
+	CHECK(ask(b, &x, 7, cookie++) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == cookie && b->seen.reason[UNWIND_REASON_NO_TABLE] == 1);
+	CHECK(b->seen.address[0] == x.expected.ip[0]);
+	subject_end(&x);
+}
+
+static uint64_t random_word(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return *state >> 1 ^ *state << 40;
+}
+
+/* Random registers over random stacks that hold addresses of code. */
+static void test_hostile(struct bench *b)
+{
+	static struct subject x;
+	static uint64_t words[8192];
+	uint64_t state = 1, cookie = 0;
+
+	CHECK(subject_start(&x, "nofp", "small", "100"));
+	CHECK(define_space(b, &x, 7) == 0);
+	for (unsigned i = 0; i < 4000; i++) {
+		struct unwind_regs regs = x.capture->input.regs;
+		size_t count = random_word(&state) % 8192;
+
+		for (size_t w = 0; w < count; w++)
+			words[w] = w % 3 ? random_word(&state) % 0x10000 + x.capture->stacks[0].start :
+					   x.expected.ip[random_word(&state) % x.expected.count];
+		for (unsigned r = 0; r < UNWIND_X86_64_REGS; r++)
+			if (random_word(&state) % 4 == 0)
+				regs.value[r] = random_word(&state) << random_word(&state) % 64;
+		if (i % 5 == 0)
+			regs.known = random_word(&state);
+		uint64_t start = i % 3 ? x.capture->stacks[0].start : random_word(&state);
+		int r = symbolizer_unwind(b->s, 7, &regs, start, words, i % 11 ? count * 8 : 0, cookie);
+		if (r == 0)
+			cookie++;
+		else
+			CHECK(r == -EAGAIN);
+		symbolizer_dispatch(b->s);
+	}
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(cookie > 1000 && b->seen.answers == cookie);
+	CHECK(ask(b, &x, 7, cookie) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(as_expected(b, &x));
+	CHECK(symbolizer_stats(b->s)->unwind_restarts == 0);
+	subject_end(&x);
+}
+
+/* What is too large for one packet takes more than one attempt. */
+static int ask_patiently(struct bench *b, const struct subject *x, uint32_t space, uint64_t cookie)
+{
+	int r;
+
+	for (int turn = 0; (r = ask(b, x, space, cookie)) == -EAGAIN && turn < 1000; turn++) {
+		usleep(1000);
+		symbolizer_dispatch(b->s);
+	}
+	return r;
+}
+
+/* Mappings of any number, order and kind. */
+static void test_spaces(struct bench *b)
+{
+	enum { MANY = 65536 };
+	static struct subject x;
+	struct symbol_space_mapping *m = calloc(MANY + 1, sizeof(*m));
+	uint64_t state = 3;
+
+	CHECK(m && subject_start(&x, "nofp", "small", "10"));
+	CHECK(symbolizer_space(b->s, 1, m, MANY + 1) == -E2BIG);
+	for (unsigned i = 0; i < MANY; i++) {
+		m[i].start = random_word(&state) << i % 20;
+		m[i].end = i % 3 ? m[i].start + i : random_word(&state);
+		m[i].offset = random_word(&state);
+		m[i].module = (int)random_word(&state);
+	}
+	CHECK(symbolizer_space(b->s, 1, m, MANY) == 0 && ask_patiently(b, &x, 1, 0) == 0);
+	CHECK(symbolizer_space(b->s, 2, NULL, 0) == 0 && ask(b, &x, 2, 1) == 0);
+	/* One that does not fit into a packet: code at every other page, the right one in the middle. */
+	for (unsigned i = 0; i < MANY; i++)
+		m[i] = (struct symbol_space_mapping){
+			.start = (x.expected.ip[0] & ~4095ull) + 8192ull * i - 4096ull * MANY, .module = -1};
+	for (unsigned i = 0; i < MANY; i++)
+		m[i].end = m[i].start + 4096;
+	CHECK(symbolizer_space(b->s, 3, m, MANY) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(ask_patiently(b, &x, 3, 2) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == 3 && b->seen.status[UNWIND_TRUNCATED] == 3);
+	CHECK(b->seen.reason[UNWIND_REASON_NO_MAPPING] == 2 && b->seen.reason[UNWIND_REASON_NO_FP] == 1);
+	for (uint32_t i = 10; i < 2000; i++) { /* come and go */
+		CHECK(symbolizer_space(b->s, i, m, i % 50) == 0);
+		symbolizer_forget_space(b->s, i - 3);
+	}
+	CHECK(define_space(b, &x, 5000) == 0 && ask(b, &x, 5000, 3) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == 4 && as_expected(b, &x));
+	CHECK(symbolizer_stats(b->s)->unwind_restarts == 0);
+	free(m);
+	subject_end(&x);
+}
+
+/* Code that was generated, with frame pointers and without. */
+static void test_generated(struct bench *b)
+{
+	uint64_t word[64] = {0};
+	struct unwind_regs regs = {0};
+	struct symbol_space_mapping code = {.start = 0x400000, .end = 0x401000, .module = -1};
+
+	CHECK(symbolizer_space(b->s, 1, &code, 1) == 0);
+	unwind_regs_set(&regs, UNWIND_RIP, 0x400100);
+	unwind_regs_set(&regs, UNWIND_RSP, 0x10000);
+	unwind_regs_set(&regs, UNWIND_RBP, 0x10020);
+	word[4] = 0x10080, word[5] = 0x400200;
+	word[16] = 0x10100, word[17] = 0x400300;
+	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 0) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.depth == 3 && b->seen.address[1] == 0x400200 && b->seen.address[2] == 0x400300);
+	CHECK(b->seen.status[UNWIND_TRUNCATED] == 1); /* never shown as complete */
+	unwind_regs_set(&regs, UNWIND_RBP, 77);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 1) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, 0, NULL, 0, 2) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == 3 && b->seen.reason[UNWIND_REASON_NO_FP] >= 1);
+	CHECK(b->seen.status[UNWIND_UNREADABLE] == 1 && b->seen.depth == 0);
 }
 
 int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_same,
+		test_same, test_replaced, test_full, test_killed, test_poisoned, test_hostile, test_spaces,
+		test_generated,
 	};
 	struct bench b;
 
@@ -241,8 +278,8 @@ int main(void)
 		b = (struct bench){0};
 		bench_open(&b);
 		tests[i](&b);
+		CHECK(b.seen.wrong == 0);
 		bench_close(&b);
-		remove_cache(&b);
 	}
 	return check_done("symbol_unwind");
 }

@@ -63,10 +63,16 @@ struct unwind_client *unwind_client_new(const struct symbolizer_options *options
 	return c;
 }
 
+static void clear_packet(struct unwind_client *c, size_t len)
+{
+	explicit_bzero(c->worker.out.data.data, len); /* registers */
+}
+
 void unwind_client_free(struct unwind_client *c)
 {
 	if (!c)
 		return;
+	clear_packet(c, c->worker.out.data.len);
 	worker_done(&c->worker);
 	stack_ring_done(&c->ring);
 	spaces_free(c->spaces);
@@ -134,6 +140,7 @@ static void child_lost(struct unwind_client *c)
 	struct module *module = modules_get(c->modules, worker_module(&c->worker));
 	uint64_t until = c->asked;
 
+	clear_packet(c, c->worker.out.data.len);
 	worker_stop(&c->worker);
 	stack_ring_done(&c->ring);
 	spaces_lost(c->spaces);
@@ -148,14 +155,13 @@ static void child_lost(struct unwind_client *c)
 		answer(c, NULL, 0, UNWIND_LOST, UNWIND_REASON_NONE);
 }
 
-/* What is sent has registers in it. */
 static int send_packet(struct unwind_client *c)
 {
 	size_t len = c->worker.out.data.len;
 	int r = worker_send(&c->worker);
 
 	if (r == 0)
-		explicit_bzero(c->worker.out.data.data, len);
+		clear_packet(c, len);
 	return r;
 }
 
@@ -226,7 +232,9 @@ static bool provide_space(struct unwind_client *c, struct space *space)
 
 /* Requests */
 
-static int add_request(struct unwind_client *c, struct record_unwind *record, const void *bytes, uint64_t cookie)
+/* Its registers go to the packet alone: copies elsewhere would stay. */
+static int add_request(struct unwind_client *c, struct record_unwind *record, const struct unwind_regs *regs,
+		       const void *bytes)
 {
 	if (!make_room(c, sizeof(*record)))
 		return -EAGAIN;
@@ -236,8 +244,8 @@ static int add_request(struct unwind_client *c, struct record_unwind *record, co
 	record->at = at;
 	if (record->len)
 		memcpy(c->ring.base + at, bytes, record->len);
-	buf_add(&c->worker.out.data, record, sizeof(*record));
-	*request_at(c, c->asked) = (struct request){.cookie = cookie, .at = at, .len = record->len};
+	buf_add(&c->worker.out.data, record, offsetof(struct record_unwind, regs));
+	buf_add(&c->worker.out.data, regs, sizeof(*regs));
 	return 0;
 }
 
@@ -247,7 +255,7 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 	struct space *space = spaces_get(c->spaces, number);
 	struct record_unwind record = {
 		.head = {RECORD_UNWIND, sizeof(record)}, .space = number, .sequence = (uint32_t)c->asked,
-		.len = len < STACK_MAX ? len : STACK_MAX, .stack_start = stack_start, .regs = *regs};
+		.len = len < STACK_MAX ? len : STACK_MAX, .stack_start = stack_start};
 
 	if (!space)
 		return -ENOENT;
@@ -258,11 +266,11 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 		return r;
 	if (c->asked == c->answered)
 		c->worker.heard_ns = clock_mono_ns();
-	r = provide_space(c, space) ? add_request(c, &record, bytes, cookie) : -EAGAIN;
+	r = provide_space(c, space) ? add_request(c, &record, regs, bytes) : -EAGAIN;
 	worker_poll_writable(&c->worker, true);
 	if (r < 0)
 		return r;
-	c->asked++;
+	*request_at(c, c->asked++) = (struct request){.cookie = cookie, .at = record.at, .len = record.len};
 	c->stats->unwinds++;
 	if (c->worker.out.data.len >= BATCH)
 		send_packet(c);

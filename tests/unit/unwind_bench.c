@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "unwind_bench.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,18 @@ void subject_end(struct subject *x)
 	}
 }
 
+static void read_build_id(const char *path, struct symbol_mapping *m)
+{
+	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || unwind_table_build(fd, &table) < 0)
+		return;
+	const struct unwind_table_info *info = unwind_table_info(table);
+	m->build_id_len = info->build_id_len < sizeof(m->build_id) ? info->build_id_len : sizeof(m->build_id);
+	memcpy(m->build_id, info->build_id, m->build_id_len);
+}
+
 static int module_at(struct bench *b, const struct subject *x, const char *path, uint64_t start, uint64_t end,
 		     uint64_t offset)
 {
@@ -110,6 +123,8 @@ static int module_at(struct bench *b, const struct subject *x, const char *path,
 	m.dev_major = major(st.st_dev);
 	m.dev_minor = minor(st.st_dev);
 	m.inode = st.st_ino;
+	if (b->with_build_ids)
+		read_build_id(path, &m);
 	return symbolizer_elf(b->s, &m);
 }
 

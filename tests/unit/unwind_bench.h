@@ -29,6 +29,7 @@ struct bench {
 	struct seen seen;
 	char cache[64]; /* directory for tables; "": none */
 	uint64_t table_memory;
+	bool with_build_ids; /* as the kernel tells them */
 };
 
 void bench_open(struct bench *b); /* ends the test when it cannot be had */

@@ -209,12 +209,14 @@ void sideband_fetch(struct sideband *sb)
 	/* What was not taken stays: events newer than the last record of the BPF ring. */
 	if (!kept)
 		buf_reset(&sb->bytes);
-	memmove(sb->fetched, sb->fetched + sb->next, kept * sizeof(*sb->fetched));
+	else
+		memmove(sb->fetched, sb->fetched + sb->next, kept * sizeof(*sb->fetched));
 	sb->fetched_count = kept;
 	sb->next = 0;
 	for (size_t i = 0; i < sb->count; i++)
 		fetch_ring(sb, &sb->rings[i]);
-	qsort(sb->fetched, sb->fetched_count, sizeof(*sb->fetched), by_time);
+	if (sb->fetched_count)
+		qsort(sb->fetched, sb->fetched_count, sizeof(*sb->fetched), by_time);
 }
 
 bool sideband_next(struct sideband *sb, uint64_t until_ns, struct sideband_event *ret_event)

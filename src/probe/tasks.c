@@ -140,6 +140,12 @@ void tasks_end(struct tasks *t, struct thread *thread, uint64_t now)
 	t->ended[t->ended_count++] = thread;
 }
 
+/* A process has its leader's name; a thread's own has to do when the leader cannot be asked any more. */
+static const char *process_comm(uint32_t pid, const char *thread_comm, char comm[COMM_LENGTH])
+{
+	return proc_comm(pid, comm) < 0 ? thread_comm : comm;
+}
+
 struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm)
 {
 	struct thread *thread = tasks_find_thread(t, tid);
@@ -150,7 +156,7 @@ struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const 
 		return thread;
 	p = tasks_find_process(t, tgid);
 	if (!p) {
-		p = add_process(t, tgid, proc_comm(tgid, leader) < 0 ? comm : leader);
+		p = add_process(t, tgid, process_comm(tgid, comm, leader));
 		tasks_read_details(t, p);
 	}
 	return add_thread(t, p, tid, comm);
@@ -178,6 +184,7 @@ static struct process *fork_process(struct tasks *t, const struct task_record *r
 struct thread *tasks_begin(struct tasks *t, const struct task_record *r)
 {
 	struct thread *old = tasks_find_thread(t, r->head.tid), *thread;
+	char comm[COMM_LENGTH];
 	struct process *p = tasks_find_process(t, r->head.tgid);
 
 	if (old)
@@ -185,7 +192,7 @@ struct thread *tasks_begin(struct tasks *t, const struct task_record *r)
 	if (r->forked && r->head.tid == r->head.tgid) {
 		p = fork_process(t, r);
 	} else if (!p) {
-		p = add_process(t, r->head.tgid, r->comm);
+		p = add_process(t, r->head.tgid, process_comm(r->head.tgid, r->comm, comm));
 		p->ppid = r->parent;
 		tasks_read_details(t, p);
 	}

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: More threads want to run than there are CPUs, and they wait for it
--- summary: {victim} waits {wait} % of its time for a CPU; {culprit} uses {culprit_cpu} % of one
+-- summary: {delay}; {culprit} uses {culprit_cpu} % of a CPU
 -- explain: Asks whether threads stand in the run queues for a substantial share of the time they want to work,
 --    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
 --    wake up often, need the CPU little and need it at once. Threads that only compute and share the CPUs
@@ -28,7 +28,8 @@ machine AS MATERIALIZED (
 		sum(iif(1 - share >= coalesce(:busy, 0.9), ns, 0)) * 1.0 / sum(ns) AS most
 	FROM idle WHERE EXISTS (SELECT 1 FROM level WHERE metric IN ('cpu.user', 'cpu.system', 'cpu.idle'))),
 load AS MATERIALIZED (
-	SELECT sum(runnable) * 1.0 / (SELECT ns * cpus FROM span) AS queue
+	SELECT sum(runnable) * 1.0 / (SELECT ns * cpus FROM span) AS queue,
+		sum(runnable) * 1.0 / sum(running + runnable) AS lost
 	FROM thread_state WHERE NOT own AND NOT kernel),
 victim AS MATERIALIZED (
 	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
@@ -49,8 +50,10 @@ percentile AS MATERIALIZED (
 		(SELECT min(high_ns) FROM histogram_total WHERE below >= 0.99 * total) AS p99
 	FROM (SELECT max(below) AS total FROM histogram_total))
 SELECT iif(v.tid, 'waited', 'none') AS urgency,
-	(SELECT sum(runnable) * 1.0 / sum(running + runnable) FROM victim) AS impact,
-	v.comm AS victim, printf('%.0f', 100 * v.wait_share) AS wait,
+	coalesce((SELECT sum(runnable) * 1.0 / sum(running + runnable) FROM victim), l.lost) AS impact,
+	iif(v.tid, v.comm || printf(' waits %.0f %% of its time for a CPU', 100 * v.wait_share),
+		printf('computing threads take turns, %.1f wait per CPU', l.queue)) AS delay,
+	coalesce(v.comm, 'what must answer at once') AS victim,
 	e.comm AS culprit, e.pid AS culprit_pid,
 	printf('%.0f', 100 * e.cpu) AS culprit_cpu,
 	'cpu' AS resource_kind, (SELECT cpus FROM span) || ' CPUs' AS resource_name,
@@ -64,12 +67,14 @@ SELECT iif(v.tid, 'waited', 'none') AS urgency,
 		json_object('metric', 'CPUs busy', 'value', 100 * m.busy, 'unit', '%', 'threshold', 100 * coalesce(:busy, 0.9)),
 		json_object('metric', 'threads waiting for a CPU, per CPU', 'value', l.queue, 'unit', 'threads',
 			'threshold', coalesce(:queue, 0.4)),
-		json_object('metric', 'time ' || v.comm || ' waits for a CPU', 'value', 100 * v.wait_share, 'unit', '%',
+		json_object('metric', 'waiting of ' || coalesce(v.comm, 'all threads') || ' for a CPU',
+			'value', 100 * coalesce(v.wait_share, l.lost), 'unit', '%',
 			'threshold', 100 * coalesce(:wait_share, 0.3)),
 		json_object('metric', 'run-queue wait p50', 'value', q.p50 / 1e6, 'unit', 'ms'),
 		json_object('metric', 'run-queue wait p99', 'value', q.p99 / 1e6, 'unit', 'ms')) AS evidence,
-	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process),
-		json_object('role', 'victim', 'metric', 'cpu.time', 'task', v.task)) AS stacks
-FROM machine m, load l, percentile q, (SELECT * FROM eater ORDER BY cpu DESC, running DESC LIMIT 1) e,
-	(SELECT * FROM victim ORDER BY runnable DESC LIMIT 1) v
+	iif(v.tid, json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process),
+			json_object('role', 'victim', 'metric', 'cpu.time', 'task', v.task)),
+		json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process))) AS stacks
+FROM machine m, load l, percentile q, (SELECT * FROM eater ORDER BY cpu DESC, running DESC LIMIT 1) e
+	LEFT JOIN (SELECT * FROM victim ORDER BY runnable DESC LIMIT 1) v
 WHERE m.busy >= coalesce(:busy, 0.9) AND m.most >= coalesce(:most, 0.6) AND l.queue >= coalesce(:queue, 0.4);

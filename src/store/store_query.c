@@ -185,12 +185,15 @@ static int select_tasks(struct store *s, const struct selection *sel)
 		"SELECT t.id FROM main.task t WHERE t.process IN (SELECT id FROM family)" :
 		"CREATE TEMP TABLE selected_task AS SELECT t.id FROM main.task t "
 		"JOIN main.process p ON p.id = t.process JOIN main.cgroup g ON g.id = p.cgroup "
-		"WHERE g.path = :path OR substr(g.path, 1, length(:path) + 1) = rtrim(:path, '/') || '/'", &q);
+		"WHERE g.path = :path OR substr(g.path, 1, length(:path) + 1) = :path || '/'", &q);
 
 	if (r < 0)
 		return r;
 	query_bind_int(q, ":pid", sel->pid);
-	query_bind_text(q, ":path", sel->cgroup ? sel->cgroup : "");
+	_cleanup_free_ char *path = xstrdup(sel->cgroup ? sel->cgroup : "");
+	for (size_t len = strlen(path); len && path[len - 1] == '/'; len--)
+		path[len - 1] = 0; /* what is left of "/" is in front of every path */
+	query_bind_text(q, ":path", path);
 	r = query_next(q);
 	if (r < 0 || (r = query_one_int(s, "SELECT count(*) FROM selected_task", 0, &found)) < 0)
 		return r;

@@ -74,8 +74,10 @@ static void test_selection(void)
 	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 7);
 	CHECK(store_select(s, &(struct selection){.pid = 100}) == 0);
 	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 607);
-	CHECK(store_select(s, &(struct selection){.cgroup = "/a/b/"}) < 0 ||
-	      ask(s, "SELECT sum(running) FROM thread_state") == 7);
+	CHECK(store_select(s, &(struct selection){.cgroup = "/a/b/"}) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 7);
+	CHECK(store_select(s, &(struct selection){.cgroup = "/"}) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 607);
 	CHECK(store_select(s, &(struct selection){.cgroup = "/a"}) == 0);
 	CHECK(ask(s, "SELECT count(*) FROM thread_state") == 2);
 	CHECK(store_select(s, &(struct selection){.pid = 300}) == -ENOENT);

@@ -6,7 +6,6 @@
 #include "amount.h"
 #include "clock.h"
 #include "escape.h"
-#include "findings_text.h"
 #include "report_print.h"
 #include "listing.h"
 
@@ -311,13 +310,28 @@ static void add_cost(struct buf *out, const struct report *r, const struct repor
 	}
 }
 
+/* A line each: diagnose tells the rest. */
 static void add_findings(struct buf *out, const struct findings *findings, const struct report_style *style)
 {
-	const struct findings_style plain = {.width = style->width, .colour = style->colour};
+	static const struct listing_column columns[] = {
+		{"severity", .left = true}, {"impact"}, {"finding", .left = true},
+		{"what", .left = true, .takes_rest = true}, {0}};
+	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
-	add_heading(out, style, "Findings");
-	findings_verdict(findings, &plain, out);
-	findings_text(findings, &plain, out);
+	add_heading(out, style, "Findings (perfscope diagnose FILE tells more)");
+	for (size_t i = 0; i < findings->count && i < style->limit; i++) {
+		const struct finding *f = &findings->items[i];
+
+		listing_add(t, severity_name(f->severity));
+		listing_addf(t, "%.0f %%", 100 * f->impact);
+		listing_add(t, f->id);
+		listing_add(t, f->title);
+	}
+	if (findings->count)
+		listing_print(t, style->width, style->colour, out);
+	else
+		buf_addstr(out, "  nothing is held up\n");
+	add_rest(out, findings->count < style->limit ? findings->count : style->limit, findings->count);
 }
 
 void report_text(const struct report *r, const struct findings *findings, const struct report_style *style,

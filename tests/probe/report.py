@@ -93,9 +93,10 @@ def everything(path):
     names = {p["comm"] for p in r["processes"]}
     check("split" in names and not any(p["command"] and "-o " + path in p["command"] for p in r["processes"]),
           "perfscope itself is not among the processes")
-    text = good("report", path)
+    text = good("report", path, "-n", "100")
     check(all(word in text for word in ("seventy", "spin", "split", "brief", "p99", "What perfscope itself took")),
           "the text names them")
+    text = good("report", path)
     check(len(text.splitlines()) < 110 and "\033" not in text, "it is short, and plain in a pipe")
     check(max(map(len, text.splitlines())) <= 120, "lines have a limit")
     first = report(path, "--to", "1s")
@@ -134,8 +135,8 @@ def pictures(path, pid, folder):
     shutil.copy(path, os.path.join(folder, "base.db"))
     compared = good("flamegraph", path, "--diff", os.path.join(folder, "base.db"))
     check("compared with base.db" in compared, "a comparison says with what")
-    refused("no offcpu stacks (recorded without probe offcpu)", "flamegraph", path, "--kind", "offcpu")
-    refused("no lock stacks", "export", path, "--kind", "lock")
+    refused("no pause stacks (recorded without probe pause)", "flamegraph", path, "--kind", "pause")
+    refused("no memory stacks", "export", path, "--kind", "memory")
 
 
 def elsewhere(path, folder):

@@ -83,10 +83,10 @@ static void test_unavailable(void)
 	_cleanup_(buf_done) struct buf none = BUF_INIT;
 
 	CHECK(store_begin(s) == 0);
-	store_add_unavailable(s, "lock", "no tracepoint");
+	store_add_unavailable(s, "offcpu", "no tracepoint");
 	CHECK(store_commit(s) == 0);
 	CHECK(export_to(s, PROFILE_LOCK, &none) == -ENODATA);
-	CHECK(strstr(fail_message(), "the probe lock was not available (no tracepoint)"));
+	CHECK(strstr(fail_message(), "the probe offcpu was not available (no tracepoint)"));
 }
 
 int main(void)

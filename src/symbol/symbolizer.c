@@ -305,13 +305,25 @@ static void run_timer(struct symbolizer *s, bool wanted)
 	s->timer_runs = wanted;
 }
 
-int symbolizer_dispatch(struct symbolizer *s)
+static bool timer_expired(struct symbolizer *s, const struct epoll_event *events, int count)
 {
 	uint64_t expirations;
-	ssize_t expired = read(s->timer, &expirations, sizeof(expirations));
 
-	if (expired < 0 && errno != EAGAIN)
+	for (int i = 0; i < count; i++)
+		if (events[i].data.fd == s->timer)
+			return read(s->timer, &expirations, sizeof(expirations)) > 0;
+	return false;
+}
+
+int symbolizer_dispatch(struct symbolizer *s)
+{
+	struct epoll_event events[8];
+	int count = epoll_wait(s->epoll, events, ARRAY_SIZE(events), 0);
+	bool expired = timer_expired(s, events, count);
+
+	if (count < 0 && errno != EINTR)
 		return -errno;
+	worker_look(&s->worker, events, count);
 	if (worker_serve_files(&s->worker, open_wanted, s) < 0)
 		child_lost(s);
 	receive_answers(s);
@@ -323,10 +335,10 @@ int symbolizer_dispatch(struct symbolizer *s)
 	send_questions(s);
 	answer_hopeless(s);
 	keep_child_small(s);
-	unwind_client_dispatch(s->unwind);
+	unwind_client_dispatch(s->unwind, events, count);
 	if (is_due(s)) {
 		run_timer(s, true);
-	} else if (expired > 0) {
+	} else if (expired) {
 		run_timer(s, false);
 		unwind_client_idle(s->unwind);
 	}

@@ -341,6 +341,8 @@ static int receive_answers(struct unwind_client *c)
 			return r == -EAGAIN ? 0 : r;
 		if (!handle_packet(c))
 			return -EBADMSG;
+		if (!unwind_client_due(c))
+			break;
 	}
 	return 0;
 }
@@ -424,10 +426,11 @@ static bool hangs(struct unwind_client *c)
 	return unwind_client_due(c) && clock_mono_ns() - c->worker.heard_ns > HANG_NS;
 }
 
-void unwind_client_dispatch(struct unwind_client *c)
+void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *events, int count)
 {
 	if (c->worker.socket < 0)
 		return;
+	worker_look(&c->worker, events, count);
 	if (worker_serve_files(&c->worker, open_wanted, c) < 0 || receive_answers(c) < 0 || send_all(c) < 0 ||
 	    hangs(c))
 		child_lost(c);

@@ -17,7 +17,8 @@ int unwind_client_space(struct unwind_client *c, uint32_t space, const struct sy
 void unwind_client_forget_space(struct unwind_client *c, uint32_t space);
 int unwind_client_unwind(struct unwind_client *c, uint32_t space, const struct unwind_regs *regs,
 			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
-void unwind_client_dispatch(struct unwind_client *c);
+struct epoll_event;
+void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *events, int count);
 bool unwind_client_due(const struct unwind_client *c); /* answers are still to come */
 void unwind_client_idle(struct unwind_client *c); /* a second without anything due */
 

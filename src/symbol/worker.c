@@ -53,7 +53,7 @@ bool worker_start(struct worker *w)
 	w->broken = r == -EPIPE || r == -ECONNRESET;
 	if (r < 0)
 		return false;
-	w->polls_writable = false;
+	w->polls_writable = w->readable = w->asks = false;
 	w->heard_ns = clock_mono_ns();
 	watch(w, w->socket, EPOLL_CTL_ADD, EPOLLIN);
 	watch(w, w->files, EPOLL_CTL_ADD, EPOLLIN);
@@ -70,6 +70,17 @@ void worker_stop(struct worker *w)
 	w->socket = w->files = -1;
 }
 
+void worker_look(struct worker *w, const struct epoll_event *events, int count)
+{
+	const uint32_t in = EPOLLIN | EPOLLHUP | EPOLLERR;
+
+	w->readable = w->asks = false;
+	for (int i = 0; i < count; i++) {
+		w->readable |= events[i].data.fd == w->socket && events[i].events & in;
+		w->asks |= events[i].data.fd == w->files && events[i].events & in;
+	}
+}
+
 int worker_send(struct worker *w)
 {
 	if (!w->out.data.len)
@@ -82,8 +93,9 @@ int worker_send(struct worker *w)
 
 int worker_receive(struct worker *w)
 {
+	if (!w->readable)
+		return -EAGAIN;
 	int r = packet_receive(w->socket, &w->in, false);
-
 	if (r != -EAGAIN)
 		w->heard_ns = clock_mono_ns();
 	return r;
@@ -111,7 +123,7 @@ static void serve_file(struct worker *w, worker_opener *opener, void *arg)
 
 int worker_serve_files(struct worker *w, worker_opener *opener, void *arg)
 {
-	for (int i = 0; i < FILES_A_TURN && w->files >= 0; i++) {
+	for (int i = 0; w->asks && i < FILES_A_TURN && w->files >= 0; i++) {
 		int r = packet_receive(w->files, &w->in, false);
 
 		if (r < 0)

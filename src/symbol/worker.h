@@ -18,6 +18,7 @@ struct worker {
 	struct packet in;   /* what was received last */
 	bool broken; /* the zygote is gone: none will ever run again */
 	bool polls_writable;
+	bool readable, asks; /* the sockets, when last looked at */
 	double starts_left;
 	uint64_t starts_counted_ns;
 };
@@ -29,6 +30,9 @@ void worker_init(struct worker *w, struct zygote *zygote, enum child_kind kind, 
 void worker_done(struct worker *w);
 bool worker_start(struct worker *w); /* true: just started; false: runs already, or cannot now */
 void worker_stop(struct worker *w);  /* also drops what is not sent */
+struct epoll_event;
+/* What epoll says now: only what is ready is read below. */
+void worker_look(struct worker *w, const struct epoll_event *events, int count);
 /* What is in `out`, if anything; empties it. 0, -EAGAIN, or the child is lost. */
 int worker_send(struct worker *w);
 /* The next packet, into `in`. 0, -EAGAIN (none), or the child is lost. */

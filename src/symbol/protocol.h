@@ -119,7 +119,11 @@ struct space_mapping {
 	uint32_t reserved;
 };
 
-enum space_code { SPACE_JIT = NO_MODULE };
+enum space_code {
+	SPACE_JIT = NO_MODULE,
+	SPACE_JIT_FP = NO_MODULE - 1, /* known to keep frame pointers */
+	SPACE_CODES = SPACE_JIT_FP,   /* smaller numbers are modules */
+};
 
 struct record_forget_space {
 	struct record head;

@@ -54,7 +54,7 @@ static int by_start(const void *a, const void *b)
 /* Whether one mapping just continues the other. */
 static bool continues(const struct space_mapping *m, const struct space_mapping *next)
 {
-	return m->end == next->start && m->module == next->module && next->module == SPACE_JIT;
+	return m->end == next->start && m->module == next->module && next->module >= SPACE_CODES;
 }
 
 static void add_mapping(struct space *space, const struct space_mapping *m)

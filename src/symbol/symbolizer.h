@@ -102,7 +102,12 @@ int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32
  * used again for another one. */
 struct symbol_space_mapping {
 	uint64_t start, end, offset; /* offset: in the file */
-	int module; /* from symbolizer_elf() or symbolizer_vdso(); -1: code without a file, generated at run time */
+	int module; /* from symbolizer_elf() or symbolizer_vdso(), or one of these: */
+};
+
+enum symbol_code {
+	SYMBOL_CODE_GENERATED = -1,    /* at run time, without a file; may keep frame pointers or not */
+	SYMBOL_CODE_GENERATED_FP = -2, /* known to keep them: V8, a JVM with -XX:+PreserveFramePointer */
 };
 
 /* Define a space, or replace what it was. -E2BIG: over 65,536 mappings. Order does not matter. */

@@ -177,6 +177,8 @@ static uint32_t code_of(struct unwind_client *c, int id)
 {
 	const struct module *module = id < 0 ? NULL : modules_get(c->modules, (uint32_t)id);
 
+	if (id == SYMBOL_CODE_GENERATED_FP)
+		return SPACE_JIT_FP;
 	return module && module->kind == MODULE_ELF ? (uint32_t)id : SPACE_JIT;
 }
 

@@ -78,7 +78,9 @@ void unwind_spaces_define(struct unwind_spaces *s, const struct record_space *re
 static void point(struct unwind_tables *tables, struct unwind_mapping *m, const struct space_mapping *source)
 {
 	*m = (struct unwind_mapping){.start = source->start, .end = source->end, .code = UNWIND_CODE_JIT};
-	if (source->module == SPACE_JIT)
+	if (source->module == SPACE_JIT_FP)
+		m->code = UNWIND_CODE_JIT_FP;
+	if (source->module >= SPACE_CODES)
 		return;
 	enum table_state state = unwind_tables_get(tables, source->module, &m->table);
 	m->code = state == TABLE_WANTED || state == TABLE_READY ? UNWIND_CODE_MODULE : UNWIND_CODE_UNKNOWN;
@@ -121,7 +123,7 @@ static bool load_missing(struct unwind_spaces *s, const struct unwind_space *spa
 	if (out->status != UNWIND_TRUNCATED || out->reason != UNWIND_REASON_NO_TABLE || !out->count)
 		return false;
 	m = mapping_at(space, unwind_lookup_ip(out, out->count - 1));
-	return m && m->module != SPACE_JIT && unwind_tables_load(s->tables, m->module);
+	return m && m->module < SPACE_CODES && unwind_tables_load(s->tables, m->module);
 }
 
 static void note_used(struct unwind_spaces *s, const struct unwind_space *space, const struct unwind_output *out)
@@ -134,7 +136,7 @@ static void note_used(struct unwind_spaces *s, const struct unwind_space *space,
 		if (m && ip >= m->start && ip < m->end)
 			continue;
 		m = mapping_at(space, ip);
-		if (m && m->module != SPACE_JIT)
+		if (m && m->module < SPACE_CODES)
 			unwind_tables_used(s->tables, m->module);
 	}
 }

@@ -264,6 +264,17 @@ static void test_generated(struct bench *b)
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.answers == 3 && b->seen.reason[UNWIND_REASON_NO_FP] >= 1);
 	CHECK(b->seen.status[UNWIND_UNREADABLE] == 1 && b->seen.depth == 0);
+	/* A frame that the chain seems to skip; what is known to keep frame pointers has left remains. */
+	unwind_regs_set(&regs, UNWIND_RBP, 0x10020);
+	word[1] = 0x10020, word[2] = 0x400280;
+	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 3) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.depth == 1);
+	code.module = SYMBOL_CODE_GENERATED_FP;
+	CHECK(symbolizer_space(b->s, 1, &code, 1) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 4) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.depth == 3 && b->seen.address[2] == 0x400300);
 }
 
 int main(void)

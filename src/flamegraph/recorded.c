@@ -2,6 +2,7 @@
 #include "recorded.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,11 +39,24 @@ const char *profile_title(enum profile profile)
 	return profiles[profile].title;
 }
 
+/* Exact totals of a metric may be there without a single stack. */
+static int has_stacks(struct store *s, const char *metric)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT 1 FROM main.sample WHERE stack IS NOT NULL AND metric IN "
+			     "(SELECT id FROM metric WHERE name GLOB :metric) LIMIT 1", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_text(q, ":metric", metric);
+	return query_next(q);
+}
+
 static int nothing(struct store *s, enum profile profile)
 {
 	const char *probe = profiles[profile].probe, *name = profile_names[profile];
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = store_has_metric(s, profiles[profile].metric);
+	int r = has_stacks(s, profiles[profile].metric);
 
 	if (r < 0)
 		return r;
@@ -135,6 +149,7 @@ int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, 
 	_cleanup_free_ struct stack_weight *weights = NULL;
 	struct adding adding = {.flame = f, .side = side, .names = names};
 	size_t count, used = 0;
+	bool stacks = profile == PROFILE_CPU;
 	int r;
 
 	*ret_recorded = (struct recorded){0};
@@ -146,9 +161,10 @@ int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, 
 	adding.view = view;
 	/* Heaviest first: what shrank or is nothing stands at the end. */
 	for (; used < count && weights[used].value > 0; used++) {
+		stacks |= weights[used].stack != 0;
 		add_stack(&adding, &weights[used]);
 		ret_recorded->samples += weights[used].count > 0 ? (uint64_t)weights[used].count : 0;
 	}
 	free(adding.frames);
-	return used ? 0 : nothing(s, profile);
+	return used && stacks ? 0 : nothing(s, profile);
 }

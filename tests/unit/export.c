@@ -20,6 +20,8 @@ static struct store *filled(void)
 	CHECK(store_create(":memory:", &s) == 0);
 	CHECK(store_begin(s) == 0);
 	store_add_metric(s, 1, "cpu.time", "ns", "");
+	store_add_metric(s, 2, "offcpu.lock", "ns", ""); /* totals alone */
+	store_add_sample(s, &(struct sample_row){.slice = 1, .metric = 2, .task = 1, .count = 1, .value = 7});
 	for (uint32_t i = 1; i <= 2; i++) {
 		store_add_slice(s, i, (i - 1) * NS_PER_S, i * NS_PER_S);
 		store_put_process(s, &(struct process_row){.id = i, .pid = 100 * i, .comm = i == 1 ? "a;b\n" : "two_[k]"});

@@ -35,7 +35,8 @@ const void *elf_image_bytes(Elf_Scn *section, size_t *ret_size);
 void elf_image_release_pages(const struct elf_image *image);
 
 /* The table reads names from the image afterwards: the image must live as long. */
-void elf_symbols_add(const struct elf_image *image, struct table *table);
+enum elf_symbol_kind { ELF_FUNCTIONS, ELF_VARIABLES };
+void elf_symbols_add(const struct elf_image *image, enum elf_symbol_kind kind, struct table *table);
 /* The same for the stubs of linkage, as name@plt. */
 void elf_plt_add(const struct elf_image *image, struct table *table);
 /* .gnu_debugdata: the symbol table that distributions pack into stripped files. */

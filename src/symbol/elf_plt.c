@@ -167,7 +167,7 @@ void elf_plt_add(const struct elf_image *image, struct table *table)
 		return;
 	_cleanup_(table_freep) struct table *known = has_resolver(&slots) ? table_new() : NULL;
 	if (known) {
-		elf_symbols_add(image, known);
+		elf_symbols_add(image, ELF_FUNCTIONS, known);
 		table_finish(known);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {

@@ -6,10 +6,21 @@
 #include "mem.h"
 
 struct extent {
-	uint64_t start, end; /* of an executable section; empty for others */
+	uint64_t start, end; /* of a section that may hold such symbols; empty for others */
+};
+
+struct kind {
+	uint64_t wanted, unwanted; /* flags of sections */
+	uint32_t types;            /* of symbols, 1 << STT_x */
+};
+
+static const struct kind kinds[] = {
+	[ELF_FUNCTIONS] = {SHF_ALLOC | SHF_EXECINSTR, 0, 1u << STT_FUNC | 1u << STT_GNU_IFUNC | 1u << STT_NOTYPE},
+	[ELF_VARIABLES] = {SHF_ALLOC | SHF_WRITE, SHF_EXECINSTR | SHF_TLS, 1u << STT_OBJECT},
 };
 
 struct extents {
+	const struct kind *kind;
 	struct extent *items;
 	size_t count;
 };
@@ -19,9 +30,9 @@ static void extents_done(struct extents *e)
 	free(e->items);
 }
 
-static struct extents executable_sections(const struct elf_image *image)
+static struct extents sections_of(const struct elf_image *image, const struct kind *kind)
 {
-	struct extents e = {0};
+	struct extents e = {.kind = kind};
 
 	if (elf_getshdrnum(image->elf, &e.count) < 0 || e.count > UINT16_MAX)
 		e.count = 0;
@@ -30,7 +41,7 @@ static struct extents executable_sections(const struct elf_image *image)
 		GElf_Shdr header;
 
 		if (!gelf_getshdr(elf_getscn(image->elf, i), &header) ||
-		    !(header.sh_flags & SHF_EXECINSTR) || !(header.sh_flags & SHF_ALLOC) ||
+		    (header.sh_flags & kind->wanted) != kind->wanted || header.sh_flags & kind->unwanted ||
 		    header.sh_size > UINT64_MAX - header.sh_addr)
 			continue;
 		e.items[i] = (struct extent){header.sh_addr, header.sh_addr + header.sh_size};
@@ -50,9 +61,9 @@ static void add_symbol(struct table *table, const struct extents *sections, cons
 		       unsigned source, const char *strings, size_t size)
 {
 	unsigned type = GELF_ST_TYPE(sym->st_info), bind = GELF_ST_BIND(sym->st_info);
-	bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
+	bool function = type != STT_NOTYPE;
 
-	if ((!function && type != STT_NOTYPE) || sym->st_shndx >= sections->count ||
+	if (!(sections->kind->types >> type & 1) || sym->st_shndx >= sections->count ||
 	    sym->st_name >= size)
 		return;
 	struct extent e = sections->items[sym->st_shndx];
@@ -92,9 +103,9 @@ static void add_section(const struct elf_image *image, struct table *table,
 	}
 }
 
-void elf_symbols_add(const struct elf_image *image, struct table *table)
+void elf_symbols_add(const struct elf_image *image, enum elf_symbol_kind kind, struct table *table)
 {
-	_cleanup_(extents_done) struct extents sections = executable_sections(image);
+	_cleanup_(extents_done) struct extents sections = sections_of(image, &kinds[kind]);
 
 	for (Elf_Scn *s = elf_nextscn(image->elf, NULL); s; s = elf_nextscn(image->elf, s)) {
 		GElf_Shdr header;

@@ -13,7 +13,8 @@
 #define SEGMENTS_MAX 64
 
 struct segment {
-	uint64_t offset, size, address;
+	uint64_t offset, size, address; /* size: in memory, for variables */
+	bool executable;
 };
 
 struct elf_module {
@@ -21,6 +22,7 @@ struct elf_module {
 	struct elf_image *alt;                   /* what dwz moved out of the debug file */
 	Dwarf *alt_dwarf;
 	struct table *table;
+	struct table *variables; /* made when one is asked for first */
 	struct debug_lines *lines;
 	bool inlined;
 	struct segment segments[SEGMENTS_MAX];
@@ -36,6 +38,7 @@ static void elf_module_free(void *state)
 	debug_lines_free(m->lines);
 	dwarf_end(m->alt_dwarf);
 	table_free(m->table);
+	table_free(m->variables);
 	elf_image_free(m->alt);
 	elf_image_free(m->debug);
 	elf_image_free(m->packed);
@@ -53,10 +56,12 @@ static void read_segments(struct elf_module *m)
 		GElf_Phdr p;
 
 		if (!gelf_getphdr(m->main->elf, (int)i, &p) || p.p_type != PT_LOAD ||
-		    !(p.p_flags & PF_X))
+		    !(p.p_flags & (PF_X | PF_W)))
 			continue;
-		m->segments[m->segment_count++] =
-			(struct segment){p.p_offset, p.p_filesz, p.p_vaddr};
+		/* What follows the file's bytes is memory that begins as zero: variables, never code. */
+		bool executable = p.p_flags & PF_X;
+		m->segments[m->segment_count++] = (struct segment){
+			p.p_offset, executable ? p.p_filesz : p.p_memsz, p.p_vaddr, executable};
 	}
 }
 
@@ -137,14 +142,21 @@ static void read_lines(struct elf_module *m, struct module_request *request)
 	m->lines = debug_lines_new(image->elf, m->alt_dwarf);
 }
 
+static void add_symbols(const struct elf_module *m, enum elf_symbol_kind kind, struct table *table)
+{
+	elf_symbols_add(m->main, kind, table);
+	if (m->packed)
+		elf_symbols_add(m->packed, kind, table);
+	if (m->debug)
+		elf_symbols_add(m->debug, kind, table);
+}
+
 static void read_symbols(struct elf_module *m)
 {
 	m->table = table_new();
-	elf_symbols_add(m->main, m->table);
-	if (!m->main->has_symtab && elf_debugdata_open(m->main, &m->packed) == 0)
-		elf_symbols_add(m->packed, m->table);
-	if (m->debug)
-		elf_symbols_add(m->debug, m->table);
+	if (!m->main->has_symtab)
+		elf_debugdata_open(m->main, &m->packed);
+	add_symbols(m, ELF_FUNCTIONS, m->table);
 	elf_plt_add(m->main, m->table);
 	table_finish(m->table);
 }
@@ -206,6 +218,24 @@ static void add_frame(void *arg, const struct debug_frame *frame, bool inlined)
 	n->answered = n->answered || !inlined;
 }
 
+static void resolve_variable(struct elf_module *m, const struct segment *segment, uint64_t offset,
+			     struct answer *answer)
+{
+	struct table_hit hit;
+
+	if (!m->variables) {
+		m->variables = table_new();
+		add_symbols(m, ELF_VARIABLES, m->variables);
+		table_finish(m->variables);
+		elf_image_release_pages(m->main);
+		elf_image_release_pages(m->debug);
+	}
+	if (table_find(m->variables, offset - segment->offset + segment->address, &hit))
+		answer_add(answer, &(struct found){
+			.name = hit.name, .name_len = hit.name_len, .size = hit.size,
+			.start = hit.start - segment->address + segment->offset});
+}
+
 static void elf_resolve(void *state, uint64_t offset, struct answer *answer)
 {
 	struct elf_module *m = state;
@@ -215,6 +245,10 @@ static void elf_resolve(void *state, uint64_t offset, struct answer *answer)
 
 	if (!segment)
 		return;
+	if (!segment->executable) {
+		resolve_variable(m, segment, offset, answer);
+		return;
+	}
 	uint64_t address = offset - segment->offset + segment->address;
 	if (table_find(m->table, address, &hit)) {
 		n.function_known = true;

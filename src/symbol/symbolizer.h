@@ -86,7 +86,8 @@ int symbolizer_dispatch(struct symbolizer *s); /* negative errno: it can never w
 
 /* Modules: a small id (>= 0) at once, the same for the same module; negative errno otherwise. */
 int symbolizer_kernel(struct symbolizer *s); /* its offsets are absolute addresses */
-/* Offsets in the file. Call it for each process that has the module mapped: if it could not be
+/* Offsets in the file, of functions and of variables; of a variable in the zeroed memory behind the file's own
+ * as if the file went on. Call it for each process that has the module mapped: if it could not be
  * opened through one of them, the next one is tried. */
 int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m);
 int symbolizer_vdso(struct symbolizer *s);                /* offsets in the [vdso] mapping */

@@ -85,7 +85,7 @@ void stack_reader_define(struct stack_reader *r, const struct space *s)
 			continue;
 		module = namer_module(r->namer, s, m);
 		mappings[count++] = (struct symbol_space_mapping){
-			.start = m->start, .end = m->end, .offset = m->offset, .module = module < 0 ? -1 : module};
+			.start = m->start, .end = m->end, .offset = m->offset, .module = module < 0 ? SYMBOL_CODE_GENERATED : module};
 	}
 	symbolizer_space(namer_symbolizer(r->namer), s->pid, mappings, count);
 }

@@ -18,17 +18,34 @@
 -- runbook: high-cpu
 WITH RECURSIVE span AS MATERIALIZED (
 	SELECT ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
+waiter_of AS MATERIALIZED (
+	SELECT t.process AS server, b.task, sum(b.count) AS count, sum(b.ns) AS ns
+	FROM woken_by b JOIN task t ON t.id = b.other_task GROUP BY t.process, b.task),
+waiter AS MATERIALIZED (
+	SELECT w.server, v.*, w.ns AS waited, w.ns * 1.0 / span.ns AS share
+	FROM waiter_of w JOIN thread_state v ON v.task = w.task, span
+	WHERE NOT v.own AND NOT v.kernel AND w.count * 1e9 / span.ns >= coalesce(:rate, 2)
+		AND w.ns >= coalesce(:waited, 0.3) * span.ns),
+served AS MATERIALIZED (
+	SELECT server, count(*) AS threads, avg(share) AS share, sum(waited) AS waited, max(comm) AS comm FROM waiter GROUP BY server),
 busy AS MATERIALIZED (
-	SELECT p.*, r.exe FROM process_state p JOIN process r ON r.id = p.process, span
-	WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.3) * span.ns),
-leaf AS MATERIALIZED (
+	SELECT p.* FROM process_state p, span
+	WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.3) * span.ns
+	ORDER BY p.process IN (SELECT server FROM served) DESC, p.running DESC LIMIT 6),
+sampled AS MATERIALIZED (
 	SELECT t.process, c.stack, sum(c.ns) AS ns, sum(c.count) AS samples
 	FROM cpu_sample c JOIN task t ON t.id = c.task
 	WHERE t.process IN (SELECT process FROM busy) AND c.stack IS NOT NULL GROUP BY t.process, c.stack),
+-- Of more than some thousand stacks, as many stand for all, drawn in proportion to their weight.
+leaf AS MATERIALIZED (
+	SELECT s.process, s.stack, max(s.ns, a.ns / 3000.0) AS ns
+	FROM sampled s JOIN (SELECT process, sum(ns) AS ns, sum(samples) AS samples FROM sampled GROUP BY process) a USING (process)
+	WHERE a.samples >= coalesce(:samples, 50)
+		AND (s.stack * 2654435761 & 4294967295) / 4294967296.0 < s.ns * 3000.0 / a.ns),
 total AS MATERIALIZED (
-	SELECT process, sum(ns) AS ns FROM leaf GROUP BY process HAVING sum(samples) >= coalesce(:samples, 50)),
+	SELECT process, sum(ns) AS ns FROM leaf GROUP BY process),
 walk(process, leaf, frame, parent, up) AS (
-	SELECT l.process, l.stack, s.frame, s.parent, 0 FROM leaf l JOIN total USING (process) JOIN stack s ON s.id = l.stack
+	SELECT l.process, l.stack, s.frame, s.parent, 0 FROM leaf l JOIN stack s ON s.id = l.stack
 	UNION ALL
 	SELECT w.process, w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
 code AS MATERIALIZED (
@@ -51,14 +68,6 @@ hot AS MATERIALIZED (
 		SELECT *, row_number() OVER (PARTITION BY process ORDER BY round(share, 2), up) AS place
 		FROM weight WHERE share >= coalesce(:share, 0.5))
 	WHERE place = 1 AND (own >= coalesce(:own, 0.4) OR share <= 1 - coalesce(:spared, 0.1))),
-waiter AS MATERIALIZED (
-	SELECT t.process AS server, v.*, sum(b.ns) AS waited, sum(b.ns) * 1.0 / span.ns AS share
-	FROM woken_by b JOIN task t ON t.id = b.other_task JOIN thread_state v ON v.task = b.task, span
-	WHERE t.process IN (SELECT process FROM hot) AND NOT v.own AND NOT v.kernel
-	GROUP BY t.process, v.task
-	HAVING sum(b.count) * 1e9 / span.ns >= coalesce(:rate, 2) AND sum(b.ns) >= coalesce(:waited, 0.3) * span.ns),
-served AS MATERIALIZED (
-	SELECT server, count(*) AS threads, avg(share) AS share, sum(waited) AS waited, max(comm) AS comm FROM waiter GROUP BY server),
 supply AS MATERIALIZED (
 	SELECT b.process, max(
 			(SELECT max(t.running + t.runnable) * 1.0 / span.ns FROM thread_state t WHERE t.process = b.process),
@@ -88,4 +97,4 @@ SELECT iif(s.threads AND u.used >= coalesce(:busy, 0.7), 'waited', 'none') AS ur
 	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'process', b.process, 'function', h.name)) AS stacks
 FROM hot h JOIN busy b ON b.process = h.process JOIN supply u ON u.process = h.process
 	LEFT JOIN served s ON s.server = h.process, span
-ORDER BY impact DESC LIMIT 10;
+ORDER BY urgency DESC, impact DESC LIMIT 5;

@@ -57,12 +57,13 @@ static bool is_wanted(const struct rule *rule, const char *const *only)
 
 static int ask(struct store *s, const struct rules *rules, const char *const *only, struct drafts *d)
 {
-	int r = 0;
+	int r = store_keep_states(s), dropped;
 
 	for (size_t i = 0; r >= 0 && i < rules_count(rules); i++)
 		if (is_wanted(rules_get(rules, i), only))
 			r = rule_query(s, rules_get(rules, i), d);
-	return r;
+	dropped = store_drop_states(s);
+	return r < 0 ? r : dropped;
 }
 
 /* The pids that the user asked for; all children come along. */

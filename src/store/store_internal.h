@@ -13,6 +13,7 @@ struct store {
 	sqlite3 *db;
 	char *path;
 	bool writable;
+	bool selected;                          /* temporary views hide the tables */
 	int error;                              /* first error of store_add_*(), told by store_commit() */
 	sqlite3_stmt *insert[STORE_STATEMENTS]; /* prepared at first use, see store_write.c */
 };

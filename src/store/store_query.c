@@ -231,6 +231,7 @@ int store_select(struct store *s, const struct selection *sel)
 	int64_t first = 0, last = 0;
 	int r = forget_selection(s);
 
+	s->selected = false;
 	if (r < 0 || (!tasks && !sel->from_ns && !sel->to_ns))
 		return r;
 	if ((r = select_slices(s, sel, &first, &last)) < 0 || (tasks && (r = select_tasks(s, sel)) < 0))
@@ -245,5 +246,46 @@ int store_select(struct store *s, const struct selection *sel)
 		  "time_ns >= (SELECT start_ns FROM main.slice WHERE id = %lld) AND "
 		  "time_ns < (SELECT end_ns FROM main.slice WHERE id = %lld)", first, last, false);
 	add_views(&sql);
+	s->selected = true;
+	return store_execute(s, sql.data);
+}
+
+static int drop_views(struct store *s)
+{
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT name FROM temp.sqlite_schema WHERE type = 'view' AND name IN "
+			     "(SELECT name FROM main.sqlite_schema WHERE type = 'view')", &q);
+
+	while (r >= 0 && (r = query_next(q)) > 0)
+		buf_addf(&sql, "DROP VIEW temp.%s;", query_text(q, 0));
+	query_free(q);
+	q = NULL;
+	return r < 0 ? r : store_execute(s, sql.data);
+}
+
+int store_keep_states(struct store *s)
+{
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+
+	/* Views of the file see the file's views only: with temporary ones, process_state sees what is kept. */
+	if (!s->selected)
+		add_views(&sql);
+	for (const char *const *name = (const char *const[]){"thread_state", "process_state", NULL}; *name; name++)
+		buf_addf(&sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s; DROP VIEW temp.%s;"
+			 "CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", *name, *name, *name, *name, *name);
+	return store_execute(s, sql.data);
+}
+
+int store_drop_states(struct store *s)
+{
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+	int r = drop_views(s);
+
+	if (r < 0)
+		return r;
+	buf_addstr(&sql, "DROP TABLE IF EXISTS temp.kept_thread_state; DROP TABLE IF EXISTS temp.kept_process_state;");
+	if (s->selected)
+		add_views(&sql);
 	return store_execute(s, sql.data);
 }

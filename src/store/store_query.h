@@ -16,6 +16,11 @@ struct selection {
 /* -ENOENT with a message when nothing is there that fits. May be called again. */
 int store_select(struct store *s, const struct selection *selection);
 
+/* Many questions about the same moment: what thread_state and process_state say is kept until it is dropped, as is needed
+ * before the recording or the selection changes. */
+int store_keep_states(struct store *s);
+int store_drop_states(struct store *s);
+
 struct query;
 
 int query_new(struct store *s, const char *sql, struct query **ret_query);

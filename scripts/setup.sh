@@ -13,7 +13,8 @@ build='gcc=gcc pkg-config=pkg-config meson=meson ninja=ninja-build clang=clang l
 	libbz2-dev libcap-dev libseccomp-dev xz=xz-utils'
 tests='redis-server=redis-server redis-benchmark=redis-tools sqlite3=sqlite3 tmux=tmux
 	chromium=chromium node=nodejs xmllint=libxml2-utils objdump=binutils python3=python3
-	fonts-dejavu-core g++=g++ zsh=zsh fish=fish groff=groff-base'
+	fonts-dejavu-core g++=g++ zsh=zsh fish=fish groff=groff-base
+	ncurses-term procps'
 
 die() {
 	echo "setup.sh: $*" >&2

@@ -16,6 +16,7 @@ COMPARE(compare_pid, r->process->pid)
 COMPARE(compare_tid, r->thread ? r->thread->tid : 0)
 COMPARE(compare_cpu, r->times->ns[RUNNING])
 COMPARE(compare_runnable, r->times->ns[RUNNABLE])
+COMPARE(compare_lock, r->times->ns[LOCK])
 COMPARE(compare_disk, r->times->ns[DISK])
 COMPARE(compare_blocked, row_blocked_percent(r))
 COMPARE(compare_threads, r->process->threads)
@@ -60,6 +61,11 @@ static void cpu_text(const struct row *r, struct buf *text)
 static void runnable_text(const struct row *r, struct buf *text)
 {
 	buf_addf(text, "%.1f", row_percent(r, RUNNABLE));
+}
+
+static void lock_text(const struct row *r, struct buf *text)
+{
+	buf_addf(text, "%.1f", row_percent(r, LOCK));
 }
 
 static void disk_text(const struct row *r, struct buf *text)
@@ -155,9 +161,12 @@ const struct column columns[COLUMNS] = {
 	[COLUMN_RUNNABLE] = {"RUNQ%", "time waiting for a CPU; 100 is one thread that always waits", .width = 6,
 			     .from = 34, .right = true, .descending = true, .compare = compare_runnable,
 			     .text = runnable_text, .style = runnable_style},
-	[COLUMN_DISK] = {"DISK%", "time in uninterruptible sleep", .width = 6, .from = 100, .right = true,
+	[COLUMN_LOCK] = {"LOCK%", "time waiting for locks; 100 is one thread that always waits", .width = 6,
+			 .from = 108, .right = true, .descending = true, .compare = compare_lock,
+			 .text = lock_text},
+	[COLUMN_DISK] = {"DISK%", "time waiting for files and devices", .width = 6, .from = 100, .right = true,
 			 .descending = true, .compare = compare_disk, .text = disk_text, .style = disk_style},
-	[COLUMN_BLOCKED] = {"BLOCK%", "share of its threads' time that is neither on nor waiting for a CPU",
+	[COLUMN_BLOCKED] = {"BLOCK%", "share of its threads' time in which something held them up, waits for a CPU or for work not counted",
 			    .width = 6, .from = 72, .right = true, .descending = true,
 			    .compare = compare_blocked, .text = blocked_text},
 	[COLUMN_BAR] = {"STATE TIME", "all of its threads' time by state", .width = 10, .wide = 24, .from = 46,

@@ -139,10 +139,11 @@ double row_percent(const struct row *r, enum state state)
 
 double row_blocked_percent(const struct row *r)
 {
-	uint64_t total = state_total(r->times);
-	uint64_t awake = r->times->ns[RUNNING] + r->times->ns[RUNNABLE];
+	uint64_t total = state_total(r->times), blocked = 0;
 
-	return total ? 100.0 * (double)(total - awake) / (double)total : 0;
+	for (int i = LOCK; i <= STOPPED; i++)
+		blocked += r->times->ns[i];
+	return total ? 100.0 * (double)blocked / (double)total : 0;
 }
 
 double row_switch_rate(const struct row *r)

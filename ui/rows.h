@@ -34,7 +34,7 @@ void rows_build(struct row_list *r, const struct window *w, const struct row_ord
 void rows_done(struct row_list *r);
 
 double row_percent(const struct row *r, enum state state); /* of one CPU's time */
-double row_blocked_percent(const struct row *r); /* of its threads' time; waiting for a CPU is not blocked */
+double row_blocked_percent(const struct row *r); /* of its threads' time; waiting for a CPU or for work is not blocked */
 double row_switch_rate(const struct row *r);     /* a second */
 bool row_ended(const struct row *r);
 /* Name as people know it: command line without the folder, or the name alone. */

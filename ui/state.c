@@ -5,24 +5,29 @@
 
 #include "mem.h"
 
-#define BAR_PARTS 8
-
+/* What holds a thread up is a letter: it is told apart without colours, too. */
 const struct state_kind state_kinds[STATES] = {
 	[RUNNING] = {"running", "█", STYLE_RUNNING, "on a CPU"},
 	[RUNNABLE] = {"runnable", "▓", STYLE_RUNNABLE, "wants to run, waits for a CPU"},
-	[DISK] = {"disk", "▒", STYLE_DISK, "uninterruptible: disk, page-in, kernel lock"},
-	[STOPPED] = {"stopped", "▬", STYLE_STOPPED, "by a signal or a debugger"},
-	[SLEEPING] = {"sleeping", "·", STYLE_SLEEPING, "waits for an event, a lock or a timer"},
+	[LOCK] = {"lock", "L", STYLE_LOCK, "waits for a lock: futex, file lock, semaphore, mutex of the kernel"},
+	[DISK] = {"disk", "D", STYLE_DISK, "waits for a file or a device, or is held back from writing"},
+	[MEMORY] = {"memory", "M", STYLE_MEMORY, "waits for a page's content, or for free memory"},
+	[NETWORK] = {"network", "N", STYLE_NETWORK, "waits on a network socket"},
+	[OTHER] = {"other", "P", STYLE_OTHER, "waits on a pipe, a Unix socket, or something else"},
+	[STOPPED] = {"stopped", "T", STYLE_STOPPED, "by a signal, a debugger or a freezer"},
+	[SLEEPING] = {"sleeping", "·", STYLE_SLEEPING, "waits for work, a time, a signal or a child"},
 };
 
-/* Blocked for any other cause is asleep. */
+/* Blocked for any other cause is OTHER. */
 static const struct {
 	const char *metric;
 	enum state state;
 } metrics[] = {
-	{"task.running", RUNNING}, {"task.runnable", RUNNABLE}, {"task.preempted", RUNNABLE}, {"offcpu.disk", DISK},
-	{"offcpu.kernel_lock", DISK}, {"offcpu.fault", DISK}, {"offcpu.reclaim", DISK}, {"offcpu.dirty", DISK},
-	{"offcpu.stopped", STOPPED},
+	{"task.running", RUNNING}, {"task.runnable", RUNNABLE}, {"task.preempted", RUNNABLE},
+	{"offcpu.lock", LOCK}, {"offcpu.kernel_lock", LOCK}, {"offcpu.disk", DISK}, {"offcpu.dirty", DISK},
+	{"offcpu.fault", MEMORY}, {"offcpu.reclaim", MEMORY}, {"offcpu.net", NETWORK},
+	{"offcpu.stopped", STOPPED}, {"offcpu.sleep", SLEEPING}, {"offcpu.poll", SLEEPING},
+	{"offcpu.child", SLEEPING}, {"offcpu.signal", SLEEPING}, {"offcpu.idle", SLEEPING},
 };
 
 int state_of_metric(const char *name)
@@ -30,7 +35,7 @@ int state_of_metric(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
 		if (!strcmp(metrics[i].metric, name))
 			return (int)metrics[i].state;
-	return strncmp(name, "offcpu.", 7) ? -1 : SLEEPING;
+	return strncmp(name, "offcpu.", 7) ? -1 : OTHER;
 }
 
 uint64_t state_total(const struct state_times *t)
@@ -52,7 +57,7 @@ void state_add(struct state_times *t, const struct state_times *more)
 
 /* Rounds the running sum, so that the parts together have the right length; then a part of half a
  * percent or more that came out empty takes a cell from the longest. */
-static void divide(unsigned cells[BAR_PARTS], unsigned width, const struct bar_part *parts, unsigned count)
+static void divide(unsigned cells[STATES], unsigned width, const struct bar_part *parts, unsigned count)
 {
 	double sum = 0;
 	unsigned before = 0, longest = 0;
@@ -75,7 +80,7 @@ static void divide(unsigned cells[BAR_PARTS], unsigned width, const struct bar_p
 void bar_draw(struct grid *g, unsigned row, unsigned column, unsigned width, const struct bar_part *parts,
 	      unsigned count)
 {
-	unsigned cells[BAR_PARTS], at = column;
+	unsigned cells[STATES], at = column;
 
 	divide(cells, width, parts, count);
 	for (unsigned i = 0; i < count; i++) {

@@ -5,7 +5,8 @@
 
 #include "grid.h"
 
-enum state { RUNNING, RUNNABLE, DISK, STOPPED, SLEEPING, STATES };
+/* LOCK to STOPPED: held up by something. SLEEPING: waits for work, or for a time. */
+enum state { RUNNING, RUNNABLE, LOCK, DISK, MEMORY, NETWORK, OTHER, STOPPED, SLEEPING, STATES };
 
 struct state_kind {
 	const char *name;

@@ -62,9 +62,13 @@ static const struct {
 	[STYLE_CRITICAL] = {HUE_RED, HUE_DEFAULT, LOOK_BOLD, LOOK_BOLD | LOOK_REVERSE},
 	[STYLE_RUNNING] = {HUE_GREEN, HUE_DEFAULT, 0, 0},
 	[STYLE_RUNNABLE] = {HUE_YELLOW, HUE_DEFAULT, 0, 0},
+	[STYLE_LOCK] = {HUE_MAGENTA, HUE_DEFAULT, LOOK_BOLD, LOOK_BOLD},
+	[STYLE_DISK] = {HUE_RED, HUE_DEFAULT, LOOK_BOLD, LOOK_BOLD},
+	[STYLE_MEMORY] = {HUE_BLUE, HUE_DEFAULT, LOOK_BOLD, LOOK_BOLD},
+	[STYLE_NETWORK] = {HUE_CYAN, HUE_DEFAULT, LOOK_BOLD, LOOK_BOLD},
+	[STYLE_OTHER] = {HUE_GREY, HUE_DEFAULT, 0, 0},
+	[STYLE_STOPPED] = {HUE_RED, HUE_DEFAULT, 0, 0},
 	[STYLE_SLEEPING] = {HUE_GREY, HUE_DEFAULT, 0, LOOK_DIM},
-	[STYLE_DISK] = {HUE_RED, HUE_DEFAULT, 0, 0},
-	[STYLE_STOPPED] = {HUE_MAGENTA, HUE_DEFAULT, 0, 0},
 	[STYLE_USER] = {HUE_GREEN, HUE_DEFAULT, 0, 0},
 	[STYLE_SYSTEM] = {HUE_RED, HUE_DEFAULT, 0, 0},
 	[STYLE_IRQ] = {HUE_YELLOW, HUE_DEFAULT, 0, 0},
@@ -100,7 +104,7 @@ char theme_ascii(const char *text)
 		const char *text;
 		char ascii;
 	} own[] = {
-		{"█", '#'}, {"▓", '='}, {"▒", '%'}, {"░", '-'}, {"▬", 'T'}, {"·", '.'}, {"…", '~'}, {"▾", 'v'},
+		{"█", '#'}, {"▓", '='}, {"▒", '%'}, {"░", '-'}, {"·", '.'}, {"…", '~'}, {"▾", 'v'},
 		{"▴", '^'}, {"│", '|'}, {"├", '|'}, {"└", '`'}, {"─", '-'}, {"µ", 'u'}, {"▁", '_'}, {"▂", '_'},
 		{"▃", '-'}, {"▄", '-'}, {"▅", '='}, {"▆", '='}, {"▇", '#'},
 	};

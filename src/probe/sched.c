@@ -70,6 +70,11 @@ static struct snapshot look(const struct task_slot *slot, uint64_t now_ns)
 	return s;
 }
 
+static bool is_wanted(const struct capture *c, const struct thread *thread)
+{
+	return !c->filter || thread->process->selected;
+}
+
 static void take(struct capture *c, const struct sched_state *state, struct thread *thread,
 		 const struct snapshot *s)
 {
@@ -166,9 +171,10 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 	end_span(c, a);
 	if (s.since_ns <= c->slice_start_ns && s.state < STATE_DEAD)
 		begin_span(c, state, thread, &copy, s.state, now_ns);
-	else
+	else if (is_wanted(c, thread))
 		take(c, state, thread, &s);
-	take_wakers(c, state, thread, &copy);
+	if (is_wanted(c, thread))
+		take_wakers(c, state, thread, &copy);
 	remember(a, &s);
 	if (s.state == STATE_DEAD) {
 		give_back(c, thread);
@@ -294,7 +300,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		struct thread *thread = tasks_get(c->tasks, i);
 
-		if (thread->slot >= 0 && (!c->filter || thread->process->selected))
+		if (thread->slot >= 0 && is_wanted(c, thread))
 			account_thread(c, state, thread, now_ns);
 	}
 	add_latency(c, state);

@@ -12,7 +12,7 @@
 #include "ui.h"
 
 enum {
-	METRIC_RUNNING = 1, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LATENCY,
+	METRIC_RUNNING = 1, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LOCK, METRIC_LATENCY,
 	METRIC_USER, METRIC_SYSTEM, METRIC_SOFTIRQ, METRIC_STEAL, METRIC_LOAD, METRIC_OWN, METRIC_MEMORY, METRIC_LOST,
 	METRICS
 };
@@ -21,8 +21,8 @@ static const char *golden;
 static bool write_golden;
 
 static const char *const metric_names[METRICS] = {
-	[METRIC_RUNNING] = "task.running", [METRIC_RUNNABLE] = "task.runnable", [METRIC_SLEEPING] = "task.sleeping",
-	[METRIC_DISK] = "task.disk", [METRIC_STOPPED] = "task.stopped", [METRIC_LATENCY] = "runqueue.latency",
+	[METRIC_RUNNING] = "task.running", [METRIC_RUNNABLE] = "task.runnable", [METRIC_SLEEPING] = "offcpu.poll",
+	[METRIC_DISK] = "offcpu.disk", [METRIC_STOPPED] = "offcpu.stopped", [METRIC_LOCK] = "offcpu.lock", [METRIC_LATENCY] = "runqueue.latency",
 	[METRIC_USER] = "cpu.user", [METRIC_SYSTEM] = "cpu.system", [METRIC_SOFTIRQ] = "cpu.softirq",
 	[METRIC_STEAL] = "cpu.steal", [METRIC_LOAD] = "load", [METRIC_OWN] = "self.cpu",
 	[METRIC_MEMORY] = "self.memory", [METRIC_LOST] = "lost.records",
@@ -114,7 +114,7 @@ static void fill_slice(struct store *s, uint32_t id, bool busy)
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		add(s, id, FIRST_WORKER + i, METRIC_RUNNING, 1000 * (i + 1), ms);
 		add(s, id, FIRST_WORKER + i, METRIC_RUNNABLE, 10, 200);
-		add(s, id, FIRST_WORKER + i, METRIC_SLEEPING, 0, 800 - ms);
+		add(s, id, FIRST_WORKER + i, METRIC_LOCK, 0, 800 - ms);
 	}
 	for (uint32_t i = 6; i <= 7; i++) {
 		add(s, id, i, METRIC_RUNNING, 3, 5 * i);
@@ -278,7 +278,8 @@ static void check_window(struct store *s, struct window *w, uint32_t first, uint
 	CHECK(window_ns(w) == (last - first + 1) * NS_PER_S);
 	for (uint32_t i = 0; i < window_thread_count(w); i++) {
 		sums[0] += window_thread(w, i)->times.ns[RUNNING];
-		sums[1] += window_thread(w, i)->times.ns[SLEEPING] + window_thread(w, i)->times.ns[STOPPED];
+		sums[1] += window_thread(w, i)->times.ns[SLEEPING] + window_thread(w, i)->times.ns[STOPPED] +
+			   window_thread(w, i)->times.ns[LOCK];
 	}
 	CHECK(store_select(s, &(struct selection){.from_ns = (first - 1) * NS_PER_S, .to_ns = last * NS_PER_S}) == 0);
 	CHECK(query_new(s, "SELECT sum(running), sum(sleeping) + sum(stopped) FROM thread_state", &q) == 0);

@@ -1,0 +1,258 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# top.sh PERFSCOPE: top as a user sees it, in tmux: keys, sizes, kinds of terminals, and the terminal afterwards,
+# however it ended. Needs root.
+set -u
+perfscope=$(realpath "$1")
+dir=$(mktemp -d)
+export LC_ALL=C.UTF-8
+unset NO_COLOR COLORFGBG TMUX
+passed=0 failed=0
+helpers=()
+
+tm() { tmux -L "perfscope-top-$$" -f /dev/null "$@"; }
+finish() {
+	tm kill-server 2>/dev/null
+	kill "${helpers[@]}" 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+
+pane() { tm capture-pane -p -t top; }
+result() { # STATUS NAME
+	if [ "$1" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "not so: $2" >&2
+		pane >&2 2>/dev/null
+	fi
+}
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	"$@" >"$dir/check.log" 2>&1
+	result $? "$name"
+}
+within() { # SECONDS COMMAND...: true as soon as the command is
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/./}" -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+has() { pane | grep -qF -- "$1"; }
+row_has() { pane | grep -F -- "$1" | grep -qF -- "$2"; }
+sees() { within 4 has "$1"; }
+gone() { has "$1" && return 1 || return 0; }
+keys() { tm send-keys -t top "$@"; }
+type_line() {
+	keys -l "$1"
+	keys Enter
+}
+flags() { tm display -p -t top '#{alternate_on} #{cursor_flag} #{mouse_any_flag} #{keypad_cursor_flag}'; }
+
+# A shell with job control in the pane, as a user has it.
+open_shell() { # COLUMNS ROWS [VARIABLE=VALUE...]
+	local columns=$1 rows=$2
+	shift 2
+	tm kill-server 2>/dev/null
+	within 4 test ! -S "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)/perfscope-top-$$" || sleep 0.5
+	tm -u new-session -d -s top -x "$columns" -y "$rows" env "PS1=ready> " "$@" bash --norc --noprofile -i
+	sees 'ready>'
+	type_line "stty -a >$dir/before"
+	within 4 test -s "$dir/before"
+}
+start() {
+	rm -f "$dir/status"
+	type_line "clear; $perfscope top $*; echo \$? >$dir/status"
+	sees 'PID' && within 4 showing
+}
+showing() { pane | grep -q 'CPUs  load'; }
+# The recorder is the one of perfscope's processes that the shell started.
+main_pid() { pgrep -x perfscope -P "$(tm display -p -t top '#{pane_pid}')"; }
+restored() {
+	rm -f "$dir/after"
+	within 4 eval '[ "$(flags)" = "0 1 0 0" ]' || { flags; return 1; }
+	type_line "stty -a >$dir/after"
+	within 4 test -s "$dir/after"
+	diff "$dir/before" "$dir/after"
+}
+ended_with() { within 4 test -s "$dir/status" && [ "$(cat "$dir/status")" -eq "$1" ]; }
+
+(exec -a spin-for-test "$BASH" -c 'while :; do :; done') &
+helpers+=($!)
+(exec -a "$(printf 'evil\033[2J\033]0;title\007\342\200\256name')" sleep 300) &
+helpers+=($!)
+(exec -a "日本語のプロセス" sleep 300) &
+helpers+=($!)
+
+check "a shell in tmux" open_shell 80 24
+began=${EPOCHREALTIME/./}
+check "it starts" start
+took=$(((${EPOCHREALTIME/./} - began) / 1000))
+check "its first screen is there soon ($took ms)" test $took -lt 2000
+check "the spinner is seen to run" within 4 row_has spin-for-test '█'
+check "no row is wider than the terminal" test "$(pane | wc -L)" -le 80
+check "the footer names keys" has '? Help'
+keys H
+check "H shows threads" sees TID
+keys H
+check "H shows processes again" within 4 gone TID
+keys '>'
+check "> orders by the next column" sees 'RUNQ%▾'
+keys I
+check "I turns it round" sees 'RUNQ%▴'
+keys '<'
+check "< goes back" sees 'CPU%▾'
+keys t
+check "t shows a tree" sees '└─'
+keys t
+check "t shows a list again" within 4 gone '└─'
+keys / evil
+check "/ asks for a name" sees 'Search: evil'
+check "a hostile name is made harmless" sees 'evil\x1b['
+keys Escape
+check "Escape ends the search" within 4 gone 'Search:'
+keys p
+check "p pauses" sees paused
+before=$(pane)
+sleep 1.3
+check "nothing moves in a pause" test "$before" = "$(pane)"
+keys p
+check "p goes on" within 4 gone paused
+keys + +
+check "+ widens the window" sees 'window 5'
+keys - -
+check "- narrows it" sees 'window 1'
+keys '?'
+check "? helps" sees 'Keys on every screen'
+keys End
+check "which goes on below" sees CGROUP
+keys '?'
+check "? goes back" sees 'CPU%▾'
+keys F1 Home
+check "F1 helps, too" sees 'Keys on every screen'
+keys Escape
+check "Escape goes back" sees 'CPU%▾'
+# A click on a column's title, as the terminal reports it, and the wheel.
+row=$(pane | grep -n 'PID' | cut -d: -f1)
+mouse() { # BUTTON COLUMN ROW
+	keys -l "$(printf '\033[M')$(printf "\\$(printf '%03o' $((32 + $1)))\\$(printf '%03o' $((32 + $2)))\\$(printf '%03o' $((32 + $3)))")"
+}
+mouse 0 5 "$row"
+check "a click on a title orders by it" sees 'PID▴'
+mouse 65 5 $((row + 3))
+keys P
+check "P orders by CPU" sees 'CPU%▾'
+tm resize-window -t top -x 200 -y 60
+check "a larger terminal shows more columns" sees CGROUP
+check "and fills it" within 4 eval '[ "$(pane | wc -L)" -gt 150 ]'
+for size in '20 10' '1 1' '3 2' '40 5' '300 3'; do
+	tm resize-window -t top -x "${size% *}" -y "${size#* }"
+	sleep 0.15
+	check "it lives at $size" test -n "$(main_pid)"
+done
+tm resize-window -t top -x 80 -y 24
+check "and comes back" sees 'SWI/S'
+keys C-z
+check "Ctrl-Z stops it" sees Stopped
+check "and gives the terminal back" restored
+rm -f "$dir/status"
+type_line "fg; echo \$? >$dir/status"
+check "fg brings it back" within 4 showing
+keys q
+check "q ends it with 0" ended_with 0
+check "and gives the terminal back" restored
+
+for signal in TERM INT HUP; do
+	check "it starts again" start
+	kill -$signal "$(main_pid)"
+	check "SIG$signal ends it with 0" ended_with 0
+	check "and gives the terminal back" restored
+done
+for signal in SEGV ABRT; do
+	check "it starts again" start
+	kill -$signal "$(main_pid)"
+	check "a crash (SIG$signal) ends it" ended_with $((128 + $(kill -l $signal)))
+	check "and gives the terminal back" restored
+done
+
+is_ascii() { ! pane | LC_ALL=C grep -q "$(printf '[\200-\377]')"; }
+open_shell 80 24 LC_ALL=C
+check "it starts without UTF-8" start
+check "and draws in ASCII" is_ascii
+check "with bars" within 4 row_has spin-for-test '##'
+keys q
+check "and ends" ended_with 0
+open_shell 80 24 LC_ALL= LANG=xx_YY.UTF-8
+check "it starts in a locale that is not installed" start
+check "and knows UTF-8" within 4 row_has spin-for-test '█'
+keys q
+check "and ends" ended_with 0
+colours() { tm capture-pane -p -e -t top | LC_ALL=C grep -c "$(printf '\033')\[\([0-9]*;\)*3[0-8][;m]"; }
+for terminal in vt100 linux xterm xterm-256color xterm-direct screen; do
+	open_shell 80 24 "TERM=$terminal" COLORFGBG="0;15"
+	check "it starts on $terminal" start
+	if [ $terminal = vt100 ]; then
+		check "without colours" test "$(colours)" -eq 0
+	else
+		check "with colours" within 4 eval '[ "$(colours)" -gt 3 ]'
+	fi
+	keys q
+	check "and ends" ended_with 0
+	check "and gives $terminal back" restored
+done
+open_shell 80 24 NO_COLOR=1
+check "it starts with NO_COLOR" start
+check "and has none" test "$(colours)" -eq 0
+keys q
+check "and ends" ended_with 0
+open_shell 80 24 TERM=no-such-terminal
+rm -f "$dir/status"
+type_line "$perfscope top; echo \$? >$dir/status"
+check "an unknown terminal is refused" ended_with 2
+check "with a reason" sees "'no-such-terminal' (TERM) is not known here"
+
+batch() { setsid "$perfscope" top "$@" </dev/null >"$dir/out" 2>"$dir/err"; }
+check "batch needs no terminal" env -u TERM bash -c "setsid $perfscope top -b -n 2 -d 500ms </dev/null >$dir/out 2>$dir/err"
+check "and says nothing else" test ! -s "$dir/err"
+check "it prints the table twice" test "$(grep -c 'PID USER' "$dir/out")" -eq 2
+check "with the spinner" grep -q spin-for-test "$dir/out"
+check "without control characters" test "$(LC_ALL=C tr -d '\n -~\200-\377' <"$dir/out" | wc -c)" -eq 0
+check "JSON" batch --format json -n 2 -d 500ms
+check "is an object a line" python3 - "$dir/out" <<'PYTHON'
+import json, sys
+lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
+assert len(lines) == 2, lines
+for line in lines:
+    top = json.loads(line)
+    assert top["schema"] == "perfscope.top/1"
+    assert 0.4 < top["window_s"] < 0.8, top["window_s"]
+    assert len(top["cpus"]) >= 1
+    spinner = [p for p in top["processes"] if p["command"].startswith("spin-for-test")]
+    assert len(spinner) == 1 and spinner[0]["user"] == "root" and spinner[0]["threads"] == 1
+    ms = spinner[0]["state_ms"]
+    # It never sleeps: all of the window is running or waiting for a CPU.
+    assert abs(ms["running"] + ms["runnable"] - 1000 * top["window_s"]) < 30, ms
+    percents = [p["cpu_percent"] for p in top["processes"]]
+    assert percents == sorted(percents, reverse=True)
+    assert any("evil\x1b[2J" in p["command"] for p in top["processes"])
+PYTHON
+check "one process" batch -b -n 1 -d 300ms -p "${helpers[0]}"
+check "and no other" test "$(sed -n '/PID/,$p' "$dir/out" | sed 1d | grep -vc spin-for-test)" -eq 0
+check "threads in JSON" batch --format json -H -n 1 -d 300ms
+check "have numbers" grep -q '"tid":' "$dir/out"
+check "a reader that leaves early is no error" bash -o pipefail -c "$perfscope top -b -d 100ms -n 3 2>$dir/err | head -n 1; [ \${PIPESTATUS[0]} -eq 0 ]"
+check "quietly" test ! -s "$dir/err"
+batch
+check "without terminal and without -b it is refused" test $? -eq 2
+check "with a hint" grep -q 'top -b' "$dir/err"
+batch -b -d 1ms
+check "a delay of nothing is refused" test $? -eq 2
+batch -b -p 4194303
+check "a process that is not there is refused" test $? -eq 2
+
+echo "top: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -18,11 +18,11 @@
 -- runbook: high-cpu
 WITH span AS MATERIALIZED (
 	SELECT ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
+idle_cpus AS MATERIALIZED (
+	SELECT slice, sum(value) / 100 AS cpus FROM level WHERE metric IN ('cpu.idle', 'cpu.iowait') GROUP BY slice),
 idle AS MATERIALIZED (
-	SELECT s.id, s.end_ns - s.start_ns AS ns,
-		ifnull((SELECT sum(l.value) / 100 FROM level l
-			WHERE l.slice = s.id AND l.metric IN ('cpu.idle', 'cpu.iowait')), 0) / (SELECT cpus FROM span) AS share
-	FROM slice s),
+	SELECT s.id, s.end_ns - s.start_ns AS ns, ifnull(i.cpus, 0) / span.cpus AS share
+	FROM slice s LEFT JOIN idle_cpus i ON i.slice = s.id, span),
 machine AS MATERIALIZED (
 	SELECT 1 - sum(share * ns) / sum(ns) AS busy,
 		sum(iif(1 - share >= coalesce(:busy, 0.9), ns, 0)) * 1.0 / sum(ns) AS most
@@ -43,7 +43,7 @@ eater AS MATERIALIZED (
 	FROM process_state p, span WHERE NOT p.own AND NOT p.kernel
 	ORDER BY cpu DESC, p.running DESC LIMIT 12),
 histogram_total AS MATERIALIZED (
-	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency
+	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency_total
 	WHERE metric = 'runqueue.latency' GROUP BY high_ns),
 percentile AS MATERIALIZED (
 	SELECT (SELECT min(high_ns) FROM histogram_total WHERE below >= 0.5 * total) AS p50,

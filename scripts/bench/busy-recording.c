@@ -76,14 +76,33 @@ static uint32_t draw_stack(uint64_t *state, uint32_t task)
 	return (uint32_t)(draw(state) % (STACKS / PROCESSES)) * PROCESSES + task % PROCESSES + 1;
 }
 
+/* The n-th process uses an n-th of what the first does; all of them 14.4 CPUs of the 16. */
+static uint64_t running_ns(uint32_t task)
+{
+	return 3 * NS_PER_S / (task % PROCESSES + 1) * PROCESSES / THREADS;
+}
+
+static uint32_t draw_task(uint64_t *state)
+{
+	uint32_t task;
+
+	do
+		task = (uint32_t)(draw(state) % THREADS + 1);
+	while (draw(state) % running_ns(PROCESSES) > running_ns(task));
+	return task;
+}
+
 static void add_slice(struct store *s, uint32_t slice, uint64_t *state)
 {
-	for (uint32_t task = 1; task <= THREADS; task++)
+	for (uint32_t task = 1; task <= THREADS; task++) {
+		uint64_t running = running_ns(task), rest = NS_PER_S - running;
+
 		for (uint32_t m = 1; m <= 3; m++)
-			store_add_sample(s, &(struct sample_row){.slice = slice, .metric = m, .task = task,
-				.count = 30, .value = draw(state) % (NS_PER_S / 3)});
+			store_add_sample(s, &(struct sample_row){.slice = slice, .metric = m, .task = task, .count = 30,
+				.value = m == 1 ? running : m == 2 ? rest / 50 : rest - rest / 50});
+	}
 	for (uint32_t i = 0; i < SAMPLES; i++) {
-		uint32_t task = (uint32_t)(draw(state) % THREADS + 1);
+		uint32_t task = draw_task(state);
 
 		store_add_sample(s, &(struct sample_row){.slice = slice, .metric = metric("cpu.time"), .task = task,
 			.stack = draw_stack(state, task), .count = 3, .value = 3 * NS_PER_S / 99});

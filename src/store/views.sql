@@ -95,20 +95,26 @@ SELECT h.slice, m.name AS metric, r.kind AS resource_kind, r.name AS resource, h
 	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
 FROM histogram h JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource;
 
+-- The same added up over the whole period.
+CREATE VIEW latency_total AS
+SELECT m.name AS metric, r.kind AS resource_kind, r.name AS resource, h.bucket, h.count,
+	iif(h.bucket < 8, h.bucket, (8 + h.bucket % 8) << (h.bucket / 8 - 1)) AS low_ns,
+	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
+FROM (SELECT metric, resource, bucket, sum(count) AS count FROM histogram GROUP BY metric, resource, bucket) h
+JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource;
+
 -- Quantiles and the largest (upper ends of their buckets) by metric and resource, over the whole period, ns.
 CREATE VIEW latency_summary AS
-SELECT m.name AS metric, r.kind AS resource_kind, r.name AS resource, total AS count,
+SELECT metric, resource_kind, resource, total AS count,
 	min(iif(running >= 0.5 * total, high_ns, NULL)) AS p50,
 	min(iif(running >= 0.9 * total, high_ns, NULL)) AS p90,
 	min(iif(running >= 0.99 * total, high_ns, NULL)) AS p99,
 	max(high_ns) AS max
-FROM (SELECT metric, resource,
-		iif(bucket < 7, bucket + 1, (8 + (bucket + 1) % 8) << ((bucket + 1) / 8 - 1)) AS high_ns,
-		sum(count) OVER (PARTITION BY metric, resource ORDER BY bucket) AS running,
-		sum(count) OVER (PARTITION BY metric, resource) AS total
-	FROM (SELECT metric, resource, bucket, sum(count) AS count FROM histogram GROUP BY metric, resource, bucket)) h
-JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource
-GROUP BY h.metric, h.resource;
+FROM (SELECT metric, resource_kind, resource, high_ns,
+		sum(count) OVER (PARTITION BY metric, resource_kind, resource ORDER BY bucket) AS running,
+		sum(count) OVER (PARTITION BY metric, resource_kind, resource) AS total
+	FROM latency_total)
+GROUP BY metric, resource_kind, resource;
 
 CREATE VIEW level AS
 SELECT g.slice, m.name AS metric, m.unit, r.kind AS resource_kind, r.name AS resource, g.value

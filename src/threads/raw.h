@@ -33,7 +33,7 @@ struct raw_source;
 
 /* -EPERM, -ENOTSUP or the like with a message when BPF cannot be used. */
 int raw_bpf_new(struct raw_source **ret);
-void raw_bpf_free(struct raw_source *s);
+void raw_bpf_free(struct raw_source *s); /* NULL is fine */
 /* Replaces what `ret` holds by all threads of these processes; those that are gone are not there. */
 int raw_bpf_read(struct raw_source *s, const uint32_t *pids, size_t count, struct raw_threads *ret);
 int raw_proc_read(const uint32_t *pids, size_t count, struct raw_threads *ret);

@@ -59,6 +59,8 @@ int raw_bpf_new(struct raw_source **ret)
 
 void raw_bpf_free(struct raw_source *s)
 {
+	if (!s)
+		return;
 	bpf_link__destroy(s->link);
 	bpf_object__close(s->object);
 	free(s);

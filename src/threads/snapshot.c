@@ -217,10 +217,9 @@ static void find_stop(struct taking *k, struct look *look)
 	struct thread_wait *w = &look->waiting.wait;
 	char path[64];
 
-	if (look->raw.r.state & 4) {
-		w->kind = WAIT_STOPPED;
-		w->detail = "by a signal; SIGCONT lets it go on";
-	}
+	/* What it waited for before comes again when it goes on. */
+	if (look->raw.r.state & 4)
+		*w = (struct thread_wait){.kind = WAIT_STOPPED, .detail = "by a signal; SIGCONT lets it go on"};
 	if (!(look->raw.r.state & 8))
 		return;
 	*w = (struct thread_wait){.kind = WAIT_TRACED, .bound = true};

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""threads on this kernel: threads that wait for known things, hostile ones, ones that end meanwhile."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PERFSCOPE, *ZOOS = sys.argv[1:]  # the workload with frame pointers and without
+passed = failed = 0
+
+
+def check(fact, words):
+    global passed, failed
+    if fact:
+        passed += 1
+    else:
+        failed += 1
+        print("not so: " + words, file=sys.stderr)
+
+
+def take(pid, *args, **more):
+    return subprocess.run([PERFSCOPE, "threads", "-p", str(pid), *args], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, **more)
+
+
+def take_json(pid, *args):
+    run = take(pid, "--format", "json", *args)
+    check(run.returncode == 0, f"threads -p {pid} {args}: status {run.returncode}: {run.stderr}")
+    return json.loads(run.stdout) if run.returncode == 0 else None
+
+
+@contextlib.contextmanager
+def workload(*command, **more):
+    """Runs it until it says that it is ready; what it said before, by name."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more)
+    said = {}
+    try:
+        for line in process.stdout:
+            if line == "ready\n":
+                break
+            name, tid = line.rsplit(" ", 1)
+            said[name] = int(tid)
+        yield process, said
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+# What each thread of the zoo waits for: kind, resource (a pattern), whom (by name), functions of its stack.
+ZOO = {
+    "dead-one": ("mutex", r"second_lock\+0x0", "dead-two", ["start_thread", "dead_one", "lock_second"]),
+    "dead-two": ("mutex", r"first_lock\+0x0", "dead-one", ["start_thread", "dead_two", "lock_first"]),
+    "dead-alone": ("mutex", r"own_lock\+0x0", "dead-alone", ["start_thread", "dead_alone"]),
+    "follower": ("mutex", r"first_lock\+0x0", "dead-one", ["start_thread", "follower"]),
+    "reader": ("rwlock (read)", r"table_lock\+0x0", "writer", ["reader", "pthread_rwlock_rdlock"]),
+    "second-writer": ("rwlock (write)", r"table_lock\+0x0", "writer", ["second_writer"]),
+    "slow": ("mutex", r"slow_lock\+0x0", "writer", ["slow"]),
+    "inherits": ("mutex", r"inherit_lock\+0x0", "writer", ["inherits"]),
+    "heap": ("mutex", r"\[heap\]\+0x[0-9a-f]+", "writer", ["heap"]),
+    "joiner": ("end of thread", r"stack of thread \d+", "sleeps", ["joiner"]),
+    "condition": ("condition variable", r"queue_filled\+0x0", None, ["condition", "pthread_cond_wait"]),
+    "semaphore": ("semaphore", r"tokens\+0x0", None, ["semaphore"]),
+    "receiver": ("socket", r"tcp 127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+", "server", ["receiver"]),
+    "unix-receiver": ("socket", r"unix.*", "server", ["unix_receiver"]),
+    "pipe-reader": ("pipe", r"\d+ from \d+ \(server\)", "server", ["pipe_reader"]),
+    "poller": ("epoll", r"epoll descriptor \d+", None, ["poller"]),
+    "sleeps": ("sleep", None, None, ["start_thread", "sleeps"]),
+    "writer": ("sleep", None, None, ["start_thread", "writer", "sleep"]),
+}
+
+
+def check_waits(said, threads):
+    for name, (kind, resource, whom, functions) in ZOO.items():
+        thread = threads.get(said[name])
+        if not thread:
+            check(False, f"{name} is there")
+            continue
+        wait = thread["wait"] or {}
+        check(thread["comm"] == name and thread["state"] == "sleeping", f"{name} sleeps: {thread['state']}")
+        check(wait.get("kind") == kind and not wait["unsure"], f"{name} waits for a {kind}: {wait}")
+        check(not resource or re.fullmatch(resource, wait["resource"] or ""), f"{name} waits for {resource}: {wait}")
+        check(wait.get("tid") == (said[whom] if whom else None), f"{name} waits for {whom}: {wait}")
+        names, at = thread["frames"], 0
+        for function in functions:
+            at = names.index(function, at) if function in names[at:] else None
+            if at is None:
+                break
+        check(at is not None, f"{name} is in {functions}: {names}")
+        check(thread["stack_ended"] is None and names[-1:] != [], f"{name}'s stack reaches its root: {thread}")
+        check(thread["kernel_frames"], f"{name} has kernel frames")
+
+
+def check_deadlocks(said, found):
+    cycles = [{link["tid"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
+    check(len(cycles) == 2, f"two deadlocks: {cycles}")
+    one, two, alone = said["dead-one"], said["dead-two"], said["dead-alone"]
+    check({one: two, two: one} in cycles, f"one of two threads: {cycles}")
+    check({alone: alone} in cycles, f"one of a thread with itself: {cycles}")
+    locks = {link["resource"] for cycle in found["deadlocks"] for link in cycle}
+    check(locks == {"first_lock+0x0", "second_lock+0x0", "own_lock+0x0"}, f"and their locks: {locks}")
+
+
+def zoo(program, folder):
+    path = os.path.join(folder, "file")
+    started = time.monotonic()
+    with workload(program, path) as (process, said):
+        found = take_json(process.pid)
+        if not found:
+            return
+        threads = {t["tid"]: t for t in found["threads"]}
+        check_waits(said, threads)
+        check_deadlocks(said, found)
+        check(threads[said["sleeps"]]["wait"]["detail"] == "for 4000.250 s", "how long it sleeps")
+        check(threads[said["poller"]]["wait"]["detail"] == "2 descriptors", "how many are polled")
+        since, age = threads[said["sleeps"]]["since_s"], time.monotonic() - started
+        check(since and age - 1.2 < since < age + 0.01, f"it sleeps since its start: {since} of {age}")
+        check(threads[said["server"]]["comm"] == "server", "the process at the other end is shown")
+        check(threads[said["spinner"]]["state"] in ("running", "runnable"), "the spinner runs")
+        check(found["source"] == "bpf" and found["notes"] == [], f"nothing is lacking: {found['notes']}")
+        fsyncs = 0
+        for _ in range(8):
+            syncer = next(t for t in take_json(process.pid, "--settle", "1ms")["threads"] if t["comm"] == "syncer")
+            wait = syncer["wait"] or {}
+            fsyncs += (wait.get("call"), wait.get("resource")) == ("fsync", path) and "syncer" in syncer["frames"]
+        check(fsyncs >= 2, f"the syncer was met in fsync of {path}: {fsyncs} of 8 times")
+        text = take(process.pid).stdout
+        check("DEADLOCK 1" in text and "held up by" in text and "(table_lock+0x0), held by" in text, text)
+        stopped(process, said)
+
+
+def stopped(process, said):
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    found = take_json(process.pid)
+    own = [t for t in found["threads"] if t["pid"] == process.pid]
+    check(all(t["state"] == "stopped" and t["wait"]["kind"] == "stop" for t in own),
+          f"all threads are stopped: {[(t['comm'], t['state'], t['wait']) for t in own]}")
+    check(all(t["frames"] for t in own), "and have their stacks")
+    check(found["deadlocks"] == [], "a stopped process is not deadlocked by its locks")
+    process.send_signal(signal.SIGCONT)
+    time.sleep(0.2)
+    found = take_json(process.pid)
+    check(len(found["deadlocks"]) == 2, f"when it goes on, it is again: {found['deadlocks']}")
+
+
+def without_bpf(program, folder):
+    """/proc tells the stack pointer and no other register: enough for code without frame pointers."""
+    with workload(program, os.path.join(folder, "file")) as (process, said):
+        found = take_json(process.pid, "--no-bpf")
+        if not found:
+            return
+        check(found["source"] == "proc" and found["notes"], "it says that it does without")
+        check_deadlocks(said, found)
+        for thread in found["threads"]:
+            if thread["tid"] in (said["dead-one"], said["receiver"], said["condition"]):
+                check("start_thread" in thread["frames"], f"its stack: {thread}")
+
+
+def hostile(program):
+    with workload(program, "--hostile") as (process, _):
+        found = take_json(process.pid)
+        comms = {t["comm"] for t in found["threads"]}
+        check({"\033]0;evil\007", "a\nb (c) d", '"}],<&>', ") R 1 1 1"} < comms, f"names are as they are: {comms}")
+        liar = next(t for t in found["threads"] if t["comm"] == "false-owner")
+        check(liar["wait"]["kind"] == "mutex" and liar["wait"]["tid"] is None, f"a false owner is not believed: {liar}")
+        check(found["deadlocks"] == [], "nor makes a deadlock")
+        text = take(process.pid).stdout
+        check("\033" not in text and "\007" not in text and "evil" in text, "the terminal is safe")
+        found = take_json(process.pid, "--no-bpf")
+        check(len(found["threads"]) == len(comms), "and /proc with such names is read")
+
+
+def crowd(program):
+    with workload(program, "--crowd", "2000") as (process, _):
+        start = time.monotonic()
+        found = take_json(process.pid)
+        took = time.monotonic() - start
+        check(took < 2, f"2,000 threads in less than 2 s: {took:.2f}")
+        own = [t for t in found["threads"] if t["pid"] == process.pid]
+        check(len(own) == 2001 and len(found["groups"][0]) == 2000, f"one group of 2,000: {len(found['groups'])}")
+        waits = {(t["wait"]["kind"], t["wait"]["resource"], t["stack_ended"]) for t in own if t["tid"] != process.pid}
+        check(waits == {("condition variable", "queue_filled+0x0", None)}, f"all wait for the queue: {waits}")
+        text = take(process.pid).stdout
+        check(re.search(r"^2000 threads sleeping", text, re.M) and len(text) < 5000, "and are shown once")
+
+
+def endings(program):
+    """Threads and processes that end while they are looked at."""
+    with workload(program, "--churn") as (process, _):
+        for _ in range(10):
+            found = take_json(process.pid, "--settle", "1ms")
+            check(found and any(t["tid"] == process.pid for t in found["threads"]), "the first thread is always there")
+    for delay in (0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1):
+        victim = subprocess.Popen([program, "--crowd", "50"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        victim.stdout.readline()
+        run = subprocess.Popen([PERFSCOPE, "threads", "-p", str(victim.pid)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+        time.sleep(delay)
+        victim.kill()
+        victim.wait()
+        out, err = run.communicate(timeout=20)
+        check(run.returncode == 0 or (run.returncode == 2 and len(err.splitlines()) == 1),
+              f"killed after {delay} s: status {run.returncode}, {err}")
+
+
+def errors(program):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    run = take(gone.pid)
+    check(run.returncode == 2 and f"no process {gone.pid}" in run.stderr and not run.stdout, f"no such process: {run}")
+    run = subprocess.run([PERFSCOPE, "threads"], text=True, capture_output=True)
+    check(run.returncode == 2 and "-p PID" in run.stderr, f"which process: {run.stderr}")
+    run = take("x")
+    check(run.returncode == 2, "not a number")
+    with workload(program, "--crowd", "3") as (process, _):
+        nobody = {"user": "nobody", "env": {"HOME": "/nonexistent"}}
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            copy = shutil.copy(PERFSCOPE, folder)
+            run = subprocess.run([copy, "threads", "-p", str(process.pid)], text=True, capture_output=True, **nobody)
+            check(run.returncode == 2 and "not allowed" in run.stderr and "root" in run.stderr, f"no right: {run}")
+            shutil.copy(program, folder)
+            with workload(os.path.join(folder, os.path.basename(program)), "--crowd", "3", **nobody) as (own, _):
+                run = subprocess.run([copy, "threads", "-p", str(own.pid), "--format", "json"], text=True,
+                                     capture_output=True, **nobody)
+                found = json.loads(run.stdout or "{}")
+                check(run.returncode == 0 and found.get("source") == "proc", f"one's own process: {run.stderr}")
+                check(sum("take_job" in t["frames"] for t in found.get("threads", [])) == 3, "with stacks")
+    thread = take_json(os.getpid())
+    check(thread and thread["threads"][0]["wait"]["kind"] in ("poll", "pipe", "child"), "the one that asks waits")
+
+
+def main():
+    if os.geteuid() != 0:
+        print("skipped: threads needs root")
+        print("threads: 0 passed, 0 failed, 1 skipped")
+        return 0
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        folder = os.path.realpath(folder)
+        for program in ZOOS:
+            zoo(program, folder)
+        without_bpf(ZOOS[1], folder)
+    hostile(ZOOS[0])
+    crowd(ZOOS[1])
+    endings(ZOOS[1])
+    errors(ZOOS[1])
+    print(f"threads: {passed} passed, {failed} failed")
+    return failed != 0
+
+
+sys.exit(main())

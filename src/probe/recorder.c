@@ -248,7 +248,7 @@ static int add_sources(struct recorder *r)
 
 static int open_sideband(struct recorder *r)
 {
-	int error = sideband_new(&r->sideband);
+	int error = sideband_new(r->capture.cpu_count, &r->sideband);
 
 	for (uint32_t cpu = 0; error >= 0 && cpu < r->capture.cpu_count; cpu++)
 		if (cpus_has(&r->online, cpu))

@@ -15,7 +15,10 @@
 #include "fail.h"
 #include "mem.h"
 
-#define RING_BYTES (128 * 1024)
+/* All rings together; one holds what a storm of short processes maps in a tenth of a second. */
+#define ALL_RINGS_BYTES (8 << 20)
+#define LEAST_RING_BYTES (64 << 10)
+#define MOST_RING_BYTES (512 << 10)
 
 struct ring {
 	int cpu, fd;
@@ -29,6 +32,7 @@ struct fetched {
 
 struct sideband {
 	int epoll_fd;
+	size_t ring_bytes; /* of each, a power of two */
 	struct ring *rings;
 	size_t count, capacity;
 	struct buf bytes;        /* copied records */
@@ -58,7 +62,7 @@ struct lost {
 	uint64_t id, lost;
 };
 
-int sideband_new(struct sideband **ret_sideband)
+int sideband_new(uint32_t cpus, struct sideband **ret_sideband)
 {
 	int fd = epoll_create1(EPOLL_CLOEXEC);
 
@@ -66,6 +70,10 @@ int sideband_new(struct sideband **ret_sideband)
 		return fail(-errno, "perf side band");
 	*ret_sideband = xcalloc(1, sizeof(**ret_sideband));
 	(*ret_sideband)->epoll_fd = fd;
+	(*ret_sideband)->ring_bytes = MOST_RING_BYTES;
+	while ((*ret_sideband)->ring_bytes > LEAST_RING_BYTES &&
+	       (*ret_sideband)->ring_bytes * cpus > ALL_RINGS_BYTES)
+		(*ret_sideband)->ring_bytes /= 2;
 	(*ret_sideband)->bytes = (struct buf)BUF_INIT;
 	return 0;
 }
@@ -80,9 +88,9 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void close_ring(struct ring *ring)
+static void close_ring(const struct sideband *sb, struct ring *ring)
 {
-	munmap(ring->page, page_size() + RING_BYTES);
+	munmap(ring->page, page_size() + sb->ring_bytes);
 	close(ring->fd);
 }
 
@@ -91,7 +99,7 @@ void sideband_free(struct sideband *sb)
 	if (!sb)
 		return;
 	for (size_t i = 0; i < sb->count; i++)
-		close_ring(&sb->rings[i]);
+		close_ring(sb, &sb->rings[i]);
 	close(sb->epoll_fd);
 	free(sb->rings);
 	free(sb->fetched);
@@ -104,7 +112,7 @@ int sideband_add_cpu(struct sideband *sb, int cpu)
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_DUMMY,
 		.sample_type = PERF_SAMPLE_TIME, .sample_id_all = 1, .mmap = 1, .mmap2 = 1, .comm = 1,
-		.comm_exec = 1, .watermark = 1, .wakeup_watermark = RING_BYTES / 2, .use_clockid = 1,
+		.comm_exec = 1, .watermark = 1, .wakeup_watermark = sb->ring_bytes / 2, .use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 	};
 	_cleanup_close_ int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -112,13 +120,13 @@ int sideband_add_cpu(struct sideband *sb, int cpu)
 
 	if (fd < 0)
 		return fail(-errno, "perf side band on CPU %d", cpu);
-	page = mmap(NULL, page_size() + RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	page = mmap(NULL, page_size() + sb->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return fail(-errno, "map the perf side band of CPU %d", cpu);
 	if (epoll_ctl(sb->epoll_fd, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN | EPOLLET}) < 0) {
 		int r = -errno;
 
-		munmap(page, page_size() + RING_BYTES);
+		munmap(page, page_size() + sb->ring_bytes);
 		return fail(r, "watch the perf side band of CPU %d", cpu);
 	}
 	GROW(sb->rings, sb->count, sb->capacity);
@@ -132,17 +140,17 @@ void sideband_remove_cpu(struct sideband *sb, int cpu)
 	for (size_t i = 0; i < sb->count; i++) {
 		if (sb->rings[i].cpu != cpu)
 			continue;
-		close_ring(&sb->rings[i]);
+		close_ring(sb, &sb->rings[i]);
 		sb->rings[i] = sb->rings[--sb->count];
 		return;
 	}
 }
 
 /* Copies `len` bytes at ring position `at`, which may wrap. */
-static void copy_out(const struct ring *ring, uint64_t at, size_t len, struct buf *to)
+static void copy_out(const struct ring *ring, size_t ring_bytes, uint64_t at, size_t len, struct buf *to)
 {
 	const char *data = (const char *)ring->page + page_size();
-	size_t start = at % RING_BYTES, first = RING_BYTES - start;
+	size_t start = at % ring_bytes, first = ring_bytes - start;
 
 	if (first > len)
 		first = len;
@@ -182,11 +190,11 @@ static void fetch_ring(struct sideband *sb, struct ring *ring)
 		struct perf_event_header header;
 		size_t at = sb->bytes.len;
 
-		copy_out(ring, tail, sizeof(header), &sb->bytes);
+		copy_out(ring, sb->ring_bytes, tail, sizeof(header), &sb->bytes);
 		memcpy(&header, sb->bytes.data + at, sizeof(header));
 		if (header.size < sizeof(header) || header.size > head - tail)
 			break;
-		copy_out(ring, tail + sizeof(header), header.size - sizeof(header), &sb->bytes);
+		copy_out(ring, sb->ring_bytes, tail + sizeof(header), header.size - sizeof(header), &sb->bytes);
 		keep(sb, at, header.size);
 		tail += header.size;
 	}

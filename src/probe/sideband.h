@@ -21,7 +21,7 @@ struct sideband_event {
 	const char *path; /* NUL-terminated, valid until the next sideband_*() */
 };
 
-int sideband_new(struct sideband **ret_sideband);
+int sideband_new(uint32_t cpus, struct sideband **ret_sideband); /* for so many */
 void sideband_free(struct sideband *sb);
 int sideband_fd(const struct sideband *sb); /* readable when a ring is half full */
 

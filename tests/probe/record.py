@@ -56,7 +56,8 @@ def thread_times(path):
     waits = rows(path, "SELECT sum(count) FROM latency WHERE metric = 'runqueue.latency'")[0][0]
     switches = rows(path, "SELECT sum(switches) FROM thread_state")[0][0]
     check(near(waits, switches, 0.05, 50), f"every switch is in a run-queue histogram: {waits} of {switches}")
-    samples = rows(path, "SELECT sum(s.ns) FROM cpu_sample s JOIN task t ON t.id = s.task WHERE t.comm = 'spinner'")
+    samples = rows(path, "SELECT sum(s.ns) FROM cpu_sample s JOIN task t ON t.id = s.task WHERE t.tid = ?",
+                   int([t for t in truth if t[0] == "spinner"][0][1]))
     cpu = int([t for t in truth if t[0] == "spinner"][0][3])
     check(near(samples[0][0] or 0, cpu, 0.12, 0), f"spinner's samples add up to its CPU time: {samples} of {cpu}")
 

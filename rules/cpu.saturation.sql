@@ -9,7 +9,8 @@
 -- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
 -- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
--- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices
+-- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices. Twice that for a
+--    thread whose wake-ups no other thread waits for: it may be a daemon that only looks around
 -- threshold eats = 0.2: CPUs that processes of one name use; who uses less is not the reason
 -- threshold wait_share = 0.3: of the time that a thread wants to work, spent waiting; up to there it merely shares
 -- action: Give {culprit} less: renice it (renice -n 10 -p {culprit_pid}), limit its threads or its cgroup's cpu.weight, or run it at another time
@@ -31,17 +32,23 @@ load AS MATERIALIZED (
 	SELECT sum(runnable) * 1.0 / (SELECT ns * cpus FROM span) AS queue,
 		sum(runnable) * 1.0 / sum(running + runnable) AS lost
 	FROM thread_state WHERE NOT own AND NOT kernel),
+served AS MATERIALIZED (
+	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
+	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
+	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
 victim AS MATERIALIZED (
 	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
 	FROM thread_state s, span
 	WHERE NOT s.own AND NOT s.kernel
 		AND (s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5)
-		AND s.runnable >= coalesce(:lost, 0.05) * span.ns
+		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
 		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 eater AS MATERIALIZED (
-	SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu -- of all processes of that name
-	FROM process_state p, span WHERE NOT p.own AND NOT p.kernel
-	ORDER BY cpu DESC, p.running DESC LIMIT 12),
+	SELECT * FROM (
+		SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu, -- of all processes of that name
+			row_number() OVER (PARTITION BY p.comm ORDER BY p.running DESC) AS place
+		FROM process_state p, span WHERE NOT p.own AND NOT p.kernel)
+	WHERE place <= 6 ORDER BY cpu DESC, running DESC LIMIT 16),
 histogram_total AS MATERIALIZED (
 	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency_total
 	WHERE metric = 'runqueue.latency' GROUP BY high_ns),

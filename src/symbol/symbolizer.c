@@ -472,7 +472,7 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	s->unwind = unwind_client_new(&s->options, &s->zygote, s->modules, s->epoll, &s->stats);
 	if (s->epoll < 0 || s->timer < 0)
 		return fail(-error, "set up the symbol parser");
-	epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->timer, &(struct epoll_event){.events = EPOLLIN});
+	epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->timer, &(struct epoll_event){.events = EPOLLIN, .data.fd = s->timer});
 	int r = zygote_init(&s->zygote);
 	if (r < 0)
 		return r;

@@ -85,3 +85,15 @@ static __always_inline u32 task_cpu_number(struct task_struct *task)
 		return BPF_CORE_READ(old, cpu);
 	return BPF_CORE_READ(task, thread_info.cpu);
 }
+
+/* f3fa33acca9f ("block: remove the ->rq_disk field in struct request", 5.17): the queue knows its disk since 5.15. */
+struct request___before_5_17 {
+	struct gendisk *rq_disk;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct gendisk *request_disk(struct request *rq)
+{
+	struct request___before_5_17 *old = (struct request___before_5_17 *)rq;
+
+	return bpf_core_field_exists(old->rq_disk) ? old->rq_disk : rq->q->disk;
+}

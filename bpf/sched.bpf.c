@@ -2,23 +2,7 @@
 /* Exact nanoseconds of every thread by state, blocked ones by cause, and each CPU's run-queue latency. Nothing is emitted
  * at a switch: totals stay in the thread's slot, which user space reads once a slice. */
 #include "cause.bpf.h"
-
-static __always_inline u32 latency_bucket(u64 ns)
-{
-	u32 exponent = 0;
-	u64 rest = ns;
-
-	if (ns < 8)
-		return ns;
-	if (rest >> 32) { exponent += 32; rest >>= 32; }
-	if (rest >> 16) { exponent += 16; rest >>= 16; }
-	if (rest >> 8) { exponent += 8; rest >>= 8; }
-	if (rest >> 4) { exponent += 4; rest >>= 4; }
-	if (rest >> 2) { exponent += 2; rest >>= 2; }
-	if (rest >> 1) exponent += 1;
-	u32 bucket = 8 * (exponent - 2) + ((ns >> (exponent - 3)) & 7);
-	return bucket;
-}
+#include "histogram.bpf.h"
 
 /* A free place for the thread. Two threads can meet in one place only when their tids are equal in the
  * low bits and both are claimed in the same nanoseconds: no lock is worth that. */

@@ -107,7 +107,7 @@ struct task_slot {
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
-enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_COUNT = 8 };
+enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_COUNT = 12 };
 
 struct cost {
 	u64 runs;
@@ -120,6 +120,7 @@ enum counter {
 	LOST_SLOTS,     /* no free slot for a thread */
 	LOST_STACKS,    /* neither kernel nor user stack could be read */
 	LOST_SWITCHES,  /* a thread left or took a CPU unseen */
+	LOST_REQUESTS,  /* a table of the blkio probe was full */
 	COUNTER_COUNT = 8
 };
 
@@ -144,6 +145,7 @@ struct config {
 	u8 copy_stacks;         /* user stacks as registers and bytes, not as frames */
 	u8 has_task_registers;  /* bpf_task_pt_regs() */
 	u8 sees_kernel_locks;   /* lock/contention_begin: a wait for one is known, not guessed */
+	u8 block_has_queue;     /* the tracepoints of requests have the queue in front */
 };
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_KINDS };

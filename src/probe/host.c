@@ -171,6 +171,14 @@ static bool switch_has_state(const struct btf *btf)
 	return t && btf_is_func_proto(t) && btf_vlen(t) > 4; /* the first is the tracepoint's own */
 }
 
+/* Requests' tracepoints had the queue as their first argument until 5.11. */
+static bool block_has_queue(const struct btf *btf)
+{
+	const struct btf_type *t = tracepoint(btf, "block_rq_issue");
+
+	return t && btf_is_func_proto(t) && btf_vlen(t) > 2;
+}
+
 int host_new(struct capture *c, const struct host_options *o, host_record *each, void *arg,
 	     struct host **ret_host)
 {
@@ -187,6 +195,7 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 	}
 	h->btf = btf__load_vmlinux_btf();
 	h->config.switch_has_state = switch_has_state(h->btf);
+	h->config.block_has_queue = block_has_queue(h->btf);
 	h->config.sees_kernel_locks = tracepoint(h->btf, "contention_begin") != NULL;
 	while (all_probes[h->count])
 		h->count++;

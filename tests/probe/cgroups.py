@@ -73,7 +73,6 @@ def cpu(t):
         return
 
     def workload():
-        time.sleep(0.7)
         before = numbers(parent, "cpu.stat")
         spinner = run_in(child, "while True: pass")
         time.sleep(3)
@@ -106,7 +105,6 @@ def memory(t):
         return
 
     def workload():
-        time.sleep(0.5)
         hog = run_in(child, "import time\nx = bytearray(40 << 20)\ntime.sleep(2.5)\ny = []\nwhile True: y.append(bytearray(1 << 20))")
         hog.wait()
         time.sleep(1.2)

@@ -103,7 +103,6 @@ def test(t):
     disk = disk_of(t.directory.name)
 
     def workload():
-        time.sleep(0.5)
         before = counters()
         with open(os.path.join(mount, "x"), "wb") as f:
             f.write(bytes(18 * MB))

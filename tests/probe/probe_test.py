@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 
 
 
@@ -34,30 +34,27 @@ class ProbeTest:
         return self.check(abs(value - wanted) <= wanted * share + slack, f"{words}: {value}, wanted {wanted}")
 
     def record(self, workload, seconds=60, args=()):
-        """Records until workload() has returned; that is given a moment for the first slice to begin."""
-        run = subprocess.Popen([self.perfscope, "record", "-o", self.path, "-d", f"{seconds}s", *args],
-                               stderr=subprocess.PIPE, text=True)
-        ready = threading.Event()
-        said = []
+        """Records until workload() has returned; that begins when the first slice is there."""
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        with tempfile.TemporaryFile("w+") as said:
+            run = subprocess.Popen([self.perfscope, "record", "-q", "-o", self.path, "-d", f"{seconds}s", *args],
+                                   stderr=said)
+            try:
+                while run.poll() is None and not self.slices():
+                    time.sleep(0.05)
+                return workload()
+            finally:
+                run.send_signal(2)
+                run.wait(30)
+                said.seek(0)
+                self.check(run.returncode == 0, f"record ends well: {run.returncode} {said.read()}")
 
-        def listen():
-            for line in run.stderr:
-                said.append(line)
-                ready.set()
-            ready.set()
-
-        listener = threading.Thread(target=listen)
-        listener.start()
-        ready.wait(3)
-        while run.poll() is None and not os.path.exists(self.path):
-            ready.wait(0.1)
+    def slices(self):
         try:
-            return workload()
-        finally:
-            run.send_signal(2)
-            run.wait(30)
-            listener.join()
-            self.check(run.returncode == 0, f"record ends well: {run.returncode} {''.join(said)}")
+            return self.one("SELECT count(*) FROM slice")
+        except sqlite3.OperationalError: # not yet
+            return 0
 
     def rows(self, sql, *args):
         with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:

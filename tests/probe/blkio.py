@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Requests to the disk against what a program did past the page cache."""
+import os
+import subprocess
+import sys
+
+import probe_test
+from gauges import disk_of
+
+
+def by_thread(t, metric, comm, disk):
+    found = t.rows("SELECT sum(s.count), sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric "
+                   "JOIN task t ON t.id = s.task JOIN resource r ON r.id = s.resource "
+                   "WHERE m.name = ? AND t.comm = ? AND r.kind = 'disk' AND r.name = ?", metric, comm, disk)
+    return found[0][0] or 0, found[0][1] or 0
+
+
+def test(t):
+    path = os.path.join(os.getcwd(), f"blkio-test-{os.getpid()}")
+    workload = sys.argv[2]
+    open(path, "wb").close()
+    disk = disk_of(path)
+    os.unlink(path)
+    if not disk:
+        t.skip("the file system lies on no disk")
+        return
+
+    def run():
+        done = subprocess.run([workload, path], stdout=subprocess.PIPE, text=True, check=False)
+        t.check(done.returncode == 0, "the workload works")
+        return {line.split()[0]: [int(word) for word in line.split()[1:]] for line in done.stdout.splitlines()}
+
+    try:
+        truth = t.record(run)
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+    syncs = truth["sync"][0]
+    writes = by_thread(t, "io.write", "blkio", disk)
+    # The file's inode is written with each sync, too.
+    t.near(writes[0], truth["write"][0] + 1.5 * syncs, 0.02, syncs / 2, "writes of the process")
+    t.near(writes[1], truth["write"][1] + 4096 * 1.5 * syncs, 0.02, 0, "bytes written by it")
+    reads = by_thread(t, "io.read", "blkio", disk)
+    t.near(reads[0], truth["read"][0], 0.03, 4, "its reads")
+    t.near(reads[1], truth["read"][1], 0.03, 65536, "bytes read")
+    spent = by_thread(t, "io.time", "blkio", disk)[1]
+    asked = 2 * truth["write"][2] + truth["read"][2] + 2 * truth["sync"][2]
+    t.check(0 < spent < asked, f"time of its requests: {spent}, its calls took {asked} ns")
+    for operation, least in ("read", truth["read"][0]), ("write", truth["write"][0]), ("flush", syncs):
+        found = t.rows("SELECT count, p50, p99, max FROM latency_summary WHERE metric = 'disk.device_time.' || ? "
+                       "AND resource = ?", operation, disk)
+        t.check(len(found) == 1 and found[0][0] >= least - 2, f"histogram of {operation}: {found}, at least {least}")
+        t.check(found and 0 < found[0][1] <= found[0][2] <= found[0][3], f"{operation} takes time: {found}")
+    median = truth["median"][2]
+    p50 = t.one("SELECT p50 FROM latency_summary WHERE metric = 'disk.device_time.read' AND resource = ?", disk)
+    t.check(0.1 * median < p50 < 1.2 * median, f"a read takes {p50} ns in the device, {median} ns as the process sees it")
+    t.check(t.total("disk.sequential", disk) >= 200, "the writes were one behind the other")
+    t.check(t.total("disk.errors", disk) == 0 and t.total("lost.requests") == 0, "no error, no loss")
+
+
+if __name__ == "__main__":
+    sys.exit(probe_test.main("blkio", test))

@@ -88,12 +88,12 @@ def times(r, pid):
           "with the status that they ended with")
 
 
-def everything(path):
+def everything(path, pid):
     r = report(path)
     names = {p["comm"] for p in r["processes"]}
     check("split" in names and not any(p["command"] and "-o " + path in p["command"] for p in r["processes"]),
           "perfscope itself is not among the processes")
-    text = good("report", path, "-n", "100")
+    text = good("report", path, "-p", str(pid), "-n", "100")
     check(all(word in text for word in ("seventy", "spin", "split", "brief", "p99", "What perfscope itself took")),
           "the text names them")
     text = good("report", path)
@@ -182,7 +182,7 @@ def main():
         pid = listed[0]["pid"] if listed else 0
         check(pid > 0, "the program is in it")
         times(numbers(path, pid), pid)
-        everything(path)
+        everything(path, pid)
         pictures(path, pid, folder)
         elsewhere(path, folder)
         bad_files(path, folder)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* split SECONDS: a thread that spends 70 % of its CPU time in seventy() and 30 % in thirty(), one that sleeps
+/* split SECONDS: for so much CPU time, a thread that spends 70 % of its CPU time in seventy() and 30 % in thirty(), one that sleeps
  * half of the time, and 200 short-lived processes. Built with frame pointers. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,8 +46,10 @@ __attribute__((noinline)) static void seventy(uint64_t until, int again)
 
 static void *busy(void *arg)
 {
+	uint64_t enough = (uint64_t)(*(double *)arg * 1e9);
+
 	prctl(PR_SET_NAME, "busy");
-	while (!atomic_load(&done)) {
+	while (now(CLOCK_THREAD_CPUTIME_ID) < enough) {
 		uint64_t start = now(CLOCK_THREAD_CPUTIME_ID);
 
 		seventy(start + 7000000, 3);
@@ -75,7 +77,7 @@ int main(int argc, char **argv)
 	pthread_t threads[2];
 	double seconds = argc > 1 ? atof(argv[1]) : 2;
 
-	pthread_create(&threads[0], NULL, busy, NULL);
+	pthread_create(&threads[0], NULL, busy, &seconds);
 	pthread_create(&threads[1], NULL, half, NULL);
 	for (int i = 0; i < 200; i++) {
 		pid_t child = fork();
@@ -87,8 +89,8 @@ int main(int argc, char **argv)
 		waitpid(child, NULL, 0);
 		usleep((useconds_t)(seconds * 1e6 / 200));
 	}
-	atomic_store(&done, 1);
 	pthread_join(threads[0], NULL);
+	atomic_store(&done, 1);
 	pthread_join(threads[1], NULL);
 	return 0;
 }

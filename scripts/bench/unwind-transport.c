@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What it costs to have copied stacks unwound by the child: CPU time a sample on both sides, and how
- * much of the child's is unwinding itself.
+/* What it costs to have copied stacks unwound by the child: CPU time a sample on both sides, and
+ * how much of the child's is unwinding itself.
  *
  *   unwind-transport WORKLOAD [DEPTH]    WORKLOAD: build/tests/unwind/workload-nofp */
 #include <poll.h>
@@ -77,13 +77,20 @@ static int define_space(struct run *run, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	_cleanup_fclose_ FILE *maps = fopen(path, "re");
 	while (maps && count < ARRAY_SIZE(m) && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %511[^\n]", &from, &to, flags, &offset, path) != 5 ||
+		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %511[^\n]", &from, &to, flags, &offset,
+			   path) != 5 ||
 		    flags[2] != 'x' || stat(path, &st) < 0)
 			continue;
-		struct symbol_mapping file = {.pid = pid, .start = from, .end = to, .offset = offset, .path = path,
-					      .dev_major = major(st.st_dev), .dev_minor = minor(st.st_dev),
+		struct symbol_mapping file = {.pid = pid,
+					      .start = from,
+					      .end = to,
+					      .offset = offset,
+					      .path = path,
+					      .dev_major = major(st.st_dev),
+					      .dev_minor = minor(st.st_dev),
 					      .inode = st.st_ino};
-		m[count++] = (struct symbol_space_mapping){from, to, offset, symbolizer_elf(run->s, &file)};
+		m[count++] = (struct symbol_space_mapping){from, to, offset,
+							   symbolizer_elf(run->s, &file)};
 	}
 	return symbolizer_space(run->s, SPACE, m, count);
 }
@@ -123,7 +130,8 @@ static double median(double *values, size_t count)
 static double alone_us(struct run *run, size_t size, unsigned samples)
 {
 	static struct unwind_output out;
-	struct unwind_stack stack = {.start = run->capture->stacks[0].start, .bytes = run->bytes, .len = size};
+	struct unwind_stack stack = {
+		.start = run->capture->stacks[0].start, .bytes = run->bytes, .len = size};
 	struct unwind_input in = run->capture->input;
 	double us[ROUNDS];
 
@@ -144,7 +152,8 @@ static void measure(struct run *run, size_t size, unsigned batch)
 	const struct unwind_stack *stack = &run->capture->stacks[0];
 	unsigned samples = size > 65536 ? 512 : 2048;
 	double here[ROUNDS], there[ROUNDS], late[ROUNDS];
-	uint64_t asked = run->answers, frames = run->frames, complete = run->complete, refused = 0, first = asked;
+	uint64_t asked = run->answers, frames = run->frames, complete = run->complete, refused = 0,
+		 first = asked;
 
 	memset(run->bytes, 0, size);
 	memcpy(run->bytes, stack->bytes, stack->len < size ? stack->len : size);
@@ -153,8 +162,8 @@ static void measure(struct run *run, size_t size, unsigned batch)
 		uint64_t cpu = clock_cpu_ns(), child_cpu = cpu_of(child), begin = clock_mono_ns();
 
 		for (unsigned i = 0; i < samples; i++) {
-			if (symbolizer_unwind(run->s, SPACE, &run->capture->input.regs, stack->start, run->bytes,
-					      size, 0) < 0)
+			if (symbolizer_unwind(run->s, SPACE, &run->capture->input.regs,
+					      stack->start, run->bytes, size, 0) < 0)
 				refused++;
 			else
 				asked++;
@@ -168,11 +177,13 @@ static void measure(struct run *run, size_t size, unsigned batch)
 		there[round] = (double)(cpu_of(child) - child_cpu) / 1e3 / samples;
 		late[round] = (double)(clock_mono_ns() - begin) / 1e3 / (samples / batch);
 	}
-	double alone = alone_us(run, size, 1024), mine = median(here, ROUNDS), its = median(there, ROUNDS);
+	double alone = alone_us(run, size, 1024), mine = median(here, ROUNDS),
+	       its = median(there, ROUNDS);
 	double answers = (double)(run->answers - first);
 	printf("%6zu %6u %8.1f %9.1f %8.2f %8.2f %10.2f %10.2f %10.1f %8lu\n", size / 1024, batch,
-	       (double)(run->frames - frames) / answers, 100.0 * (double)(run->complete - complete) / answers, mine,
-	       its, alone, mine + its - alone, median(late, ROUNDS), refused);
+	       (double)(run->frames - frames) / answers,
+	       100.0 * (double)(run->complete - complete) / answers, mine, its, alone,
+	       mine + its - alone, median(late, ROUNDS), refused);
 }
 
 int main(int argc, char **argv)
@@ -180,9 +191,11 @@ int main(int argc, char **argv)
 	static const size_t sizes[] = {4 << 10, 8 << 10, 64 << 10, 256 << 10};
 	static const unsigned batches[] = {1, 4, 32};
 	struct run run = {.bytes = xmalloc(256 << 10)};
-	struct symbolizer_options options = {.handler = on_symbol, .unwound = on_unwound, .arg = &run, .table_cache = ""};
+	struct symbolizer_options options = {
+		.handler = on_symbol, .unwound = on_unwound, .arg = &run, .table_cache = ""};
 	pid_t pid = argc > 1 ? start(argv[1], argc > 2 ? argv[2] : "15") : -1;
-	int r = pid < 0 ? failx(-1, "usage: %s WORKLOAD [DEPTH]", argv[0]) : symbolizer_new(&options, &run.s);
+	int r = pid < 0 ? failx(-1, "usage: %s WORKLOAD [DEPTH]", argv[0])
+			: symbolizer_new(&options, &run.s);
 
 	if (r >= 0)
 		r = capture_new(pid, &run.capture);
@@ -194,8 +207,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", fail_message());
 		return 1;
 	}
-	printf("us of CPU a sample, medians of %d rounds; the rest: transport, clearing, answers\n", ROUNDS);
-	printf("   KiB  batch   frames  complete  capture    child  unwinding   the rest us a batch  refused\n");
+	printf("us of CPU a sample, medians of %d rounds; the rest: transport, clearing, answers\n",
+	       ROUNDS);
+	printf("%6s %6s %8s %9s %8s %8s %10s %10s %10s %8s\n", "KiB", "batch", "frames", "complete",
+	       "capture", "child", "unwinding", "the rest", "us a batch", "refused");
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(batches); k++)
 			measure(&run, sizes[i], batches[k]);

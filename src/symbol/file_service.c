@@ -3,8 +3,8 @@
 
 #include "protocol.h"
 
-int file_service_want(struct file_service *files, uint32_t module, uint32_t kind, const void *name, size_t len,
-		      struct buf *note)
+int file_service_want(struct file_service *files, uint32_t module, uint32_t kind, const void *name,
+		      size_t len, struct buf *note)
 {
 	struct packet p = {.data = BUF_INIT};
 	struct file_wanted wanted = {.module = module, .kind = kind, .len = (uint32_t)len};

@@ -10,7 +10,7 @@ struct file_service {
 	int socket;
 };
 
-/* A descriptor, or -1. `kind` is one of the child's own enumeration (protocol.h); `note`, if not NULL, receives what
- * the parent says with it. */
-int file_service_want(struct file_service *files, uint32_t module, uint32_t kind, const void *name, size_t len,
-		      struct buf *note);
+/* A descriptor, or -1. `kind` is one of the child's own enumeration (protocol.h); `note`, if not
+ * NULL, receives what the parent says with it. */
+int file_service_want(struct file_service *files, uint32_t module, uint32_t kind, const void *name,
+		      size_t len, struct buf *note);

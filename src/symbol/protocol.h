@@ -4,9 +4,9 @@
  * A packet is one message of a SOCK_SEQPACKET socket: records one after the other, each a multiple
  * of 8 bytes. There are two sockets. On the first the parent sends modules and questions, and the
  * child answers questions strictly in their order. On the second the child asks for one file
- * at a time and waits for it. There are two children, one for names and one that unwinds, which speak the
- * same way of different things. Both ends run on one machine and come from one binary, so records are
- * plain structs; but the parent trusts nothing that comes from the child. */
+ * at a time and waits for it. There are two children, one for names and one that unwinds, which
+ * speak the same way of different things. Both ends run on one machine and come from one binary, so
+ * records are plain structs; but the parent trusts nothing that comes from a child. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -105,8 +105,8 @@ struct record_setup {
 	uint64_t table_memory; /* bytes that unwind tables may take */
 };
 
-/* Followed by mappings `first` .. `first + count` of `total`, ordered by address, without overlaps. The first
- * ones replace what the space was before. */
+/* Followed by mappings `first` .. `first + count` of `total`, ordered by address, without overlaps.
+ * The first ones replace what the space was before. */
 struct record_space {
 	struct record head;
 	uint32_t space;

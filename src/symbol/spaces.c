@@ -73,7 +73,8 @@ static void add_mapping(struct space *space, const struct space_mapping *m)
 		space->mappings[space->count++] = *m;
 }
 
-int spaces_define(struct spaces *s, uint32_t number, const struct space_mapping *mappings, size_t count)
+int spaces_define(struct spaces *s, uint32_t number, const struct space_mapping *mappings,
+		  size_t count)
 {
 	if (count > SPACE_MAPPINGS_MAX)
 		return -E2BIG;

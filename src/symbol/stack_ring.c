@@ -13,7 +13,8 @@
 
 int stack_ring_init(struct stack_ring *r, size_t size)
 {
-	*r = (struct stack_ring){.fd = memfd_create("perfscope-stacks", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+	*r = (struct stack_ring){
+		.fd = memfd_create("perfscope-stacks", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
 	if (r->fd < 0)
 		return -errno;
 	/* The other side must not be able to take the memory away under this one. */
@@ -80,6 +81,7 @@ void stack_ring_trim(struct stack_ring *r)
 {
 	if (r->fd < 0 || r->pieces || r->high <= KEEP)
 		return;
-	if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, KEEP, (off_t)(r->size - KEEP)) == 0)
+	if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, KEEP,
+		      (off_t)(r->size - KEEP)) == 0)
 		r->high = KEEP;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory that is shared with the child that unwinds, for copied stacks on their way. They are other
- * people's memory: it is in no file and, where the limits allow, is not swapped out; the child clears each
- * piece after use, and what is left is cleared with the ring.
+ * people's memory: it is in no file and, where the limits allow, is not swapped out; the child
+ * clears each piece after use, and what is left is cleared with the ring.
  *
  * Pieces are given back in the order in which they were taken. */
 #pragma once

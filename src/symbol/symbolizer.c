@@ -106,7 +106,8 @@ static bool provide_module(struct symbolizer *s, uint32_t id, struct module *mod
 
 static void fill_packet(struct symbolizer *s)
 {
-	while (s->sent < s->asked && s->worker.out.data.len < BATCH && s->worker.out.fd_count < PACKET_FDS) {
+	while (s->sent < s->asked && s->worker.out.data.len < BATCH &&
+	       s->worker.out.fd_count < PACKET_FDS) {
 		struct question *q = question_at(s, s->sent);
 		struct module *module = modules_get(s->modules, q->module);
 		struct record_resolve record = {
@@ -265,7 +266,8 @@ static void receive_answers(struct symbolizer *s)
 	}
 }
 
-static int open_wanted(void *arg, const struct file_wanted *wanted, const char *name, struct buf *note)
+static int open_wanted(void *arg, const struct file_wanted *wanted, const char *name,
+		       struct buf *note)
 {
 	struct symbolizer *s = arg;
 	const struct module *module = modules_get(s->modules, wanted->module);
@@ -385,7 +387,8 @@ void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns)
 	}
 }
 
-int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m, size_t count)
+int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m,
+		     size_t count)
 {
 	return unwind_client_space(s->unwind, space, m, count);
 }

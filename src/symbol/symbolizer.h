@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Addresses -> names, and copied stacks -> addresses.
  *
- * Files are opened here, with the rights and the view of the process that asks, and read in children
- * without privileges, one for names and one that unwinds. Nothing here waits for the child but symbolizer_flush(): questions are
- * queued, and answers reach the handler from symbolizer_dispatch() or symbolizer_flush(), in the
- * order of the questions, each exactly once. When the child dies or hangs it is started again; a
- * module that was being worked on at two such moments is not tried any more, its addresses stay
- * without names.
+ * Files are opened here, with the rights and the view of the process that asks, and read in
+ * children without privileges: one finds names, the other unwinds; neither waits for the other.
+ * Nothing here waits for them but symbolizer_flush(): questions are queued, and answers reach the
+ * handler from symbolizer_dispatch() or symbolizer_flush(), in the order of the questions, each
+ * exactly once. When a child dies or hangs it is started again; a module that was being worked on
+ * at two such moments is not tried any more, its addresses stay without names. Stacks that were
+ * with a child that died are answered as lost.
  *
- * Call symbolizer_new() early: the child inherits nothing of what is opened or mapped later. */
+ * Call symbolizer_new() early: children inherit nothing of what is opened or mapped later. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,10 +33,10 @@ struct symbol {
  * but not free. */
 typedef void symbol_handler(void *arg, uint32_t frame, const struct symbol *symbols, size_t count);
 
-/* The answer to symbolizer_unwind(), rules as for symbol_handler. Addresses leaf first; those behind the first
- * are return addresses: look them up minus one. (Of a caller that was interrupted by a signal it is
- * the address plus one, so that this holds for it, too.) Complete: the last is the thread's outermost frame; truncated:
- * see `reason`; unreadable or lost: there are none. */
+/* The answer to symbolizer_unwind(), rules as for symbol_handler. Addresses leaf first; those
+ * behind the first are return addresses: look them up minus one. (Of a caller that a signal interrupted it
+ * is the address plus one, so that this holds for it, too.) Complete: the last one is the thread's
+ * outermost frame; truncated: see `reason`; unreadable or lost: there are none. */
 typedef void unwound_handler(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
 			     enum unwind_status status, enum unwind_reason reason);
 
@@ -46,7 +47,7 @@ struct symbolizer_options {
 	unwound_handler *unwound; /* NULL: nothing will be unwound */
 	void *arg;
 	uint64_t table_memory;    /* for unwind tables, in bytes; 0: 64 MiB */
-	const char *table_cache;  /* the directory where they are kept; NULL: the usual; "": nowhere */
+	const char *table_cache;  /* the directory that keeps them; NULL: the usual; "": none */
 };
 
 struct symbol_mapping {
@@ -98,28 +99,32 @@ void symbolizer_forget_process(struct symbolizer *s, pid_t pid);
 /* -ENOENT: no such module. -EAGAIN: the queue is full, dispatch first. For a caller's frame ask
  * with the return address minus one. */
 int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame);
-/* Dispatch until nothing is due, or time is up: only at the end. */
-/* Unwinding. A space is a process's executable mappings, known by a number of the caller's choice that is never
- * used again for another one. */
+/* Unwinding. A space is a process's executable mappings, known by a number of the caller's choice
+ * that is never used again for another one. */
 struct symbol_space_mapping {
 	uint64_t start, end, offset; /* offset: in the file */
 	int module; /* from symbolizer_elf() or symbolizer_vdso(), or one of these: */
 };
 
 enum symbol_code {
-	SYMBOL_CODE_GENERATED = -1,    /* at run time, without a file; may keep frame pointers or not */
-	SYMBOL_CODE_GENERATED_FP = -2, /* known to keep them: V8, a JVM with -XX:+PreserveFramePointer */
+	SYMBOL_CODE_GENERATED = -1,    /* at run time, without a file */
+	SYMBOL_CODE_GENERATED_FP = -2, /* the same, and known to keep frame pointers: V8, and a JVM
+					* with -XX:+PreserveFramePointer */
 };
 
 /* Define a space, or replace what it was. -E2BIG: over 65,536 mappings. Order does not matter. */
-int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m, size_t count);
-void symbolizer_forget_space(struct symbolizer *s, uint32_t space); /* requests so far are still answered */
-/* Registers, and the bytes of stack that begin at address `stack_start` (best 128 below the stack pointer); all are
- * copied at once. -ENOENT: no such space. -EAGAIN: the queue is full, or no child can be started now; there will be no
- * answer. Copies are cleared after use, in both processes. */
+int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m,
+		     size_t count);
+/* What was asked so far is still answered. */
+void symbolizer_forget_space(struct symbolizer *s, uint32_t space);
+/* Registers, and the bytes of stack that begin at address `stack_start` (best 128 below the stack
+ * pointer); all are copied at once, and the copies are cleared after use, in both processes.
+ * -ENOENT: no such space. -EAGAIN: the queue is full, or no child can be started now; there will be
+ * no answer. */
 int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
 		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
 
+/* Dispatch until nothing is due, or time is up: only at the end. */
 void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns);
 
 /* False: unknown (so far). */

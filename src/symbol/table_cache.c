@@ -22,7 +22,7 @@
 
 struct table_cache {
 	char *path; /* "": none */
-	int fd;     /* of the directory; -1: not opened (yet) */
+	int fd; /* of the directory; -1: not opened (yet) */
 	bool tried;
 	bool counted;
 	uint64_t bytes; /* in it, as far as is known */
@@ -70,9 +70,10 @@ void table_cache_free(struct table_cache *c)
 
 void table_cache_name(const struct stat *st, char ret_name[TABLE_NAME_MAX])
 {
-	snprintf(ret_name, TABLE_NAME_MAX, "%llx-%llx-%llx-%llx.%llx" SUFFIX, (unsigned long long)st->st_dev,
-		 (unsigned long long)st->st_ino, (unsigned long long)st->st_size,
-		 (unsigned long long)st->st_ctim.tv_sec, (unsigned long long)st->st_ctim.tv_nsec);
+	snprintf(ret_name, TABLE_NAME_MAX, "%llx-%llx-%llx-%llx.%llx" SUFFIX,
+		 (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+		 (unsigned long long)st->st_size, (unsigned long long)st->st_ctim.tv_sec,
+		 (unsigned long long)st->st_ctim.tv_nsec);
 }
 
 /* Ours alone, or nobody's: root must not read tables that someone else may write. */
@@ -122,7 +123,8 @@ int table_cache_open(struct table_cache *c, const char *name)
 	int fd = openat(c->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_size <= TABLE_FILE_MAX) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    st.st_size <= TABLE_FILE_MAX) {
 		futimens(fd, NULL); /* used: not the next to be removed */
 		return fd;
 	}
@@ -187,7 +189,8 @@ static size_t list(struct table_cache *c, struct entry **ret_entries)
 	return count;
 }
 
-/* Remove what was used longest ago, a quarter at a time so that it is not needed for every new table. */
+/* Remove what was used longest ago, a quarter at a time so that it is not needed for every new
+ * table. */
 static void make_room(struct table_cache *c, uint64_t size)
 {
 	_cleanup_free_ struct entry *entries = NULL;
@@ -196,10 +199,12 @@ static void make_room(struct table_cache *c, uint64_t size)
 		return;
 	size_t count = list(c, &entries);
 	c->counted = true;
-	qsort(entries, count, sizeof(*entries), oldest_first);
+	if (count)
+		qsort(entries, count, sizeof(*entries), oldest_first);
 	bool full = c->bytes + size > CACHE_BYTES;
 	for (size_t i = 0; i < count; i++) {
-		if (full && c->bytes + size > CACHE_BYTES / 4 * 3 && unlinkat(c->fd, entries[i].name, 0) == 0)
+		if (full && c->bytes + size > CACHE_BYTES / 4 * 3 &&
+		    unlinkat(c->fd, entries[i].name, 0) == 0)
 			c->bytes -= entries[i].size;
 		free(entries[i].name);
 	}
@@ -213,7 +218,8 @@ int table_cache_create(struct table_cache *c, const char *name, uint64_t size)
 	make_room(c, size);
 	snprintf(c->unfinished, sizeof(c->unfinished), UNFINISHED "%d-%llx", (int)getpid(),
 		 (unsigned long long)clock_mono_ns());
-	int fd = openat(c->fd, c->unfinished, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(c->fd, c->unfinished, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600);
 	if (fd < 0) {
 		c->unfinished[0] = 0;
 		return -errno;

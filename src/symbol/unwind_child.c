@@ -68,21 +68,26 @@ static void on_space(struct unwind_child *c, const struct record *record)
 
 static void on_forget_space(struct unwind_child *c, const struct record *record)
 {
-	unwind_spaces_forget(c->spaces, ((const struct record_forget_space *)(const void *)record)->space);
+	unwind_spaces_forget(c->spaces,
+			     ((const struct record_forget_space *)(const void *)record)->space);
 }
 
 static void add_answer(struct unwind_child *c, uint32_t sequence)
 {
 	const struct unwind_output *out = &c->output;
 	struct record_unwound record = {
-		.head = {RECORD_UNWOUND, (uint32_t)(sizeof(record) + out->count * sizeof(*out->ip))},
-		.sequence = sequence, .status = (uint8_t)out->status, .reason = (uint8_t)out->reason,
+		.head = {RECORD_UNWOUND,
+			 (uint32_t)(sizeof(record) + out->count * sizeof(*out->ip))},
+		.sequence = sequence,
+		.status = (uint8_t)out->status,
+		.reason = (uint8_t)out->reason,
 		.depth = (uint16_t)out->count};
 
 	buf_add(&c->out.data, &record, sizeof(record));
 	buf_add(&c->out.data, out->ip, out->count * sizeof(*out->ip));
 	/* A caller that a signal interrupted: see unwound_handler. */
-	uint64_t *address = (void *)(c->out.data.data + c->out.data.len - out->count * sizeof(*out->ip));
+	uint64_t *address =
+		(void *)(c->out.data.data + c->out.data.len - out->count * sizeof(*out->ip));
 	for (uint32_t i = 1; i < out->count; i++)
 		address[i] += out->exact[i];
 	if (c->out.data.len > PACKET_MAX / 2)
@@ -95,8 +100,11 @@ static void on_unwind(struct unwind_child *c, const struct record *record)
 
 	if (r->at > c->stacks_len || r->len > c->stacks_len - r->at)
 		_exit(1);
-	c->stack = (struct unwind_stack){.start = r->stack_start, .bytes = c->stacks + r->at, .len = r->len};
-	c->input = (struct unwind_input){.arch = &unwind_arch_x86_64, .regs = r->regs, .stacks = &c->stack,
+	c->stack = (struct unwind_stack){
+		.start = r->stack_start, .bytes = c->stacks + r->at, .len = r->len};
+	c->input = (struct unwind_input){.arch = &unwind_arch_x86_64,
+					 .regs = r->regs,
+					 .stacks = &c->stack,
 					 .stack_count = 1};
 	unwind_spaces_unwind(c->spaces, r->space, &c->input, &c->output, flush, c);
 	explicit_bzero(c->stacks + r->at, r->len);

@@ -15,11 +15,11 @@
 #include "table_cache.h"
 #include "worker.h"
 
-#define REQUESTS_MAX 8192u     /* a power of two */
+#define REQUESTS_MAX 8192u /* a power of two */
 #define RING_BYTES (16u << 20)
 #define STACK_MAX (512u << 10) /* of one request; what is longer is cut */
 #define BATCH (PACKET_MAX / 2) /* sent without waiting for more */
-#define CHUNK 1024             /* mappings in one record */
+#define CHUNK 1024 /* mappings in one record */
 #define TABLE_MEMORY (64u << 20)
 #define HANG_NS (30 * NS_PER_S) /* no sign of life for so long, although something is due */
 #define PACKETS_A_TURN 64
@@ -37,7 +37,8 @@ struct unwind_client {
 	struct table_cache *cache;
 	struct worker worker;
 	struct stack_ring ring;
-	struct request *requests; /* count up for ever: answered <= asked; each is at its number modulo REQUESTS_MAX */
+	/* Counted up for ever: answered <= asked; each is at its number modulo REQUESTS_MAX. */
+	struct request *requests;
 	uint64_t answered, asked;
 	uint32_t *forgotten; /* spaces that the child still knows */
 	size_t forgotten_count, forgotten_capacity;
@@ -45,8 +46,9 @@ struct unwind_client {
 	char table[TABLE_NAME_MAX]; /* and what its table is called in the cache; "": nothing */
 };
 
-struct unwind_client *unwind_client_new(const struct symbolizer_options *options, struct zygote *zygote,
-					struct modules *modules, int epoll, struct symbolizer_stats *stats)
+struct unwind_client *unwind_client_new(const struct symbolizer_options *options,
+					struct zygote *zygote, struct modules *modules, int epoll,
+					struct symbolizer_stats *stats)
 {
 	struct unwind_client *c = xcalloc(1, sizeof(*c));
 
@@ -92,8 +94,8 @@ static struct request *request_at(struct unwind_client *c, uint64_t number)
 	return &c->requests[number & (REQUESTS_MAX - 1)];
 }
 
-static void answer(struct unwind_client *c, const uint64_t *addresses, size_t depth, enum unwind_status status,
-		   enum unwind_reason reason)
+static void answer(struct unwind_client *c, const uint64_t *addresses, size_t depth,
+		   enum unwind_status status, enum unwind_reason reason)
 {
 	uint64_t cookie = request_at(c, c->answered)->cookie;
 
@@ -109,7 +111,8 @@ static void answer(struct unwind_client *c, const uint64_t *addresses, size_t de
 static int start(struct unwind_client *c)
 {
 	uint64_t table_memory = c->options->table_memory ? c->options->table_memory : TABLE_MEMORY;
-	struct record_setup setup = {.head = {RECORD_SETUP, sizeof(setup)}, .table_memory = table_memory};
+	struct record_setup setup = {.head = {RECORD_SETUP, sizeof(setup)},
+				     .table_memory = table_memory};
 
 	if (c->worker.socket >= 0)
 		return 0;
@@ -149,7 +152,8 @@ static void child_lost(struct unwind_client *c)
 	c->stats->unwind_restarts++;
 	c->stats->unwind_pid = 0;
 	c->stats->table_bytes = c->stats->tables = 0;
-	if (module && module->unwind_strikes < STRIKES_MAX && ++module->unwind_strikes == STRIKES_MAX)
+	if (module && module->unwind_strikes < STRIKES_MAX &&
+	    ++module->unwind_strikes == STRIKES_MAX)
 		c->stats->poisoned++;
 	while (c->answered < until)
 		answer(c, NULL, 0, UNWIND_LOST, UNWIND_REASON_NONE);
@@ -182,14 +186,16 @@ static uint32_t code_of(struct unwind_client *c, int id)
 	return module && module->kind == MODULE_ELF ? (uint32_t)id : SPACE_JIT;
 }
 
-int unwind_client_space(struct unwind_client *c, uint32_t number, const struct symbol_space_mapping *m,
-			size_t count)
+int unwind_client_space(struct unwind_client *c, uint32_t number,
+			const struct symbol_space_mapping *m, size_t count)
 {
 	if (count > SPACE_MAPPINGS_MAX)
 		return -E2BIG;
 	_cleanup_free_ struct space_mapping *copy = xcalloc(count, sizeof(*copy));
 	for (size_t i = 0; i < count; i++)
-		copy[i] = (struct space_mapping){.start = m[i].start, .end = m[i].end, .offset = m[i].offset,
+		copy[i] = (struct space_mapping){.start = m[i].start,
+						 .end = m[i].end,
+						 .offset = m[i].offset,
 						 .module = code_of(c, m[i].module)};
 	return spaces_define(c->spaces, number, copy, count);
 }
@@ -217,9 +223,12 @@ static bool provide_space(struct unwind_client *c, struct space *space)
 	while (!space->complete) {
 		uint32_t left = space->count - space->sent, count = left < CHUNK ? left : CHUNK;
 		size_t bytes = count * sizeof(*space->mappings);
-		struct record_space record = {
-			.head = {RECORD_SPACE, (uint32_t)(sizeof(record) + bytes)}, .space = space->number,
-			.total = space->count, .first = space->sent, .count = count};
+		struct record_space record = {.head = {RECORD_SPACE,
+						       (uint32_t)(sizeof(record) + bytes)},
+					      .space = space->number,
+					      .total = space->count,
+					      .first = space->sent,
+					      .count = count};
 
 		if (!make_room(c, record.head.size))
 			return false;
@@ -235,8 +244,8 @@ static bool provide_space(struct unwind_client *c, struct space *space)
 /* Requests */
 
 /* Its registers go to the packet alone: copies elsewhere would stay. */
-static int add_request(struct unwind_client *c, struct record_unwind *record, const struct unwind_regs *regs,
-		       const void *bytes)
+static int add_request(struct unwind_client *c, struct record_unwind *record,
+		       const struct unwind_regs *regs, const void *bytes)
 {
 	if (!make_room(c, sizeof(*record)))
 		return -EAGAIN;
@@ -255,9 +264,11 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie)
 {
 	struct space *space = spaces_get(c->spaces, number);
-	struct record_unwind record = {
-		.head = {RECORD_UNWIND, sizeof(record)}, .space = number, .sequence = (uint32_t)c->asked,
-		.len = len < STACK_MAX ? len : STACK_MAX, .stack_start = stack_start};
+	struct record_unwind record = {.head = {RECORD_UNWIND, sizeof(record)},
+				       .space = number,
+				       .sequence = (uint32_t)c->asked,
+				       .len = len < STACK_MAX ? len : STACK_MAX,
+				       .stack_start = stack_start};
 
 	if (!space)
 		return -ENOENT;
@@ -272,7 +283,8 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 	worker_poll_writable(&c->worker, true);
 	if (r < 0)
 		return r;
-	*request_at(c, c->asked++) = (struct request){.cookie = cookie, .at = record.at, .len = record.len};
+	*request_at(c, c->asked++) =
+		(struct request){.cookie = cookie, .at = record.at, .len = record.len};
 	c->stats->unwinds++;
 	if (c->worker.out.data.len >= BATCH)
 		send_packet(c);
@@ -281,7 +293,8 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 
 /* Answers */
 
-typedef bool record_handler(struct unwind_client *c, const struct record *record); /* false: malformed */
+/* False: malformed. */
+typedef bool record_handler(struct unwind_client *c, const struct record *record);
 
 static bool on_hello(struct unwind_client *c, const struct record *record)
 {
@@ -294,8 +307,9 @@ static bool on_unwound(struct unwind_client *c, const struct record *record)
 	const struct record_unwound *r = (const void *)record;
 	const uint64_t *addresses = (const void *)(r + 1);
 
-	if (c->answered == c->asked || r->sequence != (uint32_t)c->answered || r->status >= UNWIND_LOST ||
-	    r->reason >= UNWIND_REASONS || r->depth > UNWIND_FRAMES_MAX ||
+	if (c->answered == c->asked || r->sequence != (uint32_t)c->answered ||
+	    r->status >= UNWIND_LOST || r->reason >= UNWIND_REASONS ||
+	    r->depth > UNWIND_FRAMES_MAX ||
 	    r->head.size != sizeof(*r) + r->depth * sizeof(*addresses))
 		return false;
 	const struct request *q = request_at(c, c->answered);
@@ -351,11 +365,11 @@ static int receive_answers(struct unwind_client *c)
 
 /* Files */
 
-typedef int table_opener(struct unwind_client *c, const struct module *module, const struct file_wanted *wanted,
-			 const char *name, struct buf *note);
+typedef int table_opener(struct unwind_client *c, const struct module *module,
+			 const struct file_wanted *wanted, const char *name, struct buf *note);
 
-static int open_module(struct unwind_client *c, const struct module *module, const struct file_wanted *wanted,
-		       const char *name, struct buf *note)
+static int open_module(struct unwind_client *c, const struct module *module,
+		       const struct file_wanted *wanted, const char *name, struct buf *note)
 {
 	struct stat st;
 
@@ -373,14 +387,14 @@ static int open_module(struct unwind_client *c, const struct module *module, con
 	return fd;
 }
 
-static int open_table(struct unwind_client *c, const struct module *module, const struct file_wanted *wanted,
-		      const char *name, struct buf *note)
+static int open_table(struct unwind_client *c, const struct module *module,
+		      const struct file_wanted *wanted, const char *name, struct buf *note)
 {
 	return c->served == wanted->module ? table_cache_open(c->cache, c->table) : -ENOENT;
 }
 
-static int open_room(struct unwind_client *c, const struct module *module, const struct file_wanted *wanted,
-		     const char *name, struct buf *note)
+static int open_room(struct unwind_client *c, const struct module *module,
+		     const struct file_wanted *wanted, const char *name, struct buf *note)
 {
 	uint64_t size;
 
@@ -390,15 +404,16 @@ static int open_room(struct unwind_client *c, const struct module *module, const
 	return table_cache_create(c->cache, c->table, size);
 }
 
-static int keep_table(struct unwind_client *c, const struct module *module, const struct file_wanted *wanted,
-		      const char *name, struct buf *note)
+static int keep_table(struct unwind_client *c, const struct module *module,
+		      const struct file_wanted *wanted, const char *name, struct buf *note)
 {
 	if (c->served == wanted->module)
 		table_cache_keep(c->cache);
 	return -ENOENT; /* no descriptor goes with the answer */
 }
 
-static int open_wanted(void *arg, const struct file_wanted *wanted, const char *name, struct buf *note)
+static int open_wanted(void *arg, const struct file_wanted *wanted, const char *name,
+		       struct buf *note)
 {
 	static table_opener *const openers[TABLE_WANTED_KINDS] = {
 		[WANTED_MODULE] = open_module,
@@ -433,8 +448,8 @@ void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *e
 	if (c->worker.socket < 0)
 		return;
 	worker_look(&c->worker, events, count);
-	if (worker_serve_files(&c->worker, open_wanted, c) < 0 || receive_answers(c) < 0 || send_all(c) < 0 ||
-	    hangs(c))
+	if (worker_serve_files(&c->worker, open_wanted, c) < 0 || receive_answers(c) < 0 ||
+	    send_all(c) < 0 || hangs(c))
 		child_lost(c);
 	worker_poll_writable(&c->worker, c->worker.out.data.len);
 }

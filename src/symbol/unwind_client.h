@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parent's side of unwinding: passes copied stacks to the child that unwinds, and its answers on.
- * What was with a child that is lost is answered as lost; later requests go to the next child, which
- * is told everything again. See symbolizer.h for the rules. */
+/* The parent's side of unwinding: passes copied stacks to the child that unwinds, and its answers
+ * on. What was with a child that is lost is answered as lost; later requests go to the next child,
+ * which is told everything again. See symbolizer.h for the rules. */
 #pragma once
 #include "modules.h"
 #include "symbolizer.h"
@@ -9,11 +9,12 @@
 
 struct unwind_client;
 
-struct unwind_client *unwind_client_new(const struct symbolizer_options *options, struct zygote *zygote,
-					struct modules *modules, int epoll, struct symbolizer_stats *stats);
+struct unwind_client *unwind_client_new(const struct symbolizer_options *options,
+					struct zygote *zygote, struct modules *modules, int epoll,
+					struct symbolizer_stats *stats);
 void unwind_client_free(struct unwind_client *c); /* before the zygote and the modules */
-int unwind_client_space(struct unwind_client *c, uint32_t space, const struct symbol_space_mapping *m,
-			size_t count);
+int unwind_client_space(struct unwind_client *c, uint32_t space,
+			const struct symbol_space_mapping *m, size_t count);
 void unwind_client_forget_space(struct unwind_client *c, uint32_t space);
 int unwind_client_unwind(struct unwind_client *c, uint32_t space, const struct unwind_regs *regs,
 			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);

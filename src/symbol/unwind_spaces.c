@@ -11,8 +11,8 @@
 struct unwind_space {
 	struct unwind_mapping *mappings;
 	struct space_mapping *sources; /* of the same number */
-	uint32_t total, count;         /* announced, and here so far */
-	uint64_t generation;           /* of the tables that the mappings point to; 0: of none */
+	uint32_t total, count; /* announced, and here so far */
+	uint64_t generation; /* of the tables that the mappings point to; 0: of none */
 };
 
 struct unwind_spaces {
@@ -33,7 +33,8 @@ static struct unwind_space *find(const struct unwind_spaces *s, uint32_t number)
 {
 	uint64_t value;
 
-	return map_get(s->by_number, number, &value) ? (struct unwind_space *)(uintptr_t)value : NULL;
+	return map_get(s->by_number, number, &value) ? (struct unwind_space *)(uintptr_t)value
+						     : NULL;
 }
 
 void unwind_spaces_forget(struct unwind_spaces *s, uint32_t number)
@@ -62,10 +63,11 @@ static struct unwind_space *begin(struct unwind_spaces *s, uint32_t number, uint
 
 void unwind_spaces_define(struct unwind_spaces *s, const struct record_space *record)
 {
-	struct unwind_space *space = record->first ? find(s, record->space) :
-						     begin(s, record->space, record->total);
+	struct unwind_space *space =
+		record->first ? find(s, record->space) : begin(s, record->space, record->total);
 
-	if (!space || record->first != space->count || record->count > space->total - space->count ||
+	if (!space || record->first != space->count ||
+	    record->count > space->total - space->count ||
 	    record->count > (record->head.size - sizeof(*record)) / sizeof(*space->sources))
 		return;
 	memcpy(space->sources + space->count, record + 1, record->count * sizeof(*space->sources));
@@ -75,18 +77,22 @@ void unwind_spaces_define(struct unwind_spaces *s, const struct record_space *re
 		unwind_tables_retry(s->tables);
 }
 
-static void point(struct unwind_tables *tables, struct unwind_mapping *m, const struct space_mapping *source)
+static void point(struct unwind_tables *tables, struct unwind_mapping *m,
+		  const struct space_mapping *source)
 {
-	*m = (struct unwind_mapping){.start = source->start, .end = source->end, .code = UNWIND_CODE_JIT};
+	*m = (struct unwind_mapping){
+		.start = source->start, .end = source->end, .code = UNWIND_CODE_JIT};
 	if (source->module == SPACE_JIT_FP)
 		m->code = UNWIND_CODE_JIT_FP;
 	if (source->module >= SPACE_CODES)
 		return;
 	enum table_state state = unwind_tables_get(tables, source->module, &m->table);
-	m->code = state == TABLE_WANTED || state == TABLE_READY ? UNWIND_CODE_MODULE : UNWIND_CODE_UNKNOWN;
+	m->code = state == TABLE_WANTED || state == TABLE_READY ? UNWIND_CODE_MODULE
+								: UNWIND_CODE_UNKNOWN;
 	/* Mapped where the file has no code: frame pointers may carry over it. */
 	if (m->table && !unwind_table_bias(m->table, m->start, source->offset, &m->bias))
-		*m = (struct unwind_mapping){.start = m->start, .end = m->end, .code = UNWIND_CODE_UNKNOWN};
+		*m = (struct unwind_mapping){
+			.start = m->start, .end = m->end, .code = UNWIND_CODE_UNKNOWN};
 }
 
 static void refresh(struct unwind_spaces *s, struct unwind_space *space)
@@ -116,7 +122,8 @@ static const struct space_mapping *mapping_at(const struct unwind_space *space, 
 }
 
 /* The table that was missing. False: it cannot be had. */
-static bool load_missing(struct unwind_spaces *s, const struct unwind_space *space, const struct unwind_output *out)
+static bool load_missing(struct unwind_spaces *s, const struct unwind_space *space,
+			 const struct unwind_output *out)
 {
 	const struct space_mapping *m;
 
@@ -126,7 +133,8 @@ static bool load_missing(struct unwind_spaces *s, const struct unwind_space *spa
 	return m && m->module < SPACE_CODES && unwind_tables_load(s->tables, m->module);
 }
 
-static void note_used(struct unwind_spaces *s, const struct unwind_space *space, const struct unwind_output *out)
+static void note_used(struct unwind_spaces *s, const struct unwind_space *space,
+		      const struct unwind_output *out)
 {
 	const struct space_mapping *m = NULL;
 

@@ -13,8 +13,8 @@
 #include "mem.h"
 #include "table_cache.h"
 
-/* CPU time for one table. Whatever takes longer is malicious or broken, and the timer's signal ends the
- * child; the parent then knows which module it was. */
+/* CPU time for one table. Whatever takes longer is malicious or broken, and the timer's signal ends
+ * the child; the parent then knows which module it was. */
 #define SECONDS_A_TABLE 5
 #define EVICTED_NS NS_PER_S /* a table that had to go is not made again at once */
 #define WORTH_KEEPING (64u << 10) /* smaller ones are built as fast as they are read */
@@ -59,7 +59,8 @@ static struct entry *entry(struct unwind_tables *t, uint32_t module)
 	return &t->entries[module];
 }
 
-enum table_state unwind_tables_get(struct unwind_tables *t, uint32_t module, const struct unwind_table **ret_table)
+enum table_state unwind_tables_get(struct unwind_tables *t, uint32_t module,
+				   const struct unwind_table **ret_table)
 {
 	struct entry *e = entry(t, module);
 
@@ -143,10 +144,12 @@ static bool has_build_id(const struct unwind_table *table, const struct buf *id)
 {
 	const struct unwind_table_info *info = unwind_table_info(table);
 
-	return !id->len || (info->build_id_len == id->len && !memcmp(info->build_id, id->data, id->len));
+	return !id->len ||
+	       (info->build_id_len == id->len && !memcmp(info->build_id, id->data, id->len));
 }
 
-static struct unwind_table *load_cached(struct unwind_tables *t, uint32_t module, const struct buf *id)
+static struct unwind_table *load_cached(struct unwind_tables *t, uint32_t module,
+					const struct buf *id)
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 	_cleanup_close_ int fd = file_service_want(&t->files, module, WANTED_TABLE, NULL, 0, NULL);
@@ -162,7 +165,8 @@ static struct unwind_table *load_cached(struct unwind_tables *t, uint32_t module
 }
 
 /* This process cannot make files grow, so the file comes with its final size. */
-static void keep_in_cache(struct unwind_tables *t, uint32_t module, const struct unwind_table *table)
+static void keep_in_cache(struct unwind_tables *t, uint32_t module,
+			  const struct unwind_table *table)
 {
 	size_t len;
 	const void *image = unwind_table_image(table, &len);
@@ -171,7 +175,8 @@ static void keep_in_cache(struct unwind_tables *t, uint32_t module, const struct
 
 	if (size < WORTH_KEEPING)
 		return;
-	_cleanup_close_ int fd = file_service_want(&t->files, module, WANTED_TABLE_ROOM, &size, sizeof(size), NULL);
+	_cleanup_close_ int fd =
+		file_service_want(&t->files, module, WANTED_TABLE_ROOM, &size, sizeof(size), NULL);
 	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < size)
 		return;
 	void *room = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -182,7 +187,8 @@ static void keep_in_cache(struct unwind_tables *t, uint32_t module, const struct
 	file_service_want(&t->files, module, WANTED_TABLE_KEPT, NULL, 0, NULL);
 }
 
-static struct unwind_table *build(struct unwind_tables *t, uint32_t module, int fd, const struct buf *id)
+static struct unwind_table *build(struct unwind_tables *t, uint32_t module, int fd,
+				  const struct buf *id)
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In the child that unwinds: the modules' tables, made when they are first needed, within a budget of memory. */
+/* In the child that unwinds: the modules' tables, made when they are first needed, within a budget
+ * of memory. */
 #pragma once
 #include <stdint.h>
 
@@ -8,10 +9,10 @@
 #include "unwind_table.h"
 
 enum table_state {
-	TABLE_WANTED,  /* not asked for yet, or evicted */
+	TABLE_WANTED, /* not asked for yet, or evicted */
 	TABLE_READY,
 	TABLE_NO_FILE, /* perhaps later, through another process */
-	TABLE_BROKEN,  /* the file cannot be read as an ELF file */
+	TABLE_BROKEN, /* the file cannot be read as an ELF file */
 };
 
 struct unwind_tables;
@@ -19,7 +20,8 @@ struct unwind_tables;
 struct unwind_tables *unwind_tables_new(int files_socket, struct child_progress *progress);
 void unwind_tables_budget(struct unwind_tables *t, uint64_t bytes);
 /* *ret_table is set when it is ready, and stays until the generation changes. */
-enum table_state unwind_tables_get(struct unwind_tables *t, uint32_t module, const struct unwind_table **ret_table);
+enum table_state unwind_tables_get(struct unwind_tables *t, uint32_t module,
+				   const struct unwind_table **ret_table);
 /* Make a wanted table. False: not now, nothing has changed. */
 bool unwind_tables_load(struct unwind_tables *t, uint32_t module);
 void unwind_tables_used(struct unwind_tables *t, uint32_t module);

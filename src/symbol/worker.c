@@ -14,8 +14,14 @@
 
 void worker_init(struct worker *w, struct zygote *zygote, enum child_kind kind, int epoll)
 {
-	*w = (struct worker){.zygote = zygote, .kind = kind, .epoll = epoll, .socket = -1, .files = -1,
-			     .out.data = BUF_INIT, .in.data = BUF_INIT, .starts_left = STARTS_BURST,
+	*w = (struct worker){.zygote = zygote,
+			     .kind = kind,
+			     .epoll = epoll,
+			     .socket = -1,
+			     .files = -1,
+			     .out.data = BUF_INIT,
+			     .in.data = BUF_INIT,
+			     .starts_left = STARTS_BURST,
 			     .starts_counted_ns = clock_mono_ns()};
 }
 

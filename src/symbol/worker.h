@@ -11,11 +11,11 @@
 struct worker {
 	struct zygote *zygote;
 	enum child_kind kind;
-	int epoll;          /* watches the sockets */
-	int socket, files;  /* -1: none runs */
-	uint64_t heard_ns;  /* when it last gave a sign of life, or was first asked */
-	struct packet out;  /* being filled, or does not fit into the socket yet */
-	struct packet in;   /* what was received last */
+	int epoll; /* watches the sockets */
+	int socket, files; /* -1: none runs */
+	uint64_t heard_ns; /* when it last gave a sign of life, or was first asked */
+	struct packet out; /* being filled, or does not fit into the socket yet */
+	struct packet in; /* what was received last */
 	bool broken; /* the zygote is gone: none will ever run again */
 	bool polls_writable;
 	bool readable, asks; /* the sockets, when last looked at */
@@ -23,13 +23,15 @@ struct worker {
 	uint64_t starts_counted_ns;
 };
 
-/* Opens what the child asks for: a descriptor or a negative errno; may add to the note that goes with it. */
-typedef int worker_opener(void *arg, const struct file_wanted *wanted, const char *name, struct buf *note);
+/* Opens what the child asks for: a descriptor or a negative errno; may add to the note that goes
+ * with it. */
+typedef int worker_opener(void *arg, const struct file_wanted *wanted, const char *name,
+			  struct buf *note);
 
 void worker_init(struct worker *w, struct zygote *zygote, enum child_kind kind, int epoll);
 void worker_done(struct worker *w);
 bool worker_start(struct worker *w); /* true: just started; false: runs already, or cannot now */
-void worker_stop(struct worker *w);  /* also drops what is not sent */
+void worker_stop(struct worker *w); /* also drops what is not sent */
 struct epoll_event;
 /* What epoll says now: only what is ready is read below. */
 void worker_look(struct worker *w, const struct epoll_event *events, int count);

@@ -74,7 +74,8 @@ static void settle_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void become_child(child_main *run, int socket, int files, struct child_progress *progress)
+static _Noreturn void become_child(child_main *run, int socket, int files,
+				   struct child_progress *progress)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "perfscope-parse");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Copied stacks through the symbolizer: the same as the unwinder in this process says, each answered once
- * whatever is asked and whatever happens to the child. Needs no privileges. */
+/* Copied stacks through the symbolizer: the same as the unwinder in this process says, each
+ * answered once whatever is asked and whatever happens to the child. Needs no privileges. */
 #include "check.h"
 
 #include <errno.h>
@@ -13,10 +13,11 @@
 static void test_same(struct bench *b)
 {
 	static const char *const shapes[][3] = {
-		{"nofp", "small", "500"}, {"fp", "small", "100"}, {"static", "small", "500"},
-		{"stripped", "small", "500"}, {"debug-frame", "small", "500"}, {"nofp", "large", "30"},
-		{"nofp", "callback", "0"}, {"nofp", "signal", "10"}, {"nofp", "aligned", "50"},
-		{"nofp", "small", "2000"},
+		{"nofp", "small", "500"},	 {"fp", "small", "100"},
+		{"static", "small", "500"},	 {"stripped", "small", "500"},
+		{"debug-frame", "small", "500"}, {"nofp", "large", "30"},
+		{"nofp", "callback", "0"},	 {"nofp", "signal", "10"},
+		{"nofp", "aligned", "50"},	 {"nofp", "small", "2000"},
 	};
 	uint32_t count = sizeof(shapes) / sizeof(shapes[0]);
 
@@ -78,7 +79,8 @@ static void test_full(struct bench *b)
 	CHECK(b->seen.answers == 1);
 	kill(child, SIGCONT);
 	symbolizer_flush(b->s, PATIENCE);
-	CHECK(b->seen.answers == accepted && b->seen.last_cookie == accepted - 1 && as_expected(b, &x));
+	CHECK(b->seen.answers == accepted && b->seen.last_cookie == accepted - 1 &&
+	      as_expected(b, &x));
 	CHECK(b->seen.status[UNWIND_COMPLETE] == accepted);
 	CHECK(ask(b, &x, 7, accepted) == 0); /* there is room again */
 	symbolizer_flush(b->s, PATIENCE);
@@ -160,18 +162,20 @@ static void test_hostile(struct bench *b)
 	CHECK(define_space(b, &x, 7) == 0);
 	for (unsigned i = 0; i < 4000; i++) {
 		struct unwind_regs regs = x.capture->input.regs;
+		uint64_t sp = x.capture->stacks[0].start;
 		size_t count = random_word(&state) % 8192;
 
 		for (size_t w = 0; w < count; w++)
-			words[w] = w % 3 ? random_word(&state) % 0x10000 + x.capture->stacks[0].start :
+			words[w] = w % 3 ? sp + random_word(&state) % 0x10000 :
 					   x.expected.ip[random_word(&state) % x.expected.count];
 		for (unsigned r = 0; r < UNWIND_X86_64_REGS; r++)
 			if (random_word(&state) % 4 == 0)
 				regs.value[r] = random_word(&state) << random_word(&state) % 64;
 		if (i % 5 == 0)
 			regs.known = random_word(&state);
-		uint64_t start = i % 3 ? x.capture->stacks[0].start : random_word(&state);
-		int r = symbolizer_unwind(b->s, 7, &regs, start, words, i % 11 ? count * 8 : 0, cookie);
+		uint64_t start = i % 3 ? sp : random_word(&state);
+		int r = symbolizer_unwind(b->s, 7, &regs, start, words, i % 11 ? count * 8 : 0,
+					  cookie);
 		if (r == 0)
 			cookie++;
 		else
@@ -217,18 +221,19 @@ static void test_spaces(struct bench *b)
 	}
 	CHECK(symbolizer_space(b->s, 1, m, MANY) == 0 && ask_patiently(b, &x, 1, 0) == 0);
 	CHECK(symbolizer_space(b->s, 2, NULL, 0) == 0 && ask(b, &x, 2, 1) == 0);
-	/* One that does not fit into a packet: code at every other page, the right one in the middle. */
+	/* One that does not fit into a packet: code at every other page, the right one in the
+	 * middle. */
+	uint64_t first = (x.expected.ip[0] & ~4095ull) - 4096ull * MANY;
 	for (unsigned i = 0; i < MANY; i++)
 		m[i] = (struct symbol_space_mapping){
-			.start = (x.expected.ip[0] & ~4095ull) + 8192ull * i - 4096ull * MANY, .module = -1};
-	for (unsigned i = 0; i < MANY; i++)
-		m[i].end = m[i].start + 4096;
+			.start = first + 8192ull * i, .end = first + 8192ull * i + 4096, .module = -1};
 	CHECK(symbolizer_space(b->s, 3, m, MANY) == 0);
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(ask_patiently(b, &x, 3, 2) == 0);
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.answers == 3 && b->seen.status[UNWIND_TRUNCATED] == 3);
-	CHECK(b->seen.reason[UNWIND_REASON_NO_MAPPING] == 2 && b->seen.reason[UNWIND_REASON_NO_FP] == 1);
+	CHECK(b->seen.reason[UNWIND_REASON_NO_MAPPING] == 2 &&
+	      b->seen.reason[UNWIND_REASON_NO_FP] == 1);
 	for (uint32_t i = 10; i < 2000; i++) { /* come and go */
 		CHECK(symbolizer_space(b->s, i, m, i % 50) == 0);
 		symbolizer_forget_space(b->s, i - 3);
@@ -256,7 +261,8 @@ static void test_generated(struct bench *b)
 	word[16] = 0x10100, word[17] = 0x400300;
 	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 0) == 0);
 	symbolizer_flush(b->s, PATIENCE);
-	CHECK(b->seen.depth == 3 && b->seen.address[1] == 0x400200 && b->seen.address[2] == 0x400300);
+	CHECK(b->seen.depth == 3 && b->seen.address[1] == 0x400200 &&
+	      b->seen.address[2] == 0x400300);
 	CHECK(b->seen.status[UNWIND_TRUNCATED] == 1); /* never shown as complete */
 	unwind_regs_set(&regs, UNWIND_RBP, 77);
 	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 1) == 0);
@@ -264,7 +270,8 @@ static void test_generated(struct bench *b)
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.answers == 3 && b->seen.reason[UNWIND_REASON_NO_FP] >= 1);
 	CHECK(b->seen.status[UNWIND_UNREADABLE] == 1 && b->seen.depth == 0);
-	/* A frame that the chain seems to skip; what is known to keep frame pointers has left remains. */
+	/* A frame that the chain seems to skip; what is known to keep frame pointers has left
+	 * remains. */
 	unwind_regs_set(&regs, UNWIND_RBP, 0x10020);
 	word[1] = 0x10020, word[2] = 0x400280;
 	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 3) == 0);
@@ -280,8 +287,8 @@ static void test_generated(struct bench *b)
 int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_same, test_replaced, test_full, test_killed, test_poisoned, test_hostile, test_spaces,
-		test_generated,
+		test_same,     test_replaced, test_full,   test_killed,
+		test_poisoned, test_hostile,  test_spaces, test_generated,
 	};
 	struct bench b;
 

@@ -37,9 +37,11 @@ static void on_unwound(void *arg, uint64_t cookie, const uint64_t *addresses, si
 
 void bench_open(struct bench *b)
 {
-	struct symbolizer_options options = {
-		.handler = on_symbol, .unwound = on_unwound, .arg = &b->seen, .table_cache = b->cache,
-		.table_memory = b->table_memory};
+	struct symbolizer_options options = {.handler = on_symbol,
+					     .unwound = on_unwound,
+					     .arg = &b->seen,
+					     .table_cache = b->cache,
+					     .table_memory = b->table_memory};
 
 	b->seen = (struct seen){.times = xcalloc(COOKIES, 1)};
 	if (symbolizer_new(&options, &b->s) < 0) {
@@ -106,14 +108,16 @@ static void read_build_id(const char *path, struct symbol_mapping *m)
 	if (fd < 0 || unwind_table_build(fd, &table) < 0)
 		return;
 	const struct unwind_table_info *info = unwind_table_info(table);
-	m->build_id_len = info->build_id_len < sizeof(m->build_id) ? info->build_id_len : sizeof(m->build_id);
+	m->build_id_len =
+		info->build_id_len < sizeof(m->build_id) ? info->build_id_len : sizeof(m->build_id);
 	memcpy(m->build_id, info->build_id, m->build_id_len);
 }
 
-static int module_at(struct bench *b, const struct subject *x, const char *path, uint64_t start, uint64_t end,
-		     uint64_t offset)
+static int module_at(struct bench *b, const struct subject *x, const char *path, uint64_t start,
+		     uint64_t end, uint64_t offset)
 {
-	struct symbol_mapping m = {.pid = x->pid, .start = start, .end = end, .offset = offset, .path = path};
+	struct symbol_mapping m = {
+		.pid = x->pid, .start = start, .end = end, .offset = offset, .path = path};
 	struct stat st;
 
 	if (!strcmp(path, "[vdso]"))
@@ -139,11 +143,12 @@ int define_space(struct bench *b, const struct subject *x, uint32_t space)
 	_cleanup_fclose_ FILE *maps = fopen(path, "re");
 	while (maps && count < 256 && fgets(line, sizeof(line), maps)) {
 		path[0] = 0;
-		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095[^\n]", &start, &end, flags, &offset, path) < 4 ||
+		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095[^\n]", &start, &end, flags, &offset,
+			   path) < 4 ||
 		    flags[2] != 'x' || !strcmp(path, "[vsyscall]"))
 			continue;
-		m[count++] = (struct symbol_space_mapping){start, end, offset,
-							   module_at(b, x, path, start, end, offset)};
+		m[count++] = (struct symbol_space_mapping){
+			start, end, offset, module_at(b, x, path, start, end, offset)};
 	}
 	return symbolizer_space(b->s, space, m, count);
 }
@@ -152,7 +157,8 @@ int ask(struct bench *b, const struct subject *x, uint32_t space, uint64_t cooki
 {
 	const struct unwind_stack *s = &x->capture->stacks[0];
 
-	return symbolizer_unwind(b->s, space, &x->capture->input.regs, s->start, s->bytes, s->len, cookie);
+	return symbolizer_unwind(b->s, space, &x->capture->input.regs, s->start, s->bytes, s->len,
+				 cookie);
 }
 
 bool as_expected(const struct bench *b, const struct subject *x)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of unwinding through the symbolizer work with: a symbolizer that notes its answers,
- * and workloads (tests/unwind) that stand still. */
+/* What the tests of unwinding through the symbolizer work with: a symbolizer that notes its
+ * answers, and workloads (tests/unwind) that stand still. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 struct seen {
 	unsigned answers, wrong; /* wrong: unknown cookies, or answered twice */
-	unsigned char *times;    /* by cookie */
+	unsigned char *times; /* by cookie */
 	unsigned status[UNWIND_STATUSES], reason[UNWIND_REASONS];
 	uint64_t last_cookie;
 	size_t depth;
@@ -45,6 +45,7 @@ struct subject {
 bool subject_start(struct subject *x, const char *variant, const char *mode, const char *depth);
 void subject_end(struct subject *x);
 
-int define_space(struct bench *b, const struct subject *x, uint32_t space); /* its mappings, as /proc tells them */
+int define_space(struct bench *b, const struct subject *x,
+		 uint32_t space); /* its mappings, as /proc tells them */
 int ask(struct bench *b, const struct subject *x, uint32_t space, uint64_t cookie);
 bool as_expected(const struct bench *b, const struct subject *x); /* the last answer */

@@ -99,6 +99,7 @@ int threads(struct bpf_iter__task *ctx)
 	r->now_ns = bpf_ktime_get_ns();
 	r->tid = number(task, level);
 	r->tgid = tgid;
+	r->own_tid = number(task, BPF_CORE_READ(task, thread_pid, level));
 	r->parent = number(task->group_leader->real_parent, level);
 	r->start_ns = task->start_time;
 	r->state = task_state_bits(task);

@@ -229,13 +229,15 @@ struct thread_record {
 	u64 start_ns;
 	u64 switches; /* times it left a CPU */
 	u32 tid, tgid;
+	u32 own_tid;  /* as the thread knows itself, in its own namespace */
 	u32 parent;   /* process */
 	u32 state;    /* as the kernel's __state, 0 runnable or running */
 	u32 flags;    /* enum thread_record_flag */
 	u32 cpu;
 	char comm[COMM_LENGTH];
 	u64 registers[THREAD_REGISTERS]; /* at the entry to the kernel, in pt_regs' order */
-	u32 depth, unused;
+	u32 depth;
+	u32 unused;
 	u64 kernel[THREAD_KERNEL_DEPTH]; /* leaf first; `depth` of them are sent */
 };
 

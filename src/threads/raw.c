@@ -40,6 +40,18 @@ const struct raw_thread *raw_find(const struct raw_threads *t, uint32_t pid, uin
 	return t->count ? bsearch(&key, t->items, t->count, sizeof(*t->items), by_thread) : NULL;
 }
 
+const struct raw_thread *raw_find_own(const struct raw_threads *t, uint32_t pid, uint32_t own_tid)
+{
+	const struct raw_thread *same = raw_find(t, pid, own_tid);
+
+	if (same && raw_same_namespace(same))
+		return same;
+	for (size_t i = 0; i < t->count; i++)
+		if (t->items[i].r.tgid == pid && t->items[i].r.own_tid == own_tid)
+			return &t->items[i];
+	return NULL;
+}
+
 bool raw_is_still(const struct raw_thread *t)
 {
 	return !(t->r.flags & THREAD_ON_CPU);

@@ -26,6 +26,13 @@ void raw_threads_done(struct raw_threads *t);
 struct raw_thread *raw_add(struct raw_threads *t);
 void raw_sort(struct raw_threads *t);
 const struct raw_thread *raw_find(const struct raw_threads *t, uint32_t pid, uint32_t tid); /* sorted */
+/* By the number that the thread has in its own PID namespace, as programs know it. */
+const struct raw_thread *raw_find_own(const struct raw_threads *t, uint32_t pid, uint32_t own_tid);
+/* The thread's namespace is ours: numbers in its memory and in system calls mean what they mean here. */
+static inline bool raw_same_namespace(const struct raw_thread *t)
+{
+	return t->r.own_tid == t->r.tid;
+}
 /* Not on a CPU: until it gets one, registers, stack and what it waits on keep still. */
 bool raw_is_still(const struct raw_thread *t);
 

@@ -49,6 +49,12 @@ static void read_status(struct thread_record *r, const struct buf *b)
 			r->state = letters[i].state;
 	r->switches = number_after(b, "\nvoluntary_ctxt_switches:\t") +
 		      number_after(b, "\nnonvoluntary_ctxt_switches:\t");
+	/* One number for each namespace from here to its own. */
+	const char *numbers = strstr(b->data, "\nNSpid:");
+	size_t len = numbers ? strcspn(numbers + 1, "\n") : 0;
+	while (len && numbers[len] >= '0' && numbers[len] <= '9')
+		len--;
+	r->own_tid = len ? (u32)strtoul(numbers + len + 1, NULL, 10) : r->tid;
 	r->parent = (u32)number_after(b, "\nPPid:\t");
 	if (number_after(b, "\nTracerPid:\t"))
 		r->flags |= THREAD_TRACED_BY;

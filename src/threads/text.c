@@ -28,8 +28,10 @@ static void add_thread(struct writing *w, const struct thread *thread)
 {
 	buf_addf(w->b, "%u ", thread->tid);
 	add_safe(w, thread->comm);
-	if (thread->pid != w->t->pid)
-		buf_addf(w->b, " of process %u", thread->pid);
+	if (thread->pid != w->t->pid && thread->pid == thread->tid)
+		buf_addstr(w->b, " (another process)");
+	else if (thread->pid != w->t->pid)
+		buf_addf(w->b, " (of process %u)", thread->pid);
 }
 
 static void add_duration(struct writing *w, uint64_t ns)
@@ -57,26 +59,45 @@ static void add_resource(struct writing *w, const struct thread_wait *wait)
 		buf_addch(w->b, ')');
 }
 
-/* " mutex 0x55.. (inventory_lock+0x0), held by 42 worker". */
-static void add_wait(struct writing *w, const struct thread *thread)
+/* What is said in place of "waits for" and the kind. */
+static const char *const phrases[WAIT_KINDS] = {
+	[WAIT_SLEEP] = "sleeps", [WAIT_STOPPED] = "is stopped", [WAIT_TRACED] = "is held by a",
+	[WAIT_FAULT] = "handles a page fault", [WAIT_KERNEL] = "waits in the kernel",
+};
+
+static void add_target(struct writing *w, const struct thread *thread)
 {
 	const struct thread_wait *wait = &thread->wait;
 	bool lock = wait->kind == WAIT_MUTEX || wait->kind == WAIT_RWLOCK_READ || wait->kind == WAIT_RWLOCK_WRITE;
 
-	buf_addf(w->b, " %s", wait_kind_name(wait->kind));
+	/* Pipes and tracers are called by the processes that hold them. */
+	if (wait->kind == WAIT_PIPE || wait->kind == WAIT_TRACED)
+		return;
+	if (thread->waits_for >= 0) {
+		buf_addstr(w->b, lock ? ", held by " : wait->kind == WAIT_SOCKET ? ", peer " : ", which is ");
+		add_thread(w, &w->t->items[thread->waits_for]);
+	} else if (wait->tid || wait->pid) {
+		buf_addf(w->b, ", %s %u", wait->tid ? "thread" : "process", wait->tid ? wait->tid : wait->pid);
+	}
+}
+
+/* "waits for mutex 0x55.. (inventory_lock+0x0), held by 42 worker". */
+static void add_wait(struct writing *w, const struct thread *thread)
+{
+	const struct thread_wait *wait = &thread->wait;
+
+	if (phrases[wait->kind])
+		buf_addstr(w->b, phrases[wait->kind]);
+	else
+		buf_addf(w->b, "waits for %s", wait_kind_name(wait->kind));
 	add_resource(w, wait);
 	if (wait->call && strcmp(wait->call, "futex"))
 		buf_addf(w->b, " in %s", wait->call);
 	if (wait->detail) {
-		buf_addstr(w->b, ", ");
+		buf_addstr(w->b, wait->kind == WAIT_SLEEP || wait->kind == WAIT_STOPPED ? " " : ", ");
 		add_safe(w, wait->detail);
 	}
-	if (thread->waits_for >= 0) {
-		buf_addstr(w->b, lock ? ", held by " : ", waits for ");
-		add_thread(w, &w->t->items[thread->waits_for]);
-	} else if (wait->tid || wait->pid) {
-		buf_addf(w->b, ", waits for %s %u", wait->tid ? "thread" : "process", wait->tid ? wait->tid : wait->pid);
-	}
+	add_target(w, thread);
 	if (wait->unsure)
 		buf_addf(w->b, " (not sure: %s)", wait->unsure);
 }
@@ -99,7 +120,7 @@ static void add_cycle(struct writing *w, const struct thread_cycle *c, size_t nu
 
 		buf_addstr(w->b, "  ");
 		add_thread(w, thread);
-		buf_addstr(w->b, " waits for");
+		buf_addch(w->b, ' ');
 		add_wait(w, thread);
 		buf_addch(w->b, '\n');
 	}
@@ -162,7 +183,7 @@ static void add_waits(struct writing *w, const struct thread_group *g)
 		if (i && same_wait(thread, &w->t->items[g->members[i - 1]]))
 			continue;
 		shown++;
-		buf_addstr(w->b, shown == 1 ? "    waits for" : "           or");
+		buf_addstr(w->b, shown == 1 ? "    " : "    or ");
 		add_wait(w, thread);
 		buf_addch(w->b, '\n');
 	}
@@ -183,7 +204,7 @@ static void add_chain(struct writing *w, const struct thread *thread)
 	buf_addstr(w->b, links > 1 ? " at the end of the chain, " : ", ");
 	add_state(w, last);
 	if (last->wait.kind != WAIT_NONE) {
-		buf_addstr(w->b, " in");
+		buf_addstr(w->b, ", ");
 		add_wait(w, last);
 	}
 	buf_addch(w->b, '\n');

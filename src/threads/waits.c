@@ -134,7 +134,7 @@ static void on_epoll(struct decoding *d, unsigned argument)
 	unsigned count = 0;
 
 	d->w->wait.kind = WAIT_EPOLL;
-	d->w->wait.resource = text(d, "epoll descriptor %d", fd);
+	d->w->wait.resource = text(d, "descriptor %d", fd);
 	if (!d->c->space || !space_fdinfo(d->c->space, d->thread->r.tid, fd, &b))
 		return;
 	for (const char *at = b.data; (at = strstr(at, "tfd:")); at += 4)
@@ -161,7 +161,7 @@ static void wait_for_child(struct decoding *d, int64_t child)
 
 	w->kind = WAIT_CHILD;
 	w->bound = true;
-	w->pid = child > 0 ? (uint32_t)child : only_child(d);
+	w->pid = child > 0 && raw_same_namespace(d->thread) ? (uint32_t)child : only_child(d);
 	if (w->pid)
 		w->resource = text(d, "process %u", w->pid);
 	else
@@ -215,7 +215,17 @@ static bool is_thread(void *arg, uint32_t tid, bool shared)
 	const struct decoding *d = arg;
 	uint32_t pid;
 
-	return raw_find(d->c->threads, d->thread->r.tgid, tid) || (shared && is_live_thread(tid, &pid));
+	if (raw_find_own(d->c->threads, d->thread->r.tgid, tid))
+		return true;
+	return shared && raw_same_namespace(d->thread) && is_live_thread(tid, &pid);
+}
+
+/* Memory holds the number that the owner has in its own namespace. */
+static uint32_t number_here(const struct decoding *d, uint32_t tid)
+{
+	const struct raw_thread *t = tid ? raw_find_own(d->c->threads, d->thread->r.tgid, tid) : NULL;
+
+	return t ? t->r.tid : tid;
 }
 
 static void look_at_futex(struct decoding *d, struct lock_look *look)
@@ -234,6 +244,8 @@ static void look_at_futex(struct decoding *d, struct lock_look *look)
 		look->readable = space_read(d->c->space, look->address, at, LOCK_AROUND - LOCK_BEFORE) >= 4;
 	}
 	lock_guess(look, is_thread, d, &w->guess);
+	for (int kind = 0; kind < WAIT_KINDS; kind++)
+		w->guess.owner[kind] = number_here(d, w->guess.owner[kind]);
 }
 
 static void on_futex(struct decoding *d, unsigned argument)

@@ -72,7 +72,7 @@ ZOO = {
     "receiver": ("socket", r"tcp 127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+", "server", ["receiver"]),
     "unix-receiver": ("socket", r"unix.*", "server", ["unix_receiver"]),
     "pipe-reader": ("pipe", r"\d+ from \d+ \(server\)", "server", ["pipe_reader"]),
-    "poller": ("epoll", r"epoll descriptor \d+", None, ["poller"]),
+    "poller": ("epoll", r"descriptor \d+", None, ["poller"]),
     "sleeps": ("sleep", None, None, ["start_thread", "sleeps"]),
     "writer": ("sleep", None, None, ["start_thread", "writer", "sleep"]),
 }
@@ -150,6 +150,23 @@ def stopped(process, said):
     time.sleep(0.2)
     found = take_json(process.pid)
     check(len(found["deadlocks"]) == 2, f"when it goes on, it is again: {found['deadlocks']}")
+
+
+def container(program, folder):
+    """Threads whose numbers in their own PID namespace are not those that we see."""
+    with workload("unshare", "--pid", "--fork", "--kill-child", program, os.path.join(folder, "file")) as (process, said):
+        with open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
+            pid = int(children.read())
+        check(said["dead-one"] < 100 < pid, f"its numbers are its own: {said}")
+        for args in [], ["--no-bpf"]:
+            found = take_json(pid, *args)
+            if not found:
+                continue
+            cycles = [{link["comm"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
+            tids = {t["comm"]: t["tid"] for t in found["threads"]}
+            check({"dead-one": tids["dead-two"], "dead-two": tids["dead-one"]} in cycles, f"deadlocks: {cycles}")
+            joiner = next(t for t in found["threads"] if t["comm"] == "joiner")
+            check(joiner["wait"]["tid"] == tids["sleeps"], f"joins the sleeper: {joiner}")
 
 
 def without_bpf(program, folder):
@@ -249,6 +266,7 @@ def main():
         for program in ZOOS:
             zoo(program, folder)
         without_bpf(ZOOS[1], folder)
+        container(ZOOS[1], folder)
     hostile(ZOOS[0])
     crowd(ZOOS[1])
     endings(ZOOS[1])

@@ -88,6 +88,7 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 {
 	struct entry entry = task_entry(task, config.has_task_registers);
 
+	slot->wait_site = entry.site;
 	/* In user code: it has touched a page that is not there. */
 	if (entry.syscall < 0)
 		return is_uninterruptible(bits) && !iowait && !config.sees_kernel_locks ? STATE_KERNEL_LOCK : STATE_FAULT;
@@ -121,6 +122,7 @@ static __always_inline u8 blocked_state(struct task_struct *task, struct task_sl
 	bool iowait = task_in_iowait(task), throttled = slot->throttled;
 
 	slot->wait_key_kind = KEY_NONE;
+	slot->wait_site = 0;
 	slot->throttled = 0;
 	if (slot->kernel_lock) {
 		slot->wait_key = slot->kernel_lock;

@@ -3,6 +3,7 @@
  * at a switch: totals stay in the thread's slot, which user space reads once a slice. */
 #include "cause.bpf.h"
 #include "histogram.bpf.h"
+#include "offcpu.bpf.h"
 
 /* A free place for the thread. Two threads can meet in one place only when their tids are equal in the
  * low bits and both are claimed in the same nanoseconds: no lock is worth that. */
@@ -27,7 +28,8 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		slot->switches = slot->preempted = 0;
 		__builtin_memset(slot->wakers, 0, sizeof(slot->wakers));
 		slot->wait_key_kind = slot->throttled = 0;
-		slot->wait_key = slot->kernel_lock = 0;
+		slot->wait_key = slot->kernel_lock = slot->wait_interval_ns = 0;
+		slot->wait_weight = 0;
 		slot->state = state;
 		slot->flags = flags | (task->flags & FLAG_KTHREAD ? TASK_KERNEL : 0);
 		*ret_index = index;
@@ -73,10 +75,17 @@ static __noinline struct task_slot *introduce(struct task_struct *task, u64 now,
 	return slot;
 }
 
+static __always_inline u64 woken_at(const struct task_slot *slot, u64 now)
+{
+	u64 woken = slot->woken_ns;
+
+	return woken < slot->since_ns || woken > now ? now : woken;
+}
+
 /* Adds the state that ends now; what follows a wake-up belongs to `after`. Returns when that began. */
 static __always_inline u64 settle(struct task_slot *slot, u64 now, u32 after)
 {
-	u64 since = slot->since_ns, woken = slot->woken_ns;
+	u64 since = slot->since_ns, woken = woken_at(slot, now);
 	u32 state = slot->state;
 
 	if (state >= STATE_ROOM)
@@ -85,8 +94,6 @@ static __always_inline u64 settle(struct task_slot *slot, u64 now, u32 after)
 		slot->ns[state] += now - since;
 		return state == STATE_RUNNING ? now : since;
 	}
-	if (woken < since || woken > now)
-		woken = now;
 	slot->ns[state] += woken - since;
 	slot->ns[after] += now - woken;
 	return woken;
@@ -116,7 +123,7 @@ static __noinline int left_unseen(u32 tid, u64 now)
 	return 0;
 }
 
-static __always_inline void leave_cpu(struct task_struct *prev, u32 bits, u64 now)
+static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 bits, u64 now, struct cpu_slot *cpu)
 {
 	struct task_slot *slot = task_find(prev->pid);
 
@@ -136,6 +143,8 @@ static __always_inline void leave_cpu(struct task_struct *prev, u32 bits, u64 no
 		slot->switches++;
 	barrier();
 	slot->sequence++;
+	if (config.wait_gap_ns && state >= STATE_SLEEPING)
+		begin_wait(ctx, prev, slot, cpu);
 }
 
 static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct cpu_slot *cpu)
@@ -146,6 +155,8 @@ static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct 
 		introduce(next, now, STATE_RUNNING, 0, 0);
 		return;
 	}
+	if (slot->wait_interval_ns)
+		end_wait(next, slot, cpu, woken_at(slot, now));
 	slot->sequence++;
 	barrier();
 	u32 bucket = latency_bucket(now - settle(slot, now, STATE_RUNNABLE));
@@ -176,7 +187,7 @@ int sched_switch(u64 *ctx)
 		cpu->running = next->pid;
 	}
 	if (prev->pid)
-		leave_cpu(prev, config.switch_has_state ? (u32)ctx[3] : task_state_bits(prev), now);
+		leave_cpu(ctx, prev, config.switch_has_state ? (u32)ctx[3] : task_state_bits(prev), now, cpu);
 	if (next->pid)
 		enter_cpu(next, now, cpu);
 	cost_end(cpu, COST_SWITCH, start);
@@ -230,6 +241,8 @@ int sched_waking(u64 *ctx)
 		slot->woken_ns = now;
 		if (wakes_by_itself(slot))
 			remember_waker(slot, now - slot->since_ns);
+		if (slot->wait_weight)
+			note_waker(ctx, task, slot, now);
 	}
 	cost_end(cpu, COST_WAKING, start);
 	return 0;

@@ -69,7 +69,7 @@ struct syscall_wait {
 	u8 how;   /* enum wait_how */
 };
 
-enum { SYSCALL_COUNT = 512 };
+enum { SYSCALL_COUNT = 512, WAIT_WEIGHT_ONE = 256 };
 
 enum task_flag {
 	TASK_SELECTED = 1, /* passes the filter; inherited at fork */
@@ -103,7 +103,10 @@ struct task_slot {
 	u64 ns[STATE_ROOM];
 	u64 wait_key;     /* what it waits on: address or descriptor, while it is blocked */
 	u64 kernel_lock;  /* address of the kernel's lock that it is in line for; else 0 */
-	u64 spare[4];
+	u64 wait_interval_ns; /* that the present wait was drawn with; 0 not at all */
+	u32 wait_weight;      /* 256ths of waits that it stands for; 0: not drawn */
+	u32 wait_site;        /* hash of the place of the call */
+	u64 spare[2];
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
@@ -129,6 +132,9 @@ struct cpu_slot {
 	u64 latency[LATENCY_BUCKETS]; /* run-queue waits that ended here */
 	struct cost cost[COST_COUNT];
 	u64 counter[COUNTER_COUNT];
+	u64 wait_interval_ns; /* waits of this length are drawn once each; 0: none are drawn yet */
+	u64 wait_taken_ns;    /* when the last stack of a wait was taken */
+	u64 random;
 	u32 running; /* tid, as of the last switch seen; 0 idle */
 	u32 unused;
 } __attribute__((aligned(64)));
@@ -138,6 +144,7 @@ struct config {
 	u32 cpu_count;          /* length of the array of cpu_slot */
 	u32 task_mask;          /* length of the array of task_slot, a power of two, less one */
 	u32 ring_wakeup_bytes;  /* wake the reader when so much waits to be read */
+	u32 wait_gap_ns;        /* between two stacks of waits on a CPU, on average; 0: none are taken */
 	u8 filter;              /* only threads with TASK_SELECTED */
 	u8 include_own;         /* samples of perfscope itself, too */
 	u8 switch_has_state;    /* sched_switch's fourth argument: prev_state */
@@ -148,7 +155,15 @@ struct config {
 	u8 block_has_queue;     /* the tracepoints of requests have the queue in front */
 };
 
-enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_KINDS };
+/* Where the kernel's text of these functions is; 0 unknown. */
+enum place { PLACE_SCHEDULE, PLACE_WAKE, PLACE_COUNT };
+
+struct place_range {
+	u64 start, end;
+};
+
+enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP,
+		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_KINDS };
 
 struct record {
 	u64 time_ns;
@@ -179,6 +194,22 @@ struct stack_capture {
 struct sample_record {
 	struct record head;
 	char comm[COMM_LENGTH];
+	struct stack_capture stack; /* last, and cut behind what it holds */
+};
+
+/* A wait whose stack is wanted: as it begins (the waiter's stack), as it ends (its kernel stack, if it had not been
+ * drawn), and the waker's stack. All three name the waiter and when the wait began. */
+struct wait_record {
+	struct record head; /* the waiter's; time_ns is the event's */
+	u64 since_ns;
+	u64 key;
+	u32 weight;         /* 256ths; 0: not drawn, but outlasted the interval */
+	u32 site;
+	u32 other_tid, other_tgid; /* the waker's; 0 an interrupt */
+	u8 state;           /* enum task_state */
+	u8 key_kind;        /* enum wait_key */
+	u8 outlasted;       /* the interval: it stands for itself alone */
+	u8 unused[5];
 	struct stack_capture stack; /* last, and cut behind what it holds */
 };
 

@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "fail.h"
 #include "io.h"
 #include "log.h"
@@ -21,6 +22,8 @@ enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_COUNT };
 
 /* One drain may not go on for ever while a storm keeps filling the ring. */
 #define MOST_RECORDS_A_DRAIN 100000
+
+#define WAIT_STACKS_A_SECOND 100 /* on each CPU */
 
 struct loaded {
 	const struct probe *probe;
@@ -131,6 +134,7 @@ static int create_shared(struct host *h)
 		.cpu_count = c->cpu_count, .task_mask = c->task_slot_count - 1, .ring_wakeup_bytes = ring / 2,
 		.filter = h->options.filter, .include_own = h->options.include_own,
 		.exclude_kernel = h->options.exclude_kernel, .copy_stacks = 1,
+		.wait_gap_ns = NS_PER_S / WAIT_STACKS_A_SECOND,
 		.has_task_registers = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1};
 	r = h->shared[SHARED_TASKS] = create_array("tasks", sizeof(struct task_slot), c->task_slot_count, &memory,
 						   &h->task_bytes);

@@ -8,7 +8,9 @@
 
 #include "cleanup.h"
 #include "fail.h"
+#include "kernel_text.h"
 #include "mem.h"
+#include "owed.h"
 #include "probe.h"
 #include "waits.h"
 
@@ -86,6 +88,9 @@ static void take(struct capture *c, const struct sched_state *state, struct thre
 			capture_add(c, state->probe.first_metric + i, thread->id, 0, 0,
 				    i == STATE_RUNNING ? left : i == STATE_PREEMPTED ? preempted : 0,
 				    s->ns[i] - a->taken[i]);
+	for (uint32_t i = STATE_SLEEPING; a->owed && i < STATE_STOPPED; i++)
+		if (s->ns[i] > a->taken[i])
+			a->owed->ns[i] += s->ns[i] - a->taken[i];
 }
 
 /* Who ended this thread's sleeps. A place that another waker has taken starts again from nothing. */
@@ -125,6 +130,8 @@ static void end_span(struct capture *c, struct account *a)
 		return;
 	store_end_span(c->store, a->span, c->slice - 1);
 	a->span = 0;
+	if (a->owed && !a->stack_span)
+		a->owed->ns[a->span_state] += c->slice_start_ns - a->span_start_ns;
 	if (c->slice_start_ns > a->span_until_ns)
 		a->taken[a->span_state] += c->slice_start_ns - a->span_until_ns;
 }
@@ -136,6 +143,7 @@ static void begin_span(struct capture *c, const struct sched_state *state, struc
 
 	a->span = capture_span_id(c);
 	a->span_state = task_state;
+	a->span_start_ns = c->slice_start_ns;
 	a->span_until_ns = now_ns;
 	a->since_ns = slot->since_ns;
 	a->woken_ns = slot->woken_ns;
@@ -182,15 +190,23 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 	}
 }
 
+static int set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map && bpf_map__set_initial_value(map, value, size) == 0 ? 0 : fail(-errno, "set %s", name);
+}
+
 static int prepare(struct bpf_object *object)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.waits");
+	_cleanup_(kernel_text_done) struct kernel_text text;
 	struct syscall_wait table[SYSCALL_COUNT];
+	int r;
 
+	kernel_text_read(&text);
 	waits_table(table);
-	if (!map || bpf_map__set_initial_value(map, table, sizeof(table)) < 0)
-		return fail(-errno, "set the table of system calls");
-	return 0;
+	r = set_constant(object, ".rodata.waits", table, sizeof(table));
+	return r < 0 ? r : set_constant(object, ".rodata.places", text.places, sizeof(text.places));
 }
 
 /* The walk at the start: every thread that is there, also those that never switch. */

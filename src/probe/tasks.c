@@ -8,6 +8,7 @@
 #include "intern.h"
 #include "mappings.h"
 #include "mem.h"
+#include "owed.h"
 #include "proc.h"
 
 struct tasks {
@@ -62,6 +63,7 @@ static void drop_thread(struct tasks *t, struct thread *thread)
 	if (!--p->threads && map_get(t->processes, p->pid, &value) && (struct process *)(uintptr_t)value == p)
 		map_remove(t->processes, p->pid);
 	process_release(p);
+	owed_unref(thread->account.owed);
 	free(thread);
 }
 

@@ -9,6 +9,7 @@
 #include "wire.h"
 
 struct mappings;
+struct owed;
 
 struct process {
 	uint32_t id; /* in the recording */
@@ -33,7 +34,10 @@ struct account {
 	uint32_t switches, preempted;
 	uint32_t span;               /* open span in the recording, 0 none */
 	uint32_t span_state;         /* enum task_state */
+	uint64_t span_start_ns;      /* CLOCK_MONOTONIC */
 	uint64_t span_until_ns;      /* `taken` holds the span up to here */
+	bool stack_span;             /* offcpu has one, too, under the wait's stack */
+	struct owed *owed;           /* NULL before offcpu wants it */
 	struct waker wakers[TASK_WAKERS]; /* as they were when they were last written */
 	uint64_t since_ns, woken_ns; /* of the slot when the span was opened: unchanged while it lasts */
 };

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stacks of waits within a budget. A wait is drawn as it begins, with a probability of expected length over
+ * interval, and stands for 1/p of its like; one that outlasts the interval stands for itself, drawn or not. So no wait is favoured,
+ * long ones are never lost, and the interval, which grows and shrinks to keep the budget, alone sets the cost.
+ * All this belongs to the switch hook: the thread's account is at hand there. */
+#pragma once
+#include "stack.bpf.h"
+
+enum {
+	EXPECTED_COUNT = 1 << 16, /* call sites whose waits' lengths are remembered */
+	EXPECTED_SHIFT = 6,       /* kept in units of 64 ns */
+	IDLE_SHIFT = 3,           /* waits for work are drawn so much more rarely */
+};
+
+#define FIRST_GUESS_NS 1000000ull
+#define SHORTEST_INTERVAL_NS 20000ull
+#define LONGEST_INTERVAL_NS (1ull << 36)
+
+/* Averages, without keys: two sites that meet in one place make drawing less apt, never wrong. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EXPECTED_COUNT);
+	__type(key, u32);
+	__type(value, u32);
+} expected SEC(".maps");
+
+/* One a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct wait_record);
+} per_cpu_scratch SEC(".maps");
+
+static __always_inline struct wait_record *scratch_record(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&per_cpu_scratch, &cpu);
+}
+
+static __always_inline u32 *expected_of(const struct task_slot *slot)
+{
+	u32 index = ((slot->wait_site ^ slot->tid) * 0x9e3779b1u) >> 16;
+
+	return bpf_map_lookup_elem(&expected, &index);
+}
+
+/* A stack is being taken: sooner than the budget wants makes the next one rarer, later less rare. */
+static __always_inline void spend(struct cpu_slot *cpu, u64 now)
+{
+	u64 gap = now - cpu->wait_taken_ns, wanted = config.wait_gap_ns, interval = cpu->wait_interval_ns;
+	u64 step = interval >> 13; /* times 1024 below: an eighth */
+
+	if (gap > 2 * wanted)
+		gap = 2 * wanted;
+	if (gap < wanted)
+		interval += step * ((wanted - gap) * 1024 / wanted);
+	else
+		interval -= step * ((gap - wanted) * 1024 / wanted);
+	if (interval < SHORTEST_INTERVAL_NS)
+		interval = SHORTEST_INTERVAL_NS;
+	if (interval > LONGEST_INTERVAL_NS)
+		interval = LONGEST_INTERVAL_NS;
+	cpu->wait_interval_ns = interval;
+	cpu->wait_taken_ns = now;
+}
+
+static __always_inline u64 current_interval(struct cpu_slot *cpu, u64 now)
+{
+	/* User space begins with one; then, when nothing has been drawn for long: */
+	if (cpu->wait_interval_ns && now - cpu->wait_taken_ns > 4ull * config.wait_gap_ns)
+		spend(cpu, now);
+	return cpu->wait_interval_ns;
+}
+
+static __always_inline u32 random_of(struct cpu_slot *cpu)
+{
+	cpu->random = cpu->random * 6364136223846793005ull + 1442695040888963407ull;
+	return cpu->random >> 40;
+}
+
+static __always_inline bool waits_for_work(u8 state)
+{
+	return state == STATE_POLL || state == STATE_SLEEPING || state == STATE_CHILD || state == STATE_SIGNAL;
+}
+
+/* 0: not drawn; else what it stands for, in units of 1/WAIT_WEIGHT_ONE. */
+static __always_inline u32 draw(struct cpu_slot *cpu, u64 interval, u64 ns)
+{
+	if (ns >= interval)
+		return WAIT_WEIGHT_ONE;
+	if (random_of(cpu) * interval >= ns << 24)
+		return 0;
+	u64 weight = interval * WAIT_WEIGHT_ONE / ns;
+	return weight > 0xffffffff ? 0xffffffff : weight;
+}
+
+const volatile struct place_range places[PLACE_COUNT] SEC(".rodata.places") = {};
+
+/* Frames of tracing itself above the function that is traced: the same number each time, found out once. */
+u32 tracing_frames[PLACE_COUNT];
+
+enum { MOST_TRACING_FRAMES = 10 };
+
+static __always_inline bool is_in(u64 address, enum place place)
+{
+	return address >= places[place].start && address < places[place].end;
+}
+
+static __always_inline u32 walk_kernel(void *ctx, struct stack_capture *s, enum place place)
+{
+	long bytes = bpf_get_stack(ctx, s->frames, STACK_BYTES, tracing_frames[place] & 0xff);
+
+	if (bytes <= 0 || is_in(s->frames[0], place))
+		return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
+#pragma unroll
+	for (u32 i = 1; i < MOST_TRACING_FRAMES; i++) {
+		if (!is_in(s->frames[i], place))
+			continue;
+		tracing_frames[place] = i;
+		bytes = bpf_get_stack(ctx, s->frames, STACK_BYTES, i);
+		return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
+	}
+	return (u32)bytes / sizeof(u64);
+}
+
+static __always_inline u32 walk_stack(void *ctx, struct stack_capture *s, u32 at, u64 flags)
+{
+	if (at > STACK_DEPTH)
+		return 0;
+	long bytes = bpf_get_stack(ctx, &s->frames[at], STACK_BYTES, flags);
+	return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
+}
+
+/* Kernel and user stack of the thread that runs here. */
+static __always_inline void capture_current(void *ctx, struct stack_capture *s, struct task_struct *task,
+					    enum place place, bool user)
+{
+	s->pages = s->user_depth = s->kernel_depth = 0;
+	if (!config.exclude_kernel)
+		s->kernel_depth = walk_kernel(ctx, s, place);
+	if (!user || !task->mm)
+		return;
+	if (config.copy_stacks && entry_registers(task, &s->registers))
+		copy_stack(s, stack_top(task, s->registers.sp));
+	if (!s->pages)
+		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
+}
+
+static __always_inline void send_wait(struct wait_record *r, struct cpu_slot *cpu)
+{
+	u64 size = __builtin_offsetof(struct wait_record, stack) + stack_capture_size(&r->stack);
+
+	if (size > sizeof(*r))
+		return;
+	if (bpf_ringbuf_output(&records, r, size, ring_flags()))
+		count(cpu, LOST_RECORDS);
+}
+
+static __always_inline void fill_wait(struct wait_record *r, enum record_kind kind, u64 now, struct task_struct *task,
+				      const struct task_slot *slot, u8 state)
+{
+	fill_head(&r->head, kind, now, task);
+	r->since_ns = slot->since_ns;
+	r->key = slot->wait_key;
+	r->weight = slot->wait_weight;
+	r->site = slot->wait_site;
+	r->state = state;
+	r->key_kind = slot->wait_key_kind;
+	r->other_tid = r->other_tgid = 0;
+}
+
+/* The thread has just blocked: its state and since_ns are set. */
+static __noinline int begin_wait(void *ctx, struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu)
+{
+	struct wait_record *r;
+	u8 state;
+
+	if (!slot || !cpu)
+		return 0;
+	state = slot->state;
+	slot->wait_weight = 0;
+	slot->wait_interval_ns = 0;
+	if (state < STATE_SLEEPING || state == STATE_IDLE || state >= STATE_STOPPED || !selected(slot))
+		return 0;
+	u64 interval = current_interval(cpu, slot->since_ns);
+	if (waits_for_work(state))
+		interval <<= IDLE_SHIFT;
+	slot->wait_interval_ns = interval;
+	if (!interval)
+		return 0;
+	u32 *length = expected_of(slot);
+	slot->wait_weight = draw(cpu, interval, length && *length ? (u64)*length << EXPECTED_SHIFT : FIRST_GUESS_NS);
+	if (!slot->wait_weight)
+		return 0;
+	r = scratch_record();
+	if (!r)
+		return 0;
+	spend(cpu, slot->since_ns);
+	fill_wait(r, RECORD_WAIT_BEGIN, slot->since_ns, task, slot, state);
+	capture_current(ctx, &r->stack, task, PLACE_SCHEDULE, true);
+	send_wait(r, cpu);
+	return 0;
+}
+
+/* The thread's wait is over, at woken_ns; what the slot says of it is still there. */
+static __noinline int end_wait(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 woken_ns)
+{
+	u64 interval, ns;
+	struct wait_record *r;
+
+	if (!slot || !cpu)
+		return 0;
+	interval = slot->wait_interval_ns;
+	ns = woken_ns - slot->since_ns;
+	if (!interval)
+		return 0;
+	slot->wait_interval_ns = 0;
+	u32 *length = expected_of(slot);
+	if (length) {
+		u64 units = ns >> EXPECTED_SHIFT;
+
+		units = units > 0xfffffff ? 0xfffffff : units;
+		*length = *length ? *length - *length / 4 + units / 4 + 1 : units + 1;
+	}
+	if (!slot->wait_weight && ns < interval)
+		return 0;
+	r = scratch_record();
+	if (!r)
+		return 0;
+	fill_wait(r, RECORD_WAIT_END, woken_ns, task, slot, slot->state);
+	r->outlasted = ns >= interval;
+	r->stack.pages = r->stack.user_depth = r->stack.kernel_depth = 0;
+	if (!slot->wait_weight && !config.exclude_kernel) {
+		long bytes = bpf_get_task_stack(task, r->stack.frames, STACK_BYTES, 0);
+
+		spend(cpu, woken_ns);
+		r->stack.kernel_depth = bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
+	}
+	slot->wait_weight = 0;
+	send_wait(r, cpu);
+	return 0;
+}
+
+/* A wait that was drawn is ended here, by the thread that runs or by what has interrupted it. */
+static __noinline int note_waker(void *ctx, struct task_struct *task, struct task_slot *slot, u64 now)
+{
+	struct task_struct *waker = bpf_get_current_task_btf();
+	struct wait_record *r = scratch_record();
+	struct cpu_slot *cpu = this_cpu();
+	/* In user code, or idle: it was interrupted. In a system call its frames tell, which user space reads. */
+	bool interrupt = !waker->pid || (waker->mm && task_entry(waker, config.has_task_registers).syscall < 0);
+
+	if (!r || !cpu || !slot)
+		return 0;
+	spend(cpu, now);
+	fill_wait(r, RECORD_WAKE, now, task, slot, slot->state);
+	if (!interrupt) {
+		r->other_tid = waker->pid;
+		r->other_tgid = waker->tgid;
+	}
+	capture_current(ctx, &r->stack, waker, PLACE_WAKE, !interrupt);
+	send_wait(r, cpu);
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where some functions of the kernel lie, for telling what a kernel stack passes through. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire.h"
+
+struct kernel_text {
+	struct place_range places[PLACE_COUNT];
+	struct place_range *interrupts; /* entries from hardware: their frames lie below an interrupt's work */
+	size_t interrupt_count, interrupt_capacity;
+};
+
+/* Unknown places stay 0, all of them where the kernel hides its addresses. */
+void kernel_text_read(struct kernel_text *t);
+void kernel_text_done(struct kernel_text *t);
+bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth);

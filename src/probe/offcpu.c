@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Where threads wait: stacks of waits, drawn within a budget by the switch hook (bpf/offcpu.bpf.h), weighted so that
+ * no wait is favoured, and scaled so that each thread's sum by cause is the exact one; and who ended those waits. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "hash.h"
+#include "kernel_text.h"
+#include "mem.h"
+#include "owed.h"
+#include "probe.h"
+
+enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_INTERVAL };
+#define FIRST_INTERVAL_NS (10 * NS_PER_MS)
+
+enum { MOST_SITES = 1 << 16 };
+
+/* A wait whose stack is or will be known. */
+struct wait {
+	struct wait *next, *previous; /* in the list of all */
+	struct offcpu_state *state;
+	struct owed *owed;            /* its thread's */
+	uint32_t task, tid, site;
+	uint64_t since_ns, counted_ns, end_ns; /* counted: up to here its time is in the recording */
+	uint32_t weight;              /* 256ths, while it is shorter than the interval */
+	uint32_t stack, resource, span;
+	uint32_t waker_task, waker_stack;
+	uint8_t cause;                /* enum task_state */
+	bool known, woken, ended, outlasted;
+	unsigned pending;             /* stacks that are being unwound */
+};
+
+/* A part of a thread's blocked time in this slice, before it is scaled. */
+struct part {
+	struct owed *owed;
+	uint32_t task, stack, resource;
+	uint8_t cause;
+	uint64_t count;
+	double ns; /* weighted */
+};
+
+struct offcpu_state {
+	struct probe_state probe;
+	struct capture *capture;
+	struct kernel_text text;
+	struct map *open;   /* tid -> wait that goes on */
+	struct map *stacks; /* of waits that have ended, by task and site */
+	struct wait *waits; /* all of them */
+	struct part *parts;
+	size_t part_count, part_capacity;
+};
+
+static uint64_t site_key(uint32_t task, uint32_t site)
+{
+	return (uint64_t)task << 32 | site;
+}
+
+static uint32_t metric_of(const struct offcpu_state *state, uint8_t cause)
+{
+	return state->probe.first_metric + cause - STATE_SLEEPING;
+}
+
+static struct wait *wait_new(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+{
+	struct wait *w = xcalloc(1, sizeof(*w));
+
+	*w = (struct wait){.state = state, .owed = owed_ref(owed_of(&thread->account.owed)), .task = thread->id,
+			   .tid = thread->tid, .site = r->site, .since_ns = r->since_ns, .counted_ns = r->since_ns,
+			   .weight = r->weight, .cause = r->state, .next = state->waits};
+	if (w->next)
+		w->next->previous = w;
+	state->waits = w;
+	return w;
+}
+
+static void wait_free(struct wait *w)
+{
+	if (w->next)
+		w->next->previous = w->previous;
+	if (w->previous)
+		w->previous->next = w->next;
+	else
+		w->state->waits = w->next;
+	owed_unref(w->owed);
+	free(w);
+}
+
+static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_t count)
+{
+	struct offcpu_state *state = w->state;
+
+	/* What was before the recording is not part of it. */
+	if (state->capture->start_ns > w->counted_ns)
+		w->counted_ns = state->capture->start_ns;
+	if (!state->capture->start_ns || until_ns <= w->counted_ns)
+		return;
+	GROW(state->parts, state->part_count, state->part_capacity);
+	state->parts[state->part_count++] = (struct part){
+		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
+		.count = count, .ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
+	w->counted_ns = until_ns;
+}
+
+static uint64_t whole_weight(uint32_t weight)
+{
+	return (weight + WAIT_WEIGHT_ONE / 2) / WAIT_WEIGHT_ONE;
+}
+
+/* Ended, and every stack of it is there. */
+static void settle(struct wait *w)
+{
+	struct offcpu_state *state = w->state;
+	struct capture *c = state->capture;
+	uint32_t weight = w->outlasted ? WAIT_WEIGHT_ONE : w->weight;
+
+	if (!w->ended || w->pending)
+		return;
+	add_part(w, w->end_ns, weight, whole_weight(weight));
+	if (map_count(state->stacks) >= MOST_SITES) {
+		map_free(state->stacks);
+		state->stacks = map_new();
+	}
+	if (w->known)
+		map_put(state->stacks, site_key(w->task, w->site), w->stack);
+	if (w->woken && c->start_ns)
+		store_add_edge(c->store, &(struct edge_row){
+			.slice = c->slice, .kind = state->probe.first_metric + METRIC_WAKER, .task = w->task,
+			.stack = w->stack, .resource = w->resource, .other_task = w->waker_task,
+			.other_stack = w->waker_stack, .count = whole_weight(weight),
+			.ns = (w->end_ns - w->since_ns) / WAIT_WEIGHT_ONE * weight});
+	wait_free(w);
+}
+
+static void waiter_known(void *arg, const void *data, uint32_t stack)
+{
+	struct wait *w;
+
+	memcpy(&w, data, sizeof(w));
+	w->pending--;
+	w->stack = stack;
+	w->known = true;
+	settle(w);
+}
+
+static void waker_known(void *arg, const void *data, uint32_t stack)
+{
+	struct wait *w;
+
+	memcpy(&w, data, sizeof(w));
+	w->pending--;
+	w->waker_stack = stack;
+	settle(w);
+}
+
+static void resolve(struct wait *w, struct process *p, const struct wait_record *r, stacks_done *done)
+{
+	struct capture *c = w->state->capture;
+
+	w->pending++;
+	stacks_resolve(c->stacks, p, &r->stack, capture_time(c, r->head.time_ns), done, &w, sizeof(w));
+}
+
+static uint32_t file_of(struct capture *c, uint32_t pid, uint32_t fd)
+{
+	char path[64], name[256];
+
+	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
+	ssize_t length = readlink(path, name, sizeof(name) - 1);
+	if (length <= 0)
+		return 0;
+	name[length] = 0;
+	return capture_resource(c, "file", name);
+}
+
+static uint32_t resource_of(struct capture *c, const struct wait_record *r)
+{
+	char name[32];
+
+	if (r->key_kind == KEY_FD)
+		return file_of(c, r->head.tgid, (uint32_t)r->key);
+	snprintf(name, sizeof(name), "0x%llx", (unsigned long long)r->key);
+	switch (r->key_kind) {
+	case KEY_ADDRESS:
+		return capture_resource(c, "futex", name);
+	case KEY_KERNEL_LOCK:
+		return capture_resource(c, "kernel lock", name);
+	default:
+		return 0;
+	}
+}
+
+/* The wait of this thread that is under way; one whose end was lost is given up. */
+static struct wait *open_wait(struct offcpu_state *state, const struct wait_record *r)
+{
+	uint64_t value;
+
+	if (!map_get(state->open, r->head.tid, &value))
+		return NULL;
+	struct wait *w = (struct wait *)(uintptr_t)value;
+	if (w->since_ns == r->since_ns)
+		return w;
+	map_remove(state->open, r->head.tid);
+	w->ended = true;
+	w->end_ns = w->counted_ns;
+	settle(w);
+	return NULL;
+}
+
+static void begin(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+{
+	if (open_wait(state, r))
+		return;
+	struct wait *w = wait_new(state, thread, r);
+	map_put(state->open, w->tid, (uintptr_t)w);
+	w->resource = resource_of(state->capture, r);
+	resolve(w, thread->process, r, waiter_known);
+}
+
+static void woken(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+{
+	struct wait *w = open_wait(state, r);
+	struct thread *other = r->other_tid ? tasks_find_thread(state->capture->tasks, r->other_tid) : NULL;
+
+	if (!w || w->woken)
+		return;
+	w->woken = true;
+	if (other && !kernel_text_is_interrupt(&state->text, r->stack.frames, r->stack.kernel_depth))
+		w->waker_task = other->id;
+	resolve(w, other ? other->process : thread->process, r, waker_known);
+}
+
+static void end(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+{
+	struct wait *w = open_wait(state, r);
+	struct capture *c = state->capture;
+	uint64_t stack;
+
+	if (!w && r->weight)
+		return; /* its beginning was lost, or was before the recording */
+	if (w) {
+		map_remove(state->open, w->tid);
+	} else {
+		w = wait_new(state, thread, r);
+		w->resource = resource_of(c, r);
+		w->pending++; /* not before its end is known */
+		if (map_get(state->stacks, site_key(w->task, w->site), &stack)) {
+			w->stack = (uint32_t)stack;
+			w->known = true;
+		} else {
+			resolve(w, thread->process, r, waiter_known);
+		}
+		w->pending--;
+	}
+	w->ended = true;
+	w->outlasted = r->outlasted;
+	w->end_ns = r->head.time_ns;
+	if (w->span) {
+		store_end_span(c->store, w->span, c->slice - 1);
+		thread->account.stack_span = false;
+		w->counted_ns = c->slice_start_ns;
+	}
+	settle(w);
+}
+
+static void init(struct capture *c, struct offcpu_state *state)
+{
+	state->capture = c;
+	state->open = map_new();
+	state->stacks = map_new();
+	kernel_text_read(&state->text);
+}
+
+/* The first ones come before the recording starts. */
+static void record(struct capture *c, void *arg, const struct record *head)
+{
+	struct offcpu_state *state = arg;
+	const struct wait_record *r = (const struct wait_record *)head;
+	struct thread *thread = tasks_find_thread(c->tasks, head->tid);
+	static void (*const handlers[])(struct offcpu_state *, struct thread *, const struct wait_record *) = {
+		[RECORD_WAIT_BEGIN] = begin, [RECORD_WAIT_END] = end, [RECORD_WAKE] = woken};
+
+	if (!state->capture)
+		init(c, state);
+	if (thread && r->state >= STATE_SLEEPING && r->state < STATE_STOPPED && (!c->filter || thread->process->selected))
+		handlers[head->kind](state, thread, r);
+}
+
+/* A wait that goes on: this slice's part of it, or, when it fills slices, a span that costs nothing. */
+static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_ns)
+{
+	struct capture *c = state->capture;
+	struct thread *thread = tasks_find_thread(c->tasks, w->tid);
+
+	if (!w->known || !thread || thread->id != w->task)
+		return;
+	struct account *a = &thread->account;
+	if (!a->span || a->since_ns != w->since_ns) {
+		if (!w->span)
+			add_part(w, now_ns, w->weight, 0);
+		return;
+	}
+	w->counted_ns = now_ns;
+	if (w->span)
+		return;
+	w->span = capture_span_id(c);
+	a->stack_span = true;
+	store_add_span(c->store, w->span, c->slice, 0, metric_of(state, w->cause), w->task, w->stack, w->resource);
+}
+
+static int by_thread_and_cause(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	if (x->task != y->task)
+		return x->task < y->task ? -1 : 1;
+	return (int)x->cause - y->cause;
+}
+
+/* Parts of one thread and cause share what it was blocked for that cause since it was last shared out. */
+static void share_out(struct offcpu_state *state, const struct part *parts, size_t count)
+{
+	struct owed *owed = parts[0].owed;
+	double exact = (double)owed->ns[parts[0].cause], sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += parts[i].ns;
+	for (size_t i = 0; i < count; i++)
+		capture_add(state->capture, metric_of(state, parts[i].cause), parts[i].task, parts[i].stack,
+			    parts[i].resource, parts[i].count, (uint64_t)(exact * (parts[i].ns / sum)));
+	owed->ns[parts[0].cause] = 0;
+}
+
+static double mean_interval(const struct capture *c)
+{
+	double sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		sum += (double)c->cpu_slots[cpu].wait_interval_ns;
+	return sum / c->cpu_count;
+}
+
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct offcpu_state *state = arg;
+	uint64_t tid, value;
+	size_t cursor = 0, next;
+
+	while (map_next(state->open, &cursor, &tid, &value))
+		count_open(state, (struct wait *)(uintptr_t)value, now_ns);
+	qsort(state->parts, state->part_count, sizeof(*state->parts), by_thread_and_cause);
+	for (size_t i = 0; i < state->part_count; i = next) {
+		next = i + 1;
+		while (next < state->part_count && !by_thread_and_cause(&state->parts[i], &state->parts[next]))
+			next++;
+		share_out(state, &state->parts[i], next - i);
+	}
+	for (size_t i = 0; i < state->part_count; i++)
+		owed_unref(state->parts[i].owed);
+	state->part_count = 0;
+	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, mean_interval(c));
+}
+
+static void start(struct capture *c, void *arg)
+{
+	struct offcpu_state *state = arg;
+
+	if (!state->capture)
+		init(c, state);
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		c->cpu_slots[cpu].wait_interval_ns = FIRST_INTERVAL_NS;
+}
+
+static void stop(struct capture *c, void *arg)
+{
+	struct offcpu_state *state = arg;
+
+	while (state->waits)
+		wait_free(state->waits);
+	for (size_t i = 0; i < state->part_count; i++)
+		owed_unref(state->parts[i].owed);
+	free(state->parts);
+	map_free(state->open);
+	map_free(state->stacks);
+	kernel_text_done(&state->text);
+}
+
+const struct probe probe_offcpu = {
+	.name = "offcpu",
+	.help = "stacks of waits within a budget, scaled to the exact times of sched, and who ended them",
+	.metrics = (const struct probe_metric[]){
+		[STATE_SLEEPING - STATE_SLEEPING] = {"wait.sleep", "ns", "offcpu.sleep by stack"},
+		[STATE_POLL - STATE_SLEEPING] = {"wait.poll", "ns", "offcpu.poll by stack"},
+		[STATE_LOCK - STATE_SLEEPING] = {"wait.lock", "ns", "offcpu.lock by stack"},
+		[STATE_IPC - STATE_SLEEPING] = {"wait.ipc", "ns", "offcpu.ipc by stack"},
+		[STATE_NETWORK - STATE_SLEEPING] = {"wait.net", "ns", "offcpu.net by stack"},
+		[STATE_DISK - STATE_SLEEPING] = {"wait.disk", "ns", "offcpu.disk by stack"},
+		[STATE_KERNEL_LOCK - STATE_SLEEPING] = {"wait.kernel_lock", "ns", "offcpu.kernel_lock by stack"},
+		[STATE_FAULT - STATE_SLEEPING] = {"wait.fault", "ns", "offcpu.fault by stack"},
+		[STATE_RECLAIM - STATE_SLEEPING] = {"wait.reclaim", "ns", "offcpu.reclaim by stack"},
+		[STATE_DIRTY - STATE_SLEEPING] = {"wait.dirty", "ns", "offcpu.dirty by stack"},
+		[STATE_CHILD - STATE_SLEEPING] = {"wait.child", "ns", "offcpu.child by stack"},
+		[STATE_SIGNAL - STATE_SLEEPING] = {"wait.signal", "ns", "offcpu.signal by stack"},
+		[STATE_IDLE - STATE_SLEEPING] = {"wait.idle", "ns", "offcpu.idle by stack: none are taken"},
+		[STATE_OTHER - STATE_SLEEPING] = {"wait.other", "ns", "offcpu.other by stack"},
+		[METRIC_WAKER] = {"waker", "ns", "waits that were drawn, and who ended them (edges); no other task: an interrupt"},
+		[METRIC_INTERVAL] = {"wait.interval", "ns", "waits of this length and longer all have their stacks"},
+		{0}},
+	.state_size = sizeof(struct offcpu_state),
+	.start = start,
+	.record = record,
+	.slice = slice,
+	.stop = stop,
+	.records = 1u << RECORD_WAIT_BEGIN | 1u << RECORD_WAIT_END | 1u << RECORD_WAKE,
+};

@@ -15,6 +15,7 @@ struct export_command_options {
 	struct select_options select;
 	enum format_index format; /* in all_exporters */
 	enum profile profile;
+	bool idle;
 	const char *output;
 };
 
@@ -23,6 +24,8 @@ static const struct option rows[] = {
 	 .choices = exporter_names, .help = "what to write"},
 	{"kind", 'k', OPTION_CHOICE(struct export_command_options, profile), .value = "KIND",
 	 .choices = profile_names, .help = "which stacks"},
+	{"idle", 0, OPTION_FLAG(struct export_command_options, idle),
+	 .help = "off CPU: also waits for work (poll, timers, children)"},
 	{"output", 'o', OPTION_STRING(struct export_command_options, output), .value = "OUT",
 	 .complete = COMPLETE_FILE, .no_setting = true,
 	 .help = "write it here, - is standard output (default: perfscope.FORMAT, in a pipe -)"},
@@ -46,7 +49,7 @@ static int run(const struct call *call)
 {
 	const struct export_command_options *o = call->options;
 	_cleanup_(store_freep) struct store *s = NULL;
-	struct job job = {.exporter = all_exporters[o->format], .options = {.profile = o->profile}};
+	struct job job = {.exporter = all_exporters[o->format], .options = {.profile = o->profile, .idle = o->idle}};
 	_cleanup_free_ char *named = xasprintf("perfscope.%s", job.exporter->suffix);
 	const char *path = o->output ? o->output : output_is_terminal(STDOUT_FILENO) ? named : "-";
 	int r = recording_open(recording_path(call), &o->select, &s);

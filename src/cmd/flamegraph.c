@@ -18,7 +18,7 @@
 struct flamegraph_options {
 	struct select_options select;
 	enum profile profile;
-	bool folded, icicle;
+	bool folded, icicle, idle;
 	const char *diff, *output, *title, *subtitle, *unit, *search;
 	uint64_t width;
 };
@@ -26,6 +26,8 @@ struct flamegraph_options {
 static const struct option rows[] = {
 	{"kind", 'k', OPTION_CHOICE(struct flamegraph_options, profile), .value = "KIND", .choices = profile_names,
 	 .help = "what is drawn"},
+	{"idle", 0, OPTION_FLAG(struct flamegraph_options, idle),
+	 .help = "off CPU: also waits for work (poll, timers, children)"},
 	{"folded", 0, OPTION_FLAG(struct flamegraph_options, folded),
 	 .help = "FILE and BASE hold folded stacks, of any tool"},
 	{"diff", 0, OPTION_STRING(struct flamegraph_options, diff), .value = "BASE",
@@ -138,7 +140,7 @@ static int read_recording(struct flame *f, enum flame_side side, const struct fl
 	_cleanup_(store_freep) struct store *s = NULL;
 	int r = recording_open(path, &o->select, &s);
 
-	if (r < 0 || (r = flame_add_recording(f, side, s, o->profile, recorded)) < 0)
+	if (r < 0 || (r = flame_add_recording(f, side, s, o->profile, o->idle, recorded)) < 0)
 		return r;
 	recording_describe(s, &o->select, description);
 	buf_addstr(description, ", ");
@@ -173,7 +175,7 @@ static bool selects(const struct flamegraph_options *o)
 	const struct select_options *s = &o->select;
 
 	return s->pid || s->cgroup || s->from.kind != TIME_UNSET || s->to.kind != TIME_UNSET ||
-	       o->profile != PROFILE_CPU;
+	       o->profile != PROFILE_CPU || o->idle;
 }
 
 static int run(const struct call *call)

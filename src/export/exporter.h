@@ -8,6 +8,7 @@ struct store;
 
 struct export_options {
 	enum profile profile;
+	bool idle; /* waits for work, too */
 };
 
 struct exporter {

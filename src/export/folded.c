@@ -9,7 +9,7 @@ static int write_stacks(struct store *s, const struct export_options *options, i
 {
 	_cleanup_(flame_freep) struct flame *f = flame_new();
 	struct recorded recorded;
-	int r = flame_add_recording(f, FLAME_NEW, s, options->profile, &recorded);
+	int r = flame_add_recording(f, FLAME_NEW, s, options->profile, options->idle, &recorded);
 
 	if (r < 0)
 		return r;

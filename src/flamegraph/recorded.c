@@ -24,11 +24,11 @@ static const struct {
 	const char *metric, *probe, *title;
 } profiles[PROFILES] = {
 	[PROFILE_CPU] = {"cpu.time", "oncpu", "CPU time"},
-	[PROFILE_OFFCPU] = {"offcpu.*", "offcpu", "Time off CPU"},
+	[PROFILE_OFFCPU] = {"wait.*", "offcpu", "Time off CPU"},
 	[PROFILE_WAKEUP] = {"wakeup.*", "wakeup", "Time until woken"},
-	[PROFILE_LOCK] = {"offcpu.*lock", "offcpu", "Time waiting for locks"},
-	[PROFILE_DISK] = {"offcpu.disk", "offcpu", "Time waiting for disks"},
-	[PROFILE_NET] = {"offcpu.net", "offcpu", "Time waiting for the network"},
+	[PROFILE_LOCK] = {"wait.*lock", "offcpu", "Time waiting for locks"},
+	[PROFILE_DISK] = {"wait.disk", "offcpu", "Time waiting for disks"},
+	[PROFILE_NET] = {"wait.net", "offcpu", "Time waiting for the network"},
 	[PROFILE_FAULT] = {"fault.*", "fault", "Page faults"},
 	[PROFILE_MEMORY] = {"memory.growth", "memory", "Growth of memory"},
 	[PROFILE_PAUSE] = {"pause.*", "pause", "Pauses"},
@@ -141,7 +141,7 @@ static int read_unit(struct store *s, enum profile profile, char *unit, size_t s
 }
 
 int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, enum profile profile,
-			struct recorded *ret_recorded)
+			bool idle, struct recorded *ret_recorded)
 {
 	_cleanup_(stack_view_freep) struct stack_view *view = NULL;
 	_cleanup_(arena_freep) struct arena *strings = arena_new();
@@ -153,8 +153,8 @@ int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, 
 	int r;
 
 	*ret_recorded = (struct recorded){0};
-	if ((r = stack_weights(s, &(struct stack_filter){.metric = profiles[profile].metric, .by_process = true},
-			       &weights, &count)) < 0 ||
+	if ((r = stack_weights(s, &(struct stack_filter){.metric = profiles[profile].metric, .by_process = true,
+						       .held_up = !idle}, &weights, &count)) < 0 ||
 	    (r = read_unit(s, profile, ret_recorded->unit, sizeof(ret_recorded->unit))) < 0 ||
 	    (r = load_names(s, strings, names)) < 0 || (r = stack_view_new(s, &view)) < 0)
 		return r;

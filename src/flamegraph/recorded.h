@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A recording's stacks as a tree: what is counted, under the current selection (store_select()). */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "flame.h"
@@ -19,7 +20,7 @@ struct recorded {
 	char unit[16]; /* of the values: "ns", "bytes", "count", ... */
 };
 
-/* Adds every stack, below a frame with its process's name. -ENODATA with a message when the
+/* Waits for work are left out unless `idle`. Adds every stack, below a frame with its process's name. -ENODATA with a message when the
  * recording holds nothing of the kind. */
 int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, enum profile profile,
-			struct recorded *ret_recorded);
+			bool idle, struct recorded *ret_recorded);

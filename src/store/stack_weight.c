@@ -77,6 +77,9 @@ static void add_row(struct sums *sums, struct query *q)
 static void add_conditions(struct buf *sql, const struct stack_filter *f)
 {
 	buf_addstr(sql, " WHERE s.metric IN (SELECT id FROM metric WHERE name GLOB :metric)");
+	if (f->held_up)
+		buf_addstr(sql, " AND s.metric NOT IN (SELECT w.id FROM metric w JOIN time_metric t"
+				" ON w.name = 'wait.' || t.cause WHERE t.idle)");
 	if (f->task)
 		buf_addf(sql, " AND s.task = %u", f->task);
 	if (f->resource)

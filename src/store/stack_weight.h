@@ -9,7 +9,8 @@ struct store;
 
 /* Zero means any. */
 struct stack_filter {
-	const char *metric; /* name or GLOB, such as "offcpu.*" */
+	const char *metric; /* name or GLOB, such as "wait.*" */
+	bool held_up;       /* of waits, only those that were not for work */
 	uint32_t process, task, resource;
 	const uint32_t *tasks; /* any of these, with task_count */
 	size_t task_count;

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #include "buf.h"
-#include "unwind_regs.h"
 
 enum {
 	PACKET_MAX = 64 * 1024,
@@ -135,9 +134,9 @@ struct record_unwind {
 	struct record head;
 	uint32_t space;
 	uint32_t sequence;
-	uint64_t at, len; /* of the copied stack, in the shared memory; the child clears it */
+	/* In the shared memory: struct unwind_regs, then `len` bytes of stack. The child clears both. */
+	uint64_t at, len;
 	uint64_t stack_start;
-	struct unwind_regs regs;
 };
 
 /* Followed by `depth` addresses. */

@@ -97,17 +97,19 @@ static void add_answer(struct unwind_child *c, uint32_t sequence)
 static void on_unwind(struct unwind_child *c, const struct record *record)
 {
 	const struct record_unwind *r = (const void *)record;
+	size_t head = sizeof(c->input.regs);
 
-	if (r->at > c->stacks_len || r->len > c->stacks_len - r->at)
+	if (r->at % 8 || r->at > c->stacks_len || head > c->stacks_len - r->at ||
+	    r->len > c->stacks_len - r->at - head)
 		_exit(1);
+	char *piece = c->stacks + r->at;
 	c->stack = (struct unwind_stack){
-		.start = r->stack_start, .bytes = c->stacks + r->at, .len = r->len};
-	c->input = (struct unwind_input){.arch = &unwind_arch_x86_64,
-					 .regs = r->regs,
-					 .stacks = &c->stack,
-					 .stack_count = 1};
+		.start = r->stack_start, .bytes = piece + head, .len = r->len};
+	c->input = (struct unwind_input){
+		.arch = &unwind_arch_x86_64, .stacks = &c->stack, .stack_count = 1};
+	memcpy(&c->input.regs, piece, head);
 	unwind_spaces_unwind(c->spaces, r->space, &c->input, &c->output, flush, c);
-	explicit_bzero(c->stacks + r->at, r->len);
+	explicit_bzero(piece, head + r->len);
 	add_answer(c, r->sequence);
 }
 
@@ -126,7 +128,6 @@ static __attribute__((noinline)) void clear_traces(struct unwind_child *c)
 	char frames[4096]; /* more than unwinding takes */
 
 	explicit_bzero(frames, sizeof(frames));
-	explicit_bzero(c->in.data.data, c->in.data.len);
 	explicit_bzero(&c->input, sizeof(c->input));
 }
 

@@ -61,20 +61,13 @@ struct unwind_client *unwind_client_new(const struct symbolizer_options *options
 	c->requests = xcalloc(REQUESTS_MAX, sizeof(*c->requests));
 	c->served = NO_MODULE;
 	worker_init(&c->worker, zygote, CHILD_UNWIND, epoll);
-	buf_grow(&c->worker.out.data, PACKET_MAX); /* never moved: what is in it can be cleared */
 	return c;
-}
-
-static void clear_packet(struct unwind_client *c, size_t len)
-{
-	explicit_bzero(c->worker.out.data.data, len); /* registers */
 }
 
 void unwind_client_free(struct unwind_client *c)
 {
 	if (!c)
 		return;
-	clear_packet(c, c->worker.out.data.len);
 	worker_done(&c->worker);
 	stack_ring_done(&c->ring);
 	spaces_free(c->spaces);
@@ -143,7 +136,6 @@ static void child_lost(struct unwind_client *c)
 	struct module *module = modules_get(c->modules, worker_module(&c->worker));
 	uint64_t until = c->asked;
 
-	clear_packet(c, c->worker.out.data.len);
 	worker_stop(&c->worker);
 	stack_ring_done(&c->ring);
 	spaces_lost(c->spaces);
@@ -159,20 +151,10 @@ static void child_lost(struct unwind_client *c)
 		answer(c, NULL, 0, UNWIND_LOST, UNWIND_REASON_NONE);
 }
 
-static int send_packet(struct unwind_client *c)
-{
-	size_t len = c->worker.out.data.len;
-	int r = worker_send(&c->worker);
-
-	if (r == 0)
-		clear_packet(c, len);
-	return r;
-}
-
 /* Room for a record of that size in the packet that is being filled. */
 static bool make_room(struct unwind_client *c, size_t size)
 {
-	return c->worker.out.data.len + size <= PACKET_MAX || send_packet(c) == 0;
+	return c->worker.out.data.len + size <= PACKET_MAX || worker_send(&c->worker) == 0;
 }
 
 /* Spaces */
@@ -243,20 +225,22 @@ static bool provide_space(struct unwind_client *c, struct space *space)
 
 /* Requests */
 
-/* Its registers go to the packet alone: copies elsewhere would stay. */
 static int add_request(struct unwind_client *c, struct record_unwind *record,
 		       const struct unwind_regs *regs, const void *bytes)
 {
+	size_t piece = sizeof(*regs) + record->len;
+
 	if (!make_room(c, sizeof(*record)))
 		return -EAGAIN;
-	size_t at = stack_ring_take(&c->ring, record->len);
+	size_t at = stack_ring_take(&c->ring, piece);
 	if (at == SIZE_MAX)
 		return -EAGAIN;
-	record->at = at;
+	memcpy(c->ring.base + at, regs, sizeof(*regs));
 	if (record->len)
-		memcpy(c->ring.base + at, bytes, record->len);
-	buf_add(&c->worker.out.data, record, offsetof(struct record_unwind, regs));
-	buf_add(&c->worker.out.data, regs, sizeof(*regs));
+		memcpy(c->ring.base + at + sizeof(*regs), bytes, record->len);
+	record->at = at;
+	buf_add(&c->worker.out.data, record, sizeof(*record));
+	*request_at(c, c->asked) = (struct request){.at = at, .len = piece};
 	return 0;
 }
 
@@ -283,11 +267,10 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 	worker_poll_writable(&c->worker, true);
 	if (r < 0)
 		return r;
-	*request_at(c, c->asked++) =
-		(struct request){.cookie = cookie, .at = record.at, .len = record.len};
+	request_at(c, c->asked++)->cookie = cookie;
 	c->stats->unwinds++;
 	if (c->worker.out.data.len >= BATCH)
-		send_packet(c);
+		worker_send(&c->worker);
 	return 0;
 }
 
@@ -434,7 +417,7 @@ static int open_wanted(void *arg, const struct file_wanted *wanted, const char *
 static int send_all(struct unwind_client *c)
 {
 	send_forgotten(c);
-	int r = send_packet(c);
+	int r = worker_send(&c->worker);
 	return r == -EAGAIN ? 0 : r;
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The heaviest stacks of a finding: those that go through the same functions are one. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "clock.h"
 #include "findings_internal.h"
-#include "hash.h"
 #include "intern.h"
 #include "mem.h"
 #include "stack_view.h"
@@ -35,7 +33,8 @@ static bool passes(const struct stack_frame *const *frames, size_t depth, const 
 	return false;
 }
 
-static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint64_t ns, const char *function)
+static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint64_t ns,
+		const char *function)
 {
 	uint32_t functions[DEEPEST], id;
 	size_t depth;
@@ -59,10 +58,14 @@ static int by_weight(const void *a, const void *b)
 {
 	const struct group *x = a, *y = b;
 
-	return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : x->stack < y->stack ? -1 : x->stack > y->stack;
+	return x->ns < y->ns	     ? 1
+	       : x->ns > y->ns	     ? -1
+	       : x->stack < y->stack ? -1
+				     : x->stack > y->stack;
 }
 
-static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector, struct groups *g)
+static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector,
+		   struct groups *g)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r = query_new(s,
@@ -76,12 +79,13 @@ static int collect(struct store *s, struct stack_view *view, const struct stack_
 	query_bind_int(q, ":task", selector->task);
 	query_bind_int(q, ":process", selector->process);
 	while ((r = query_next(q)) > 0)
-		add(g, view, (uint32_t)query_int(q, 0), (uint64_t)query_int(q, 1), selector->function);
+		add(g, view, (uint32_t)query_int(q, 0), (uint64_t)query_int(q, 1),
+		    selector->function);
 	return r;
 }
 
-static void keep(struct findings *f, struct finding *finding, struct stack_view *view, const char *role,
-		 const struct group *group)
+static void keep(struct findings *f, struct finding *finding, struct stack_view *view,
+		 const char *role, const struct group *group)
 {
 	struct finding_stack *stack = &finding->stacks[finding->stack_count++];
 	size_t depth, skipped;
@@ -97,7 +101,8 @@ static void keep(struct findings *f, struct finding *finding, struct stack_view 
 }
 
 /* The same code of the same threads is shown once, whoever asked for it. */
-static bool is_shown(const struct finding *finding, const struct groups *g, size_t i, const uint32_t *shown)
+static bool is_shown(const struct finding *finding, const struct groups *g, size_t i,
+		     const uint32_t *shown)
 {
 	for (size_t n = 0; n < finding->stack_count; n++)
 		if (shown[n] == g->items[i].stack)
@@ -117,7 +122,8 @@ int find_stacks(struct store *s, struct stack_view *view, struct findings *f, st
 
 		if (g.count)
 			qsort(g.items, g.count, sizeof(*g.items), by_weight);
-		for (size_t i = 0; i < g.count && i < PER_SELECTOR && finding->stack_count < MOST_STACKS; i++) {
+		for (size_t i = 0;
+		     i < g.count && i < PER_SELECTOR && finding->stack_count < MOST_STACKS; i++) {
 			if (is_shown(finding, &g, i, shown))
 				continue;
 			shown[finding->stack_count] = g.items[i].stack;

@@ -55,7 +55,8 @@ static bool is_wanted(const struct rule *rule, const char *const *only)
 	return false;
 }
 
-static int ask(struct store *s, const struct rules *rules, const char *const *only, struct drafts *d)
+static int ask(struct store *s, const struct rules *rules, const char *const *only,
+	       struct drafts *d)
 {
 	int r = store_keep_states(s), dropped;
 

@@ -32,13 +32,15 @@ struct drafts {
 };
 
 char *findings_copy(struct findings *f, const char *text); /* into f->strings */
-void findings_add_error(struct findings *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void findings_add_error(struct findings *f, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* rule_query.c: asks one rule; a broken one becomes an error of d->findings. */
 int rule_query(struct store *s, const struct rule *rule, struct drafts *d);
 /* fold.c: marks what another finding explains, and adds it there as evidence. */
 void fold(struct drafts *d);
-void add_evidence(struct findings *f, struct finding *finding, const struct finding_evidence *evidence);
+void add_evidence(struct findings *f, struct finding *finding,
+		  const struct finding_evidence *evidence);
 /* finding_stack.c */
 struct stack_view;
 int find_stacks(struct store *s, struct stack_view *view, struct findings *f, struct draft *draft);

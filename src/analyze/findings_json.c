@@ -31,8 +31,10 @@ static json_t *pack_affected(const struct finding *f)
 	for (size_t i = 0; i < f->affected_count; i++) {
 		const struct finding_task *t = &f->affected[i];
 
-		json_array_append_new(array, json_pack("{so si si so so}", "role", text(t->role), "pid", (int)t->pid,
-			"tid", (int)(t->tid ? t->tid : t->pid), "comm", text(t->comm), "cgroup", text(t->cgroup)));
+		json_array_append_new(array,
+				      json_pack("{so si si so so}", "role", text(t->role), "pid",
+						(int)t->pid, "tid", (int)(t->tid ? t->tid : t->pid),
+						"comm", text(t->comm), "cgroup", text(t->cgroup)));
 	}
 	return array;
 }
@@ -43,8 +45,8 @@ static json_t *pack_evidence(const struct finding *f)
 
 	for (size_t i = 0; i < f->evidence_count; i++) {
 		const struct finding_evidence *e = &f->evidence[i];
-		json_t *item = json_pack("{so so so}", "metric", text(e->metric), "value", number(e->value),
-					 "unit", text(e->unit));
+		json_t *item = json_pack("{so so so}", "metric", text(e->metric), "value",
+					 number(e->value), "unit", text(e->unit));
 
 		if (e->has_threshold)
 			json_object_set_new(item, "threshold", number(e->threshold));
@@ -63,8 +65,9 @@ static json_t *pack_stacks(const struct finding *f)
 
 		for (size_t n = 0; n < s->depth; n++)
 			json_array_append_new(frames, text(s->frames[n]));
-		json_array_append_new(array, json_pack("{so so so}", "role", text(s->role), "weight_ms",
-						       number(s->weight_ms), "frames", frames));
+		json_array_append_new(array,
+				      json_pack("{so so so}", "role", text(s->role), "weight_ms",
+						number(s->weight_ms), "frames", frames));
 	}
 	return array;
 }
@@ -80,13 +83,15 @@ static json_t *pack_actions(const struct finding *f)
 
 static json_t *pack(const struct finding *f)
 {
-	json_t *resource = *f->resource_kind ? json_pack("{so so}", "kind", text(f->resource_kind), "name",
-							 text(f->resource_name)) : json_null();
+	json_t *resource = *f->resource_kind ? json_pack("{so so}", "kind", text(f->resource_kind),
+							 "name", text(f->resource_name))
+					     : json_null();
 
-	return json_pack("{so ss so so so so so so so so}", "id", text(f->id), "severity", severity_name(f->severity),
-			 "impact", number(f->impact), "title", text(f->title), "affected", pack_affected(f),
-			 "resource", resource, "evidence", pack_evidence(f), "stacks", pack_stacks(f),
-			 "actions", pack_actions(f), "runbook", f->runbook ? text(f->runbook) : json_null());
+	return json_pack("{so ss so so so so so so so so}", "id", text(f->id), "severity",
+			 severity_name(f->severity), "impact", number(f->impact), "title",
+			 text(f->title), "affected", pack_affected(f), "resource", resource,
+			 "evidence", pack_evidence(f), "stacks", pack_stacks(f), "actions",
+			 pack_actions(f), "runbook", f->runbook ? text(f->runbook) : json_null());
 }
 
 json_t *findings_json(const struct findings *f)
@@ -113,8 +118,8 @@ static json_t *pack_unavailable(struct store *s)
 	if (query_new(s, "SELECT probe, reason FROM unavailable ORDER BY probe", &q) < 0)
 		return array;
 	while (query_next(q) > 0)
-		json_array_append_new(array, json_pack("{so so}", "probe", text(query_text(q, 0)), "reason",
-						       text(query_text(q, 1))));
+		json_array_append_new(array, json_pack("{so so}", "probe", text(query_text(q, 0)),
+						       "reason", text(query_text(q, 1))));
 	return array;
 }
 

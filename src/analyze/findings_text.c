@@ -20,9 +20,11 @@ static const char *colour_of(enum severity severity)
 	return colours[severity];
 }
 
-static void put_severity(struct buf *b, enum severity severity, const char *name, const struct findings_style *style)
+static void put_severity(struct buf *b, enum severity severity, const char *name,
+			 const struct findings_style *style)
 {
-	buf_addf(b, "%s%s%s", style->colour ? colour_of(severity) : "", name, style->colour ? "\033[0m" : "");
+	buf_addf(b, "%s%s%s", style->colour ? colour_of(severity) : "", name,
+		 style->colour ? "\033[0m" : "");
 }
 
 /* Breaks at blanks; what follows the first line stands under it. */
@@ -53,7 +55,8 @@ static void line(struct buf *b, const char *label, const char *text, unsigned wi
 	wrap(b, text, width);
 }
 
-static void add_tasks(struct buf *b, const struct finding *f, const char *role, const char *label, unsigned width)
+static void add_tasks(struct buf *b, const struct finding *f, const char *role, const char *label,
+		      unsigned width)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 	size_t count = 0;
@@ -154,7 +157,8 @@ void findings_text(const struct findings *f, const struct findings_style *style,
 	}
 }
 
-void findings_verdict(const struct findings *f, const struct findings_style *style, struct buf *text)
+void findings_verdict(const struct findings *f, const struct findings_style *style,
+		      struct buf *text)
 {
 	static const char *const words[] = {"OK", "WARNING", "CRITICAL"};
 	enum severity worst = findings_worst(f);

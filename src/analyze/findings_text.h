@@ -11,6 +11,7 @@ struct findings_style {
 };
 
 /* One line: the worst finding, or that nothing is wrong. */
-void findings_verdict(const struct findings *f, const struct findings_style *style, struct buf *text);
+void findings_verdict(const struct findings *f, const struct findings_style *style,
+		      struct buf *text);
 /* Each finding: what, who, evidence, where, what to do. Nothing when there are none. */
 void findings_text(const struct findings *f, const struct findings_style *style, struct buf *text);

@@ -30,10 +30,12 @@ static const struct explanation {
 
 static bool is_culprit(const struct finding *f, size_t i, uint32_t pid)
 {
-	return i < f->affected_count && f->affected[i].pid == pid && !strcmp(f->affected[i].role, "culprit");
+	return i < f->affected_count && f->affected[i].pid == pid &&
+	       !strcmp(f->affected[i].role, "culprit");
 }
 
-static bool related(const struct finding *cause, const struct finding *symptom, enum relation relation)
+static bool related(const struct finding *cause, const struct finding *symptom,
+		    enum relation relation)
 {
 	size_t most = relation == FIRST_CULPRIT ? 1 : cause->affected_count;
 
@@ -45,10 +47,12 @@ static bool related(const struct finding *cause, const struct finding *symptom, 
 	return false;
 }
 
-void add_evidence(struct findings *f, struct finding *finding, const struct finding_evidence *evidence)
+void add_evidence(struct findings *f, struct finding *finding,
+		  const struct finding_evidence *evidence)
 {
 	if (!finding->evidence)
-		finding->evidence = arena_alloc(f->strings, MOST_EVIDENCE * sizeof(*finding->evidence));
+		finding->evidence =
+			arena_alloc(f->strings, MOST_EVIDENCE * sizeof(*finding->evidence));
 	if (finding->evidence_count < MOST_EVIDENCE)
 		finding->evidence[finding->evidence_count++] = *evidence;
 }
@@ -59,9 +63,12 @@ static void explain(struct findings *f, struct draft *cause, struct draft *sympt
 
 	symptom->folded = true;
 	buf_addf(&text, "explains %s: %s", symptom->finding.id, symptom->finding.title);
-	add_evidence(f, &cause->finding, &(struct finding_evidence){
-		.metric = findings_copy(f, text.data), .value = 100 * symptom->finding.impact, .unit = "%"});
-	for (size_t i = 0; i < symptom->selector_count && cause->selector_count < MOST_STACK_SELECTORS; i++)
+	add_evidence(f, &cause->finding,
+		     &(struct finding_evidence){.metric = findings_copy(f, text.data),
+						.value = 100 * symptom->finding.impact,
+						.unit = "%"});
+	for (size_t i = 0;
+	     i < symptom->selector_count && cause->selector_count < MOST_STACK_SELECTORS; i++)
 		cause->selectors[cause->selector_count++] = symptom->selectors[i];
 }
 
@@ -70,12 +77,14 @@ static void fold_one(struct drafts *d, const struct explanation *x)
 	for (size_t c = 0; c < d->count; c++) {
 		struct draft *cause = &d->items[c];
 
-		if (cause->folded || strcmp(cause->finding.id, x->cause) || cause->finding.severity < x->least)
+		if (cause->folded || strcmp(cause->finding.id, x->cause) ||
+		    cause->finding.severity < x->least)
 			continue;
 		for (size_t s = 0; s < d->count; s++) {
 			struct draft *symptom = &d->items[s];
 
-			if (s != c && !symptom->folded && !strcmp(symptom->finding.id, x->symptom) &&
+			if (s != c && !symptom->folded &&
+			    !strcmp(symptom->finding.id, x->symptom) &&
 			    related(&cause->finding, &symptom->finding, x->relation))
 				explain(d->findings, cause, symptom);
 		}

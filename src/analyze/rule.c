@@ -36,7 +36,8 @@ struct reader {
 struct field {
 	const char *key;
 	size_t offset;                                             /* of a text in struct rule, */
-	void (*add)(struct reader *rd, const struct field *field, const char *value); /* or a list */
+	void (*add)(struct reader *rd, const struct field *field,
+		    const char *value); /* or a list */
 };
 
 static const char *copy(struct rules *rules, const char *text)
@@ -56,7 +57,8 @@ static void add_error(struct rules *rules, const char *path, unsigned line, cons
 	rules->errors[rules->error_count++] = copy(rules, text.data);
 }
 
-static void reject(struct reader *rd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void reject(struct reader *rd, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void reject(struct reader *rd, const char *format, ...)
 {
@@ -86,7 +88,8 @@ static void add_action(struct reader *rd, const struct field *field, const char 
 	struct rule *rule = rd->rule;
 
 	if (!rule->actions)
-		rule->actions = arena_alloc(rd->rules->strings, MOST_ITEMS * sizeof(*rule->actions));
+		rule->actions =
+			arena_alloc(rd->rules->strings, MOST_ITEMS * sizeof(*rule->actions));
 	if (rule->action_count == MOST_ITEMS)
 		reject(rd, "too many actions");
 	else
@@ -106,13 +109,14 @@ static void add_threshold(struct reader *rd, const struct field *field, const ch
 	struct rule_threshold t = {0};
 	int reason = 0;
 
-	if (sscanf(value, "%63[^ =] = %31[^: ]: %n", name, number, &reason) != 2 || !reason || !is_name(name) ||
-	    parse_double(number, -1e18, 1e18, &t.value) < 0) {
+	if (sscanf(value, "%63[^ =] = %31[^: ]: %n", name, number, &reason) != 2 || !reason ||
+	    !is_name(name) || parse_double(number, -1e18, 1e18, &t.value) < 0) {
 		reject(rd, "a threshold is written 'NAME = VALUE: REASON'");
 		return;
 	}
 	if (!rule->thresholds)
-		rule->thresholds = arena_alloc(rd->rules->strings, MOST_ITEMS * sizeof(*rule->thresholds));
+		rule->thresholds =
+			arena_alloc(rd->rules->strings, MOST_ITEMS * sizeof(*rule->thresholds));
 	if (rule->threshold_count == MOST_ITEMS) {
 		reject(rd, "too many thresholds");
 		return;
@@ -205,14 +209,16 @@ static void insert(struct rules *rules, const struct rule *rule)
 		return;
 	}
 	GROW(rules->items, rules->count, rules->capacity);
-	memmove(&rules->items[at + 1], &rules->items[at], (rules->count - at) * sizeof(*rules->items));
+	memmove(&rules->items[at + 1], &rules->items[at],
+		(rules->count - at) * sizeof(*rules->items));
 	rules->items[at] = *rule;
 	rules->count++;
 }
 
 void rules_add(struct rules *rules, const char *path, const char *text, bool builtin)
 {
-	struct rule rule = {.path = copy(rules, path), .builtin = builtin, .sql = copy(rules, text)};
+	struct rule rule = {
+		.path = copy(rules, path), .builtin = builtin, .sql = copy(rules, text)};
 	struct reader rd = {.rules = rules, .rule = &rule};
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	size_t length = strlen(name);
@@ -325,7 +331,8 @@ const char *rules_error(const struct rules *rules, size_t index)
 
 int rules_set_threshold(struct rules *rules, const char *setting)
 {
-	const char *equals = strchr(setting, '='), *dot = equals ? memrchr(setting, '.', (size_t)(equals - setting)) : NULL;
+	const char *equals = strchr(setting, '='),
+		   *dot = equals ? memrchr(setting, '.', (size_t)(equals - setting)) : NULL;
 	double value;
 	int r;
 
@@ -336,12 +343,14 @@ int rules_set_threshold(struct rules *rules, const char *setting)
 	for (size_t i = 0; i < rules->count; i++) {
 		struct rule *rule = &rules->items[i];
 
-		if (strlen(rule->id) != (size_t)(dot - setting) || strncmp(rule->id, setting, strlen(rule->id)))
+		if (strlen(rule->id) != (size_t)(dot - setting) ||
+		    strncmp(rule->id, setting, strlen(rule->id)))
 			continue;
 		for (size_t t = 0; t < rule->threshold_count; t++) {
 			const char *name = rule->thresholds[t].name;
 
-			if (strlen(name) != (size_t)(equals - dot - 1) || strncmp(name, dot + 1, strlen(name)))
+			if (strlen(name) != (size_t)(equals - dot - 1) ||
+			    strncmp(name, dot + 1, strlen(name)))
 				continue;
 			rule->thresholds[t].value = value;
 			rule->thresholds[t].set = true;

@@ -39,7 +39,8 @@ void rules_free(struct rules *rules);
 size_t rules_count(const struct rules *rules);
 const struct rule *rules_get(const struct rules *rules, size_t index); /* ordered by id */
 const struct rule *rules_find(const struct rules *rules, const char *id); /* NULL: there is none */
-const char *rules_error(const struct rules *rules, size_t index); /* "FILE:LINE: reason"; NULL past the last */
+const char *rules_error(const struct rules *rules,
+			size_t index); /* "FILE:LINE: reason"; NULL past the last */
 
 /* One rule from its text. A broken one is kept as an error. */
 void rules_add(struct rules *rules, const char *path, const char *text, bool builtin);

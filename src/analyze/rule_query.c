@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -150,14 +149,15 @@ static void read_affected(struct row *row, struct finding *f)
 	f->affected = arena_alloc(row->findings->strings, MOST_AFFECTED * sizeof(*f->affected));
 	for (size_t pass = 0; pass < ARRAY_SIZE(roles); pass++)
 		json_array_foreach(array, i, item) {
-			struct finding_task task = {
-				string_in(row, item, "role"), id_in(item, "pid"), id_in(item, "tid"),
-				string_in(row, item, "comm"), string_in(row, item, "cgroup")};
+			struct finding_task task = {string_in(row, item, "role"),
+						    id_in(item, "pid"), id_in(item, "tid"),
+						    string_in(row, item, "comm"),
+						    string_in(row, item, "cgroup")};
 
 			if (!is_role(task.role))
 				reject(row, "affected: a role is culprit or victim");
-			else if (!strcmp(task.role, roles[pass]) && f->affected_count < MOST_AFFECTED &&
-				 !is_known(f, &task))
+			else if (!strcmp(task.role, roles[pass]) &&
+				 f->affected_count < MOST_AFFECTED && !is_known(f, &task))
 				f->affected[f->affected_count++] = task;
 		}
 }
@@ -169,16 +169,20 @@ static void read_evidence(struct row *row, struct finding *f)
 	json_t *item;
 
 	json_array_foreach(array, i, item) {
-		const json_t *value = json_object_get(item, "value"), *threshold = json_object_get(item, "threshold");
+		const json_t *value = json_object_get(item, "value"),
+			     *threshold = json_object_get(item, "threshold");
 
 		if (!json_is_number(value) || !json_is_string(json_object_get(item, "metric"))) {
 			reject(row, "evidence: a metric and its value are wanted");
 			return;
 		}
-		add_evidence(row->findings, f, &(struct finding_evidence){
-			.metric = string_in(row, item, "metric"), .value = json_number_value(value),
-			.unit = string_in(row, item, "unit"), .threshold = json_number_value(threshold),
-			.has_threshold = json_is_number(threshold)});
+		add_evidence(
+			row->findings, f,
+			&(struct finding_evidence){.metric = string_in(row, item, "metric"),
+						   .value = json_number_value(value),
+						   .unit = string_in(row, item, "unit"),
+						   .threshold = json_number_value(threshold),
+						   .has_threshold = json_is_number(threshold)});
 	}
 }
 
@@ -189,9 +193,10 @@ static void read_selectors(struct row *row, struct draft *d)
 	json_t *item;
 
 	json_array_foreach(array, i, item) {
-		struct stack_selector selector = {
-			string_in(row, item, "role"), string_in(row, item, "metric"),
-			string_in(row, item, "function"), id_in(item, "process"), id_in(item, "task")};
+		struct stack_selector selector = {string_in(row, item, "role"),
+						  string_in(row, item, "metric"),
+						  string_in(row, item, "function"),
+						  id_in(item, "process"), id_in(item, "task")};
 
 		if (!*selector.role || !*selector.metric)
 			reject(row, "stacks: a role and a metric are wanted");
@@ -219,7 +224,8 @@ static void read_actions(struct row *row, struct finding *f)
 {
 	const struct rule *rule = row->rule;
 
-	f->actions = arena_alloc(row->findings->strings, (rule->action_count + 1) * sizeof(*f->actions));
+	f->actions =
+		arena_alloc(row->findings->strings, (rule->action_count + 1) * sizeof(*f->actions));
 	for (size_t i = 0; i < rule->action_count; i++)
 		f->actions[f->action_count++] = fill_in(row, rule->actions[i]);
 }
@@ -268,14 +274,16 @@ static bool is_rules_fault(int r)
 	return r != -EIO && r != -EBADMSG && r != -ENOMEM;
 }
 
-static int prepare(struct store *s, const struct rule *rule, struct findings *f, struct query **ret_query)
+static int prepare(struct store *s, const struct rule *rule, struct findings *f,
+		   struct query **ret_query)
 {
 	int offset, r = query_new_guarded(s, rule->sql, MOST_NS, ret_query, &offset);
 
 	if (r >= 0 || !is_rules_fault(r))
 		return r;
 	if (offset >= 0)
-		findings_add_error(f, "%s:%u: %s", rule->path, line_of(rule->sql, offset), fail_message());
+		findings_add_error(f, "%s:%u: %s", rule->path, line_of(rule->sql, offset),
+				   fail_message());
 	else
 		findings_add_error(f, "%s: %s", rule->path, fail_message());
 	return 0;

@@ -64,7 +64,8 @@ static int read_text(struct reader *rd, const yaml_node_t *value, const char **r
 }
 
 /* Calls `each` for each item of a list. */
-static int read_list(struct reader *rd, const yaml_node_t *value, int (*each)(struct reader *rd, const yaml_node_t *item))
+static int read_list(struct reader *rd, const yaml_node_t *value,
+		     int (*each)(struct reader *rd, const yaml_node_t *item))
 {
 	int r = 0;
 
@@ -72,16 +73,18 @@ static int read_list(struct reader *rd, const yaml_node_t *value, int (*each)(st
 		return fail_at(rd, value->start_mark, "a list is wanted here");
 	if (value->data.sequence.items.top - value->data.sequence.items.start > MOST_ITEMS)
 		return fail_at(rd, value->start_mark, "more than %d items", MOST_ITEMS);
-	for (yaml_node_item_t *i = value->data.sequence.items.start; !r && i < value->data.sequence.items.top; i++)
+	for (yaml_node_item_t *i = value->data.sequence.items.start;
+	     !r && i < value->data.sequence.items.top; i++)
 		r = each(rd, node(rd, *i));
 	return r;
 }
 
-static int read_pair(struct reader *rd, const struct key *keys, size_t count, const yaml_node_t *key,
-		     const yaml_node_t *value, void *to, uint64_t *seen)
+static int read_pair(struct reader *rd, const struct key *keys, size_t count,
+		     const yaml_node_t *key, const yaml_node_t *value, void *to, uint64_t *seen)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (key->type != YAML_SCALAR_NODE || strcmp((const char *)key->data.scalar.value, keys[i].name))
+		if (key->type != YAML_SCALAR_NODE ||
+		    strcmp((const char *)key->data.scalar.value, keys[i].name))
 			continue;
 		if (*seen & 1ull << i)
 			return fail_at(rd, key->start_mark, "a second '%s'", keys[i].name);
@@ -92,21 +95,24 @@ static int read_pair(struct reader *rd, const struct key *keys, size_t count, co
 		       key->type == YAML_SCALAR_NODE ? (const char *)key->data.scalar.value : "?");
 }
 
-static int read_mapping(struct reader *rd, const yaml_node_t *mapping, const struct key *keys, size_t count, void *to)
+static int read_mapping(struct reader *rd, const yaml_node_t *mapping, const struct key *keys,
+			size_t count, void *to)
 {
 	uint64_t seen = 0;
 	int r = 0;
 
 	if (mapping->type != YAML_MAPPING_NODE)
 		return fail_at(rd, mapping->start_mark, "'key: value' lines are wanted here");
-	for (yaml_node_pair_t *p = mapping->data.mapping.pairs.start; !r && p < mapping->data.mapping.pairs.top; p++)
+	for (yaml_node_pair_t *p = mapping->data.mapping.pairs.start;
+	     !r && p < mapping->data.mapping.pairs.top; p++)
 		r = read_pair(rd, keys, count, node(rd, p->key), node(rd, p->value), to, &seen);
 	return r;
 }
 
 static int check_rule(struct reader *rd, const yaml_node_t *at, const char *id)
 {
-	return rules_find(rd->rules, id) ? 0 : fail_at(rd, at->start_mark, "there is no rule '%s'", id);
+	return rules_find(rd->rules, id) ? 0
+					 : fail_at(rd, at->start_mark, "there is no rule '%s'", id);
 }
 
 /* A rule's id: when it found something; "nothing": when nothing of weight was found. */
@@ -141,7 +147,8 @@ static int read_collect(struct reader *rd, const yaml_node_t *value, void *to)
 	if (r < 0)
 		return r;
 	if (parse_duration(text, &step->collect_ns) < 0 || step->collect_ns > 3600 * NS_PER_S)
-		return fail_at(rd, value->start_mark, "'%s' is no duration of up to an hour, such as 10s", text);
+		return fail_at(rd, value->start_mark,
+			       "'%s' is no duration of up to an hour, such as 10s", text);
 	return 0;
 }
 
@@ -151,10 +158,12 @@ static int read_rules(struct reader *rd, const yaml_node_t *value, void *to)
 	size_t count = 0;
 	int r = 0;
 
-	if (value->type != YAML_SEQUENCE_NODE || value->data.sequence.items.top == value->data.sequence.items.start)
+	if (value->type != YAML_SEQUENCE_NODE ||
+	    value->data.sequence.items.top == value->data.sequence.items.start)
 		return fail_at(rd, value->start_mark, "a list of rules is wanted here");
 	step->rules = arena_alloc(rd->runbook->strings, (MOST_ITEMS + 1) * sizeof(*step->rules));
-	for (yaml_node_item_t *i = value->data.sequence.items.start; !r && i < value->data.sequence.items.top; i++) {
+	for (yaml_node_item_t *i = value->data.sequence.items.start;
+	     !r && i < value->data.sequence.items.top; i++) {
 		if (count == MOST_ITEMS)
 			return fail_at(rd, value->start_mark, "more than %d items", MOST_ITEMS);
 		r = read_text(rd, node(rd, *i), &step->rules[count]);
@@ -196,7 +205,8 @@ static int read_step(struct reader *rd, const yaml_node_t *item)
 	if ((step->collect_ns != 0) + (step->rules != NULL) + (step->query != NULL) != 1)
 		return fail_at(rd, item->start_mark, "a step has one of collect, rules and query");
 	if (step->collect_ns && (rb->step_count || step->when))
-		return fail_at(rd, item->start_mark, "collect is the first step's, and always done");
+		return fail_at(rd, item->start_mark,
+			       "collect is the first step's, and always done");
 	rb->step_count++;
 	return 0;
 }
@@ -270,17 +280,20 @@ static int read_document(struct reader *rd)
 	if (r < 0)
 		return r;
 	if (!rb->issue || !rb->cause_count || !rb->step_count || !rb->solution_count)
-		return fail_at(rd, root->start_mark, "a runbook has an issue, causes, steps and solutions");
+		return fail_at(rd, root->start_mark,
+			       "a runbook has an issue, causes, steps and solutions");
 	return 0;
 }
 
 static struct runbook *empty_runbook(const char *path)
 {
 	struct runbook *rb = xcalloc(1, sizeof(*rb));
-	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *dot = strrchr(name, '.');
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path,
+		   *dot = strrchr(name, '.');
 
 	rb->strings = arena_new();
-	rb->name = arena_strndup(rb->strings, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
+	rb->name = arena_strndup(rb->strings, name,
+				 dot && dot > name ? (size_t)(dot - name) : strlen(name));
 	rb->causes = arena_alloc(rb->strings, MOST_ITEMS * sizeof(*rb->causes));
 	rb->steps = arena_alloc(rb->strings, MOST_ITEMS * sizeof(*rb->steps));
 	rb->solutions = arena_alloc(rb->strings, MOST_ITEMS * sizeof(*rb->solutions));
@@ -302,7 +315,8 @@ int runbook_parse(const char *path, const char *text, size_t length, const struc
 		r = read_document(&rd);
 		yaml_document_delete(&rd.document);
 	} else {
-		r = fail_at(&rd, parser.problem_mark, "%s", parser.problem ? parser.problem : "not YAML");
+		r = fail_at(&rd, parser.problem_mark, "%s",
+			    parser.problem ? parser.problem : "not YAML");
 	}
 	yaml_parser_delete(&parser);
 	if (r < 0)
@@ -344,9 +358,11 @@ int runbook_open(const char *name, const struct rules *rules, struct runbook **r
 
 	for (size_t i = 0; i < ARRAY_SIZE(builtin); i++)
 		if (!strcmp(builtin[i].name, name))
-			return runbook_parse(name, builtin[i].text, strlen(builtin[i].text), rules, ret_runbook);
+			return runbook_parse(name, builtin[i].text, strlen(builtin[i].text), rules,
+					     ret_runbook);
 	if (!strpbrk(name, "/."))
-		return failx(-ENOENT, "there is no runbook '%s'; perfscope runbook list names them", name);
+		return failx(-ENOENT, "there is no runbook '%s'; perfscope runbook list names them",
+			     name);
 	r = read_file(name, MOST_BYTES, &text);
 	if (r < 0)
 		return fail(r, "%s", name);

@@ -47,10 +47,13 @@ void runbook_free(struct runbook *rb);
 
 const char *runbook_name(size_t index); /* of the built-in ones; NULL past the last */
 
-uint64_t runbook_collect_ns(const struct runbook *rb); /* how long to look at the machine; 0: not said */
+uint64_t
+runbook_collect_ns(const struct runbook *rb); /* how long to look at the machine; 0: not said */
 
-/* Takes the steps: {"name", "issue", "steps": [{"name", "ran", "note", "found" | "columns" and "rows"}], "solutions": [...]}. */
-int runbook_run(const struct runbook *rb, struct store *s, const struct findings *f, json_t **ret_result);
+/* Takes the steps: {"name", "issue", "steps": [{"name", "ran", "note", "found" | "columns" and
+ * "rows" | "error"}], "solutions": [...]}. */
+int runbook_run(const struct runbook *rb, struct store *s, const struct findings *f,
+		json_t **ret_result);
 /* What runbook_run() returned, for people. */
 void runbook_result_text(const json_t *result, struct buf *text);
 void runbook_markdown(const struct runbook *rb, struct buf *text);

@@ -44,8 +44,10 @@ static json_t *found(const struct runbook_step *step, const struct findings *f)
 	for (size_t i = 0; i < f->count; i++)
 		for (const char *const *id = step->rules; *id; id++)
 			if (!strcmp(*id, f->items[i].id))
-				json_array_append_new(array, json_pack("{so ss so}", "id", text(*id), "severity",
-					severity_name(f->items[i].severity), "title", text(f->items[i].title)));
+				json_array_append_new(
+					array, json_pack("{so ss so}", "id", text(*id), "severity",
+							 severity_name(f->items[i].severity),
+							 "title", text(f->items[i].title)));
 	return array;
 }
 
@@ -54,7 +56,8 @@ static json_t *row_of(struct query *q)
 	json_t *row = json_array();
 
 	for (int i = 0; i < query_columns(q); i++)
-		json_array_append_new(row, query_is_null(q, i) ? json_null() : text(query_text(q, i)));
+		json_array_append_new(row,
+				      query_is_null(q, i) ? json_null() : text(query_text(q, i)));
 	return row;
 }
 
@@ -79,7 +82,8 @@ static int ask(const struct runbook_step *step, struct store *s, json_t *result)
 /* A question that fails is a result, too: the other steps are still taken. */
 static json_t *take(const struct runbook_step *step, struct store *s, const struct findings *f)
 {
-	json_t *result = json_pack("{so sb}", "name", text(step->name), "ran", applies(f, step->when));
+	json_t *result =
+		json_pack("{so sb}", "name", text(step->name), "ran", applies(f, step->when));
 
 	if (step->note)
 		json_object_set_new(result, "note", text(step->note));
@@ -92,7 +96,8 @@ static json_t *take(const struct runbook_step *step, struct store *s, const stru
 	return result;
 }
 
-int runbook_run(const struct runbook *rb, struct store *s, const struct findings *f, json_t **ret_result)
+int runbook_run(const struct runbook *rb, struct store *s, const struct findings *f,
+		json_t **ret_result)
 {
 	json_t *steps = json_array(), *solutions = json_array();
 

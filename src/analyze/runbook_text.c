@@ -137,7 +137,8 @@ static void add_markdown_step(struct buf *b, size_t number, const struct runbook
 	if (step->collect_ns)
 		buf_addf(b, ": record for %g s", (double)step->collect_ns / NS_PER_S);
 	for (const char *const *id = step->rules; id && *id; id++)
-		buf_addf(b, "%s`%s`", id == (const char *const *)step->rules ? ": ask " : ", ", *id);
+		buf_addf(b, "%s`%s`", id == (const char *const *)step->rules ? ": ask " : ", ",
+			 *id);
 	buf_addch(b, '\n');
 	if (step->note) {
 		buf_addstr(b, "\n   ");

@@ -43,9 +43,10 @@ static const struct option rows[] = {
 	 .help = "another threshold for a rule; --explain shows what there is"},
 	{"runbook", 0, OPTION_STRING(struct diagnose_options, runbook), .value = "NAME|PATH",
 	 .complete = COMPLETE_RUNBOOK, .help = "take this runbook's steps, too"},
-	{"list", 0, OPTION_FLAG(struct diagnose_options, list), .no_setting = true, .help = "list the rules, ask none"},
-	{"explain", 0, OPTION_STRING(struct diagnose_options, explain), .value = "ID", .no_setting = true,
-	 .help = "what a rule looks at, its thresholds and their reasons"},
+	{"list", 0, OPTION_FLAG(struct diagnose_options, list), .no_setting = true,
+	 .help = "list the rules, ask none"},
+	{"explain", 0, OPTION_STRING(struct diagnose_options, explain), .value = "ID",
+	 .no_setting = true, .help = "what a rule looks at, its thresholds and their reasons"},
 	{0},
 };
 
@@ -93,17 +94,20 @@ static int describe_rules(const struct diagnose_options *o, const struct rules *
 }
 
 /* Everything is recorded, even with -p: what holds a process up is often another one. */
-static int record_now(const struct diagnose_options *o, const struct runbook *rb, struct store **ret_store)
+static int record_now(const struct diagnose_options *o, const struct runbook *rb,
+		      struct store **ret_store)
 {
-	uint64_t wanted = rb ? runbook_collect_ns(rb) : 0;
-	const struct live_options live = {
-		LIVE_DEFAULTS, .duration_ns = o->duration_ns ? o->duration_ns : wanted ? wanted : 10 * NS_PER_S};
+	struct live_options live = {LIVE_DEFAULTS, .duration_ns = o->duration_ns};
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct live_result result;
 	int r = store_create(":memory:", &s);
 
 	if (r < 0)
 		return r;
+	if (!live.duration_ns && rb)
+		live.duration_ns = runbook_collect_ns(rb);
+	if (!live.duration_ns)
+		live.duration_ns = 10 * NS_PER_S;
 	log_info("looking at this machine for %.1f s", (double)live.duration_ns / 1e9);
 	if ((r = live_record(s, &live, NULL, &result)) < 0)
 		return r;
@@ -112,7 +116,8 @@ static int record_now(const struct diagnose_options *o, const struct runbook *rb
 	return 0;
 }
 
-static int open_store(const struct call *call, const struct runbook *rb, struct store **ret_store)
+static int open_store(const struct call *call, const struct runbook *rb,
+		      struct store **ret_store)
 {
 	const struct diagnose_options *o = call->options;
 	struct select_options when = o->select;
@@ -124,7 +129,8 @@ static int open_store(const struct call *call, const struct runbook *rb, struct 
 	return recording_open(call->operands.items[0], &when, ret_store);
 }
 
-static void print_text(const struct findings *f, struct store *s, const struct diagnose_options *o, const json_t *steps)
+static void print_text(const struct findings *f, struct store *s,
+		       const struct diagnose_options *o, const json_t *steps)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT, origin = BUF_INIT;
 	struct findings_style style = style_of_output();
@@ -152,7 +158,8 @@ static void print_json(const struct findings *f, struct store *s, json_t *steps)
 }
 
 /* The answer to the question that was asked: findings, and what the runbook's steps brought to light. */
-static int answer(struct store *s, const struct findings *f, const struct runbook *rb, const struct diagnose_options *o)
+static int answer(struct store *s, const struct findings *f, const struct runbook *rb,
+		  const struct diagnose_options *o)
 {
 	_cleanup_(json_decrefp) json_t *steps = NULL;
 	int r = rb ? runbook_run(rb, s, f, &steps) : 0;
@@ -194,12 +201,16 @@ const struct command cmd_diagnose = {
 	.name = "diagnose",
 	.summary = "find the bottleneck, its culprit and what to do",
 	.description =
-		"Looks at the machine for ten seconds, or at a recording, and says what is held up, by whom, how that is "
-		"known, and what to do. Most important first; what another finding explains stands in that finding.\n\n"
-		"critical and warning mean that somebody waits; info is what is worth knowing and harms nobody.\n\n"
-		"With -p or --cgroup all of the machine is looked at, because what holds a process up is often another one, "
-		"and findings that touch the process or the group are shown.\n\n"
-		"Rules are SQL files. Own ones in /etc/perfscope/rules.d and ~/.config/perfscope/rules.d are asked, too.",
+		"Looks at the machine for ten seconds, or at a recording, and says what is held "
+		"up, by whom, how that is known, and what to do. Most important first; what "
+		"another finding explains stands in that finding.\n\n"
+		"critical and warning mean that somebody waits; info is what is worth knowing and "
+		"harms nobody.\n\n"
+		"With -p or --cgroup all of the machine is looked at, because what holds a process "
+		"up is often another one, and findings that touch the process or the group are "
+		"shown.\n\n"
+		"Rules are SQL files. Own ones in /etc/perfscope/rules.d and "
+		"~/.config/perfscope/rules.d are asked, too.",
 	.operands = (const struct operand[]){
 		{"FILE", "a recording; without it the machine is looked at now", .optional = true,
 		 .complete = COMPLETE_FILE},

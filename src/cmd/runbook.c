@@ -55,7 +55,8 @@ static int run(const struct call *call)
 {
 	_cleanup_(rule_folders_freep) struct rule_folders *folders = rule_folders_new();
 	_cleanup_(rules_freep) struct rules *rules = rules_new(rule_folders_list(folders));
-	const char *action = call->operands.items[0], *name = call->operands.count > 1 ? call->operands.items[1] : NULL;
+	const char *action = call->operands.items[0];
+	const char *name = call->operands.count > 1 ? call->operands.items[1] : NULL;
 
 	if (!strcmp(action, "list"))
 		return name ? failx(-EINVAL, "list takes no name") : list(rules);
@@ -68,13 +69,16 @@ const struct command cmd_runbook = {
 	.name = "runbook",
 	.summary = "what to do in an incident, step by step",
 	.description =
-		"A runbook is an issue, its likely causes, steps and solutions, written as data: a duration to record, rules to "
-		"ask, queries over the recording. diagnose --runbook takes the steps; no shell command is ever run.\n\n"
-		"list names the built-in ones, show prints one as Markdown, check reads a file of yours and says line "
-		"and column of a mistake.",
+		"A runbook is an issue, its likely causes, steps and solutions, written as data: "
+		"a duration to record, rules to ask, queries over the recording. diagnose "
+		"--runbook takes the steps; no shell command is ever run.\n\n"
+		"list names the built-in ones, show prints one as Markdown, check reads a file of "
+		"yours and says line and column of a mistake.",
 	.operands = (const struct operand[]){
-		{"ACTION", "list, show or check", .choices = (const char *const[]){"list", "show", "check", NULL}},
-		{"NAME", "a runbook's name, or a file", .optional = true, .complete = COMPLETE_RUNBOOK},
+		{"ACTION", "list, show or check",
+		 .choices = (const char *const[]){"list", "show", "check", NULL}},
+		{"NAME", "a runbook's name, or a file", .optional = true,
+		 .complete = COMPLETE_RUNBOOK},
 		{0}},
 	.examples = (const struct example[]){
 		{"perfscope runbook show high-cpu", "read one"},

@@ -64,7 +64,8 @@ static int prepare(struct store *s, const char *sql, struct query **ret_query, i
 	return 0;
 }
 
-int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query, int *ret_offset)
+int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query,
+		      int *ret_offset)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r;

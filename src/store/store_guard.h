@@ -6,4 +6,5 @@
 /* One SELECT (or -EINVAL), which can change nothing and call nothing that leaves the database (-EACCES), and
  * ends with -ETIME when its rows took longer than most_ns. Other queries may not run between its
  * rows. On an error *ret_offset is where in the text it was met, -1 if that is not known. */
-int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query, int *ret_offset);
+int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query,
+		      int *ret_offset);

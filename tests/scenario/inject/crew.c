@@ -8,7 +8,9 @@
 static void compile(void *arg)
 {
 	unsigned ms = *(unsigned *)arg;
-	uint64_t until = thread_cpu_ns() + (uint64_t)(ms / 2 + (unsigned)getpid() % 97 * ms / 97) * 1000000u, seed = 1;
+	uint64_t until = thread_cpu_ns() +
+			 (uint64_t)(ms / 2 + (unsigned)getpid() % 97 * ms / 97) * 1000000u,
+		 seed = 1;
 
 	while (thread_cpu_ns() < until)
 		seed = work(10000, seed);

@@ -43,7 +43,8 @@ static void ask(void *arg)
 int main(int argc, char **argv)
 {
 	unsigned hogs = argument(argc, argv, 1, 6);
-	struct service s = {.rate = argument(argc, argv, 2, 200), .work_us = argument(argc, argv, 3, 500)};
+	struct service s = {.rate = argument(argc, argv, 2, 200),
+			    .work_us = argument(argc, argv, 3, 500)};
 
 	die_with_parent();
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s.fds) < 0)

@@ -7,7 +7,7 @@
 -- threshold busy = 0.85: share of the period on a CPU; a stage that computes and hands on its result stays a little below 1
 -- threshold wants = 0.9: share of the period on a CPU or waiting for one; below that something else holds it up, too
 -- threshold process_share = 0.6: of its process's CPU time; below that others do as much work as it does
--- threshold idle = 0.4: CPUs; below that there is no room for a second thread
+-- threshold idle = 0.3: CPUs; below that there is no room for a second thread
 -- threshold rate = 2: wake-ups a second of one waiting thread; what waits for the end of a job is woken once
 -- threshold waited = 0.3: of the period that a thread waits for this one; below that it has other work to do
 -- action: Spread the work of thread {thread} (tid {tid}) over more threads or processes; {idle} % of a CPU is idle
@@ -48,9 +48,9 @@ SELECT iif(h.threads, 'waited', 'none') AS urgency, coalesce(h.share, w.running 
 		json_object('metric', 'its share of the process''s CPU', 'value', 100.0 * w.running / w.process_running, 'unit', '%',
 			'threshold', 100 * coalesce(:process_share, 0.6)),
 		json_object('metric', 'idle elsewhere', 'value', 100 * m.idle, 'unit', '% of a CPU',
-			'threshold', 100 * coalesce(:idle, 0.4)),
+			'threshold', 100 * coalesce(:idle, 0.3)),
 		json_object('metric', 'waiting of others for it', 'value', 100 * coalesce(h.share, 0), 'unit', '%',
 			'threshold', 100 * coalesce(:waited, 0.3))) AS evidence,
 	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'task', w.task)) AS stacks
 FROM worker w LEFT JOIN harm h ON h.worker = w.task, machine m, span
-WHERE m.idle >= coalesce(:idle, 0.4) AND span.cpus > 1;
+WHERE m.idle >= coalesce(:idle, 0.3) AND span.cpus > 1;

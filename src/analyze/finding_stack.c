@@ -58,10 +58,9 @@ static int by_weight(const void *a, const void *b)
 {
 	const struct group *x = a, *y = b;
 
-	return x->ns < y->ns	     ? 1
-	       : x->ns > y->ns	     ? -1
-	       : x->stack < y->stack ? -1
-				     : x->stack > y->stack;
+	if (x->ns != y->ns)
+		return x->ns < y->ns ? 1 : -1;
+	return x->stack < y->stack ? -1 : x->stack > y->stack;
 }
 
 static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector,

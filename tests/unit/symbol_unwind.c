@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -284,11 +285,27 @@ static void test_generated(struct bench *b)
 	CHECK(b->seen.depth == 3 && b->seen.address[2] == 0x400300);
 }
 
+/* Once all is answered nothing wakes the caller any more, but for one look a second later. */
+static void test_quiet(struct bench *b)
+{
+	static struct subject x;
+	struct pollfd wait = {.fd = symbolizer_fd(b->s), .events = POLLIN};
+	unsigned turns = 0;
+
+	CHECK(subject_start(&x, "nofp", "small", "10"));
+	CHECK(define_space(b, &x, 1) == 0 && ask(b, &x, 1, 0) == 0);
+	while (poll(&wait, 1, 1500) > 0 && turns++ < 100)
+		CHECK(symbolizer_dispatch(b->s) == 0);
+	CHECK(b->seen.answers == 1 && as_expected(b, &x));
+	CHECK(turns < 30);
+	subject_end(&x);
+}
+
 int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
 		test_same,     test_replaced, test_full,   test_killed,
-		test_poisoned, test_hostile,  test_spaces, test_generated,
+		test_poisoned, test_hostile,  test_spaces, test_generated, test_quiet,
 	};
 	struct bench b;
 

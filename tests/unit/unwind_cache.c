@@ -14,6 +14,7 @@
 
 #include "buf.h"
 #include "io.h"
+#include "stack_ring.h"
 #include "table_cache.h"
 #include "unwind_bench.h"
 
@@ -258,6 +259,42 @@ static void test_budget(void)
 	bench_close(&b);
 }
 
+/* Pieces of any size, taken and given back in turn, never share a byte. */
+static void test_ring(void)
+{
+	enum { SIZE = 1 << 16, PIECES = 100000 };
+	static struct {
+		size_t at, len;
+	} piece[PIECES];
+	_cleanup_free_ unsigned char *owned = calloc(SIZE, 1);
+	struct stack_ring ring;
+	unsigned oldest = 0, next = 0, shared = 0, full = 0;
+
+	CHECK(stack_ring_init(&ring, SIZE) == 0 && stack_ring_take(&ring, SIZE + 1) == SIZE_MAX);
+	srand(1);
+	while (next < PIECES) {
+		size_t len = (size_t)rand() % (rand() % 8 ? 2000 : SIZE);
+		size_t at = rand() % 5 ? stack_ring_take(&ring, len) : SIZE_MAX;
+
+		if (at == SIZE_MAX && oldest < next) {
+			full++;
+			memset(owned + piece[oldest].at, 0, piece[oldest].len);
+			stack_ring_give_back(&ring, piece[oldest].at, piece[oldest].len);
+			oldest++;
+		} else if (at != SIZE_MAX) {
+			shared += at > SIZE || len > SIZE - at || memchr(owned + at, 1, len);
+			memset(owned + at, 1, len);
+			piece[next].at = at;
+			piece[next++].len = len;
+		}
+	}
+	CHECK(shared == 0 && full > PIECES / 10);
+	for (; oldest < next; oldest++)
+		stack_ring_give_back(&ring, piece[oldest].at, piece[oldest].len);
+	CHECK(ring.pieces == 0 && stack_ring_take(&ring, SIZE) == 0);
+	stack_ring_done(&ring);
+}
+
 #ifndef __SANITIZE_ADDRESS__
 /* Traces. The mark exists in memory only where the test puts it: elsewhere it is known inverted. */
 
@@ -388,6 +425,7 @@ int main(void)
 	test_other_table();
 	test_bounded();
 	test_budget();
+	test_ring();
 #ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes to look through, and it keeps what is freed */
 	test_cleared();
 #endif

@@ -277,6 +277,37 @@ static void test_focus(void)
 	store_free(m.store);
 }
 
+/* What the rules share is gone afterwards: a selection stands, and new slices are seen. */
+static void test_nothing_is_left(void)
+{
+	_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
+	struct findings *f = NULL;
+	int64_t running = 0;
+	struct machine m;
+
+	begin(&m);
+	cpus(&m, 0, 98);
+	process(&m, "busy", 100, 0, 0, 0);
+	CHECK(store_commit(m.store) == 0);
+	CHECK(store_select(m.store, &(struct selection){.to_ns = 5 * NS_PER_S}) == 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK(findings_new(m.store, rules, NULL, &f) == 0 && f->count == 1);
+		findings_free(f);
+		CHECK(query_one_int(m.store, "SELECT running FROM process_state", 0, &running) == 0 &&
+		      running == (int64_t)(5 * NS_PER_S));
+	}
+	CHECK(store_select(m.store, &(struct selection){0}) == 0);
+	CHECK(findings_new(m.store, rules, NULL, &f) == 0 && f->count == 1);
+	findings_free(f);
+	CHECK(store_begin(m.store) == 0);
+	store_add_sample(m.store, &(struct sample_row){
+		.slice = SLICES, .metric = RUNNING, .task = 1, .count = 1, .value = 1});
+	CHECK(store_commit(m.store) == 0);
+	CHECK(query_one_int(m.store, "SELECT running FROM process_state", 0, &running) == 0 &&
+	      running == (int64_t)(SLICES * NS_PER_S + 1));
+	store_free(m.store);
+}
+
 #define HEAD "-- title: t\n-- summary: {what} is {how}\n"
 
 static void test_order(void)
@@ -507,6 +538,7 @@ int main(void)
 	test_own();
 	test_hotspot();
 	test_focus();
+	test_nothing_is_left();
 	test_order();
 	test_broken();
 	test_guard();

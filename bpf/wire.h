@@ -152,6 +152,7 @@ struct config {
 	u8 copy_stacks;         /* user stacks as registers and bytes, not as frames */
 	u8 has_task_registers;  /* bpf_task_pt_regs() */
 	u8 sees_kernel_locks;   /* lock/contention_begin: a wait for one is known, not guessed */
+	u8 victim_is_task;      /* mark_victim tells the task, not its number */
 	u8 block_has_queue;     /* the tracepoints of requests have the queue in front */
 };
 
@@ -162,7 +163,7 @@ struct place_range {
 	u64 start, end;
 };
 
-enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP,
+enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_VICTIM,
 		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_KINDS };
 
 struct record {
@@ -241,6 +242,14 @@ struct exit_record {
 
 struct comm_record {
 	struct record head;
+	char comm[COMM_LENGTH];
+};
+
+/* A process that is killed for want of memory; the head and comm are who wanted some. */
+struct victim_record {
+	struct record head;
+	u32 victim; /* process */
+	u32 unused;
 	char comm[COMM_LENGTH];
 };
 

@@ -9,6 +9,7 @@
 
 #include "blkio.h"
 #include "fail.h"
+#include "map_take.h"
 #include "mem.h"
 #include "probe.h"
 
@@ -141,25 +142,11 @@ static void read_disks(struct capture *c, struct blkio_state *s, bool write, uin
 	}
 }
 
-/* Also one that has ended within the slice. */
-static const struct thread *find_thread(struct capture *c, uint32_t tid, uint32_t tgid)
-{
-	if (tasks_find_thread(c->tasks, tid))
-		return tasks_find_thread(c->tasks, tid);
-	for (uint32_t i = tasks_count(c->tasks); i-- > 0;) {
-		const struct thread *t = tasks_get(c->tasks, i);
-
-		if (t->tid == tid && t->process->pid == tgid)
-			return t;
-	}
-	return tasks_thread(c->tasks, tid, tgid, "?");
-}
-
 static void add_user(struct capture *c, struct blkio_state *s, const struct disk_user_key *key,
 		     const struct disk_user *user)
 {
 	/* Requests that are nobody's: made in an interrupt's wake while nothing ran. */
-	const struct thread *t = key->tid ? find_thread(c, key->tid, key->tgid) : NULL;
+	const struct thread *t = key->tid ? tasks_recent(c->tasks, key->tid, key->tgid) : NULL;
 	
 
 	if (!t || (c->filter && !t->process->selected))
@@ -170,24 +157,13 @@ static void add_user(struct capture *c, struct blkio_state *s, const struct disk
 	capture_add(c, s->probe.first_metric + USER_TIME, t->id, 0, resource, user->requests, user->ns);
 }
 
-/* Hash maps can be read and cleared in one step since 5.14; before it a count may fall between the two. */
-static int take(int map, const struct disk_user_key *key, struct disk_user *ret_user)
-{
-	if (bpf_map_lookup_and_delete_elem(map, key, ret_user) == 0)
-		return 0;
-	if (bpf_map_lookup_elem(map, key, ret_user))
-		return -errno;
-	bpf_map_delete_elem(map, key);
-	return 0;
-}
-
 static void read_users(struct capture *c, struct blkio_state *s, bool write)
 {
 	struct disk_user_key key;
 	struct disk_user user;
 
 	for (int i = 0; i < MOST_USERS && bpf_map_get_next_key(s->users, NULL, &key) == 0; i++) {
-		if (take(s->users, &key, &user))
+		if (map_take(s->users, &key, &user) < 0)
 			return;
 		if (write && key.disk.operation < DISK_OPERATIONS)
 			add_user(c, s, &key, &user);

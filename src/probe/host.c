@@ -167,20 +167,12 @@ static const struct btf_type *tracepoint(const struct btf *btf, const char *name
 	return btf__type_by_id(btf, pointer->type);
 }
 
-/* sched_switch tells the state that the thread left with as its fourth argument since 5.18. */
-static bool switch_has_state(const struct btf *btf)
+/* The first that the type counts is the tracepoint's own. */
+static unsigned argument_count(const struct btf *btf, const char *name)
 {
-	const struct btf_type *t = tracepoint(btf, "sched_switch");
+	const struct btf_type *t = tracepoint(btf, name);
 
-	return t && btf_is_func_proto(t) && btf_vlen(t) > 4; /* the first is the tracepoint's own */
-}
-
-/* Requests' tracepoints had the queue as their first argument until 5.11. */
-static bool block_has_queue(const struct btf *btf)
-{
-	const struct btf_type *t = tracepoint(btf, "block_rq_issue");
-
-	return t && btf_is_func_proto(t) && btf_vlen(t) > 2;
+	return t && btf_is_func_proto(t) && btf_vlen(t) ? btf_vlen(t) - 1u : 0;
 }
 
 int host_new(struct capture *c, const struct host_options *o, host_record *each, void *arg,
@@ -198,8 +190,9 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 		return r;
 	}
 	h->btf = btf__load_vmlinux_btf();
-	h->config.switch_has_state = switch_has_state(h->btf);
-	h->config.block_has_queue = block_has_queue(h->btf);
+	h->config.switch_has_state = argument_count(h->btf, "sched_switch") > 3;
+	h->config.victim_is_task = argument_count(h->btf, "mark_victim") > 1;
+	h->config.block_has_queue = argument_count(h->btf, "block_rq_issue") > 1;
 	h->config.sees_kernel_locks = tracepoint(h->btf, "contention_begin") != NULL;
 	while (all_probes[h->count])
 		h->count++;

@@ -164,6 +164,16 @@ struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const 
 	return add_thread(t, p, tid, comm);
 }
 
+struct thread *tasks_recent(struct tasks *t, uint32_t tid, uint32_t tgid)
+{
+	struct thread *thread = tasks_find_thread(t, tid);
+
+	for (uint32_t i = t->ended_count; !thread && i-- > 0;)
+		if (t->ended[i]->tid == tid && t->ended[i]->process->pid == tgid)
+			thread = t->ended[i];
+	return thread ? thread : tasks_thread(t, tid, tgid, "?");
+}
+
 static struct process *fork_process(struct tasks *t, const struct task_record *r)
 {
 	struct process *parent = tasks_find_process(t, r->creator), *p = add_process(t, r->head.tgid, r->comm);

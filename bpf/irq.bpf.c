@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How long each CPU is in hard and soft interrupts, by number. */
+#include "probe.bpf.h"
+#include "irq.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct irq_cpu);
+} per_cpu_scratch SEC(".maps");
+
+static __always_inline struct irq_cpu *this_irq_cpu(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&per_cpu_scratch, &cpu);
+}
+
+static __always_inline void add(struct irq_time *time, u64 ns)
+{
+	time->ns += ns;
+	time->count++;
+}
+
+SEC("tp_btf/softirq_entry")
+int softirq_entry(u64 *ctx)
+{
+	struct irq_cpu *irq = this_irq_cpu();
+
+	if (!irq)
+		return 0;
+	irq->soft_since = bpf_ktime_get_ns();
+	irq->hard_in_soft = 0;
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int softirq_exit(u64 *ctx)
+{
+	struct irq_cpu *irq = this_irq_cpu();
+	u32 vector = (u32)ctx[0];
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_begin(cpu, COST_IRQ, now);
+
+	if (irq && irq->soft_since && vector < SOFTIRQS)
+		add(&irq->soft[vector], now - irq->soft_since - irq->hard_in_soft);
+	if (irq)
+		irq->soft_since = 0;
+	cost_end(cpu, COST_IRQ, start);
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int irq_handler_entry(u64 *ctx)
+{
+	struct irq_cpu *irq = this_irq_cpu();
+
+	if (irq)
+		irq->hard_since = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_exit")
+int irq_handler_exit(u64 *ctx)
+{
+	struct irq_cpu *irq = this_irq_cpu();
+	u32 number = (u32)ctx[0];
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_begin(cpu, COST_IRQ, now);
+
+	if (irq && irq->hard_since) {
+		u64 ns = now - irq->hard_since;
+
+		if (number >= IRQS)
+			number = IRQS - 1;
+		add(&irq->hard[number], ns);
+		irq->hard_in_soft += ns;
+		irq->hard_since = 0;
+	}
+	cost_end(cpu, COST_IRQ, start);
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the irq probe's two sides share. */
+#pragma once
+#include "wire.h"
+
+enum {
+	SOFTIRQS = 10,
+	IRQS = 512, /* numbers from there on are counted as the last */
+};
+
+struct irq_time {
+	u64 ns;
+	u64 count;
+};
+
+/* One CPU's; totals that only grow. */
+struct irq_cpu {
+	u64 soft_since, hard_since; /* 0: in none */
+	u64 hard_in_soft;           /* ns of hard interrupts within the soft one that runs */
+	struct irq_time soft[SOFTIRQS];
+	struct irq_time hard[IRQS];
+};

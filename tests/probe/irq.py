@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Soft interrupts against the kernel's own counts."""
+import socket
+import sys
+import time
+
+import probe_test
+
+
+def softirqs():
+    """Runs of each kind of soft interrupt, by "CPU:KIND"."""
+    lines = open("/proc/softirqs", encoding="ascii").read().splitlines()
+    cpus = [word[3:] for word in lines[0].split()]
+    return {f"{cpu}:{line.split()[0][:-1]}": int(number)
+            for line in lines[1:] for cpu, number in zip(cpus, line.split()[1:])}
+
+
+def flood(seconds):
+    """Datagrams to ourselves: each is received in a soft interrupt of the CPU that sends it."""
+    with socket.socket(type=socket.SOCK_DGRAM) as there, socket.socket(type=socket.SOCK_DGRAM) as here:
+        there.bind(("127.0.0.1", 0))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for _ in range(100):
+                here.sendto(b"x" * 500, there.getsockname())
+
+
+def test(t):
+    def run():
+        before = softirqs()
+        flood(2)
+        after = softirqs()
+        return {name: after[name] - before[name] for name in after}
+
+    truth = t.record(run)
+    kinds = {}
+    for name, number in truth.items():
+        kinds[name.split(":")[1]] = kinds.get(name.split(":")[1], 0) + number
+    t.check(kinds["NET_RX"] > 1000, f"the workload makes soft interrupts: {kinds['NET_RX']}")
+    for kind in "NET_RX", "TIMER", "RCU", "SCHED":
+        found = t.rows("SELECT sum(value) FROM level WHERE metric = 'softirq.count' AND resource LIKE '%:' || ?", kind)
+        # The recording begins a second before and ends a moment later than the flood.
+        t.near(found[0][0], kinds[kind], 0.1 if kind == "NET_RX" else 1.2, 1500, f"runs of {kind}")
+    for cpu in {name.split(":")[0] for name in truth}:
+        busy = t.rows("SELECT l.slice, sum(l.value) / (s.end_ns - s.start_ns) FROM level l JOIN slice s ON s.id = l.slice "
+                      "WHERE l.metric IN ('softirq.time', 'irq.time') AND l.resource LIKE ? || ':%' GROUP BY l.slice", cpu)
+        t.check(all(share < 1.01 for _, share in busy), f"CPU {cpu} is not longer in interrupts than there is time: {busy}")
+    net = t.one("SELECT sum(value) FROM level WHERE metric = 'softirq.time' AND resource LIKE '%:NET_RX'") or 0
+    t.check(2e6 < net < 2e9, f"time in receiving: {net} ns")
+
+
+if __name__ == "__main__":
+    sys.exit(probe_test.main("irq", test))

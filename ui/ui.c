@@ -96,6 +96,16 @@ void ui_free(struct ui *ui)
 	free(ui);
 }
 
+static bool is_too_large(struct ui *ui)
+{
+	int64_t bytes;
+
+	return ui->options.keep_bytes &&
+	       query_one_int(ui->store, "SELECT (page_count - freelist_count) * page_size "
+			     "FROM pragma_page_count, pragma_freelist_count, pragma_page_size", 0, &bytes) == 0 &&
+	       (uint64_t)bytes > ui->options.keep_bytes;
+}
+
 /* During a pause, too: memory is bounded, and what is shown stays. */
 static void prune(struct ui *ui)
 {
@@ -105,6 +115,8 @@ static void prune(struct ui *ui)
 		return;
 	ui->slices_since_prune = 0;
 	first = window_slice_before(ui->window, ui->options.keep_ns);
+	if (is_too_large(ui))
+		first += (window_newest(ui->window) - first) / 10;
 	store_prune(ui->store, first);
 	window_forget(ui->window, first);
 }

@@ -20,6 +20,7 @@ struct ui_finding {
 struct ui_options {
 	uint64_t window_ns; /* at start */
 	uint64_t keep_ns;   /* how far back the store goes; older slices are pruned from it; 0: all is kept */
+	uint64_t keep_bytes; /* what it may take; the oldest tenth is pruned when it takes more; 0: no bound */
 	/* What a store does not tell; each may be NULL. */
 	window_user *user;
 	size_t (*findings)(void *arg, struct ui_finding *findings, size_t most); /* worst first */

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "command.h"
 #include "fail.h"
+#include "live_findings.h"
 #include "loop.h"
 #include "output.h"
 #include "recorder.h"
@@ -21,6 +22,7 @@
 DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 #define KEEP_NS (600 * NS_PER_S)
+#define KEEP_BYTES (100 << 20)
 #define FIRST_SLICE_NS (250 * NS_PER_MS) /* the first screen within a second of the start */
 
 enum { BATCH_COLUMNS = 200 };
@@ -54,6 +56,7 @@ struct top {
 	struct loop *loop;
 	struct store *store;
 	struct users *users;
+	struct live_findings *findings;
 	struct ui *ui;
 	struct terminal *terminal; /* NULL: batch */
 	uint64_t screens;
@@ -70,6 +73,11 @@ static const char *user_name(void *arg, uint32_t pid)
 	return users_of_process(((struct top *)arg)->users, pid);
 }
 
+static size_t get_findings(void *arg, struct ui_finding *findings, size_t most)
+{
+	return live_findings_get(((struct top *)arg)->findings, findings, most);
+}
+
 static int draw(void *arg)
 {
 	struct top *top = arg;
@@ -77,6 +85,11 @@ static int draw(void *arg)
 	ui_draw(top->ui, terminal_grid(top->terminal));
 	terminal_show(top->terminal);
 	return 0;
+}
+
+static int show_findings(void *arg)
+{
+	return ((struct top *)arg)->terminal ? draw(arg) : 0;
 }
 
 static int take_key(void *arg, const struct key_event *e)
@@ -95,7 +108,8 @@ static int print(struct top *top)
 	_cleanup_(grid_freep) struct grid *g = grid_new(0, 0);
 
 	if (top->options->format.format == FORMAT_JSON) {
-		top_json(top->store, ui_window(top->ui), top->options->threads, &text);
+		top_json(top->store, ui_window(top->ui), top->options->threads,
+			 live_findings_json(top->findings), &text);
 	} else {
 		ui_draw_all(top->ui, g, output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : BATCH_COLUMNS);
 		if (top->screens)
@@ -115,6 +129,8 @@ static void look(void *arg)
 	if (top->error < 0 || (top->options->iterations && top->screens >= top->options->iterations))
 		return;
 	top->error = ui_update(top->ui, &changed);
+	if (top->error >= 0 && changed)
+		live_findings_update(top->findings, window_end_ns(ui_window(top->ui)));
 	if (top->error >= 0 && (changed || !top->terminal))
 		top->error = top->terminal ? draw(top) : print(top);
 	top->screens++;
@@ -141,8 +157,9 @@ static int watch_signals(struct top *top)
 
 static int open_ui(struct top *top)
 {
-	int r = ui_new(top->store, &(struct ui_options){.window_ns = top->options->delay_ns, .keep_ns = KEEP_NS,
-							.user = user_name, .arg = top}, &top->ui);
+	int r = ui_new(top->store, &(struct ui_options){.window_ns = top->options->delay_ns, .keep_ns = KEEP_NS, .keep_bytes = KEEP_BYTES,
+							.user = user_name, .findings = get_findings,
+							.arg = top}, &top->ui);
 
 	if (r >= 0 && top->options->threads)
 		ui_key(top->ui, &(struct key_event){.code = 'H'});
@@ -185,6 +202,7 @@ static int run(const struct call *call)
 	_cleanup_(store_freep) struct store *store = NULL;
 	_cleanup_(loop_freep) struct loop *loop = NULL;
 	_cleanup_(users_freep) struct users *users = users_new();
+	_cleanup_(live_findings_freep) struct live_findings *findings = NULL;
 	_cleanup_(ui_freep) struct ui *ui = NULL;
 	int r;
 
@@ -201,6 +219,7 @@ static int run(const struct call *call)
 	top.store = store;
 	top.loop = loop;
 	top.users = users;
+	findings = top.findings = live_findings_new(store, loop, show_findings, &top);
 	r = open_ui(&top);
 	ui = top.ui;
 	if (r >= 0)

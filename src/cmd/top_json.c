@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "top_json.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "clock.h"
@@ -97,16 +96,16 @@ static json_t *overhead_value(const struct window *w)
 			 window_level(w, "self.memory", -1), "lost_events", (json_int_t)lost);
 }
 
-void top_json(struct store *s, const struct window *w, bool threads, struct buf *text)
+void top_json(struct store *s, const struct window *w, bool threads, json_t *findings, struct buf *text)
 {
 	char host[256], kernel[256], when[21];
 
 	clock_format_utc((uint64_t)store_meta_int(s, "start_wall_ns") + window_end_ns(w), when);
-	json_t *root = json_pack("{ss so so ss sf sf so so so}", "schema", "perfscope.top/1", "host",
+	json_t *root = json_pack("{ss so so ss sf sf so so so so}", "schema", "perfscope.top/1", "host",
 				 text_value(store_meta_text(s, "host", host, sizeof(host))), "kernel",
 				 text_value(store_meta_text(s, "kernel", kernel, sizeof(kernel))), "time", when, "window_s",
 				 (double)window_ns(w) / NS_PER_S, "load", window_level(w, "load", -1), "cpus",
-				 cpus_value(w), "runqueue_latency", latency_value(w), "overhead", overhead_value(w));
+				 cpus_value(w), "runqueue_latency", latency_value(w), "overhead", overhead_value(w), "findings", findings);
 	json_object_set_new(root, threads ? "threads" : "processes", rows_value(w, threads));
 	char *dump = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6));
 

@@ -3,10 +3,12 @@
 #pragma once
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "buf.h"
 
 struct store;
 struct window;
 
-/* Appends one object on one line. */
-void top_json(struct store *s, const struct window *w, bool threads, struct buf *text);
+/* Appends one object on one line; takes the findings. */
+void top_json(struct store *s, const struct window *w, bool threads, json_t *findings, struct buf *text);

@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 export LC_ALL=C.UTF-8
 unset NO_COLOR COLORFGBG TMUX
 passed=0 failed=0
-helpers=()
+helpers=() crowd=()
 
 tm() { tmux -L "perfscope-top-$$" -f /dev/null "$@"; }
 finish() {
@@ -240,6 +240,15 @@ for line in lines:
     assert percents == sorted(percents, reverse=True)
     assert any("evil\x1b[2J" in p["command"] for p in top["processes"])
 PYTHON
+# Twice as many that want to run as there are CPUs: the rules are asked beside the recording.
+for ((i = 0; i < 2 * $(nproc); i++)); do
+	(exec -a crowd-for-test "$BASH" -c 'while :; do :; done') &
+	crowd+=($!)
+done
+helpers+=("${crowd[@]}")
+check "ten seconds with more work than CPUs" batch --format json -n 12
+check "bring the finding" grep -q '"id":"cpu.saturation"' "$dir/out"
+kill "${crowd[@]}"
 check "one process" batch -b -n 1 -d 300ms -p "${helpers[0]}"
 check "and no other" test "$(sed -n '/PID/,$p' "$dir/out" | sed 1d | grep -vc spin-for-test)" -eq 0
 check "threads in JSON" batch --format json -H -n 1 -d 300ms

@@ -351,6 +351,23 @@ static void test_pause(void)
 	CHECK(ui_key(ui, &(struct key_event){.code = 'q'}) == UI_QUIT);
 }
 
+/* A store that may take nothing keeps losing its oldest tenth. */
+static void test_bounds(void)
+{
+	_cleanup_(store_freep) struct store *s = fixture();
+	_cleanup_(ui_freep) struct ui *ui = NULL;
+	int64_t kept;
+
+	CHECK(ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .keep_ns = 600 * NS_PER_S, .keep_bytes = 1}, &ui) == 0);
+	for (uint32_t i = 1; i <= 400; i++) {
+		fill_slice(s, i, i % 2);
+		update(ui);
+	}
+	CHECK(query_one_int(s, "SELECT count(*) FROM slice", 0, &kept) == 0 && kept > 30 && kept < 120);
+	press(ui, "++++++++");
+	CHECK(window_ns(ui_window(ui)) == (uint64_t)kept * NS_PER_S);
+}
+
 int main(int argc, char **argv)
 {
 	golden = argc > 1 ? argv[1] : "tests/golden";
@@ -360,5 +377,6 @@ int main(int argc, char **argv)
 	test_sizes();
 	test_window();
 	test_pause();
+	test_bounds();
 	return check_done("ui");
 }

@@ -10,6 +10,7 @@ enum { NAME_CELLS = 11 };
 
 struct help {
 	unsigned top, lines, page;
+	bool at_end; /* stays there when the page gets shorter */
 };
 
 struct page {
@@ -111,7 +112,7 @@ static void draw(const struct screen_context *c, void *state, struct grid *g, co
 	struct help *help = state;
 	struct page p = {.g = g, .area = a};
 
-	if (help->lines && help->top + a->rows > help->lines)
+	if (help->lines && (help->at_end || help->top + a->rows > help->lines))
 		help->top = help->lines > a->rows ? help->lines - a->rows : 0;
 	p.top = help->top;
 	add_screens(&p, c);
@@ -139,6 +140,7 @@ static bool key_press(const struct screen_context *c, void *state, const struct 
 		int last = help->lines > help->page ? (int)(help->lines - help->page) : 0;
 
 		help->top = (unsigned)(top < 0 ? 0 : top > last ? last : top);
+		help->at_end = last && top >= last;
 		return true;
 	}
 	return false;

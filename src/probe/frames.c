@@ -2,6 +2,7 @@
 #include "frames.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "buf.h"
@@ -87,6 +88,14 @@ struct images *frames_images(struct frames *f)
 	return f->images;
 }
 
+/* "[module+0xoffset]": a function of a stripped file has its place for a name. */
+static char *place_name(const char *path, uint64_t start)
+{
+	const char *slash = strrchr(path, '/');
+
+	return xasprintf("[%s+0x%" PRIx64 "]", slash ? slash + 1 : path, start);
+}
+
 static uint32_t symbol_id(struct frames *f, uint32_t module, const struct symbol *symbol)
 {
 	_cleanup_(buf_done) struct buf key = BUF_INIT;
@@ -97,8 +106,13 @@ static uint32_t symbol_id(struct frames *f, uint32_t module, const struct symbol
 	buf_add(&key, &symbol->start, sizeof(symbol->start));
 	buf_addstr(&key, symbol->name);
 	id = intern_id(f->symbols, key.data, key.len, &is_new) + 1;
-	if (is_new)
-		store_add_symbol(f->store, id, module, symbol->name, symbol->file, symbol->start, symbol->size);
+	if (is_new) {
+		_cleanup_free_ char *place = !strcmp(symbol->name, SYMBOL_NAMELESS) ?
+			place_name(images_get(f->images, module).path, symbol->start) : NULL;
+
+		store_add_symbol(f->store, id, module, place ? place : symbol->name, symbol->file, symbol->start,
+				 symbol->size);
+	}
 	return id;
 }
 

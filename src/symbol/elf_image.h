@@ -39,6 +39,8 @@ enum elf_symbol_kind { ELF_FUNCTIONS, ELF_VARIABLES };
 void elf_symbols_add(const struct elf_image *image, enum elf_symbol_kind kind, struct table *table);
 /* The same for the stubs of linkage, as name@plt. */
 void elf_plt_add(const struct elf_image *image, struct table *table);
+/* Where functions begin that have no symbol: their name is SYMBOL_NAMELESS. */
+void elf_starts_add(const struct elf_image *image, struct table *table);
 /* .gnu_debugdata: the symbol table that distributions pack into stripped files. */
 int elf_debugdata_open(const struct elf_image *image, struct elf_image **ret);
 

@@ -21,6 +21,9 @@
 
 struct symbolizer;
 
+/* The name of a function of which only the place is known: `start` tells it from others. */
+#define SYMBOL_NAMELESS "?"
+
 struct symbol {
 	const char *name;     /* demangled, valid UTF-8 but otherwise hostile; never NULL */
 	const char *file;     /* NULL: unknown */

@@ -92,6 +92,19 @@ def short_lived(path):
     check(orphans[0][0] == 0, f"each with its parent: {orphans}")
 
 
+def stripped(path):
+    """Samples of one function of a stripped program stay together, under its place."""
+    program = path + ".stripped"
+    subprocess.run(["strip", "-o", program, STATES], check=True)
+    record(path, "--", program, "1")
+    found = rows(path, "SELECT y.name, sum(s.count), count(DISTINCT f.address) FROM cpu_sample s "
+                       "JOIN stack k ON k.id = s.stack JOIN frame f ON f.id = k.frame JOIN module m ON m.id = f.module "
+                       "LEFT JOIN symbol y ON y.id = f.symbol WHERE m.path = ? GROUP BY y.name ORDER BY 2 DESC", program)
+    check(found and all(name and name.startswith("[x.db.stripped+0x") for name, _, _ in found),
+          f"functions have their place for a name: {found}")
+    check(found and found[0][2] > 1, f"several addresses in one function: {found}")
+
+
 def exit_codes(path):
     check(record(path, "--", "sh", "-c", "exit 7").returncode == 7, "the command's own status")
     check(record(path, "--", "sh", "-c", "kill -9 $$").returncode == 137, "128 + signal")
@@ -216,7 +229,7 @@ def main():
         return 0
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
-        for test in (thread_times, idle_threads, short_lived, exit_codes, filters, interrupted, busy_while, killed,
+        for test in (thread_times, idle_threads, short_lived, stripped, exit_codes, filters, interrupted, busy_while, killed,
                      unprivileged):
             test(path)
         full_disk()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* All threads of some processes, as they are now: state, registers at the entry to the kernel, kernel stack. */
+/* All threads of some processes, as they are now: state, registers at the entry to the kernel,
+ * kernel stack. */
 #include "vmlinux.h"
 
 #include <bpf/bpf_core_read.h>
@@ -53,7 +54,8 @@ static __always_inline void read_registers(struct task_struct *task, struct thre
 		r->flags |= THREAD_HAS_REGISTERS;
 }
 
-/* exec_start counts by clock_task, which leaves stolen time out; the difference to the clock changes slowly. */
+/* exec_start counts by clock_task, which leaves stolen time out; the difference to the clock
+ * changes slowly. */
 static __always_inline void read_clock(struct task_struct *task, struct thread_record *r)
 {
 	struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
@@ -63,7 +65,8 @@ static __always_inline void read_clock(struct task_struct *task, struct thread_r
 	if (!bpf_core_field_exists(task->se.cfs_rq))
 		return;
 	r->clock_ns = BPF_CORE_READ(reader, se.cfs_rq, rq, clock);
-	r->ran_ns += BPF_CORE_READ(task, se.cfs_rq, rq, clock) - BPF_CORE_READ(task, se.cfs_rq, rq, clock_task);
+	r->ran_ns += BPF_CORE_READ(task, se.cfs_rq, rq, clock) -
+		     BPF_CORE_READ(task, se.cfs_rq, rq, clock_task);
 }
 
 static __always_inline u32 flags_of(struct task_struct *task)

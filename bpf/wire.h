@@ -264,7 +264,8 @@ struct cgroup_record {
  * reader's PID namespace. */
 struct thread_record {
 	u64 now_ns;   /* when this was read */
-	u64 clock_ns; /* the scheduler's clock as the reader's CPU last looked at it, at or before now_ns; 0 unknown */
+	u64 clock_ns; /* the scheduler's clock as the reader's CPU last looked at it, at or before
+			 now_ns; 0 unknown */
 	u64 ran_ns;   /* when the thread last had a CPU, by the scheduler's clock */
 	u64 start_ns;
 	u64 switches; /* times it left a CPU */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The wait-for graph. Each thread waits for at most one other, so cycles are found by walking on. */
+/* The wait-for graph. Each thread waits for at most one other, so cycles are found by walking on.
+ */
 #include "threads.h"
 
 #include <string.h>
@@ -22,8 +23,8 @@ static bool is_blocked(const struct thread *t)
 	return t->wait.kind != WAIT_NONE;
 }
 
-/* A process that is waited for stands for its only thread, or for its only one that is blocked in a wait
- * which another thread must end. */
+/* A process that is waited for stands for its only thread, or for its only one that is blocked in a
+ * wait which another thread must end. */
 static int thread_of_process(const struct threads *t, uint32_t pid)
 {
 	int only = -1, bound = -1;
@@ -94,10 +95,12 @@ static void mark_followers(struct threads *t)
 	for (size_t i = 0; i < t->count; i++) {
 		int at = (int)i;
 
-		for (size_t steps = 0; steps < t->count && at >= 0 && t->items[at].cycle < 0; steps++)
+		for (size_t steps = 0; steps < t->count && at >= 0 && t->items[at].cycle < 0;
+		     steps++)
 			at = holds_still(&t->items[at]) ? t->items[at].waits_for : -1;
 		int cycle = at >= 0 ? t->items[at].cycle : -1;
-		for (int back = (int)i; cycle >= 0 && t->items[back].cycle < 0; back = t->items[back].waits_for)
+		for (int back = (int)i; cycle >= 0 && t->items[back].cycle < 0;
+		     back = t->items[back].waits_for)
 			t->items[back].cycle = cycle;
 	}
 }

@@ -9,7 +9,8 @@
 
 static void add_key(struct buf *b, const struct thread *t)
 {
-	const uint32_t head[] = {t->state, t->wait.kind, t->pid, (uint32_t)t->cycle, (uint32_t)t->user_count};
+	const uint32_t head[] = {t->state, t->wait.kind, t->pid, (uint32_t)t->cycle,
+				 (uint32_t)t->user_count};
 
 	buf_reset(b);
 	buf_add(b, head, sizeof(head));
@@ -23,7 +24,8 @@ static void add_member(struct thread_group *g, uint32_t thread)
 {
 	/* Room grows at powers of two. */
 	if (!(g->count & (g->count - 1)))
-		g->members = xrealloc(g->members, (g->count ? 2 * (size_t)g->count : 1) * sizeof(*g->members));
+		g->members = xrealloc(g->members,
+				      (g->count ? 2 * (size_t)g->count : 1) * sizeof(*g->members));
 	g->members[g->count++] = thread;
 }
 

@@ -40,8 +40,10 @@ static void add_descriptor(struct holders *h, uint32_t pid, int directory, const
 	if (!inode || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	GROW(h->items, h->count, h->capacity);
-	h->items[h->count++] = (struct holder){
-		.inode = inode, .pid = pid, .reads = st.st_mode & S_IRUSR, .writes = st.st_mode & S_IWUSR};
+	h->items[h->count++] = (struct holder){.inode = inode,
+					       .pid = pid,
+					       .reads = st.st_mode & S_IRUSR,
+					       .writes = st.st_mode & S_IWUSR};
 }
 
 static void add_process(struct holders *h, uint32_t pid)

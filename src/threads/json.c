@@ -32,13 +32,16 @@ static json_t *pack_address(uint64_t address)
 static json_t *pack_wait(const struct threads *t, const struct thread *thread)
 {
 	const struct thread_wait *w = &thread->wait;
-	uint32_t tid = w->tid ? w->tid : thread->waits_for >= 0 ? t->items[thread->waits_for].tid : 0;
+	uint32_t tid = w->tid                   ? w->tid
+		       : thread->waits_for >= 0 ? t->items[thread->waits_for].tid
+						: 0;
 
 	if (w->kind == WAIT_NONE)
 		return json_null();
-	return json_pack("{ss so so so so so so so sb}", "kind", wait_kind_name(w->kind), "call", text_or_null(w->call),
-			 "address", pack_address(w->address), "resource", text_or_null(w->resource), "detail",
-			 text_or_null(w->detail), "unsure", text_or_null(w->unsure), "pid", number_or_null(w->pid), "tid",
+	return json_pack("{ss so so so so so so so sb}", "kind", wait_kind_name(w->kind), "call",
+			 text_or_null(w->call), "address", pack_address(w->address), "resource",
+			 text_or_null(w->resource), "detail", text_or_null(w->detail), "unsure",
+			 text_or_null(w->unsure), "pid", number_or_null(w->pid), "tid",
 			 number_or_null(tid), "bound", w->bound);
 }
 
@@ -55,15 +58,18 @@ static json_t *pack_thread(const struct threads *t, const struct thread *thread)
 {
 	const char *const *frames = (const char *const *)thread->frames;
 
-	return json_pack("{si si so ss so sb si sI sb so so so so so}", "tid", (int)thread->tid, "pid", (int)thread->pid,
-			 "comm", text_or_null(thread->comm), "state", thread_state_name(thread->state), "since_s",
-			 thread->since_ns == UINT64_MAX ? json_null() : json_real((double)thread->since_ns / 1e9),
-			 "iowait", thread->iowait, "cpu", (int)thread->cpu, "switches", (json_int_t)thread->switches,
-			 "moved", thread->moved, "wait", pack_wait(t, thread), "deadlock",
-			 thread->cycle < 0 ? json_null() : json_integer(thread->cycle), "frames",
-			 pack_frames(frames, thread->user_count), "kernel_frames",
-			 pack_frames(frames + thread->user_count, thread->frame_count - thread->user_count),
-			 "stack_ended", text_or_null(thread->stack_ended));
+	return json_pack(
+		"{si si so ss so sb si sI sb so so so so so}", "tid", (int)thread->tid, "pid",
+		(int)thread->pid, "comm", text_or_null(thread->comm), "state",
+		thread_state_name(thread->state), "since_s",
+		thread->since_ns == UINT64_MAX ? json_null()
+					       : json_real((double)thread->since_ns / 1e9),
+		"iowait", thread->iowait, "cpu", (int)thread->cpu, "switches",
+		(json_int_t)thread->switches, "moved", thread->moved, "wait", pack_wait(t, thread),
+		"deadlock", thread->cycle < 0 ? json_null() : json_integer(thread->cycle), "frames",
+		pack_frames(frames, thread->user_count), "kernel_frames",
+		pack_frames(frames + thread->user_count, thread->frame_count - thread->user_count),
+		"stack_ended", text_or_null(thread->stack_ended));
 }
 
 static json_t *pack_members(const struct threads *t, const uint32_t *members, uint32_t count)
@@ -82,10 +88,12 @@ static json_t *pack_cycle(const struct threads *t, const struct thread_cycle *c)
 	for (uint32_t i = 0; i < c->count; i++) {
 		const struct thread *thread = &t->items[c->members[i]];
 
-		json_array_append_new(links, json_pack(
-			"{si si so so so si}", "tid", (int)thread->tid, "pid", (int)thread->pid, "comm",
-			text_or_null(thread->comm), "address", pack_address(thread->wait.address), "resource",
-			text_or_null(thread->wait.resource), "waits_for", (int)t->items[thread->waits_for].tid));
+		json_array_append_new(
+			links, json_pack("{si si so so so si}", "tid", (int)thread->tid, "pid",
+					 (int)thread->pid, "comm", text_or_null(thread->comm),
+					 "address", pack_address(thread->wait.address), "resource",
+					 text_or_null(thread->wait.resource), "waits_for",
+					 (int)t->items[thread->waits_for].tid));
 	}
 	return links;
 }
@@ -116,13 +124,16 @@ void threads_json(const struct threads *t, struct buf *b)
 	for (size_t i = 0; i < t->count; i++)
 		json_array_append_new(items, pack_thread(t, &t->items[i]));
 	for (size_t i = 0; i < t->group_count; i++)
-		json_array_append_new(groups, pack_members(t, t->groups[i].members, t->groups[i].count));
+		json_array_append_new(groups,
+				      pack_members(t, t->groups[i].members, t->groups[i].count));
 	for (size_t i = 0; i < t->cycle_count; i++)
 		json_array_append_new(cycles, pack_cycle(t, &t->cycles[i]));
-	json_t *root = json_pack("{ss so so ss sf si so ss so so so so}", "schema", "perfscope.threads/1", "host",
-				 text_or_null(uts.nodename), "kernel", text_or_null(uts.release), "time", when, "took_s",
-				 (double)t->took_ns / 1e9, "pid", (int)t->pid, "comm", text_or_null(t->comm), "source",
-				 t->source, "notes", pack_notes(t), "deadlocks", cycles, "groups", groups, "threads", items);
+	json_t *root =
+		json_pack("{ss so so ss sf si so ss so so so so}", "schema", "perfscope.threads/1",
+			  "host", text_or_null(uts.nodename), "kernel", text_or_null(uts.release),
+			  "time", when, "took_s", (double)t->took_ns / 1e9, "pid", (int)t->pid,
+			  "comm", text_or_null(t->comm), "source", t->source, "notes",
+			  pack_notes(t), "deadlocks", cycles, "groups", groups, "threads", items);
 	char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 
 	buf_addf(b, "%s\n", text);

@@ -76,15 +76,17 @@ static void try_mutex(struct guessing *g)
 		g->guess->flavour = "recursive";
 }
 
-/* pthread_rwlock_t: readers 0, writers 4, phase futex 8, writers futex 12, two paddings, current writer 24,
- * shared 28, flags 48. */
+/* pthread_rwlock_t: readers 0, writers 4, phase futex 8, writers futex 12, two paddings, current
+ * writer 24, shared 28, flags 48. */
 static void try_rwlock_at(struct guessing *g, int begin, enum wait_kind kind)
 {
 	const struct lock_look *look = g->look;
-	uint32_t writer = word(look, begin + 24), shared = word(look, begin + 28), readers = word(look, begin);
+	uint32_t writer = word(look, begin + 24), shared = word(look, begin + 28),
+		 readers = word(look, begin);
 
-	if (word(look, begin + 16) || word(look, begin + 20) || shared > 1 || word(look, begin + 48) > 2 ||
-	    readers >> 3 > MOST_WAITERS || word(look, begin + 4) > MOST_WAITERS)
+	if (word(look, begin + 16) || word(look, begin + 20) || shared > 1 ||
+	    word(look, begin + 48) > 2 || readers >> 3 > MOST_WAITERS ||
+	    word(look, begin + 4) > MOST_WAITERS)
 		return;
 	/* Somebody must have it, or want it. */
 	if (!(readers >> 3) && !(readers & 3) && !word(look, begin + 4))
@@ -161,7 +163,8 @@ static void guess_wait(struct guessing *g)
 	fits(g, WAIT_FUTEX, 0, 0);
 	if (!look->readable || try_join(g))
 		return;
-	if (look->value & FUTEX_WAITERS && try_owner_word(g, word(look, 0), "owner in its first word"))
+	if (look->value & FUTEX_WAITERS &&
+	    try_owner_word(g, word(look, 0), "owner in its first word"))
 		return;
 	try_mutex(g);
 	if (!bitset)
@@ -171,7 +174,8 @@ static void guess_wait(struct guessing *g)
 	try_semaphore(g);
 }
 
-void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *arg, struct lock_guess *ret)
+void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *arg,
+		struct lock_guess *ret)
 {
 	struct guessing g = {.look = look, .is_thread = is_thread, .arg = arg, .guess = ret};
 
@@ -198,13 +202,24 @@ struct waiting_function {
 };
 
 static const struct waiting_function functions[] = {
-	{"pthread_mutex_", WAIT_MUTEX}, {"pthread_cond_", WAIT_CONDITION}, {"cnd_", WAIT_CONDITION},
-	{"pthread_rwlock_rdlock", WAIT_RWLOCK_READ}, {"pthread_rwlock_timedrdlock", WAIT_RWLOCK_READ},
-	{"pthread_rwlock_clockrdlock", WAIT_RWLOCK_READ}, {"pthread_rwlock_wrlock", WAIT_RWLOCK_WRITE},
-	{"pthread_rwlock_timedwrlock", WAIT_RWLOCK_WRITE}, {"pthread_rwlock_clockwrlock", WAIT_RWLOCK_WRITE},
-	{"sem_wait", WAIT_SEMAPHORE}, {"sem_timedwait", WAIT_SEMAPHORE}, {"sem_clockwait", WAIT_SEMAPHORE},
-	{"new_sem_wait", WAIT_SEMAPHORE}, {"pthread_barrier_wait", WAIT_BARRIER}, {"pthread_join", WAIT_JOIN},
-	{"pthread_timedjoin", WAIT_JOIN}, {"pthread_clockjoin", WAIT_JOIN}, {"thrd_join", WAIT_JOIN},
+	{"pthread_mutex_", WAIT_MUTEX},
+	{"pthread_cond_", WAIT_CONDITION},
+	{"cnd_", WAIT_CONDITION},
+	{"pthread_rwlock_rdlock", WAIT_RWLOCK_READ},
+	{"pthread_rwlock_timedrdlock", WAIT_RWLOCK_READ},
+	{"pthread_rwlock_clockrdlock", WAIT_RWLOCK_READ},
+	{"pthread_rwlock_wrlock", WAIT_RWLOCK_WRITE},
+	{"pthread_rwlock_timedwrlock", WAIT_RWLOCK_WRITE},
+	{"pthread_rwlock_clockwrlock", WAIT_RWLOCK_WRITE},
+	{"sem_wait", WAIT_SEMAPHORE},
+	{"sem_timedwait", WAIT_SEMAPHORE},
+	{"sem_clockwait", WAIT_SEMAPHORE},
+	{"new_sem_wait", WAIT_SEMAPHORE},
+	{"pthread_barrier_wait", WAIT_BARRIER},
+	{"pthread_join", WAIT_JOIN},
+	{"pthread_timedjoin", WAIT_JOIN},
+	{"pthread_clockjoin", WAIT_JOIN},
+	{"thrd_join", WAIT_JOIN},
 	{"mtx_", WAIT_MUTEX},
 };
 
@@ -219,16 +234,19 @@ enum wait_kind lock_kind_of_function(const char *function)
 }
 
 /* The more must agree by chance, the better. */
-static const enum wait_kind by_evidence[] = {WAIT_JOIN, WAIT_MUTEX, WAIT_RWLOCK_WRITE, WAIT_RWLOCK_READ,
-					     WAIT_CONDITION, WAIT_SEMAPHORE, WAIT_LOCK, WAIT_FUTEX};
+static const enum wait_kind by_evidence[] = {WAIT_JOIN,        WAIT_MUTEX,     WAIT_RWLOCK_WRITE,
+					     WAIT_RWLOCK_READ, WAIT_CONDITION, WAIT_SEMAPHORE,
+					     WAIT_LOCK,        WAIT_FUTEX};
 
-enum wait_kind lock_decide(const struct lock_guess *guess, const char *function, const char **ret_unsure)
+enum wait_kind lock_decide(const struct lock_guess *guess, const char *function,
+			   const char **ret_unsure)
 {
 	enum wait_kind named = function ? lock_kind_of_function(function) : WAIT_KINDS;
 	uint32_t weak = 1u << WAIT_CONDITION | 1u << WAIT_SEMAPHORE;
 
 	*ret_unsure = NULL;
-	/* In pthread_cond_wait() the wait may be for the mutex that it takes again: its owner says so. */
+	/* In pthread_cond_wait() the wait may be for the mutex that it takes again: its owner says
+	 * so. */
 	if (named != WAIT_KINDS && (guess->possible & 1u << named || !guess->owner[WAIT_MUTEX]))
 		return named;
 	for (size_t i = 0; i < sizeof(by_evidence) / sizeof(by_evidence[0]); i++) {
@@ -238,7 +256,9 @@ enum wait_kind lock_decide(const struct lock_guess *guess, const char *function,
 			continue;
 		if ((guess->possible & weak) == weak && weak & 1u << kind)
 			*ret_unsure = "its memory fits a condition variable and a semaphore";
-		else if (weak & 1u << kind || ((kind == WAIT_RWLOCK_READ || kind == WAIT_RWLOCK_WRITE) && !guess->owner[kind]))
+		else if (weak & 1u << kind ||
+			 ((kind == WAIT_RWLOCK_READ || kind == WAIT_RWLOCK_WRITE) &&
+			  !guess->owner[kind]))
 			*ret_unsure = "told by its memory alone";
 		return kind;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a futex is part of, from the call that waits on it and the memory around it. Nothing in memory
- * is trusted: an owner must be a thread that lives, and counts must agree with each other.
+/* What a futex is part of, from the call that waits on it and the memory around it. Nothing in
+ * memory is trusted: an owner must be a thread that lives, and counts must agree with each other.
  *
- * Layouts are glibc's on x86-64 (mutex, rwlock and semaphore unchanged since 2.25; condition variables of
- * 2.25 to 2.40 and from 2.41 on); musl's and robust mutexes keep the owner in the futex itself. */
+ * Layouts are glibc's on x86-64 (mutex, rwlock and semaphore unchanged since 2.25; condition
+ * variables of 2.25 to 2.40 and from 2.41 on); musl's and robust mutexes keep the owner in the
+ * futex itself. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,9 +36,12 @@ struct lock_guess {
 	const char *holders;        /* who else holds it, in words; NULL */
 };
 
-void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *arg, struct lock_guess *ret);
+void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *arg,
+		struct lock_guess *ret);
 
-/* The most likely of what is possible; `function` is the one that waits (NULL: unknown): its name decides. */
-enum wait_kind lock_decide(const struct lock_guess *guess, const char *function, const char **ret_unsure);
+/* The most likely of what is possible; `function` is the one that waits (NULL: unknown): its name
+ * decides. */
+enum wait_kind lock_decide(const struct lock_guess *guess, const char *function,
+			   const char **ret_unsure);
 /* The kind of thing that a function of that name waits on; WAIT_KINDS: no such function. */
 enum wait_kind lock_kind_of_function(const char *function);

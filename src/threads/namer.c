@@ -49,8 +49,8 @@ static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_
 	p->name = arena_strndup(n->memory, b.data, b.len);
 }
 
-static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth, enum unwind_status status,
-		    enum unwind_reason reason)
+static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
+		    enum unwind_status status, enum unwind_reason reason)
 {
 	struct namer *n = arg;
 
@@ -60,7 +60,9 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 int namer_new(struct arena *memory, unwound_handler *handler, void *arg, struct namer **ret)
 {
 	_cleanup_(namer_freep) struct namer *n = xcalloc(1, sizeof(*n));
-	int r = symbolizer_new(&(struct symbolizer_options){.handler = named, .unwound = unwound, .arg = n}, &n->symbolizer);
+	int r = symbolizer_new(
+		&(struct symbolizer_options){.handler = named, .unwound = unwound, .arg = n},
+		&n->symbolizer);
 
 	if (r < 0)
 		return r;
@@ -104,10 +106,13 @@ static void ask(struct namer *n, int module, uint64_t offset, uint32_t place)
 	}
 }
 
-static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, int module, uint64_t offset,
-			 bool *ret_new)
+static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, int module,
+			 uint64_t offset, bool *ret_new)
 {
-	struct place_key key = {.kind = kind, .pid = pid, .module = (uint32_t)module, .low = (uint32_t)offset,
+	struct place_key key = {.kind = kind,
+				.pid = pid,
+				.module = (uint32_t)module,
+				.low = (uint32_t)offset,
 				.high = (uint32_t)(offset >> 32)};
 	uint32_t id = intern_id(n->keys, &key, sizeof(key), ret_new);
 
@@ -121,12 +126,15 @@ static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, in
 /* Nothing but real files can be opened by their name. */
 static bool is_file(const struct space_mapping *m)
 {
-	return m->path[0] == '/' && m->inode && strncmp(m->path, "/dev/zero", 9) && strncmp(m->path, "/memfd:", 7) &&
-	       strncmp(m->path, "/anon_hugepage", 14) && strncmp(m->path, "/SYSV", 5);
+	return m->path[0] == '/' && m->inode && strncmp(m->path, "/dev/zero", 9) &&
+	       strncmp(m->path, "/memfd:", 7) && strncmp(m->path, "/anon_hugepage", 14) &&
+	       strncmp(m->path, "/SYSV", 5);
 }
 
-/* "libc.so.6+0x12345", "[jit]+0x..." or the bare address: one unknown place is told from another. */
-static const char *fallback_name(const struct namer *n, const struct space_mapping *m, uint64_t address)
+/* "libc.so.6+0x12345", "[jit]+0x..." or the bare address: one unknown place is told from another.
+ */
+static const char *fallback_name(const struct namer *n, const struct space_mapping *m,
+				 uint64_t address)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	const char *base = m ? strrchr(m->path, '/') : NULL;
@@ -134,7 +142,8 @@ static const char *fallback_name(const struct namer *n, const struct space_mappi
 	if (!m)
 		buf_addf(&b, "0x%llx", (unsigned long long)address);
 	else if (!is_file(m))
-		buf_addf(&b, "%s+0x%llx", *m->path ? m->path : "[jit]", (unsigned long long)(address - m->start));
+		buf_addf(&b, "%s+0x%llx", *m->path ? m->path : "[jit]",
+			 (unsigned long long)(address - m->start));
 	else
 		buf_addf(&b, "%s+0x%llx", base ? base + 1 : m->path,
 			 (unsigned long long)(address - m->start + m->offset));
@@ -166,9 +175,14 @@ int namer_module(struct namer *n, const struct space *s, const struct space_mapp
 	if (len > suffix && !strcmp(m->path + len - suffix, " (deleted)"))
 		len -= suffix;
 	_cleanup_free_ char *path = xstrndup(m->path, len);
-	return symbolizer_elf(n->symbolizer, &(struct symbol_mapping){
-		.pid = (pid_t)s->reader, .start = m->start, .end = m->end, .offset = m->offset, .path = path,
-		.dev_major = m->major, .dev_minor = m->minor, .inode = m->inode});
+	return symbolizer_elf(n->symbolizer, &(struct symbol_mapping){.pid = (pid_t)s->reader,
+								      .start = m->start,
+								      .end = m->end,
+								      .offset = m->offset,
+								      .path = path,
+								      .dev_major = m->major,
+								      .dev_minor = m->minor,
+								      .inode = m->inode});
 }
 
 uint32_t namer_function(struct namer *n, const struct space *s, uint64_t address)
@@ -180,7 +194,8 @@ uint32_t namer_function(struct namer *n, const struct space *s, uint64_t address
 
 	if (generated)
 		module = symbolizer_perf_map(n->symbolizer, (pid_t)s->reader);
-	uint32_t id = place_at(n, PLACE_FUNCTION, module >= 0 && !generated ? 0 : s->pid, module, offset, &is_new);
+	uint32_t id = place_at(n, PLACE_FUNCTION, module >= 0 && !generated ? 0 : s->pid, module,
+			       offset, &is_new);
 	if (!is_new)
 		return id;
 	n->places[id].fallback = fallback_name(n, m, address);
@@ -195,7 +210,8 @@ uint32_t namer_variable(struct namer *n, const struct space *s, uint64_t address
 	int module = m ? namer_module(n, s, m) : -ENOENT;
 	uint64_t offset = m ? address - m->start + m->offset : address;
 	bool is_new;
-	uint32_t id = place_at(n, PLACE_VARIABLE, module >= 0 ? 0 : s->pid, module, offset, &is_new);
+	uint32_t id =
+		place_at(n, PLACE_VARIABLE, module >= 0 ? 0 : s->pid, module, offset, &is_new);
 
 	if (is_new && module >= 0)
 		ask(n, module, offset, id);

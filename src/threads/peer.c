@@ -67,8 +67,9 @@ static void parse_connection(struct peers *p, const char *line, const char *prot
 	unsigned int local_port, remote_port;
 	unsigned long long inode;
 
-	if (sscanf(line, " %*d: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%x %*x %*x:%*x %*x:%*x %*x %*d %*d %llu", local,
-		   &local_port, remote, &remote_port, &inode) != 5 ||
+	if (sscanf(line,
+		   " %*d: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%x %*x %*x:%*x %*x:%*x %*x %*d %*d %llu",
+		   local, &local_port, remote, &remote_port, &inode) != 5 ||
 	    !parse_address(local, family, c.local) || !parse_address(remote, family, c.remote))
 		return;
 	c.local_port = (uint16_t)local_port;
@@ -80,8 +81,13 @@ static void parse_connection(struct peers *p, const char *line, const char *prot
 
 static void read_network(struct peers *p, uint32_t pid)
 {
-	static const struct { const char *name, *file; int family; } tables[] = {
-		{"tcp", "tcp", AF_INET}, {"tcp", "tcp6", AF_INET6}, {"udp", "udp", AF_INET}, {"udp", "udp6", AF_INET6}};
+	static const struct {
+		const char *name, *file;
+		int family;
+	} tables[] = {{"tcp", "tcp", AF_INET},
+		      {"tcp", "tcp6", AF_INET6},
+		      {"udp", "udp", AF_INET},
+		      {"udp", "udp6", AF_INET6}};
 
 	if (p->network_of == pid)
 		return;
@@ -137,7 +143,8 @@ static const struct connection *other_end(const struct peers *p, const struct co
 	for (size_t i = 0; i < p->count; i++) {
 		const struct connection *o = &p->connections[i];
 
-		if (o->local_port == c->remote_port && o->remote_port == c->local_port && !strcmp(o->protocol, c->protocol) &&
+		if (o->local_port == c->remote_port && o->remote_port == c->local_port &&
+		    !strcmp(o->protocol, c->protocol) &&
 		    same_address(o->family, o->local, c->family, c->remote) &&
 		    same_address(o->family, o->remote, c->family, c->local))
 			return o;
@@ -152,7 +159,8 @@ static void walk(struct peers *p)
 	p->walked = true;
 }
 
-/* The only process that holds it, 0 when there are several: then nobody knows which of them must act. */
+/* The only process that holds it, 0 when there are several: then nobody knows which of them must
+ * act. */
 static uint32_t only_holder(struct peers *p, uint64_t inode)
 {
 	size_t count;
@@ -218,9 +226,14 @@ static bool ask_unix(uint64_t inode, struct unix_socket *ret)
 		struct nlmsghdr head;
 		struct unix_diag_req request;
 	} question = {
-		.head = {.nlmsg_len = sizeof(question), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
-		.request = {.sdiag_family = AF_UNIX, .udiag_ino = (uint32_t)inode, .udiag_states = UINT32_MAX,
-			    .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER, .udiag_cookie = {UINT32_MAX, UINT32_MAX}},
+		.head = {.nlmsg_len = sizeof(question),
+			 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			 .nlmsg_flags = NLM_F_REQUEST},
+		.request = {.sdiag_family = AF_UNIX,
+			    .udiag_ino = (uint32_t)inode,
+			    .udiag_states = UINT32_MAX,
+			    .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER,
+			    .udiag_cookie = {UINT32_MAX, UINT32_MAX}},
 	};
 	_Alignas(struct nlmsghdr) char answer[4096];
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -230,8 +243,8 @@ static bool ask_unix(uint64_t inode, struct unix_socket *ret)
 		return false;
 	ssize_t n = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
 	const struct nlmsghdr *head = (const void *)answer;
-	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct unix_diag_msg)) || head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    head->nlmsg_len > (size_t)n)
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct unix_diag_msg)) ||
+	    head->nlmsg_type != SOCK_DIAG_BY_FAMILY || head->nlmsg_len > (size_t)n)
 		return false;
 	take_attributes(head, ret);
 	return true;
@@ -280,7 +293,8 @@ static void add_process(struct buf *b, uint32_t pid)
 		buf_addf(b, " (%.*s)", (int)strcspn(comm.data, "\n"), comm.data);
 }
 
-void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, struct buf *b, uint32_t *ret_pid)
+void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, struct buf *b,
+		uint32_t *ret_pid)
 {
 	enum { NAMED = 4 };
 	size_t count, found = 0;

@@ -13,13 +13,14 @@ struct peers;
 struct peers *peers_new(void);
 void peers_free(struct peers *p);
 
-/* Appends "tcp 127.0.0.1:5000 -> 127.0.0.1:41000" or "unix /run/x.sock"; false: not known. The process is one of
- * those in whose network the socket lies. *ret_pid: the process at the other end when it is on this machine
- * and the only one, else 0. */
+/* Appends "tcp 127.0.0.1:5000 -> 127.0.0.1:41000" or "unix /run/x.sock"; false: not known. The
+ * process is one of those in whose network the socket lies. *ret_pid: the process at the other end
+ * when it is on this machine and the only one, else 0. */
 bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, uint32_t *ret_pid);
 
-/* The processes that hold the pipe's other end (the writers when `writers`), without `pid` unless nobody else
- * does: appends "from PID (COMM), ..."; *ret_pid: the only one, else 0. */
-void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, struct buf *b, uint32_t *ret_pid);
+/* The processes that hold the pipe's other end (the writers when `writers`), without `pid` unless
+ * nobody else does: appends "from PID (COMM), ..."; *ret_pid: the only one, else 0. */
+void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, struct buf *b,
+		uint32_t *ret_pid);
 
 DEFINE_CLEANUP(struct peers *, peers_free)

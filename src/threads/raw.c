@@ -20,7 +20,8 @@ struct raw_thread *raw_add(struct raw_threads *t)
 
 static int by_thread(const void *a, const void *b)
 {
-	const struct thread_record *x = &((const struct raw_thread *)a)->r, *y = &((const struct raw_thread *)b)->r;
+	const struct thread_record *x = &((const struct raw_thread *)a)->r,
+				   *y = &((const struct raw_thread *)b)->r;
 
 	if (x->tgid != y->tgid)
 		return x->tgid < y->tgid ? -1 : 1;

@@ -42,13 +42,15 @@ int raw_bpf_new(struct raw_source **ret)
 
 	libbpf_set_print(print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
-	s->object = bpf_object__open_mem(perfscope_threads_object, perfscope_threads_object_size, &options);
+	s->object = bpf_object__open_mem(perfscope_threads_object, perfscope_threads_object_size,
+					 &options);
 	if (!s->object)
 		return fail(-errno, "open the BPF program that lists threads");
 	r = bpf_object__load(s->object);
 	if (r < 0)
 		return fail(r, "load the BPF program that lists threads");
-	s->link = bpf_program__attach_iter(bpf_object__find_program_by_name(s->object, "threads"), NULL);
+	s->link = bpf_program__attach_iter(bpf_object__find_program_by_name(s->object, "threads"),
+					   NULL);
 	if (!s->link)
 		return fail(-errno, "attach the BPF program that lists threads");
 	s->wanted = bpf_object__find_map_fd_by_name(s->object, "wanted");
@@ -92,7 +94,8 @@ static int read_all(int fd, struct buf *b)
 	}
 }
 
-/* Reading the clock of this CPU comes late by up to a tick; the latest of many looks is the best. */
+/* Reading the clock of this CPU comes late by up to a tick; the latest of many looks is the best.
+ */
 static void note_clock(struct raw_threads *t, const struct thread_record *r)
 {
 	int64_t offset = (int64_t)(r->now_ns - r->clock_ns);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Without BPF: state, counts of switches and the system call from /proc, which the process's own user may read. */
+/* Without BPF: state, counts of switches and the system call from /proc, which the process's own
+ * user may read. */
 #include "raw.h"
 
 #include <ctype.h>
@@ -21,7 +22,8 @@ struct letter {
 };
 
 static const struct letter letters[] = {
-	{'R', 0}, {'S', 1}, {'D', 2}, {'T', 4}, {'t', 8}, {'X', 0x80}, {'Z', 0x80}, {'P', 0x40}, {'I', 0x402},
+	{'R', 0},    {'S', 1},    {'D', 2},    {'T', 4},     {'t', 8},
+	{'X', 0x80}, {'Z', 0x80}, {'P', 0x40}, {'I', 0x402},
 };
 
 static int read_thread_file(uint32_t pid, uint32_t tid, const char *name, struct buf *b)
@@ -78,8 +80,8 @@ static void read_syscall(struct thread_record *r, const struct buf *b)
 
 	if (!strncmp(b->data, "running", 7)) {
 		r->flags |= r->state ? 0 : THREAD_ON_CPU;
-	} else if (sscanf(b->data, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &number, &a[0], &a[1], &a[2], &a[3],
-			  &a[4], &a[5], &sp, &ip) == 9) {
+	} else if (sscanf(b->data, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &number, &a[0],
+			  &a[1], &a[2], &a[3], &a[4], &a[5], &sp, &ip) == 9) {
 		for (unsigned i = 0; i < 6; i++)
 			r->registers[register_of_argument(i)] = a[i];
 		r->registers[REGISTER_NUMBER] = (u64)number;
@@ -97,14 +99,16 @@ static void read_syscall(struct thread_record *r, const struct buf *b)
 static int read_thread(struct raw_threads *t, uint32_t pid, uint32_t tid)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	struct raw_thread raw = {.few_registers = true, .r = {.tid = tid, .tgid = pid, .now_ns = clock_mono_ns()}};
+	struct raw_thread raw = {.few_registers = true,
+				 .r = {.tid = tid, .tgid = pid, .now_ns = clock_mono_ns()}};
 	int r = read_thread_file(pid, tid, "status", &b);
 
 	if (r < 0)
 		return r;
 	read_status(&raw.r, &b);
 	if (read_thread_file(pid, tid, "comm", &b) >= 0)
-		snprintf(raw.r.comm, sizeof(raw.r.comm), "%.*s", (int)strcspn(b.data, "\n"), b.data);
+		snprintf(raw.r.comm, sizeof(raw.r.comm), "%.*s", (int)strcspn(b.data, "\n"),
+			 b.data);
 	if (read_thread_file(pid, tid, "stat", &b) >= 0)
 		read_cpu(&raw.r, &b);
 	r = read_thread_file(pid, tid, "syscall", &b);
@@ -144,7 +148,8 @@ int raw_proc_read(const uint32_t *pids, size_t count, struct raw_threads *ret)
 	ret->count = 0;
 	for (size_t i = 0; i < count; i++) {
 		int one = read_process(ret, pids[i]);
-		/* Of other users' processes nothing can be told; the first is the one that was asked for. */
+		/* Of other users' processes nothing can be told; the first is the one that was
+		 * asked for. */
 		if (i == 0 && one < 0)
 			r = one;
 	}

@@ -22,7 +22,7 @@
 
 enum {
 	MOST_PROCESSES = 16, /* that are looked at because somebody waits for them */
-	MOST_TRIES = 4,      /* for a thread that keeps running while it is read */
+	MOST_TRIES = 6,      /* for a thread that keeps running while it is read */
 };
 
 /* One thread while it is looked at. */
@@ -83,14 +83,15 @@ void threads_free(struct threads *t)
 
 static int read_raw(struct taking *k, const uint32_t *pids, size_t count, struct raw_threads *ret)
 {
-	return k->source ? raw_bpf_read(k->source, pids, count, ret) : raw_proc_read(pids, count, ret);
+	return k->source ? raw_bpf_read(k->source, pids, count, ret)
+			 : raw_proc_read(pids, count, ret);
 }
 
 /* The same thread, and not on a CPU in between: it would have left it once more. */
 static bool kept_still(const struct raw_thread *before, const struct raw_thread *after)
 {
-	return after && raw_is_still(before) && raw_is_still(after) && before->r.switches == after->r.switches &&
-	       before->r.start_ns == after->r.start_ns;
+	return after && raw_is_still(before) && raw_is_still(after) &&
+	       before->r.switches == after->r.switches && before->r.start_ns == after->r.start_ns;
 }
 
 static struct space *space_of(struct taking *k, uint32_t pid)
@@ -103,14 +104,31 @@ static struct space *space_of(struct taking *k, uint32_t pid)
 
 static void read_look(struct taking *k, struct look *look, const struct raw_threads *all)
 {
-	struct wait_context context = {.space = look->space, .threads = all, .memory = k->result->memory};
+	struct wait_context context = {
+		.space = look->space, .threads = all, .memory = k->result->memory};
 
 	waiting_read(&context, &look->raw, &look->waiting);
 	stack_reader_read(k->stacks, &look->stack, look->space, &look->raw);
 }
 
-/* Reads stacks and locks of those that keep still; who ran meanwhile is tried again with what it does now. */
-static int settle(struct taking *k, size_t first, const uint32_t *pids, size_t pid_count, struct raw_threads *now)
+/* A thread that will not keep still is shown as it was met last, without what takes
+ * time to read. */
+static void give_up(struct taking *k, struct look *look, const struct raw_threads *now)
+{
+	struct wait_context context = {
+		.space = look->space, .threads = now, .memory = k->result->memory};
+
+	stack_reset(&look->stack, look->raw.r.flags & THREAD_ON_CPU
+					  ? "it runs"
+					  : "it kept running while it was read");
+	waiting_read(&context, &look->raw, &look->waiting);
+	look->waiting.moved = true;
+}
+
+/* Reads stacks and locks of those that keep still; who ran meanwhile is tried again with what it
+ * does now. */
+static int settle(struct taking *k, size_t first, const uint32_t *pids, size_t pid_count,
+		  struct raw_threads *now)
 {
 	struct raw_threads next = {0};
 	size_t due = k->count - first;
@@ -124,7 +142,8 @@ static int settle(struct taking *k, size_t first, const uint32_t *pids, size_t p
 		due = 0;
 		for (size_t at = first; r >= 0 && at < k->count; at++) {
 			struct look *look = &k->looks[at];
-			const struct raw_thread *after = raw_find(&next, look->raw.r.tgid, look->raw.r.tid);
+			const struct raw_thread *after =
+				raw_find(&next, look->raw.r.tgid, look->raw.r.tid);
 
 			if (look->settled)
 				continue;
@@ -138,12 +157,9 @@ static int settle(struct taking *k, size_t first, const uint32_t *pids, size_t p
 		*now = next;
 		next = swap;
 	}
-	/* A thread that will not keep still is shown as it was met last: running, without stack. */
 	for (size_t at = first; at < k->count; at++)
-		if (!k->looks[at].settled) {
-			stack_reset(&k->looks[at].stack, "it runs");
-			k->looks[at].waiting = (struct waiting){0};
-		}
+		if (!k->looks[at].settled)
+			give_up(k, &k->looks[at], now);
 	raw_threads_done(&next);
 	return r;
 }
@@ -162,7 +178,8 @@ static int take_processes(struct taking *k, size_t first_pid)
 	int r = read_raw(k, pids, pid_count, &now);
 	for (size_t i = 0; r >= 0 && i < now.count; i++) {
 		GROW(k->looks, k->count, k->capacity);
-		k->looks[k->count++] = (struct look){.raw = now.items[i], .space = space_of(k, now.items[i].r.tgid)};
+		k->looks[k->count++] = (struct look){.raw = now.items[i],
+						     .space = space_of(k, now.items[i].r.tgid)};
 	}
 	if (r >= 0)
 		r = settle(k, first, pids, pid_count, &now);
@@ -180,14 +197,16 @@ static const char *name_of_region(struct taking *k, const struct space *s, uint6
 	for (size_t i = 0; i < k->count; i++) {
 		uint64_t sp = stack_pointer(&k->looks[i].raw);
 
-		if (k->looks[i].space == s && sp >= m->start && sp < m->end)
-			return arena_strndup(k->result->memory, b.data,
-					     (buf_addf(&b, "stack of thread %u", k->looks[i].raw.r.tid), b.len));
+		if (k->looks[i].space != s || sp < m->start || sp >= m->end)
+			continue;
+		buf_addf(&b, "stack of thread %u", k->looks[i].raw.r.tid);
+		return arena_strndup(k->result->memory, b.data, b.len);
 	}
 	if (*m->path)
-		buf_addf(&b, "%s+0x%llx", m->path, (unsigned long long)(address - m->start + m->offset));
+		buf_addf(&b, "%s+0x%llx", m->path,
+			 (unsigned long long)(address - m->start + m->offset));
 	else
-		buf_addstr(&b, "heap");
+		buf_addstr(&b, "anonymous memory");
 	return arena_strndup(k->result->memory, b.data, b.len);
 }
 
@@ -219,12 +238,14 @@ static void find_stop(struct taking *k, struct look *look)
 
 	/* What it waited for before comes again when it goes on. */
 	if (look->raw.r.state & 4)
-		*w = (struct thread_wait){.kind = WAIT_STOPPED, .detail = "by a signal; SIGCONT lets it go on"};
+		*w = (struct thread_wait){.kind = WAIT_STOPPED,
+					  .detail = "by a signal; SIGCONT lets it go on"};
 	if (!(look->raw.r.state & 8))
 		return;
 	*w = (struct thread_wait){.kind = WAIT_TRACED, .bound = true};
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", look->raw.r.tgid, look->raw.r.tid);
-	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nTracerPid:\t");
+	const char *line =
+		read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nTracerPid:\t");
 	w->pid = line ? (uint32_t)strtoul(line + strlen("\nTracerPid:\t"), NULL, 10) : 0;
 	if (w->pid) {
 		buf_reset(&b);
@@ -261,11 +282,13 @@ static void name_looks(struct taking *k, size_t first)
 		struct look *look = &k->looks[i];
 		const struct stack_names names = stack_names(&look->stack, k->namer, &look->raw);
 
-		waiting_finish(&look->waiting, names.user, names.user_count, names.kernel, names.kernel_count);
+		waiting_finish(&look->waiting, names.user, names.user_count, names.kernel,
+			       names.kernel_count);
 		stack_names_done(&names);
 		if (look->waiting.wait.address && look->space) {
 			look->has_variable = true;
-			look->variable = namer_variable(k->namer, look->space, look->waiting.wait.address);
+			look->variable =
+				namer_variable(k->namer, look->space, look->waiting.wait.address);
 		}
 		find_peer(k, look);
 		find_stop(k, look);
@@ -321,8 +344,9 @@ struct state_bit {
 
 /* In this order; bits as in include/linux/sched.h. */
 static const struct state_bit states[] = {
-	{0x80, THREAD_EXITED}, {0x8000, THREAD_FROZEN}, {0x8, THREAD_TRACED}, {0x4, THREAD_STOPPED},
-	{0x400, THREAD_SLEEPING}, {0x2, THREAD_BLOCKED}, {0x1, THREAD_SLEEPING}, {0x200, THREAD_RUNNABLE},
+	{0x80, THREAD_EXITED},  {0x8000, THREAD_FROZEN},  {0x8, THREAD_TRACED},
+	{0x4, THREAD_STOPPED},  {0x400, THREAD_SLEEPING}, {0x2, THREAD_BLOCKED},
+	{0x1, THREAD_SLEEPING}, {0x200, THREAD_RUNNABLE},
 };
 
 static enum thread_state state_of(const struct thread_record *r)
@@ -346,17 +370,25 @@ static uint64_t since(const struct thread_record *r, int64_t clock_offset, bool 
 	return ns > 0 ? (uint64_t)ns : 0;
 }
 
-static void fill_thread(struct taking *k, struct thread *t, struct look *look, const struct raw_threads *later)
+static void fill_thread(struct taking *k, struct thread *t, struct look *look,
+			const struct raw_threads *later)
 {
 	const struct thread_record *r = &look->raw.r;
 	const struct raw_thread *after = raw_find(later, r->tgid, r->tid);
 
-	*t = (struct thread){
-		.tid = r->tid, .pid = r->tgid, .state = state_of(r), .cpu = r->cpu, .switches = r->switches,
-		.iowait = r->flags & THREAD_IOWAIT, .kernel_thread = r->flags & THREAD_KERNEL_THREAD,
-		.since_ns = since(r, later->clock_offset, later->clock_known), .wait = look->waiting.wait,
-		.moved = !kept_still(&look->raw, after), .waits_for = -1, .cycle = -1,
-		.stack_ended = look->stack.ended};
+	*t = (struct thread){.tid = r->tid,
+			     .pid = r->tgid,
+			     .state = state_of(r),
+			     .cpu = r->cpu,
+			     .switches = r->switches,
+			     .iowait = r->flags & THREAD_IOWAIT,
+			     .kernel_thread = r->flags & THREAD_KERNEL_THREAD,
+			     .since_ns = since(r, later->clock_offset, later->clock_known),
+			     .wait = look->waiting.wait,
+			     .moved = !kept_still(&look->raw, after),
+			     .waits_for = -1,
+			     .cycle = -1,
+			     .stack_ended = look->stack.ended};
 	memcpy(t->comm, r->comm, sizeof(t->comm));
 	if (t->state == THREAD_EXITED || t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE)
 		t->wait = (struct thread_wait){0};
@@ -377,7 +409,8 @@ static int fill(struct taking *k)
 {
 	struct threads *t = k->result;
 	struct raw_threads later = {0};
-	struct timespec pause = {(time_t)(k->options->settle_ns / NS_PER_S), (long)(k->options->settle_ns % NS_PER_S)};
+	struct timespec pause = {(time_t)(k->options->settle_ns / NS_PER_S),
+				 (long)(k->options->settle_ns % NS_PER_S)};
 
 	nanosleep(&pause, NULL);
 	int r = read_raw(k, k->pids, k->process_count, &later);
@@ -402,12 +435,15 @@ static int find_process(struct taking *k)
 
 static int open_source(struct taking *k)
 {
-	int r = k->options->no_bpf ? failx(-ENOTSUP, "BPF is not to be used") : raw_bpf_new(&k->source);
+	int r = k->options->no_bpf ? failx(-ENOTSUP, "BPF is not to be used")
+				   : raw_bpf_new(&k->source);
 
 	k->result->source = r < 0 ? "proc" : "bpf";
 	if (r < 0)
-		buf_addf(&k->result->notes, "%s; /proc is read instead: no kernel stacks and no times. Root, or "
-			 "CAP_BPF and CAP_PERFMON, would help\n", fail_message());
+		buf_addf(&k->result->notes,
+			 "%s; /proc is read instead: no kernel stacks and no times. Root, or "
+			 "CAP_BPF and CAP_PERFMON, would help\n",
+			 fail_message());
 	return 0;
 }
 
@@ -422,8 +458,10 @@ static void note_memory(struct taking *k)
 	if (k->count && !k->looks[0].raw.r.depth && !s)
 		return;
 	if (!(k->count && k->looks[0].raw.r.flags & THREAD_KERNEL_THREAD))
-		buf_addstr(&k->result->notes, "its memory cannot be read: no program stacks and no owners of locks. The "
-			   "same user or CAP_SYS_PTRACE is needed\n");
+		buf_addstr(
+			&k->result->notes,
+			"its memory cannot be read: no program stacks and no owners of locks. The "
+			"same user or CAP_SYS_PTRACE is needed\n");
 }
 
 static int take(struct taking *k)
@@ -433,7 +471,8 @@ static int take(struct taking *k)
 	int r;
 
 	t->wall_ns = clock_wall_ns();
-	if ((r = find_process(k)) < 0 || (r = stack_reader_new(t->memory, &k->stacks)) < 0 || (r = open_source(k)) < 0)
+	if ((r = find_process(k)) < 0 || (r = stack_reader_new(t->memory, &k->stacks)) < 0 ||
+	    (r = open_source(k)) < 0)
 		return r;
 	k->namer = stack_reader_namer(k->stacks);
 	k->peers = peers_new();
@@ -461,7 +500,9 @@ int threads_take(const struct threads_options *o, struct threads **ret)
 	int r = take(&k);
 	if (r < 0)
 		return r == -EPERM || r == -EACCES
-			       ? fail_in(r, "not allowed to look at process %u (be root or its user)", o->pid)
+			       ? fail_in(r,
+					 "not allowed to look at process %u (be root or its user)",
+					 o->pid)
 			       : r;
 	*ret = t;
 	t = NULL;

@@ -42,13 +42,19 @@ static void parse_line(struct space *s, char *line)
 	char access[5];
 	int path = 0;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, access, &offset, &major, &minor,
-		   &inode, &path) < 7)
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, access, &offset, &major,
+		   &minor, &inode, &path) < 7)
 		return;
 	GROW(s->items, s->count, s->capacity);
-	s->items[s->count++] = (struct space_mapping){
-		.start = start, .end = end, .offset = offset, .inode = inode, .major = major, .minor = minor,
-		.executable = access[2] == 'x', .writable = access[1] == 'w', .path = path ? line + path : ""};
+	s->items[s->count++] = (struct space_mapping){.start = start,
+						      .end = end,
+						      .offset = offset,
+						      .inode = inode,
+						      .major = major,
+						      .minor = minor,
+						      .executable = access[2] == 'x',
+						      .writable = access[1] == 'w',
+						      .path = path ? line + path : ""};
 }
 
 int space_new(uint32_t pid, struct space **ret)
@@ -108,7 +114,8 @@ const struct space_mapping *space_data(const struct space *s, uint64_t address)
 	if (!m || of_file(m))
 		return m;
 	/* [heap] may begin where a program's variables end. */
-	if (*m->path || m == s->items || m[-1].end != m->start || !of_file(&m[-1]) || !m[-1].writable)
+	if (*m->path || m == s->items || m[-1].end != m->start || !of_file(&m[-1]) ||
+	    !m[-1].writable)
 		return NULL;
 	return &m[-1];
 }

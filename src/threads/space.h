@@ -27,15 +27,16 @@ int space_new(uint32_t pid, struct space **ret);
 void space_free(struct space *s);
 
 const struct space_mapping *space_find(const struct space *s, uint64_t address);
-/* The mapping of a file that holds the variable at the address: also when it lies in the zeroed memory that
- * follows the file's own. */
+/* The mapping of a file that holds the variable at the address: also when it lies in the zeroed
+ * memory that follows the file's own. */
 const struct space_mapping *space_data(const struct space *s, uint64_t address);
 
 /* Reads from its memory without stopping it: the bytes that could be read, from the first on. */
 size_t space_read(const struct space *s, uint64_t address, void *to, size_t len);
 bool space_read_all(const struct space *s, uint64_t address, void *to, size_t len);
 
-/* What descriptor `fd` of the thread is, as /proc says it: "socket:[123]", a path. False: unknown. */
+/* What descriptor `fd` of the thread is, as /proc says it: "socket:[123]", a path. False: unknown.
+ */
 bool space_descriptor(const struct space *s, uint32_t tid, int fd, struct buf *b);
 bool space_fdinfo(const struct space *s, uint32_t tid, int fd, struct buf *b);
 

@@ -28,15 +28,16 @@ struct stack_reader {
 	unsigned char bytes[MOST_BYTES]; /* cleared after each use */
 };
 
-static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth, enum unwind_status status,
-		    enum unwind_reason reason)
+static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
+		    enum unwind_status status, enum unwind_reason reason)
 {
 	struct stack_reader *r = arg;
 	struct answer *a = &r->answers[cookie];
 
 	r->due--;
-	a->ended = status == UNWIND_COMPLETE ? NULL : status == UNWIND_TRUNCATED ? unwind_reason_text(reason)
-									       : "it cannot be read";
+	a->ended = status == UNWIND_COMPLETE    ? NULL
+		   : status == UNWIND_TRUNCATED ? unwind_reason_text(reason)
+						: "it cannot be read";
 	a->addresses = xcalloc(depth, sizeof(*a->addresses));
 	/* A return address may be that of the next function: the call lies before it. */
 	for (size_t i = 0; i < depth; i++)
@@ -85,7 +86,10 @@ void stack_reader_define(struct stack_reader *r, const struct space *s)
 			continue;
 		module = namer_module(r->namer, s, m);
 		mappings[count++] = (struct symbol_space_mapping){
-			.start = m->start, .end = m->end, .offset = m->offset, .module = module < 0 ? SYMBOL_CODE_GENERATED : module};
+			.start = m->start,
+			.end = m->end,
+			.offset = m->offset,
+			.module = module < 0 ? SYMBOL_CODE_GENERATED : module};
 	}
 	symbolizer_space(namer_symbolizer(r->namer), s->pid, mappings, count);
 }
@@ -106,16 +110,23 @@ void stack_done(struct stack *stack)
 	stack_reset(stack, NULL);
 }
 
-/* Registers in pt_regs' order, by their numbers in DWARF. A system call leaves its mark in rax, rcx and r11. */
+/* Registers in pt_regs' order, by their numbers in DWARF. A system call leaves its mark in rax, rcx
+ * and r11. */
 static struct unwind_regs registers_of(const struct raw_thread *t)
 {
-	static const struct { unsigned char dwarf, place; bool kept; } table[] = {
-		{UNWIND_RIP, REGISTER_IP, true}, {UNWIND_RSP, REGISTER_SP, true}, {UNWIND_RBP, REGISTER_BP, true},
-		{UNWIND_RBX, REGISTER_BX, true}, {UNWIND_R12, REGISTER_R12, true}, {UNWIND_R13, REGISTER_R13, true},
-		{UNWIND_R14, REGISTER_R14, true}, {UNWIND_R15, REGISTER_R15, true}, {UNWIND_RDI, REGISTER_DI, true},
-		{UNWIND_RSI, REGISTER_SI, true}, {UNWIND_RDX, REGISTER_DX, true}, {UNWIND_R8, REGISTER_R8, true},
-		{UNWIND_R9, REGISTER_R9, true}, {UNWIND_R10, REGISTER_R10, true}, {UNWIND_RAX, REGISTER_AX, false},
-		{UNWIND_RCX, REGISTER_CX, false}, {UNWIND_R11, REGISTER_R11, false},
+	static const struct {
+		unsigned char dwarf, place;
+		bool kept;
+	} table[] = {
+		{UNWIND_RIP, REGISTER_IP, true},   {UNWIND_RSP, REGISTER_SP, true},
+		{UNWIND_RBP, REGISTER_BP, true},   {UNWIND_RBX, REGISTER_BX, true},
+		{UNWIND_R12, REGISTER_R12, true},  {UNWIND_R13, REGISTER_R13, true},
+		{UNWIND_R14, REGISTER_R14, true},  {UNWIND_R15, REGISTER_R15, true},
+		{UNWIND_RDI, REGISTER_DI, true},   {UNWIND_RSI, REGISTER_SI, true},
+		{UNWIND_RDX, REGISTER_DX, true},   {UNWIND_R8, REGISTER_R8, true},
+		{UNWIND_R9, REGISTER_R9, true},    {UNWIND_R10, REGISTER_R10, true},
+		{UNWIND_RAX, REGISTER_AX, false},  {UNWIND_RCX, REGISTER_CX, false},
+		{UNWIND_R11, REGISTER_R11, false},
 	};
 	bool in_call = t->r.registers[REGISTER_NUMBER] != (u64)-1;
 	struct unwind_regs regs = {0};
@@ -138,28 +149,31 @@ static size_t copy_stack(struct stack_reader *r, const struct space *s, uint64_t
 	return space_read(s, start, r->bytes, len);
 }
 
-static bool request(struct stack_reader *r, const struct space *s, const struct unwind_regs *regs, uint64_t start,
-		    size_t len)
+static bool request(struct stack_reader *r, const struct space *s, const struct unwind_regs *regs,
+		    uint64_t start, size_t len)
 {
 	struct symbolizer *symbolizer = namer_symbolizer(r->namer);
 	uint64_t end = clock_mono_ns() + MOST_TIME;
 	int result;
 
 	r->due++; /* the answer may come while the queue is emptied */
-	while ((result = symbolizer_unwind(symbolizer, s->pid, regs, start, r->bytes, len, r->count - 1)) == -EAGAIN &&
+	while ((result = symbolizer_unwind(symbolizer, s->pid, regs, start, r->bytes, len,
+					   r->count - 1)) == -EAGAIN &&
 	       clock_mono_ns() < end)
 		symbolizer_flush(symbolizer, NS_PER_S);
 	r->due -= result < 0;
 	return result >= 0;
 }
 
-void stack_reader_read(struct stack_reader *r, struct stack *stack, const struct space *s, const struct raw_thread *t)
+void stack_reader_read(struct stack_reader *r, struct stack *stack, const struct space *s,
+		       const struct raw_thread *t)
 {
 	uint64_t sp = stack_pointer(t), start = sp - RED_ZONE;
 	struct unwind_regs regs;
 	size_t len;
 
-	stack_reset(stack, t->r.flags & THREAD_KERNEL_THREAD ? NULL : "its registers are not known");
+	stack_reset(stack,
+		    t->r.flags & THREAD_KERNEL_THREAD ? NULL : "its registers are not known");
 	if (!raw_is_still(t) || !s || sp <= RED_ZONE)
 		return;
 	stack->ended = "its memory cannot be read";
@@ -193,7 +207,8 @@ void stack_take(struct stack *stack, const struct stack_reader *r)
 	stack->ended = a->ended;
 }
 
-void stack_place(struct stack *stack, struct namer *n, const struct space *s, const struct raw_thread *t)
+void stack_place(struct stack *stack, struct namer *n, const struct space *s,
+		 const struct raw_thread *t)
 {
 	size_t count = stack->user_count + t->r.depth;
 
@@ -204,7 +219,8 @@ void stack_place(struct stack *stack, struct namer *n, const struct space *s, co
 		stack->places[stack->user_count + i] = namer_kernel(n, t->r.kernel[i] - (i > 0));
 }
 
-struct stack_names stack_names(const struct stack *stack, const struct namer *n, const struct raw_thread *t)
+struct stack_names stack_names(const struct stack *stack, const struct namer *n,
+			       const struct raw_thread *t)
 {
 	struct stack_names names = {.user_count = stack->user_count, .kernel_count = t->r.depth};
 

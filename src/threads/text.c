@@ -21,7 +21,8 @@ static void add_safe(struct writing *w, const char *text)
 
 static void colored(struct writing *w, const char *color, const char *text)
 {
-	buf_addf(w->b, "%s%s%s", w->style->color ? color : "", text, w->style->color ? "\033[0m" : "");
+	buf_addf(w->b, "%s%s%s", w->style->color ? color : "", text,
+		 w->style->color ? "\033[0m" : "");
 }
 
 static void add_thread(struct writing *w, const struct thread *thread)
@@ -61,23 +62,30 @@ static void add_resource(struct writing *w, const struct thread_wait *wait)
 
 /* What is said in place of "waits for" and the kind. */
 static const char *const phrases[WAIT_KINDS] = {
-	[WAIT_SLEEP] = "sleeps", [WAIT_STOPPED] = "is stopped", [WAIT_TRACED] = "is held by a",
-	[WAIT_FAULT] = "handles a page fault", [WAIT_KERNEL] = "waits in the kernel",
+	[WAIT_SLEEP] = "sleeps",
+	[WAIT_STOPPED] = "is stopped",
+	[WAIT_TRACED] = "is held by a",
+	[WAIT_FAULT] = "handles a page fault",
+	[WAIT_KERNEL] = "waits in the kernel",
 };
 
 static void add_target(struct writing *w, const struct thread *thread)
 {
 	const struct thread_wait *wait = &thread->wait;
-	bool lock = wait->kind == WAIT_MUTEX || wait->kind == WAIT_RWLOCK_READ || wait->kind == WAIT_RWLOCK_WRITE;
+	bool lock = wait->kind == WAIT_MUTEX || wait->kind == WAIT_RWLOCK_READ ||
+		    wait->kind == WAIT_RWLOCK_WRITE;
 
 	/* Pipes and tracers are called by the processes that hold them. */
 	if (wait->kind == WAIT_PIPE || wait->kind == WAIT_TRACED)
 		return;
 	if (thread->waits_for >= 0) {
-		buf_addstr(w->b, lock ? ", held by " : wait->kind == WAIT_SOCKET ? ", peer " : ", which is ");
+		buf_addstr(w->b, lock                        ? ", held by "
+				 : wait->kind == WAIT_SOCKET ? ", peer "
+							     : ", which is ");
 		add_thread(w, &w->t->items[thread->waits_for]);
 	} else if (wait->tid || wait->pid) {
-		buf_addf(w->b, ", %s %u", wait->tid ? "thread" : "process", wait->tid ? wait->tid : wait->pid);
+		buf_addf(w->b, ", %s %u", wait->tid ? "thread" : "process",
+			 wait->tid ? wait->tid : wait->pid);
 	}
 }
 
@@ -94,7 +102,8 @@ static void add_wait(struct writing *w, const struct thread *thread)
 	if (wait->call && strcmp(wait->call, "futex"))
 		buf_addf(w->b, " in %s", wait->call);
 	if (wait->detail) {
-		buf_addstr(w->b, wait->kind == WAIT_SLEEP || wait->kind == WAIT_STOPPED ? " " : ", ");
+		buf_addstr(w->b,
+			   wait->kind == WAIT_SLEEP || wait->kind == WAIT_STOPPED ? " " : ", ");
 		add_safe(w, wait->detail);
 	}
 	add_target(w, thread);
@@ -107,8 +116,8 @@ static void add_cycle(struct writing *w, const struct thread_cycle *c, size_t nu
 	_cleanup_(buf_done) struct buf title = BUF_INIT;
 	unsigned followers = 0;
 
-	buf_addf(&title, "DEADLOCK %zu: %u thread%s wait%s for each other for ever", number + 1, c->count,
-		 c->count == 1 ? "" : "s", c->count == 1 ? "s" : "");
+	buf_addf(&title, "DEADLOCK %zu: %u thread%s wait%s for each other for ever", number + 1,
+		 c->count, c->count == 1 ? "" : "s", c->count == 1 ? "s" : "");
 	if (c->count == 1) {
 		buf_reset(&title);
 		buf_addf(&title, "DEADLOCK %zu: a thread waits for itself for ever", number + 1);
@@ -128,8 +137,8 @@ static void add_cycle(struct writing *w, const struct thread_cycle *c, size_t nu
 		followers += w->t->items[i].cycle == (int)number;
 	followers -= c->count;
 	if (followers)
-		buf_addf(w->b, "  and %u thread%s wait%s for them\n", followers, followers == 1 ? "" : "s",
-			 followers == 1 ? "s" : "");
+		buf_addf(w->b, "  and %u thread%s wait%s for them\n", followers,
+			 followers == 1 ? "" : "s", followers == 1 ? "s" : "");
 	buf_addch(w->b, '\n');
 }
 

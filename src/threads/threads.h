@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who waits for whom in a process, at one moment and without stopping it.
  *
- * A snapshot holds all threads of one process and, where one of them waits for another process, that
- * one's. Everything in it is as it was at a moment when the thread did not run: what changed while it was
- * read is read again, or left out. Names come from other processes and are hostile. */
+ * A snapshot holds all threads of one process and, where one of them waits for another process,
+ * that one's. Everything in it is as it was at a moment when the thread did not run: what changed
+ * while it was read is read again, or left out. Names come from other processes and are hostile. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,11 +27,12 @@ enum thread_state {
 
 enum wait_kind {
 	WAIT_NONE, /* runs or wants to */
-	WAIT_MUTEX, WAIT_RWLOCK_READ, WAIT_RWLOCK_WRITE, WAIT_CONDITION, WAIT_SEMAPHORE, WAIT_BARRIER, WAIT_JOIN,
+	WAIT_MUTEX, WAIT_RWLOCK_READ, WAIT_RWLOCK_WRITE, WAIT_CONDITION, WAIT_SEMAPHORE,
+	WAIT_BARRIER, WAIT_JOIN,
 	WAIT_LOCK,  /* a lock that does not say what it is */
 	WAIT_FUTEX, /* something in memory */
-	WAIT_FILE, WAIT_SOCKET, WAIT_PIPE, WAIT_EPOLL, WAIT_POLL, WAIT_SLEEP, WAIT_CHILD, WAIT_SIGNAL,
-	WAIT_STOPPED, WAIT_TRACED, WAIT_FAULT, WAIT_KERNEL,
+	WAIT_FILE, WAIT_SOCKET, WAIT_PIPE, WAIT_EPOLL, WAIT_POLL, WAIT_SLEEP, WAIT_CHILD,
+	WAIT_SIGNAL, WAIT_STOPPED, WAIT_TRACED, WAIT_FAULT, WAIT_KERNEL,
 	WAIT_KINDS,
 };
 
@@ -67,7 +68,7 @@ struct thread {
 };
 
 struct thread_group {
-	uint32_t *members; /* indices: threads that wait for the same kind of thing in equal stacks */
+	uint32_t *members; /* indices: they wait for the same kind of thing in equal stacks */
 	uint32_t count;
 };
 
@@ -109,7 +110,8 @@ struct threads_style {
 	bool color;
 };
 void threads_text(const struct threads *t, const struct threads_style *style, struct buf *b);
-void threads_json(const struct threads *t, struct buf *b); /* perfscope.threads/1, see docs/threads.md */
+/* perfscope.threads/1, see docs/threads.md */
+void threads_json(const struct threads *t, struct buf *b);
 
 const char *thread_state_name(enum thread_state state);
 const char *wait_kind_name(enum wait_kind kind);

@@ -40,7 +40,8 @@ struct call {
 	bool writes;
 };
 
-__attribute__((format(printf, 2, 3))) static const char *text(const struct decoding *d, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static const char *text(const struct decoding *d,
+							      const char *format, ...)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	va_list args;
@@ -148,7 +149,8 @@ static uint32_t only_child(const struct decoding *d)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char path[80], *end;
 
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/children", d->thread->r.tgid, d->thread->r.tid);
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/children", d->thread->r.tgid,
+		 d->thread->r.tid);
 	if (read_file(path, 1 << 20, &b) < 0)
 		return 0;
 	unsigned long child = strtoul(b.data, &end, 10);
@@ -165,7 +167,8 @@ static void wait_for_child(struct decoding *d, int64_t child)
 	if (w->pid)
 		w->resource = text(d, "process %u", w->pid);
 	else
-		w->detail = child < -1 ? text(d, "any of process group %lld", (long long)-child) : "any child";
+		w->detail = child < -1 ? text(d, "any of process group %lld", (long long)-child)
+				       : "any child";
 }
 
 static void on_wait4(struct decoding *d, unsigned argument)
@@ -186,7 +189,8 @@ static void on_signal(struct decoding *d, unsigned argument)
 static void on_path(struct decoding *d, unsigned argument)
 {
 	char path[256];
-	size_t n = d->c->space ? space_read(d->c->space, d->argument[argument], path, sizeof(path)) : 0;
+	size_t n = d->c->space ? space_read(d->c->space, d->argument[argument], path, sizeof(path))
+			       : 0;
 
 	d->w->wait.kind = WAIT_FILE;
 	if (n)
@@ -223,7 +227,8 @@ static bool is_thread(void *arg, uint32_t tid, bool shared)
 /* Memory holds the number that the owner has in its own namespace. */
 static uint32_t number_here(const struct decoding *d, uint32_t tid)
 {
-	const struct raw_thread *t = tid ? raw_find_own(d->c->threads, d->thread->r.tgid, tid) : NULL;
+	const struct raw_thread *t =
+		tid ? raw_find_own(d->c->threads, d->thread->r.tgid, tid) : NULL;
 
 	return t ? t->r.tid : tid;
 }
@@ -235,13 +240,15 @@ static void look_at_futex(struct decoding *d, struct lock_look *look)
 	w->is_futex = true;
 	w->timed = look->timed;
 	w->wait.address = look->address;
-	look->readable = look->address > LOCK_BEFORE &&
-			 read_memory(d, look->address - LOCK_BEFORE, look->memory, sizeof(look->memory));
+	look->readable =
+		look->address > LOCK_BEFORE &&
+		read_memory(d, look->address - LOCK_BEFORE, look->memory, sizeof(look->memory));
 	/* A lock at the very end or beginning of a mapping: what is there of it will do. */
 	if (!look->readable && look->address > LOCK_BEFORE && d->c->space) {
 		uint8_t *at = look->memory + LOCK_BEFORE;
 
-		look->readable = space_read(d->c->space, look->address, at, LOCK_AROUND - LOCK_BEFORE) >= 4;
+		look->readable =
+			space_read(d->c->space, look->address, at, LOCK_AROUND - LOCK_BEFORE) >= 4;
 	}
 	lock_guess(look, is_thread, d, &w->guess);
 	for (int kind = 0; kind < WAIT_KINDS; kind++)
@@ -250,9 +257,10 @@ static void look_at_futex(struct decoding *d, struct lock_look *look)
 
 static void on_futex(struct decoding *d, unsigned argument)
 {
-	struct lock_look look = {
-		.address = d->argument[0], .operation = (uint32_t)d->argument[1],
-		.value = (uint32_t)d->argument[2], .timed = d->argument[3]};
+	struct lock_look look = {.address = d->argument[0],
+				 .operation = (uint32_t)d->argument[1],
+				 .value = (uint32_t)d->argument[2],
+				 .timed = d->argument[3]};
 
 	look_at_futex(d, &look);
 }
@@ -268,8 +276,11 @@ static void on_futex_waitv(struct decoding *d, unsigned argument)
 	d->w->wait.address = first.address;
 	if (d->argument[1] != 1)
 		return;
-	struct lock_look look = {.address = first.address, .value = (uint32_t)first.value, .timed = d->argument[3],
-				 .operation = FUTEX_WAIT_BITSET | (int)(first.flags & FUTEX_PRIVATE_FLAG)};
+	struct lock_look look = {.address = first.address,
+				 .value = (uint32_t)first.value,
+				 .timed = d->argument[3],
+				 .operation = FUTEX_WAIT_BITSET |
+					      (int)(first.flags & FUTEX_PRIVATE_FLAG)};
 	d->w->wait.detail = NULL;
 	look_at_futex(d, &look);
 }
@@ -354,7 +365,8 @@ static const struct call calls[] = {
 
 static void call_wait(struct decoding *d, uint64_t number)
 {
-	const struct call *call = number < ARRAY_SIZE(calls) && calls[number].name ? &calls[number] : NULL;
+	const struct call *call =
+		number < ARRAY_SIZE(calls) && calls[number].name ? &calls[number] : NULL;
 
 	d->w->wait.kind = WAIT_KERNEL;
 	if (number == (uint64_t)-1)
@@ -400,7 +412,8 @@ static void finish_futex(struct waiting *w, const char *function)
 {
 	struct thread_wait *wait = &w->wait;
 	enum wait_kind kind = lock_decide(&w->guess, function, &wait->unsure);
-	/* The name and the memory may speak of different things, such as a mutex inside of a wait for a condition. */
+	/* The name and the memory may speak of different things, such as a mutex inside of a wait
+	 * for a condition. */
 	bool fits = w->guess.possible & 1u << kind;
 
 	wait->kind = kind;
@@ -455,4 +468,8 @@ void waiting_finish(struct waiting *w, const char *const *user, size_t user_coun
 		finish_futex(w, telling_function(user, user_count));
 	else if (w->wait.kind == WAIT_KERNEL && !w->wait.detail)
 		finish_kernel(w, kernel, kernel_count);
+	if (w->moved && w->wait.kind != WAIT_NONE) {
+		w->wait.bound = false;
+		w->wait.unsure = "it ran while this was read";
+	}
 }

@@ -6,11 +6,13 @@
 #include "raw.h"
 #include "space.h"
 
-/* One thread's wait while it is being found out: read while the thread keeps still, finished later. */
+/* One thread's wait while it is being found out: read while the thread keeps still, finished later.
+ */
 struct waiting {
 	struct thread_wait wait;
 	struct lock_guess guess; /* of a futex */
 	bool is_futex, timed;
+	bool moved;              /* it ran while it was read: nothing is sure */
 	uint64_t inode;          /* of a socket or pipe, else 0 */
 	bool writes;             /* it would give data, not take it */
 };
@@ -22,8 +24,8 @@ struct wait_context {
 };
 
 void waiting_read(const struct wait_context *c, const struct raw_thread *t, struct waiting *ret);
-/* With the names of the innermost functions, innermost first: decides what a futex is, and tells page
- * faults and waits for kernel locks from others. */
+/* With the names of the innermost functions, innermost first: decides what a futex is, and tells
+ * page faults and waits for kernel locks from others. */
 void waiting_finish(struct waiting *w, const char *const *user, size_t user_count,
 		    const char *const *kernel, size_t kernel_count);
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """threads on this kernel: threads that wait for known things, hostile ones, ones that end meanwhile."""
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -182,6 +183,30 @@ def without_bpf(program, folder):
                 check("start_thread" in thread["frames"], f"its stack: {thread}")
 
 
+def family(program):
+    with workload(program, "--family") as (process, said):
+        found = take_json(said["son"])
+        cycles = [{link["tid"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
+        check(cycles == [{said["son"]: said["daughter"], said["daughter"]: said["son"]}],
+              f"a deadlock of two processes: {cycles} of {said}")
+        parent = take_json(process.pid)["threads"][0]
+        check(parent["wait"]["kind"] == "child" and parent["wait"]["call"] == "wait4", f"their parent: {parent}")
+
+
+def traced(program):
+    """A thread that a tracer holds."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attach, interrupt = 0x4206, 0x4207  # PTRACE_SEIZE, PTRACE_INTERRUPT
+    with workload(program, "--crowd", "2") as (process, _):
+        check(libc.ptrace(attach, process.pid, None, None) == 0, "it can be traced")
+        libc.ptrace(interrupt, process.pid, None, None)
+        os.waitpid(process.pid, 0x40000000)
+        thread = next(t for t in take_json(process.pid)["threads"] if t["tid"] == process.pid)
+        check((thread["state"], thread["wait"]["kind"], thread["wait"]["pid"]) == ("traced", "tracer", os.getpid()),
+              f"it is held by us: {thread}")
+        check("main" in thread["frames"], f"and has its stack: {thread}")
+
+
 def hostile(program):
     with workload(program, "--hostile") as (process, _):
         found = take_json(process.pid)
@@ -267,6 +292,8 @@ def main():
             zoo(program, folder)
         without_bpf(ZOOS[1], folder)
         container(ZOOS[1], folder)
+    family(ZOOS[1])
+    traced(ZOOS[1])
     hostile(ZOOS[0])
     crowd(ZOOS[1])
     endings(ZOOS[1])

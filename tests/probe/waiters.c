@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Threads that wait, each for something known. Prints "NAME TID" for each of them, then "ready", and stays
- * until its standard input ends.
+/* Threads that wait, each for something known. Prints "NAME TID" for each of them, then "ready",
+ *and stays until its standard input ends.
  *
  *	waiters FILE           the whole zoo; FILE is written and synced by one of them
  *	waiters --crowd N      N threads that wait for one condition
- *	waiters --churn        threads that come and go without end
- *	waiters --hostile      threads with names and a stack that should do harm
+ *	waiters --family       two processes that deadlock over locks that they share; a third waits
+ *for one of them waiters --churn        threads that come and go without end waiters --hostile
+ *threads with names and a stack that should do harm
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -23,13 +25,15 @@
 #include <time.h>
 #include <unistd.h>
 
-pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER, second_lock = PTHREAD_MUTEX_INITIALIZER;
-pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER, slow_lock = PTHREAD_MUTEX_INITIALIZER;
-pthread_mutex_t inherit_lock, *heap_lock, own_lock = PTHREAD_MUTEX_INITIALIZER;
-pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
-pthread_rwlock_t table_lock = PTHREAD_RWLOCK_INITIALIZER;
-sem_t tokens;
-pthread_barrier_t both_locked;
+static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER,
+		       second_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER,
+		       slow_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t inherit_lock, *heap_lock, own_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
+static pthread_rwlock_t table_lock = PTHREAD_RWLOCK_INITIALIZER;
+static sem_t tokens;
+static pthread_barrier_t both_locked;
 static pthread_t sleeper;
 static int pipe_ends[2], connection, unix_connection, file;
 
@@ -50,13 +54,13 @@ static void for_ever(void)
 		sleep(1000);
 }
 
-__attribute__((noinline)) void lock_second(void)
+__attribute__((noinline)) static void lock_second(void)
 {
 	pthread_mutex_lock(&second_lock);
 	__asm__ volatile("");
 }
 
-__attribute__((noinline)) void lock_first(void)
+__attribute__((noinline)) static void lock_first(void)
 {
 	pthread_mutex_lock(&first_lock);
 	__asm__ volatile("");
@@ -243,7 +247,8 @@ static pthread_t start(void *(*run)(void *))
 /* Another process that holds the other ends of the connection and the pipe. */
 static pid_t start_server(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM, 0), pair[2];
 
@@ -274,9 +279,11 @@ static pid_t start_server(void)
 
 static int zoo(const char *path)
 {
-	static void *(*const all[])(void *) = {
-		dead_one, dead_two, dead_alone, follower, writer, reader, second_writer, slow, inherits, heap,
-		joiner, condition, semaphore, receiver, unix_receiver, pipe_reader, poller, syncer, spinner};
+	static void *(*const all[])(void *) = {dead_one,  dead_two, dead_alone,    follower,
+					       writer,    reader,   second_writer, slow,
+					       inherits,  heap,     joiner,        condition,
+					       semaphore, receiver, unix_receiver, pipe_reader,
+					       poller,    syncer,   spinner};
 	pthread_mutexattr_t attributes;
 	char byte;
 
@@ -328,6 +335,38 @@ static int crowd(unsigned count)
 	return 0;
 }
 
+/* Prints its number, as the first of all does for its threads. */
+static void lock_both(const char *name, pthread_mutex_t *first, pthread_mutex_t *second)
+{
+	name_thread(name);
+	pthread_mutex_lock(first);
+	sleep(1);
+	pthread_mutex_lock(second);
+	_exit(1);
+}
+
+static int family(void)
+{
+	pthread_mutex_t *locks =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	for (int i = 0; i < 2; i++)
+		if (locks == MAP_FAILED || pthread_mutex_init(&locks[i], &attributes))
+			return 1;
+	for (int i = 0; i < 2; i++)
+		if (!fork()) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			lock_both(i ? "son" : "daughter", &locks[i], &locks[!i]);
+		}
+	sleep(2);
+	puts("ready");
+	fflush(stdout);
+	return wait(NULL) < 0;
+}
+
 static void *soon_over(void *arg)
 {
 	usleep(200);
@@ -371,7 +410,8 @@ static void *false_owner(void *arg)
 
 static int hostile(void)
 {
-	static char *names[] = {"\033]0;evil\007", "a\nb (c) d", "\"}],<&>", "\xff\xfe\x80", ") R 1 1 1"};
+	static char *names[] = {"\033]0;evil\007", "a\nb (c) d", "\"}],<&>", "\xff\xfe\x80",
+				") R 1 1 1"};
 	pthread_t thread;
 	char byte;
 
@@ -394,6 +434,8 @@ int main(int argc, char **argv)
 		return crowd((unsigned)atoi(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "--churn"))
 		return churn();
+	if (argc == 2 && !strcmp(argv[1], "--family"))
+		return family();
 	if (argc == 2 && !strcmp(argv[1], "--hostile"))
 		return hostile();
 	return argc == 2 ? zoo(argv[1]) : 2;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The pure parts of `threads`: what a futex is, who waits for whom, cycles, groups, both outputs. */
+/* The pure parts of `threads`: what a futex is, who waits for whom, cycles, groups, both outputs.
+ */
 #include <jansson.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -25,8 +26,12 @@ static struct threads *sample(size_t count)
 	t->items = xcalloc(count, sizeof(*t->items));
 	t->count = count;
 	for (size_t i = 0; i < count; i++) {
-		t->items[i] = (struct thread){.tid = FIRST_TID + (uint32_t)i, .pid = PID, .since_ns = UINT64_MAX,
-					      .state = THREAD_SLEEPING, .waits_for = 7, .cycle = 7};
+		t->items[i] = (struct thread){.tid = FIRST_TID + (uint32_t)i,
+					      .pid = PID,
+					      .since_ns = UINT64_MAX,
+					      .state = THREAD_SLEEPING,
+					      .waits_for = 7,
+					      .cycle = 7};
 		snprintf(t->items[i].comm, sizeof(t->items[i].comm), "t%zu", i);
 	}
 	return t;
@@ -34,11 +39,15 @@ static struct threads *sample(size_t count)
 
 static void waits(struct threads *t, size_t who, size_t whom)
 {
-	t->items[who].wait = (struct thread_wait){.kind = WAIT_MUTEX, .address = 0x1000 + 64 * whom, .pid = PID,
-						  .tid = FIRST_TID + (uint32_t)whom, .bound = true};
+	t->items[who].wait = (struct thread_wait){.kind = WAIT_MUTEX,
+						  .address = 0x1000 + 64 * whom,
+						  .pid = PID,
+						  .tid = FIRST_TID + (uint32_t)whom,
+						  .bound = true};
 }
 
-static void frames(struct threads *t, size_t who, size_t user, size_t count, const char *const *names)
+static void frames(struct threads *t, size_t who, size_t user, size_t count,
+		   const char *const *names)
 {
 	t->items[who].frames = xcalloc(count, sizeof(char *));
 	memcpy(t->items[who].frames, names, count * sizeof(char *));
@@ -61,7 +70,8 @@ static void test_two_of_six(void)
 	CHECK(t->items[1].in_cycle && t->items[3].in_cycle && !t->items[4].in_cycle);
 	CHECK(t->items[4].cycle == 0 && t->items[5].cycle == 0); /* they wait for ever, too */
 	CHECK(t->items[0].cycle == -1 && t->items[2].cycle == -1);
-	CHECK(t->items[2].waits_for == 0 && t->items[0].waits_for == -1 && t->items[5].waits_for == 4);
+	CHECK(t->items[2].waits_for == 0 && t->items[0].waits_for == -1 &&
+	      t->items[5].waits_for == 4);
 }
 
 static void test_several_cycles(void)
@@ -127,7 +137,8 @@ static void test_large(void)
 
 static void test_groups(void)
 {
-	static const char *const pool[] = {"start_thread", "worker", "take_job", "pthread_cond_wait", "futex_wait"};
+	static const char *const pool[] = {"start_thread", "worker", "take_job",
+					   "pthread_cond_wait", "futex_wait"};
 	static const char *const other[] = {"start_thread", "worker", "run_job"};
 	_cleanup_(threads_freep) struct threads *t = sample(6);
 
@@ -139,7 +150,8 @@ static void test_groups(void)
 	t->items[5].user_count = 5; /* the same names, but one of them another side's */
 	threads_find_groups(t);
 	CHECK(t->group_count == 3);
-	CHECK(t->groups[0].count == 4 && t->groups[0].members[0] == 0 && t->groups[0].members[3] == 4);
+	CHECK(t->groups[0].count == 4 && t->groups[0].members[0] == 0 &&
+	      t->groups[0].members[3] == 4);
 	CHECK(t->groups[1].count == 1 && t->groups[1].members[0] == 2);
 	CHECK(t->groups[2].count == 1 && t->groups[2].members[0] == 5);
 }
@@ -155,8 +167,8 @@ static bool is_thread(void *arg, uint32_t tid, bool shared)
 	return (tid >= 100 && tid < 110) || (shared && tid == 200);
 }
 
-static enum wait_kind decide(const struct lock_look *look, const char *function, struct lock_guess *guess,
-			     const char **ret_unsure)
+static enum wait_kind decide(const struct lock_look *look, const char *function,
+			     struct lock_guess *guess, const char **ret_unsure)
 {
 	lock_guess(look, is_thread, NULL, guess);
 	return lock_decide(guess, function, ret_unsure);
@@ -164,7 +176,10 @@ static enum wait_kind decide(const struct lock_look *look, const char *function,
 
 static struct lock_look look_at(int operation, uint32_t value)
 {
-	return (struct lock_look){.address = 0x5000, .operation = (uint32_t)operation, .value = value, .readable = true};
+	return (struct lock_look){.address = 0x5000,
+				  .operation = (uint32_t)operation,
+				  .value = value,
+				  .readable = true};
 }
 
 static struct lock_look mutex(uint32_t owner, uint32_t kind)
@@ -184,10 +199,12 @@ static void test_mutex(void)
 	struct lock_look look = mutex(105, 0);
 	const char *unsure;
 
-	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_MUTEX && guess.owner[WAIT_MUTEX] == 105 && !unsure);
+	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_MUTEX &&
+	      guess.owner[WAIT_MUTEX] == 105 && !unsure);
 	look = mutex(4000, 0); /* claims an owner that does not live */
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_LOCK && !guess.owner[WAIT_MUTEX]);
-	CHECK(decide(&look, "pthread_mutex_lock", &guess, &unsure) == WAIT_MUTEX && !guess.owner[WAIT_MUTEX]);
+	CHECK(decide(&look, "pthread_mutex_lock", &guess, &unsure) == WAIT_MUTEX &&
+	      !guess.owner[WAIT_MUTEX]);
 	look = mutex(200, 0); /* lives, but in another process */
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_LOCK);
 	look = mutex(200, 0x80); /* which a process-shared one may name */
@@ -196,7 +213,8 @@ static void test_mutex(void)
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_LOCK);
 	look = mutex(105, 1);
 	put(&look, 4, 3);
-	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_MUTEX && !strcmp(guess.flavour, "recursive"));
+	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_MUTEX &&
+	      !strcmp(guess.flavour, "recursive"));
 	look.readable = false;
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_FUTEX);
 	/* pthread_cond_wait() takes its mutex again. */
@@ -215,7 +233,8 @@ static void test_owner_words(void)
 	look = look_at(FUTEX_WAIT_PRIVATE, FUTEX_WAITERS | 103);
 	put(&look, 0, FUTEX_WAITERS | 103);
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_MUTEX && guess.owner[WAIT_MUTEX] == 103);
-	look = look_at(FUTEX_WAIT_BITSET, 108); /* not private: the kernel's wake-up at a thread's end */
+	look = look_at(FUTEX_WAIT_BITSET,
+		       108); /* not private: the kernel's wake-up at a thread's end */
 	put(&look, 0, 108);
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_JOIN && guess.owner[WAIT_JOIN] == 108);
 	put(&look, 0, 109);
@@ -230,14 +249,16 @@ static void test_rwlock(void)
 
 	put(&look, -8, 3); /* write phase, locked */
 	put(&look, 16, 107);
-	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_RWLOCK_READ && guess.owner[WAIT_RWLOCK_READ] == 107);
+	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_RWLOCK_READ &&
+	      guess.owner[WAIT_RWLOCK_READ] == 107);
 	CHECK(guess.base[WAIT_RWLOCK_READ] == 0x5000 - 8 && !unsure);
 	put(&look, 16, 3000000); /* no such thread */
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_FUTEX);
-	look = look_at(FUTEX_WAIT_BITSET_PRIVATE, 2); /* a writer waits until three readers are gone */
+	look = look_at(FUTEX_WAIT_BITSET_PRIVATE,
+		       2); /* a writer waits until three readers are gone */
 	put(&look, -8, 3 << 3 | 2);
-	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_RWLOCK_WRITE && !guess.owner[WAIT_RWLOCK_WRITE] && unsure &&
-	      guess.holders);
+	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_RWLOCK_WRITE &&
+	      !guess.owner[WAIT_RWLOCK_WRITE] && unsure && guess.holders);
 }
 
 static void test_condition_and_semaphore(void)
@@ -249,11 +270,17 @@ static void test_condition_and_semaphore(void)
 	put(&look, -40, 6); /* sequence */
 	put(&look, -24, 2); /* references of the first group */
 	put(&look, -4, 1 << 3);
-	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_CONDITION && guess.base[WAIT_CONDITION] == 0x5000 - 40 && unsure);
-	CHECK(decide(&look, "pthread_cond_timedwait@@GLIBC_2.3.2", &guess, &unsure) == WAIT_CONDITION && !unsure);
+	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_CONDITION &&
+	      guess.base[WAIT_CONDITION] == 0x5000 - 40 && unsure);
+	CHECK(decide(&look, "pthread_cond_timedwait@@GLIBC_2.3.2", &guess, &unsure) ==
+		      WAIT_CONDITION &&
+	      !unsure);
 	put(&look, 4, 1);
-	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_CONDITION && strstr(unsure, "semaphore"));
-	CHECK(decide(&look, "__new_sem_wait_slow64.constprop.0", &guess, &unsure) == WAIT_SEMAPHORE && !unsure);
+	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_CONDITION &&
+	      strstr(unsure, "semaphore"));
+	CHECK(decide(&look, "__new_sem_wait_slow64.constprop.0", &guess, &unsure) ==
+		      WAIT_SEMAPHORE &&
+	      !unsure);
 	look = look_at(FUTEX_WAIT_BITSET_PRIVATE, 0);
 	put(&look, 4, 2);
 	CHECK(decide(&look, NULL, &guess, &unsure) == WAIT_SEMAPHORE);
@@ -264,8 +291,14 @@ static void test_condition_and_semaphore(void)
 /* Whatever the bytes are: no crash, and no owner that does not live. */
 static void test_random_memory(void)
 {
-	static const int operations[] = {FUTEX_WAIT_PRIVATE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAIT_BITSET_PRIVATE,
-					 FUTEX_LOCK_PI, FUTEX_WAIT_REQUEUE_PI, 127, -1};
+	static const int operations[] = {FUTEX_WAIT_PRIVATE,
+					 FUTEX_WAIT,
+					 FUTEX_WAIT_BITSET,
+					 FUTEX_WAIT_BITSET_PRIVATE,
+					 FUTEX_LOCK_PI,
+					 FUTEX_WAIT_REQUEUE_PI,
+					 127,
+					 -1};
 	bool good = true;
 
 	srandom(1);
@@ -275,12 +308,14 @@ static void test_random_memory(void)
 		const char *unsure;
 
 		for (int i = 0; i < LOCK_AROUND / 4; i++) {
-			uint32_t word = random() % 3 ? (uint32_t)(random() % 120) : (uint32_t)random();
+			uint32_t word =
+				random() % 3 ? (uint32_t)(random() % 120) : (uint32_t)random();
 
 			memcpy(look.memory + 4 * i, &word, 4);
 		}
 		enum wait_kind kind = decide(&look, NULL, &guess, &unsure);
-		good = good && kind < WAIT_KINDS && (!guess.owner[kind] || is_thread(NULL, guess.owner[kind], true));
+		good = good && kind < WAIT_KINDS &&
+		       (!guess.owner[kind] || is_thread(NULL, guess.owner[kind], true));
 	}
 	CHECK(good);
 }

@@ -134,7 +134,8 @@ struct record_unwind {
 	struct record head;
 	uint32_t space;
 	uint32_t sequence;
-	/* In the shared memory: struct unwind_regs, then `len` bytes of stack. The child clears both. */
+	/* In the shared memory: struct unwind_regs, then `len` bytes of stack. The child clears
+	 * both. */
 	uint64_t at, len;
 	uint64_t stack_start;
 };

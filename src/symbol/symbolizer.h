@@ -37,9 +37,9 @@ struct symbol {
 typedef void symbol_handler(void *arg, uint32_t frame, const struct symbol *symbols, size_t count);
 
 /* The answer to symbolizer_unwind(), rules as for symbol_handler. Addresses leaf first; those
- * behind the first are return addresses: look them up minus one. (Of a caller that a signal interrupted it
- * is the address plus one, so that this holds for it, too.) Complete: the last one is the thread's
- * outermost frame; truncated: see `reason`; unreadable or lost: there are none. */
+ * behind the first are return addresses: look them up minus one. (Of a caller that a signal
+ * interrupted it is the address plus one, so that this holds for it, too.) Complete: the last one
+ * is the thread's outermost frame; truncated: see `reason`; unreadable or lost: there are none. */
 typedef void unwound_handler(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
 			     enum unwind_status status, enum unwind_reason reason);
 

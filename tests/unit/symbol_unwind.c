@@ -14,11 +14,10 @@
 static void test_same(struct bench *b)
 {
 	static const char *const shapes[][3] = {
-		{"nofp", "small", "500"},	 {"fp", "small", "100"},
-		{"static", "small", "500"},	 {"stripped", "small", "500"},
-		{"debug-frame", "small", "500"}, {"nofp", "large", "30"},
-		{"nofp", "callback", "0"},	 {"nofp", "signal", "10"},
-		{"nofp", "aligned", "50"},	 {"nofp", "small", "2000"},
+		{"nofp", "small", "500"}, {"fp", "small", "100"}, {"static", "small", "500"},
+		{"stripped", "small", "500"}, {"debug-frame", "small", "500"},
+		{"nofp", "large", "30"}, {"nofp", "callback", "0"}, {"nofp", "signal", "10"},
+		{"nofp", "aligned", "50"}, {"nofp", "small", "2000"},
 	};
 	uint32_t count = sizeof(shapes) / sizeof(shapes[0]);
 
@@ -304,8 +303,8 @@ static void test_quiet(struct bench *b)
 int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_same,     test_replaced, test_full,   test_killed,
-		test_poisoned, test_hostile,  test_spaces, test_generated, test_quiet,
+		test_same, test_replaced, test_full, test_killed, test_poisoned, test_hostile,
+		test_spaces, test_generated, test_quiet,
 	};
 	struct bench b;
 

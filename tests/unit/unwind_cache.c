@@ -426,7 +426,7 @@ int main(void)
 	test_bounded();
 	test_budget();
 	test_ring();
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes to look through, and it keeps what is freed */
+#ifndef __SANITIZE_ADDRESS__ /* it has terabytes to look through, and keeps what is freed */
 	test_cleared();
 #endif
 	return check_done("unwind_cache");

@@ -110,7 +110,8 @@ static void add_stub(struct table *table, const struct slot *slot, const struct 
 		     uint64_t start, uint64_t size)
 {
 	struct table_symbol s = {.start = start, .size = size, .limit = start + size,
-				 .source = TABLE_OWN_NAMES};
+				 .source = TABLE_OWN_NAMES,
+				 .rank = 1}; /* before a start without a name */
 	struct table_hit hit = {.name = slot->name, .name_len = slot->len};
 	char name[4096 + 8];
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -161,6 +162,8 @@ int live_record(struct store *s, const struct live_options *o, char *const *comm
 	loop = live.loop;
 	if (r < 0 || (command && (r = child_new(command, &child)) < 0))
 		return r;
+	/* On a starved machine the rings would run over while we wait our turn; we need little of a CPU. */
+	setpriority(PRIO_PROCESS, 0, -10);
 	r = open_recorder(s, &live, child);
 	recorder = live.recorder;
 	if (r >= 0)

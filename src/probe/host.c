@@ -121,14 +121,15 @@ static uint32_t slots_for(uint32_t threads)
 static int create_shared(struct host *h)
 {
 	struct capture *c = h->capture;
-	uint32_t ring = power_of_two(c->cpu_count * 256 * 1024);
+	uint32_t ring = power_of_two(c->cpu_count * (512 << 10));
 	void *memory;
 	int r;
 
-	if (ring < 1 << 20)
-		ring = 1 << 20;
-	if (ring > 8 << 20)
-		ring = 8 << 20;
+	/* Half a second of copied stacks of every CPU: so long the reader may be kept from running. */
+	if (ring < 4 << 20)
+		ring = 4 << 20;
+	if (ring > 16 << 20)
+		ring = 16 << 20;
 	c->task_slot_count = slots_for(h->options.threads);
 	h->config = (struct config){
 		.cpu_count = c->cpu_count, .task_mask = c->task_slot_count - 1, .ring_wakeup_bytes = ring / 2,

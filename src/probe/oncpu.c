@@ -91,10 +91,23 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 		return r;
 	state->program = bpf_object__find_program_by_name(object, "on_cpu");
 	state->links = xcalloc(c->cpu_count, sizeof(*state->links));
-	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++)
-		if (cpus_has(&c->cpus, cpu))
-			r = attach_cpu(c, state, (int)cpu);
+	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++) {
+		if (!cpus_has(&c->cpus, cpu))
+			continue;
+		r = attach_cpu(c, state, (int)cpu);
+		if (r == -ENODEV)
+			r = 0; /* just gone offline: it is tried again, slice by slice */
+	}
 	return r;
+}
+
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct oncpu_state *state = arg;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		if (!state->links[cpu] && cpus_has(&c->cpus, cpu))
+			attach_cpu(c, state, (int)cpu);
 }
 
 static void cpu_changed(struct capture *c, void *arg, int cpu, int up)
@@ -143,6 +156,7 @@ const struct probe probe_oncpu = {
 	.attach = attach,
 	.cpu = cpu_changed,
 	.record = record,
+	.slice = slice,
 	.detach = detach,
 	.records = 1u << RECORD_SAMPLE,
 };

@@ -148,7 +148,9 @@ static void notice_cpus(struct recorder *r)
 		if (!r->options.cpus || cpus_has(r->options.cpus, cpu))
 			host_cpu(r->host, (int)cpu, is);
 	}
-	r->online = online;
+	r->online = r->capture.cpus = online;
+	if (r->options.cpus)
+		cpus_and(&r->capture.cpus, r->options.cpus);
 }
 
 static uint64_t end_slice(struct recorder *r)

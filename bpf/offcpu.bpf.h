@@ -4,6 +4,7 @@
  * long ones are never lost, and the interval, which grows and shrinks to keep the budget, alone sets the cost.
  * All this belongs to the switch hook: the thread's account is at hand there. */
 #pragma once
+#include "python.bpf.h"
 #include "stack.bpf.h"
 
 enum {
@@ -137,14 +138,15 @@ static __always_inline u32 walk_stack(void *ctx, struct stack_capture *s, u32 at
 static __always_inline void capture_current(void *ctx, struct stack_capture *s, struct task_struct *task,
 					    enum place place, bool user)
 {
-	s->pages = s->user_depth = s->kernel_depth = 0;
+	s->pages = s->user_depth = s->kernel_depth = s->python_depth = 0;
 	if (!config.exclude_kernel)
 		s->kernel_depth = walk_kernel(ctx, s, place);
 	if (!user || !task->mm)
 		return;
 	if (config.copy_stacks && entry_registers(task, &s->registers))
 		copy_stack(s, stack_top(task, s->registers.sp));
-	if (!s->pages)
+	capture_python(s, task);
+	if (!s->pages && !s->python_depth)
 		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 }
 
@@ -231,7 +233,7 @@ static __noinline int end_wait(struct task_struct *task, struct task_slot *slot,
 		return 0;
 	fill_wait(r, RECORD_WAIT_END, woken_ns, task, slot, slot->state);
 	r->outlasted = ns >= interval;
-	r->stack.pages = r->stack.user_depth = r->stack.kernel_depth = 0;
+	r->stack.pages = r->stack.user_depth = r->stack.kernel_depth = r->stack.python_depth = 0;
 	if (!slot->wait_weight && !config.exclude_kernel) {
 		long bytes = bpf_get_task_stack(task, r->stack.frames, STACK_BYTES, 0);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What runs: kernel and user stack of each CPU's current thread, at the sampling rate. */
 #include "stack.bpf.h"
+#include "python.bpf.h"
 
 /* One a CPU, as an array: per-CPU memory does not come in pieces of this size. */
 struct {
@@ -46,16 +47,18 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	if (!r)
 		return 0;
 	struct stack_capture *s = &r->stack;
-	s->pages = s->user_depth = s->kernel_depth = 0;
+	s->pages = s->user_depth = s->kernel_depth = s->python_depth = 0;
 	if (!config.exclude_kernel)
 		s->kernel_depth = walk(ctx, s, 0, 0);
 	if (task->mm) { /* kernel threads have none */
 		if (config.copy_stacks)
 			capture_user(ctx, s, task);
-		if (!s->pages)
+		capture_python(s, task);
+		/* Without frame pointers the kernel's walk is a guess: what Python says is better. */
+		if (!s->pages && !s->python_depth)
 			s->user_depth = walk(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 	}
-	if (!(s->kernel_depth + s->user_depth + s->pages))
+	if (!(s->kernel_depth + s->user_depth + s->python_depth + s->pages))
 		count(cpu, LOST_STACKS);
 	fill_head(&r->head, RECORD_SAMPLE, now, task);
 	bpf_get_current_comm(r->comm, sizeof(r->comm));

@@ -8,7 +8,7 @@ enum { STACK_BYTES = STACK_DEPTH * sizeof(u64), RED_ZONE = 128, MOST_STACK = 1 <
 /* What a record needs of the capture: everything up to the frames in use, or all and the pages. */
 static __always_inline u64 stack_capture_size(const struct stack_capture *s)
 {
-	u32 pages = s->pages, depth = s->kernel_depth + s->user_depth;
+	u32 pages = s->pages, depth = s->kernel_depth + s->user_depth + s->python_depth;
 
 	if (pages)
 		return __builtin_offsetof(struct stack_capture, stack) + (pages & 31) * PAGE_BYTES;

@@ -25,6 +25,9 @@ enum {
 	THREAD_REGISTERS = 21,  /* of pt_regs on x86-64 */
 	THREAD_KERNEL_DEPTH = 64,
 	COST_PERIOD = 64,       /* one run of a program in so many is timed */
+	PYTHON_DEPTH = 127,     /* Python frames of one stack */
+	PYTHON_TEXT_BYTES = 256, /* of a name; the longest is a byte less */
+	PYTHON_LINES_BYTES = 4096, /* of a function's line table, likewise */
 };
 
 /* What a thread does. The kernel side adds up the time of each state. */
@@ -124,6 +127,7 @@ enum counter {
 	LOST_STACKS,    /* neither kernel nor user stack could be read */
 	LOST_SWITCHES,  /* a thread left or took a CPU unseen */
 	LOST_REQUESTS,  /* a table of the blkio probe was full */
+	LOST_PYTHON,    /* an interpreter's frames did not look as expected and were left out */
 	COUNTER_COUNT = 8
 };
 
@@ -164,7 +168,7 @@ struct place_range {
 };
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_VICTIM,
-		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_KINDS };
+		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_PYTHON_CODE, RECORD_KINDS };
 
 struct record {
 	u64 time_ns;
@@ -183,12 +187,96 @@ struct user_registers {
  * in the kernel) or as registers and the used top of the stack, unwound in user space and then wiped. */
 struct stack_capture {
 	u16 kernel_depth;
-	u16 user_depth;   /* of frames behind the kernel's; 0 when pages were copied */
+	u16 user_depth;   /* of frames behind the kernel's; 0 when pages were copied or Python's are there */
+	u16 python_depth; /* of Python frames behind the kernel's, packed: see PYTHON_FRAME_* */
+	u16 python_cut;   /* there were more */
 	u32 pages;        /* of PAGE_BYTES each in `stack`; 0: none copied */
+	u32 unused;
 	u64 stack_start;  /* address of stack[0] */
 	struct user_registers registers;
-	u64 frames[2 * STACK_DEPTH]; /* leaf first: kernel, then user */
+	u64 frames[2 * STACK_DEPTH]; /* leaf first: kernel, then user or Python */
 	u8 stack[STACK_PAGES * PAGE_BYTES];
+};
+
+/* A Python frame in 64 bits: the code object's address without the three bits that are always 0, the
+ * instruction in units of two bytes, and whether the frame is the outermost of a run of the
+ * interpreter's loop. A frame without a code object only says the latter. */
+enum {
+	PYTHON_FRAME_ENTRY = 1,
+	PYTHON_FRAME_UNIT_SHIFT = 1,
+	PYTHON_FRAME_UNIT_MASK = (1 << 19) - 1,
+	PYTHON_FRAME_NO_UNIT = PYTHON_FRAME_UNIT_MASK, /* not begun, or out of range */
+	PYTHON_FRAME_CODE_SHIFT = 20,
+	PYTHON_CODE_ALIGN_SHIFT = 3
+};
+
+enum python_entry {
+	PYTHON_ENTRY_EACH, /* each frame has its own run of the loop */
+	PYTHON_ENTRY_FLAG, /* the byte at frame_entry says so */
+	PYTHON_ENTRY_SHIM, /* a frame of its own between the runs, whose byte at frame_entry is PYTHON_OWNER_C_STACK */
+};
+
+enum {
+	PYTHON_OWNER_C_STACK = 3,
+	PYTHON_FRAME_BYTES = 112, /* of a frame: all of its fields used here are within */
+	PYTHON_CODE_NAMES = 4,    /* pointers next to each other in a code object */
+	/* The same in all versions: */
+	PYTHON_OBJECT_TYPE = 8,
+	PYTHON_THREAD_PREVIOUS = 0,
+	PYTHON_THREAD_NEXT = 8,
+	PYTHON_THREAD_INTERPRETER = 16,
+};
+
+/* Where a version of CPython keeps what is needed; offsets in bytes. */
+struct python_layout {
+	u16 interpreters;      /* first interpreter, in _PyRuntime */
+	u16 interpreter_next;
+	u16 interpreter_threads; /* newest thread state */
+	u16 thread_id;         /* pthread_self() */
+	u16 thread_frame;      /* current frame, or the structure that has it: */
+	u16 indirect_frame;    /* there; PYTHON_DIRECT: thread_frame is it */
+	u16 frame_code, frame_back, frame_instruction, frame_entry;
+	u16 code_names;        /* PYTHON_CODE_NAMES pointers: file name first, name second */
+	u16 code_first_line;
+	u16 code_bytes;        /* the instructions; 0: frame_instruction is no address but an index */
+	u16 text_ascii, text_other; /* where the characters begin */
+	u8 name, lines;        /* which of the pointers is the full name, and the line table */
+	u8 names;              /* how many of them there are */
+	u8 index_shift;        /* of an instruction's index or distance, to come to units of two bytes */
+	u8 entry;              /* enum python_entry */
+	u8 lines_format;       /* enum python_lines_format, for user space */
+};
+
+enum { PYTHON_DIRECT = 0xffff };
+
+/* A process that runs CPython. */
+struct python_process {
+	u64 runtime;           /* address of _PyRuntime */
+	u64 code_type, unicode_type, bytes_type; /* addresses of the types' objects */
+	struct python_layout layout;
+};
+
+struct python_code_key {
+	u32 tgid, unused;
+	u64 code;
+};
+
+struct python_text {
+	u32 bytes;             /* in use */
+	u32 width;             /* of a character in bytes: 1 (Latin-1), 2 or 4 */
+	char text[PYTHON_TEXT_BYTES];
+};
+
+/* A code object that is new or has changed; comes before the first stack that it is in. */
+struct python_code_record {
+	struct record head;
+	u64 code;
+	u32 first_line;
+	u32 lines_bytes;
+	u32 lines_cut;
+	u32 unused;
+	struct python_text name, file;
+	u8 lines[PYTHON_LINES_BYTES]; /* last, and cut behind lines_bytes */
 };
 
 /* A CPU sample. */

@@ -50,7 +50,7 @@ walk(process, leaf, frame, parent, up) AS (
 	SELECT w.process, w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
 code AS MATERIALIZED (
 	SELECT f.frame, f.name FROM frame_name f
-	WHERE f.kind IN ('elf', 'jit') AND f.module NOT GLOB '*/libc.so*' AND f.module NOT GLOB '*/libc-*'
+	WHERE f.kind IN ('elf', 'jit', 'python') AND f.module NOT GLOB '*/libc.so*' AND f.module NOT GLOB '*/libc-*'
 		AND f.module NOT GLOB '*/ld-linux*' AND f.module NOT GLOB '*/libm.so*' AND f.module NOT GLOB '*/libstdc++*'
 		AND f.module NOT GLOB '*/libpthread*' AND f.name NOT IN ('_start', '__libc_start_main', '__libc_start_call_main')),
 step AS MATERIALIZED (

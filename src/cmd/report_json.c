@@ -122,7 +122,7 @@ static json_t *pack_ended(const struct report *r, size_t limit)
 static json_t *pack_functions(const struct report *r, const struct report_function *functions, size_t count,
 			      size_t limit)
 {
-	static const char *const kinds[CODE_KINDS] = {"kernel", "elf", "vdso", "jit", "unknown"};
+	static const char *const kinds[CODE_KINDS] = {"kernel", "elf", "vdso", "jit", "python", "unknown"};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < count && i < limit; i++) {

@@ -13,6 +13,7 @@ enum flame_kind {
 	FLAME_USER,
 	FLAME_KERNEL,
 	FLAME_JIT,
+	FLAME_PYTHON,
 	FLAME_INLINED,
 	FLAME_TASK,    /* a process or thread, where the tree starts with one */
 	FLAME_UNKNOWN, /* code without a name */

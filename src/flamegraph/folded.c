@@ -262,7 +262,7 @@ static void add_label(struct buf *b, const struct trie_node *n)
 				c = ':';
 			buf_addch(b, c < 0x20 || c == 0x7f ? '?' : (char)c);
 		}
-		if (kind != FLAME_TASK)
+		if (kind != FLAME_TASK && kind != FLAME_PYTHON)
 			buf_addstr(b, kind_suffix(kind));
 		buf_addch(b, ';');
 	}

@@ -9,6 +9,7 @@ static const char *const suffixes[FLAME_KINDS] = {
 	[FLAME_USER] = "",
 	[FLAME_KERNEL] = "_[k]",
 	[FLAME_JIT] = "_[j]",
+	[FLAME_PYTHON] = TRIE_PYTHON,
 	[FLAME_INLINED] = "_[i]",
 	[FLAME_TASK] = TRIE_TASK,
 	[FLAME_UNKNOWN] = "",

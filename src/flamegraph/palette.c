@@ -19,6 +19,7 @@ static const struct band kinds[FLAME_KINDS] = {
 	[FLAME_USER] = {{"u", "user"}, 36, 22, 86, 68},
 	[FLAME_KERNEL] = {{"k", "kernel"}, 268, 22, 72, 80},
 	[FLAME_JIT] = {{"j", "JIT"}, 138, 22, 46, 66},
+	[FLAME_PYTHON] = {{"p", "Python"}, 320, 18, 56, 79},
 	[FLAME_INLINED] = {{"i", "inlined"}, 194, 16, 70, 72},
 	[FLAME_TASK] = {{"t", "process"}, 214, 10, 16, 80},
 	[FLAME_UNKNOWN] = {{"x", "unknown"}, 40, 20, 5, 77},

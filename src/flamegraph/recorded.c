@@ -90,7 +90,7 @@ static enum flame_kind kind_of(const struct stack_frame *f)
 {
 	static const enum flame_kind kinds[CODE_KINDS] = {
 		[CODE_KERNEL] = FLAME_KERNEL, [CODE_ELF] = FLAME_USER, [CODE_VDSO] = FLAME_USER,
-		[CODE_JIT] = FLAME_JIT, [CODE_UNKNOWN] = FLAME_UNKNOWN,
+		[CODE_JIT] = FLAME_JIT, [CODE_PYTHON] = FLAME_PYTHON, [CODE_UNKNOWN] = FLAME_UNKNOWN,
 	};
 
 	if (f->inlined && f->kind != CODE_KERNEL)

@@ -14,6 +14,7 @@
 /* Bytes with a meaning inside labels; from folded input they may come, too, and do no harm. */
 #define TRIE_SEMICOLON '\1' /* a ';' that is part of a name */
 #define TRIE_TASK "\2"      /* at a frame's end: its kind is FLAME_TASK */
+#define TRIE_PYTHON "\3"    /* likewise FLAME_PYTHON */
 
 struct trie_node {
 	const char *label;

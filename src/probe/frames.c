@@ -264,7 +264,7 @@ static uint32_t user_frame(struct frames *f, struct process *p, struct mappings 
 	return frame_id(f, mapping->module, address, p, mapping);
 }
 
-static uint32_t push(struct frames *f, uint32_t parent, uint32_t frame)
+uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame)
 {
 	struct node_key key = {.parent = parent, .frame = frame};
 	bool is_new;
@@ -288,7 +288,27 @@ uint32_t frames_marker(struct frames *f, const char *words)
 
 		store_name_frame(f->store, id, symbol_id(f, module, &symbol), 0);
 	}
-	return push(f, 0, id);
+	return frames_push(f, 0, id);
+}
+
+uint32_t frames_native(struct frames *f, uint32_t parent, struct process *p, struct mappings *mappings,
+		       uint64_t address, uint64_t now_ns)
+{
+	return frames_push(f, parent, user_frame(f, p, mappings, address, now_ns));
+}
+
+uint32_t frames_interpreted(struct frames *f, const struct interpreted *function, uint32_t line)
+{
+	struct image image = {.kind = IMAGE_PYTHON, .path = function->file};
+	uint32_t module = images_id(f->images, &image), count = intern_count(f->frames);
+	uint32_t id = frame_id(f, module, (uint64_t)function->id << 32 | line, NULL, NULL);
+
+	if (intern_count(f->frames) > count) {
+		struct symbol symbol = {.name = function->name, .file = function->file, .start = function->first_line};
+
+		store_name_frame(f->store, id, symbol_id(f, module, &symbol), line);
+	}
+	return id;
 }
 
 uint32_t frames_user(struct frames *f, uint32_t parent, struct process *p, struct mappings *mappings,
@@ -296,14 +316,14 @@ uint32_t frames_user(struct frames *f, uint32_t parent, struct process *p, struc
 {
 	/* All but the innermost are return addresses: the call is just before them. */
 	for (size_t i = depth; i-- > 0;)
-		parent = push(f, parent, user_frame(f, p, mappings, addresses[i] - (i > 0), now_ns));
+		parent = frames_native(f, parent, p, mappings, addresses[i] - (i > 0), now_ns);
 	return parent;
 }
 
 uint32_t frames_kernel(struct frames *f, uint32_t parent, const uint64_t *addresses, size_t depth)
 {
 	for (size_t i = depth; i-- > 0;)
-		parent = push(f, parent, frame_id(f, f->kernel_image, addresses[i] - (i > 0), NULL, NULL));
+		parent = frames_push(f, parent, frame_id(f, f->kernel_image, addresses[i] - (i > 0), NULL, NULL));
 	return parent;
 }
 

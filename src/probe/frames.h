@@ -14,6 +14,12 @@ struct mappings;
 struct process;
 struct store;
 
+/* A function of interpreted code: names are valid UTF-8, `id` tells it from all others. */
+struct interpreted {
+	const char *name, *file;
+	uint32_t id, first_line;
+};
+
 struct frames *frames_new(struct store *s);
 void frames_free(struct frames *f);
 void frames_set_symbolizer(struct frames *f, struct symbolizer *symbolizer); /* before the first frame */
@@ -29,6 +35,13 @@ uint32_t frames_user(struct frames *f, uint32_t parent, struct process *p, struc
 uint32_t frames_kernel(struct frames *f, uint32_t parent, const uint64_t *addresses, size_t depth);
 /* A stack of one frame, "[words]", that stands for what is not known below others. */
 uint32_t frames_marker(struct frames *f, const char *words);
+
+/* One frame of native code on top of `parent`, an address as of user code. */
+uint32_t frames_native(struct frames *f, uint32_t parent, struct process *p, struct mappings *mappings,
+		       uint64_t address, uint64_t now_ns);
+/* The frame of a line in interpreted code, and a frame on top of `parent`. */
+uint32_t frames_interpreted(struct frames *f, const struct interpreted *function, uint32_t line);
+uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame);
 
 /* The symbolizer's answer for a frame. */
 void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count);

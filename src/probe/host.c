@@ -18,7 +18,10 @@
 #include "log.h"
 #include "mem.h"
 
-enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_COUNT };
+enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_PYTHON_PROCESSES, SHARED_PYTHON_CODES, SHARED_COUNT };
+
+#define PYTHON_PROCESSES 4096
+#define PYTHON_CODES 16384 /* known to user space at a time, of all processes */
 
 /* One drain may not go on for ever while a storm keeps filling the ring. */
 #define MOST_RECORDS_A_DRAIN 100000
@@ -49,7 +52,7 @@ struct host {
 	struct btf *btf; /* the kernel's types, while objects are being loaded */
 };
 
-static const char *const shared_names[] = {"records", "tasks", "cpus"};
+static const char *const shared_names[] = {"records", "tasks", "cpus", "python_processes", "python_codes"};
 
 static uint32_t power_of_two(uint32_t at_least)
 {
@@ -118,6 +121,18 @@ static uint32_t slots_for(uint32_t threads)
 	return power_of_two(wanted < 32768 ? 32768 : wanted);
 }
 
+static int create_python(struct host *h)
+{
+	int processes = bpf_map_create(BPF_MAP_TYPE_HASH, "python_procs", sizeof(uint32_t),
+				       sizeof(struct python_process), PYTHON_PROCESSES, NULL);
+	int codes = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "python_codes", sizeof(struct python_code_key),
+				   sizeof(uint64_t), PYTHON_CODES, NULL);
+
+	h->shared[SHARED_PYTHON_PROCESSES] = processes;
+	h->shared[SHARED_PYTHON_CODES] = codes;
+	return processes < 0 || codes < 0 ? fail(-errno, "create the BPF maps for Python") : 0;
+}
+
 static int create_shared(struct host *h)
 {
 	struct capture *c = h->capture;
@@ -150,6 +165,8 @@ static int create_shared(struct host *h)
 	r = h->shared[SHARED_RECORDS] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "records", 0, 0, ring, NULL);
 	if (r < 0)
 		return fail(-errno, "create the BPF ring buffer (kernel 5.8 or newer is needed)");
+	if ((r = create_python(h)) < 0)
+		return r;
 	h->ring = ring_buffer__new(h->shared[SHARED_RECORDS], handle, h, NULL);
 	return h->ring ? 0 : fail(-errno, "map the BPF ring buffer into memory");
 }
@@ -182,7 +199,7 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 	struct host *h = xcalloc(1, sizeof(*h));
 	int r;
 
-	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg, .shared = {-1, -1, -1}};
+	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg, .shared = {-1, -1, -1, -1, -1}};
 	libbpf_set_print(print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
 	r = create_shared(h);
@@ -352,6 +369,11 @@ int host_attach(struct host *h)
 	btf__free(h->btf); /* some megabytes */
 	h->btf = NULL;
 	return any ? 0 : first_error;
+}
+
+int host_python_fd(const struct host *h)
+{
+	return h->shared[SHARED_PYTHON_PROCESSES];
 }
 
 int host_fd(const struct host *h)

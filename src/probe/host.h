@@ -26,6 +26,7 @@ void host_free(struct host *h);
 int host_attach(struct host *h);
 void host_detach(struct host *h); /* no more records after this */
 
+int host_python_fd(const struct host *h); /* the map of processes that run CPython */
 int host_fd(const struct host *h); /* readable when the ring fills */
 int host_consume(struct host *h);  /* calls `each` for every record that waits; their number */
 void host_dispatch(struct host *h, const struct record *r); /* to the probes that want it */

@@ -66,6 +66,7 @@ const char *image_kind_name(enum image_kind kind)
 	static const char *const names[] = {
 		[IMAGE_KERNEL] = "kernel", [IMAGE_ELF] = "elf", [IMAGE_VDSO] = "vdso",
 		[IMAGE_JIT] = "jit", [IMAGE_UNKNOWN] = "unknown",
+		[IMAGE_PYTHON] = "python",
 	};
 
 	return names[kind];

@@ -7,11 +7,11 @@
 
 #include "cleanup.h"
 
-enum image_kind { IMAGE_KERNEL, IMAGE_ELF, IMAGE_VDSO, IMAGE_JIT, IMAGE_UNKNOWN };
+enum image_kind { IMAGE_KERNEL, IMAGE_ELF, IMAGE_VDSO, IMAGE_JIT, IMAGE_UNKNOWN, IMAGE_PYTHON };
 
 struct image {
 	enum image_kind kind;
-	const char *path;      /* file, or "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+	const char *path;      /* file, or "[kernel]", "[vdso]", "[jit]", "[unknown]"; of IMAGE_PYTHON the source */
 	uint32_t major, minor; /* of the device; all 0 where there is no file */
 	uint64_t inode;
 	uint32_t pid;     /* IMAGE_JIT: whose; else 0 */

@@ -47,7 +47,7 @@ uint32_t pendings_count(const struct pendings *ps)
 }
 
 uint64_t pendings_add(struct pendings *ps, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
-		      stacks_done *done, const void *data, size_t data_len)
+		      struct python_stack *python, stacks_done *done, const void *data, size_t data_len)
 {
 	uint32_t depth = capture->kernel_depth <= STACK_DEPTH ? capture->kernel_depth : STACK_DEPTH;
 	struct pending *pending = xmalloc(sizeof(*pending) + depth * sizeof(pending->kernel[0]));
@@ -55,6 +55,7 @@ uint64_t pendings_add(struct pendings *ps, struct process *p, const struct stack
 	pending->process = process_hold(p);
 	pending->mappings = mappings_ref(p->mappings);
 	pending->now_ns = now_ns;
+	pending->python = python;
 	pending->done = done;
 	memcpy(pending->data, data, data_len < STACKS_DATA_BYTES ? data_len : STACKS_DATA_BYTES);
 	pending->kernel_depth = depth;
@@ -85,5 +86,6 @@ void pending_free(struct pending *p)
 {
 	process_release(p->process);
 	mappings_unref(p->mappings);
+	free(p->python);
 	free(p);
 }

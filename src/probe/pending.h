@@ -8,6 +8,7 @@
 #include "stacks.h"
 
 struct mappings;
+struct python_stack;
 
 struct pending {
 	struct process *process;   /* held */
@@ -15,6 +16,7 @@ struct pending {
 	uint64_t now_ns;
 	stacks_done *done;
 	unsigned char data[STACKS_DATA_BYTES];
+	struct python_stack *python; /* owned; NULL: none */
 	uint32_t kernel_depth;
 	uint64_t kernel[]; /* leaf first */
 };
@@ -26,9 +28,9 @@ void pendings_free(struct pendings *ps); /* releases what is left without callin
 
 bool pendings_full(const struct pendings *ps);
 uint32_t pendings_count(const struct pendings *ps);
-/* Keeps a copy of `capture` but for the stack's bytes. Returns the cookie to take it back with. */
+/* Keeps a copy of `capture` but for the stack's bytes, and takes `python`. Returns the cookie to take it back with. */
 uint64_t pendings_add(struct pendings *ps, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
-		      stacks_done *done, const void *data, size_t data_len);
+		      struct python_stack *python, stacks_done *done, const void *data, size_t data_len);
 struct pending *pendings_take(struct pendings *ps, uint64_t cookie); /* NULL: not (or no more) there */
 struct pending *pendings_take_any(struct pendings *ps);
 void pending_free(struct pending *p);

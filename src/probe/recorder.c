@@ -273,8 +273,11 @@ static int prepare(struct recorder *r)
 	if ((error = stacks_new(c->store, &(struct stacks_options){.inlined = r->options.inlined, .arg = c}, &c->stacks)) < 0 ||
 	    (error = open_sideband(r)) < 0)
 		return error;
-	return host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,
-						  .include_own = r->options.include_own}, take_record, r, &r->host);
+	error = host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,
+						   .include_own = r->options.include_own}, take_record, r, &r->host);
+	if (error >= 0)
+		stacks_set_python(c->stacks, host_python_fd(r->host));
+	return error;
 }
 
 /* Processes that were there before: what they are is read now, while they live. */

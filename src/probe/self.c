@@ -11,7 +11,7 @@
 #include "probe.h"
 
 enum { OWN_CPU, OWN_BPF, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN, COMPLETE, TRUNCATED,
-       NOT_READABLE };
+       NOT_READABLE, PYTHON };
 
 struct self_state {
 	struct probe_state probe;
@@ -112,6 +112,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	add_difference(c, s, LOST_THREADS, counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
 	add_difference(c, s, UNREADABLE, counter(c, LOST_STACKS), &s->counters[LOST_STACKS]);
 	add_difference(c, s, UNSEEN, counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
+	add_difference(c, s, PYTHON, counter(c, LOST_PYTHON), &s->counters[LOST_PYTHON]);
 	add_truth(c, s);
 	add_difference(c, s, LOST_MAPS, c->lost_mappings, &s->lost_maps);
 }
@@ -132,6 +133,7 @@ const struct probe probe_self = {
 		[COMPLETE] = {"stacks.complete", "count", "user stacks that were unwound to the thread's outermost frame"},
 		[TRUNCATED] = {"stacks.truncated", "count", "user stacks whose root could not be reached: the reason is their lowest frame"},
 		[NOT_READABLE] = {"stacks.unreadable", "count", "user stacks of which nothing could be read"},
+		[PYTHON] = {"lost.python", "count", "stacks whose Python frames did not look as expected and were left out"},
 		{0}},
 	.state_size = sizeof(struct self_state),
 	.start = start,

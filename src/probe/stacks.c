@@ -11,12 +11,17 @@
 #include "mem.h"
 #include "pending.h"
 #include "proc.h"
+#include "python_code.h"
+#include "python_process.h"
+#include "python_stack.h"
 #include "symbolizer.h"
 #include "tasks.h"
 
 struct stacks {
 	struct symbolizer *symbolizer;
 	struct frames *frames;
+	struct python_processes *python;
+	struct python_codes *python_codes;
 	struct pendings *pendings; /* waiting to be unwound */
 	uint32_t last_space;
 	struct stacks_truth truth;
@@ -51,7 +56,12 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 	if (!p)
 		return;
 	id = missing_root(st, status, reason);
-	id = frames_user(st->frames, id, p->process, p->mappings, addresses, depth, p->now_ns);
+	if (p->python)
+		id = python_stack_push(p->python, st->frames, id, &(struct native_stack){
+			.process = p->process, .mappings = p->mappings, .addresses = addresses, .depth = depth,
+			.cut = status != UNWIND_COMPLETE, .now_ns = p->now_ns});
+	else
+		id = frames_user(st->frames, id, p->process, p->mappings, addresses, depth, p->now_ns);
 	id = frames_kernel(st->frames, id, p->kernel, p->kernel_depth);
 	p->done(st->arg, p->data, id);
 	pending_free(p);
@@ -59,7 +69,12 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 
 static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
 {
-	frames_named(((struct stacks *)arg)->frames, frame, symbols, count);
+	struct stacks *st = arg;
+
+	if (frame & PYTHON_QUESTION)
+		python_processes_answer(st->python, frame, symbols, count);
+	else
+		frames_named(st->frames, frame, symbols, count);
 }
 
 int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **ret_stacks)
@@ -78,6 +93,8 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 		return r;
 	}
 	frames_set_symbolizer(st->frames, st->symbolizer);
+	st->python = python_processes_new(frames_images(st->frames), st->symbolizer);
+	st->python_codes = python_codes_new();
 	*ret_stacks = st;
 	return 0;
 }
@@ -87,6 +104,8 @@ void stacks_free(struct stacks *st)
 	if (!st)
 		return;
 	pendings_free(st->pendings);
+	python_processes_free(st->python);
+	python_codes_free(st->python_codes);
 	symbolizer_free(st->symbolizer);
 	frames_free(st->frames);
 	free(st);
@@ -173,6 +192,7 @@ void stacks_map(struct stacks *st, struct process *p, const struct stacks_mappin
 				  .module = module_of(st, p, m)};
 
 	mappings_add(mappings_own(&p->mappings), &mapping);
+	python_processes_mapped(st->python, p, &mapping);
 }
 
 struct reading {
@@ -243,6 +263,7 @@ static struct unwind_regs registers(const struct user_registers *from)
 
 /* False: nobody can unwind it now. */
 static bool ask_unwinder(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
+			 struct python_stack **python,
 			 stacks_done *done, const void *data, size_t data_len)
 {
 	struct unwind_regs regs = registers(&capture->registers);
@@ -252,27 +273,60 @@ static bool ask_unwinder(struct stacks *st, struct process *p, const struct stac
 
 	if (!space || pendings_full(st->pendings) || bytes > sizeof(capture->stack))
 		return false;
-	cookie = pendings_add(st->pendings, p, capture, now_ns, done, data, data_len);
+	cookie = pendings_add(st->pendings, p, capture, now_ns, *python, done, data, data_len);
+	*python = NULL;
 	if (symbolizer_unwind(st->symbolizer, space, &regs, capture->stack_start, capture->stack, bytes, cookie) == 0)
 		return true;
-	pending_free(pendings_take(st->pendings, cookie));
+	struct pending *pending = pendings_take(st->pendings, cookie);
+	*python = pending->python;
+	pending->python = NULL;
+	pending_free(pending);
 	return false;
+}
+
+/* The Python frames of the capture; NULL: none. Code is what it is now: later its address may mean another. */
+static struct python_stack *python_stack(struct stacks *st, struct process *p, const struct stack_capture *capture)
+{
+	const uint64_t *packed = capture->frames + capture->kernel_depth;
+	uint32_t depth = capture->python_depth;
+	struct python_stack *ps;
+	struct python_loop loop;
+
+	if (!depth || depth > PYTHON_DEPTH || !python_processes_loop(st->python, p, &loop))
+		return NULL;
+	ps = xmalloc(sizeof(*ps) + depth * sizeof(ps->frames[0]));
+	*ps = (struct python_stack){.loop = loop, .cut = capture->python_cut, .depth = depth};
+	for (uint32_t i = 0; i < depth; i++) {
+		ps->frames[i] = (struct python_frame){.entry = packed[i] & PYTHON_FRAME_ENTRY};
+		if (packed[i] >> PYTHON_FRAME_CODE_SHIFT) {
+			uint32_t line;
+			struct interpreted function = python_codes_find(st->python_codes, p, packed[i], &line);
+
+			ps->frames[i].frame = frames_interpreted(st->frames, &function, line);
+		}
+	}
+	return ps;
 }
 
 void stacks_resolve(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
 		    stacks_done *done, const void *data, size_t data_len)
 {
 	size_t kernel = capture->kernel_depth, user = capture->user_depth;
+	_cleanup_free_ struct python_stack *python = NULL;
 	uint32_t id = 0;
 
-	if (user || capture->pages)
+	if (user || capture->pages || capture->python_depth)
 		stacks_read_mappings(st, p);
-	if (capture->pages && ask_unwinder(st, p, capture, now_ns, done, data, data_len))
+	python_processes_check(st->python, p);
+	python = python_stack(st, p, capture);
+	if (capture->pages && ask_unwinder(st, p, capture, now_ns, &python, done, data, data_len))
 		return;
-	if (capture->pages)
+	if (capture->pages || python)
 		id = missing_root(st, UNWIND_UNREADABLE, UNWIND_REASON_NONE);
 	st->truth.walked += user > 0;
 	id = frames_user(st->frames, id, p, p->mappings, capture->frames + kernel, user, now_ns);
+	if (python)
+		id = python_stack_push(python, st->frames, id, &(struct native_stack){.cut = true});
 	done(st->arg, data, frames_kernel(st->frames, id, capture->frames, kernel));
 }
 
@@ -281,9 +335,25 @@ struct stacks_truth stacks_truth(const struct stacks *st)
 	return st->truth;
 }
 
-void stacks_forget(struct stacks *st, const struct process *p)
+void stacks_forget(struct stacks *st, struct process *p)
 {
+	python_processes_forget(st->python, p);
 	symbolizer_forget_process(st->symbolizer, (pid_t)p->pid);
+}
+
+void stacks_set_python(struct stacks *st, int map_fd)
+{
+	python_processes_set_map(st->python, map_fd);
+}
+
+void stacks_python_code(struct stacks *st, struct process *p, const struct python_code_record *r)
+{
+	python_codes_add(st->python_codes, p, r, python_processes_lines_format(st->python, p));
+}
+
+void stacks_python_end(struct stacks *st, struct process *p)
+{
+	python_processes_forget(st->python, p);
 }
 
 uint32_t stacks_unnamed(const struct stacks *st)

@@ -34,8 +34,13 @@ struct stacks_mapping {
 void stacks_map(struct stacks *st, struct process *p, const struct stacks_mapping *m);
 void stacks_read_mappings(struct stacks *st, struct process *p); /* once, from /proc */
 
+struct python_code_record;
+void stacks_set_python(struct stacks *st, int map_fd); /* the kernel side's map of processes that run CPython */
+void stacks_python_code(struct stacks *st, struct process *p, const struct python_code_record *r);
+void stacks_python_end(struct stacks *st, struct process *p); /* the process has ended */
+
 /* The process runs another program from now on: its generated code is not what it was. */
-void stacks_forget(struct stacks *st, const struct process *p);
+void stacks_forget(struct stacks *st, struct process *p);
 
 /* What is done with a captured stack when it is known. `data` is a copy of what stacks_resolve() was
  * given; stack is 0 when nothing could be read. */

@@ -49,6 +49,7 @@ void process_release(struct process *p)
 	if (--p->references)
 		return;
 	mappings_unref(p->mappings);
+	map_free(p->python);
 	free(p->command);
 	free(p->exe);
 	free(p);

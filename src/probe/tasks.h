@@ -8,6 +8,7 @@
 #include "store_write.h"
 #include "wire.h"
 
+struct map;
 struct mappings;
 struct owed;
 
@@ -26,6 +27,9 @@ struct process {
 	bool mapped;         /* mappings have been read or inherited */
 	bool dirty;
 	struct mappings *mappings;
+	struct map *python; /* code object -> function; NULL: none seen. python_code.c's */
+	uint32_t python_image; /* id of the interpreter's image; 0: runs none that is known */
+	bool python_checked;   /* its mappings have been looked at for one */
 };
 
 /* What the sched probe remembers of a thread from slice to slice. */

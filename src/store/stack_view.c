@@ -51,7 +51,7 @@ struct stack_view {
 	uint32_t frame_count, frame_capacity;
 };
 
-static const char *const kind_names[CODE_KINDS] = {"kernel", "elf", "vdso", "jit", "unknown"};
+static const char *const kind_names[CODE_KINDS] = {"kernel", "elf", "vdso", "jit", "python", "unknown"};
 
 static int wrong(const struct stack_view *v, const char *what, int64_t id, const char *reason)
 {

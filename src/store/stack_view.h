@@ -10,11 +10,11 @@
 
 struct store;
 
-enum code_kind { CODE_KERNEL, CODE_ELF, CODE_VDSO, CODE_JIT, CODE_UNKNOWN, CODE_KINDS };
+enum code_kind { CODE_KERNEL, CODE_ELF, CODE_VDSO, CODE_JIT, CODE_PYTHON, CODE_UNKNOWN, CODE_KINDS };
 
 struct stack_frame {
 	const char *name;   /* the symbol's, else "[module+0xoffset]" */
-	const char *module; /* path, or "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+	const char *module; /* path, or "[kernel]", "[vdso]", "[jit]", "[unknown]"; of Python code its source file */
 	const char *file;   /* of the source; NULL: unknown */
 	uint32_t line;      /* 0: unknown */
 	uint32_t symbol;    /* its id in the recording; 0: none */

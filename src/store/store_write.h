@@ -45,7 +45,7 @@ void store_add_metric(struct store *s, uint32_t id, const char *name, const char
 void store_add_cgroup(struct store *s, uint32_t id, const char *path);
 void store_put_process(struct store *s, const struct process_row *row); /* a known id is replaced */
 void store_put_task(struct store *s, const struct task_row *row);       /* likewise */
-/* kind: kernel, elf, vdso, jit, unknown; a known id is replaced. */
+/* kind: kernel, elf, vdso, jit, python, unknown; a known id is replaced. */
 void store_put_module(struct store *s, uint32_t id, const char *kind, const char *path,
 		      const uint8_t *build_id, size_t build_id_len);
 void store_add_mapping(struct store *s, uint32_t process, uint64_t start, uint64_t end, uint64_t offset,

@@ -34,6 +34,7 @@ static const struct resolver *const resolvers[MODULE_KINDS] = {
 	[MODULE_ELF] = &resolver_elf,
 	[MODULE_KERNEL] = &resolver_kernel,
 	[MODULE_PERF_MAP] = &resolver_perf_map,
+	[MODULE_PYTHON] = &resolver_python,
 };
 
 static void flush(struct child *c)

@@ -189,11 +189,11 @@ uint32_t modules_perf_map(struct modules *m, pid_t pid)
 			   &(struct symbol_mapping){.pid = pid, .path = ""});
 }
 
-uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping)
+static uint32_t modules_file(struct modules *m, enum module_kind kind, const struct symbol_mapping *mapping)
 {
 	struct symbol_mapping copy = *mapping;
 	struct key key = {
-		.kind = MODULE_ELF,
+		.kind = kind,
 		.dev_major = mapping->dev_major, .dev_minor = mapping->dev_minor,
 		.inode = mapping->inode, .generation = mapping->inode_generation};
 
@@ -204,7 +204,17 @@ uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping)
 	/* Without an inode or a build id a path says something only within its process. */
 	if (!key.inode && !key.build_id_len)
 		key.pid = (uint32_t)mapping->pid;
-	return find_or_add(m, MODULE_ELF, &key, &copy);
+	return find_or_add(m, kind, &key, &copy);
+}
+
+uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping)
+{
+	return modules_file(m, MODULE_ELF, mapping);
+}
+
+uint32_t modules_python(struct modules *m, const struct symbol_mapping *mapping)
+{
+	return modules_file(m, MODULE_PYTHON, mapping);
 }
 
 void modules_forget_process(struct modules *m, pid_t pid)

@@ -24,4 +24,4 @@ struct resolver {
 	void (*free)(void *state);
 };
 
-extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map;
+extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map, resolver_python;

@@ -431,6 +431,11 @@ int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m)
 	return (int)modules_elf(s->modules, m);
 }
 
+int symbolizer_python(struct symbolizer *s, const struct symbol_mapping *m)
+{
+	return (int)modules_python(s->modules, m);
+}
+
 void symbolizer_forget_process(struct symbolizer *s, pid_t pid)
 {
 	modules_forget_process(s->modules, pid);

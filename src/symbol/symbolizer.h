@@ -94,6 +94,9 @@ int symbolizer_kernel(struct symbolizer *s); /* its offsets are absolute address
  * as if the file went on. Call it for each process that has the module mapped: if it could not be
  * opened through one of them, the next one is tried. */
 int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m);
+/* The same file, as CPython's: any question is answered with the symbols that its stacks are found by, each with the
+ * distance from where the file's first byte would be mapped. */
+int symbolizer_python(struct symbolizer *s, const struct symbol_mapping *m);
 int symbolizer_vdso(struct symbolizer *s);                /* offsets in the [vdso] mapping */
 int symbolizer_perf_map(struct symbolizer *s, pid_t pid); /* addresses in the process */
 /* It has exited or runs another program: its perf map says nothing about who has the pid next. */

@@ -16,6 +16,7 @@ enum place_kind { PLACE_FUNCTION, PLACE_VARIABLE };
 struct place {
 	uint64_t offset;
 	const char *name, *fallback;
+	const char *file; /* without its folders; NULL: in none */
 	enum place_kind kind;
 };
 
@@ -43,7 +44,10 @@ static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_
 	if (!count)
 		return;
 	const struct symbol *s = &symbols[count - 1];
-	buf_addstr(&b, s->name);
+	if (!strcmp(s->name, SYMBOL_NAMELESS) && p->file)
+		buf_addf(&b, "[%s+0x%llx]", p->file, (unsigned long long)s->start);
+	else
+		buf_addstr(&b, s->name);
 	if (p->kind == PLACE_VARIABLE)
 		buf_addf(&b, "+0x%llx", (unsigned long long)(p->offset - s->start));
 	p->name = arena_strndup(n->memory, b.data, b.len);
@@ -131,23 +135,25 @@ static bool is_file(const struct space_mapping *m)
 	       strncmp(m->path, "/SYSV", 5);
 }
 
-/* "libc.so.6+0x12345", "[jit]+0x..." or the bare address: one unknown place is told from another.
- */
-static const char *fallback_name(const struct namer *n, const struct space_mapping *m,
-				 uint64_t address)
+/* "[libc.so.6+0x12345]", "[jit+0x...]" or the bare address: one unknown place is told from another. */
+static void set_fallback(struct namer *n, uint32_t place, const struct space_mapping *m,
+			 uint64_t address)
 {
+	struct place *p = &n->places[place];
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	const char *base = m ? strrchr(m->path, '/') : NULL;
 
-	if (!m)
-		buf_addf(&b, "0x%llx", (unsigned long long)address);
-	else if (!is_file(m))
-		buf_addf(&b, "%s+0x%llx", *m->path ? m->path : "[jit]",
-			 (unsigned long long)(address - m->start));
-	else
-		buf_addf(&b, "%s+0x%llx", base ? base + 1 : m->path,
+	if (m && is_file(m)) {
+		const char *base = strrchr(m->path, '/') + 1;
+
+		p->file = arena_strndup(n->memory, base, strlen(base));
+		buf_addf(&b, "[%s+0x%llx]", p->file,
 			 (unsigned long long)(address - m->start + m->offset));
-	return arena_strndup(n->memory, b.data, b.len);
+	} else if (m && !*m->path) {
+		buf_addf(&b, "[jit+0x%llx]", (unsigned long long)(address - m->start));
+	} else {
+		buf_addf(&b, "0x%llx", (unsigned long long)address);
+	}
+	p->fallback = arena_strndup(n->memory, b.data, b.len);
 }
 
 uint32_t namer_kernel(struct namer *n, uint64_t address)
@@ -158,7 +164,7 @@ uint32_t namer_kernel(struct namer *n, uint64_t address)
 
 	if (!is_new)
 		return id;
-	n->places[id].fallback = fallback_name(n, NULL, address);
+	set_fallback(n, id, NULL, address);
 	if (module >= 0)
 		ask(n, module, address, id);
 	return id;
@@ -198,7 +204,7 @@ uint32_t namer_function(struct namer *n, const struct space *s, uint64_t address
 			       offset, &is_new);
 	if (!is_new)
 		return id;
-	n->places[id].fallback = fallback_name(n, m, address);
+	set_fallback(n, id, m, address);
 	if (module >= 0)
 		ask(n, module, offset, id);
 	return id;

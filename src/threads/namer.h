@@ -24,7 +24,7 @@ int namer_module(struct namer *n, const struct space *s, const struct space_mapp
 
 void namer_finish(struct namer *n); /* waits for names, within bounds */
 
-/* After namer_finish(). Functions: their name, or "file+0x12". Variables: "name+0x12"; NULL:
+/* After namer_finish(). Functions: their name, or "[file+0x12]". Variables: "name+0x12"; NULL:
  * unknown. */
 const char *namer_name(const struct namer *n, uint32_t place);
 

@@ -189,11 +189,13 @@ static int take_processes(struct taking *k, size_t first_pid)
 
 static const char *name_of_region(struct taking *k, const struct space *s, uint64_t address)
 {
-	const struct space_mapping *m = space_find(s, address);
+	const struct space_mapping *m = space_find(s, address), *file = space_data(s, address);
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
 	if (!m)
 		return NULL;
+	if (file)
+		m = file;
 	for (size_t i = 0; i < k->count; i++) {
 		uint64_t sp = stack_pointer(&k->looks[i].raw);
 
@@ -478,6 +480,8 @@ static int take(struct taking *k)
 	k->peers = peers_new();
 	if ((r = follow(k)) < 0)
 		return r;
+	if (!k->count && is_live_thread(t->pid, &t->pid))
+		return failx(-EPERM, "the kernel does not show its threads");
 	if (!k->count)
 		return failx(-ESRCH, "process %u ended while it was looked at", t->pid);
 	note_memory(k);

@@ -47,21 +47,23 @@ static int run(const struct call *call)
 	const struct report_options *o = call->options;
 	_cleanup_(store_freep) struct store *s = NULL;
 	_cleanup_(report_freep) struct report *report = NULL;
+	_cleanup_(saturation_freep) struct saturation *saturation = NULL;
 	_cleanup_(findings_freep) struct findings *findings = NULL;
 	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	bool json = o->format.format == FORMAT_JSON;
 	size_t limit = o->limit ? o->limit : json ? JSON_ROWS : TEXT_ROWS;
 	int r = recording_open(recording_path(call), &o->select, &s);
 
-	if (r < 0 || (r = report_new(s, &report)) < 0 || (r = find(s, &o->select, &findings)) < 0)
+	if (r < 0 || (r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
+	    (r = find(s, &o->select, &findings)) < 0)
 		return r;
 	const struct report_style style = {
 		.width = output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : PIPE_WIDTH,
 		.colour = output_colour(STDOUT_FILENO), .limit = limit};
 	if (json)
-		report_json(report, findings, limit, &out);
+		report_json(report, findings, saturation, limit, &out);
 	else
-		report_text(report, findings, &style, &out);
+		report_text(report, findings, saturation, &style, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	return EXIT_OK;
 }
@@ -70,6 +72,7 @@ const struct command cmd_report = {
 	.name = "report",
 	.summary = "what the machine did while it was recorded",
 	.description =
+		"Every resource with how much of it was used, what waited and what failed; "
 		"CPUs and how long threads waited for them, processes and threads by CPU time, functions by CPU "
 		"time, what was wrong, and what perfscope itself took.\n"
 		"\n"

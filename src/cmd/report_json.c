@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "escape.h"
 #include "report_print.h"
+#include "report_saturation.h"
 
 static json_t *text(const char *s)
 {
@@ -182,7 +183,8 @@ static json_t *pack_gaps(const struct report *r)
 	return list;
 }
 
-void report_json(const struct report *r, const struct findings *findings, size_t limit, struct buf *out)
+void report_json(const struct report *r, const struct findings *findings, const struct saturation *saturation,
+		 size_t limit, struct buf *out)
 {
 	_cleanup_free_ struct report_function *by_total = NULL;
 	json_t *root = pack_head(r), *cpus = json_array();
@@ -192,6 +194,7 @@ void report_json(const struct report *r, const struct findings *findings, size_t
 		json_array_append_new(cpus, pack_cpu(&r->cpu[i]));
 	by_total = report_by_total(r, limit, &count);
 	json_object_set_new(root, "cpu", cpus);
+	json_object_set_new(root, "resources", saturation_json(saturation));
 	json_object_set_new(root, "processes", pack_processes(r, limit));
 	json_object_set_new(root, "threads", pack_threads(r, limit));
 	json_object_set_new(root, "ended", pack_ended(r, limit));

@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "findings.h"
 #include "report.h"
+#include "saturation.h"
 
 struct report_style {
 	unsigned width;
@@ -11,7 +12,8 @@ struct report_style {
 	size_t limit; /* rows of each list */
 };
 
-void report_text(const struct report *r, const struct findings *findings, const struct report_style *style,
-		 struct buf *out);
+void report_text(const struct report *r, const struct findings *findings, const struct saturation *saturation,
+		 const struct report_style *style, struct buf *out);
 /* perfscope.report/1, docs/recording.md */
-void report_json(const struct report *r, const struct findings *findings, size_t limit, struct buf *out);
+void report_json(const struct report *r, const struct findings *findings, const struct saturation *saturation,
+		 size_t limit, struct buf *out);

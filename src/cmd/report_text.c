@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "escape.h"
 #include "report_print.h"
+#include "report_saturation.h"
 #include "listing.h"
 
 #define BOLD "\033[1m"
@@ -334,11 +335,13 @@ static void add_findings(struct buf *out, const struct findings *findings, const
 	add_rest(out, findings->count < style->limit ? findings->count : style->limit, findings->count);
 }
 
-void report_text(const struct report *r, const struct findings *findings, const struct report_style *style,
-		 struct buf *out)
+void report_text(const struct report *r, const struct findings *findings, const struct saturation *saturation,
+		 const struct report_style *style, struct buf *out)
 {
 	add_head(out, r, style);
 	add_findings(out, findings, style);
+	add_heading(out, style, "Resources");
+	saturation_text(saturation, style->width, style->colour, out);
 	add_cpus(out, r, style);
 	add_processes(out, r, style);
 	add_threads(out, r, style);

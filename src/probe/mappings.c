@@ -57,7 +57,8 @@ struct mappings *mappings_own(struct mappings **m)
 	copy = mappings_new();
 	copy->count = copy->capacity = (*m)->count;
 	copy->items = xmalloc(copy->count * sizeof(*copy->items));
-	memcpy(copy->items, (*m)->items, copy->count * sizeof(*copy->items));
+	if (copy->count)
+		memcpy(copy->items, (*m)->items, copy->count * sizeof(*copy->items));
 	for (size_t i = 0; i < copy->count; i++)
 		copy->items[i].stored = false;
 	mappings_unref(*m);

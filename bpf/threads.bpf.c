@@ -79,8 +79,6 @@ static __always_inline u32 flags_of(struct task_struct *task)
 		flags |= THREAD_KERNEL_THREAD;
 	if (task_in_iowait(task))
 		flags |= THREAD_IOWAIT;
-	if (task->ptrace)
-		flags |= THREAD_TRACED_BY;
 	return flags;
 }
 
@@ -103,7 +101,6 @@ int threads(struct bpf_iter__task *ctx)
 	r->tid = number(task, level);
 	r->tgid = tgid;
 	r->own_tid = number(task, BPF_CORE_READ(task, thread_pid, level));
-	r->parent = number(task->group_leader->real_parent, level);
 	r->start_ns = task->start_time;
 	r->state = task_state_bits(task);
 	r->flags = flags_of(task);

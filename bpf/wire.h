@@ -359,14 +359,12 @@ struct thread_record {
 	u64 switches; /* times it left a CPU */
 	u32 tid, tgid;
 	u32 own_tid;  /* as the thread knows itself, in its own namespace */
-	u32 parent;   /* process */
 	u32 state;    /* as the kernel's __state, 0 runnable or running */
 	u32 flags;    /* enum thread_record_flag */
 	u32 cpu;
 	char comm[COMM_LENGTH];
 	u64 registers[THREAD_REGISTERS]; /* at the entry to the kernel, in pt_regs' order */
 	u32 depth;
-	u32 unused;
 	u64 kernel[THREAD_KERNEL_DEPTH]; /* leaf first; `depth` of them are sent */
 };
 
@@ -374,6 +372,5 @@ enum thread_record_flag {
 	THREAD_ON_CPU = 1,
 	THREAD_KERNEL_THREAD = 2,
 	THREAD_IOWAIT = 4,
-	THREAD_TRACED_BY = 8,  /* has a tracer */
-	THREAD_HAS_REGISTERS = 16,
+	THREAD_HAS_REGISTERS = 8,
 };

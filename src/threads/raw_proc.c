@@ -57,9 +57,6 @@ static void read_status(struct thread_record *r, const struct buf *b)
 	while (len && numbers[len] >= '0' && numbers[len] <= '9')
 		len--;
 	r->own_tid = len ? (u32)strtoul(numbers + len + 1, NULL, 10) : r->tid;
-	r->parent = (u32)number_after(b, "\nPPid:\t");
-	if (number_after(b, "\nTracerPid:\t"))
-		r->flags |= THREAD_TRACED_BY;
 }
 
 /* "comm" may hold blanks and brackets: the fields begin behind the last bracket. */

@@ -451,19 +451,17 @@ static int open_source(struct taking *k)
 
 static void note_memory(struct taking *k)
 {
-	char byte;
 	const struct space *s = k->spaces[0];
+	char byte;
 
+	/* Kernel threads and what has ended have none. */
+	if (k->looks[0].raw.r.flags & THREAD_KERNEL_THREAD || (s && !s->count))
+		return;
 	for (size_t i = 0; s && i < s->count; i++)
 		if (s->items[i].writable && space_read_all(s, s->items[i].start, &byte, 1))
 			return;
-	if (k->count && !k->looks[0].raw.r.depth && !s)
-		return;
-	if (!(k->count && k->looks[0].raw.r.flags & THREAD_KERNEL_THREAD))
-		buf_addstr(
-			&k->result->notes,
-			"its memory cannot be read: no program stacks and no owners of locks. The "
-			"same user or CAP_SYS_PTRACE is needed\n");
+	buf_addstr(&k->result->notes, "its memory cannot be read: no program stacks and no owners of "
+				      "locks. The same user or CAP_SYS_PTRACE is needed\n");
 }
 
 static int take(struct taking *k)

@@ -178,7 +178,6 @@ struct task_struct {
 	unsigned int __state;
 	void *stack;
 	unsigned int flags;
-	unsigned int ptrace;
 	int on_cpu;
 	struct sched_entity se;
 	unsigned long nvcsw, nivcsw;

@@ -29,6 +29,7 @@ static __always_inline const void *entry_pt_regs(struct task_struct *task)
 struct entry {
 	s64 syscall;
 	u64 first, second;
+	u64 sp;
 	u32 site; /* where in the program: equal for equal calls from one place at one depth */
 };
 
@@ -41,7 +42,7 @@ static __always_inline struct entry entry_of(struct task_struct *task, const str
 	if (task->thread_info.status & STATUS_COMPAT)
 		return (struct entry){.syscall = 0xffff, .first = (u32)regs->bx, .second = (u32)regs->cx};
 	return (struct entry){.syscall = (s64)regs->orig_ax < 0 ? -1 : regs->orig_ax & ~X32_BIT,
-			      .first = regs->di, .second = regs->si,
+			      .first = regs->di, .second = regs->si, .sp = regs->sp,
 			      .site = (u32)(regs->ip ^ regs->sp << 4) ^ (u32)regs->orig_ax << 20};
 }
 #endif

@@ -10,12 +10,18 @@
 enum {
 	EXPECTED_COUNT = 1 << 16, /* call sites whose waits' lengths are remembered */
 	EXPECTED_SHIFT = 6,       /* kept in units of 64 ns */
+	SITE_WORDS = 16,          /* of the stack that tell apart calls from one depth */
+	SURPRISE = 4,             /* so many times the average, */
+	SURPRISE_UNITS = 1600,    /* and a tenth of a millisecond */
 	IDLE_SHIFT = 3,           /* waits for work are drawn so much more rarely */
 };
 
 #define FIRST_GUESS_NS 1000000ull
 #define SHORTEST_INTERVAL_NS 20000ull
 #define LONGEST_INTERVAL_NS (1ull << 36)
+
+/* This site's waits are of several kinds: look at the callers, too. */
+#define MIXED (1u << 31)
 
 /* Averages, without keys: two sites that meet in one place make drawing less apt, never wrong. */
 struct {
@@ -173,6 +179,37 @@ static __always_inline void fill_wait(struct wait_record *r, enum record_kind ki
 	r->other_tid = r->other_tgid = 0;
 }
 
+/* The site by its callers as well: return addresses into the program among the first words of the stack. */
+static __always_inline u32 site_of_callers(struct task_struct *task, u32 site)
+{
+	u64 words[SITE_WORDS], first, end;
+
+	if (!task->mm)
+		return site;
+	first = task->mm->start_code;
+	end = task->mm->end_code;
+	if (bpf_probe_read_user(words, sizeof(words), (const void *)task_entry(task, config.has_task_registers).sp))
+		return site;
+#pragma unroll
+	for (u32 i = 0; i < SITE_WORDS; i++)
+		if (words[i] - first < end - first)
+			site = (site ^ (u32)words[i]) * 0x85ebca6bu;
+	return site;
+}
+
+/* What a wait from this site is thought to take. */
+static __always_inline u64 expected_ns(struct task_struct *task, struct task_slot *slot)
+{
+	u32 *length = expected_of(slot);
+
+	if (length && *length & MIXED) {
+		slot->wait_site = site_of_callers(task, slot->wait_site);
+		length = expected_of(slot);
+	}
+	u64 units = length ? *length & ~MIXED : 0;
+	return units ? units << EXPECTED_SHIFT : FIRST_GUESS_NS;
+}
+
 /* The thread has just blocked: its state and since_ns are set. */
 static __noinline int begin_wait(void *ctx, struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu)
 {
@@ -192,8 +229,7 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	slot->wait_interval_ns = interval;
 	if (!interval)
 		return 0;
-	u32 *length = expected_of(slot);
-	slot->wait_weight = draw(cpu, interval, length && *length ? (u64)*length << EXPECTED_SHIFT : FIRST_GUESS_NS);
+	slot->wait_weight = draw(cpu, interval, expected_ns(task, slot));
 	if (!slot->wait_weight)
 		return 0;
 	r = scratch_record();
@@ -204,6 +240,20 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	capture_current(ctx, &r->stack, task, PLACE_SCHEDULE, true);
 	send_wait(r, cpu);
 	return 0;
+}
+
+static __always_inline void learn(const struct task_slot *slot, u64 ns)
+{
+	u32 *length = expected_of(slot);
+	u64 units = ns >> EXPECTED_SHIFT;
+
+	if (!length)
+		return;
+	u32 average = *length & ~MIXED, mixed = *length & MIXED;
+	units = units > 0xfffffff ? 0xfffffff : units;
+	if (average && units > SURPRISE_UNITS && units > (u64)average * SURPRISE)
+		mixed = MIXED;
+	*length = mixed | (average ? average - average / 4 + (u32)units / 4 + 1 : (u32)units + 1);
 }
 
 /* The thread's wait is over, at woken_ns; what the slot says of it is still there. */
@@ -219,13 +269,7 @@ static __noinline int end_wait(struct task_struct *task, struct task_slot *slot,
 	if (!interval)
 		return 0;
 	slot->wait_interval_ns = 0;
-	u32 *length = expected_of(slot);
-	if (length) {
-		u64 units = ns >> EXPECTED_SHIFT;
-
-		units = units > 0xfffffff ? 0xfffffff : units;
-		*length = *length ? *length - *length / 4 + units / 4 + 1 : units + 1;
-	}
+	learn(slot, ns);
 	if (!slot->wait_weight && ns < interval)
 		return 0;
 	r = scratch_record();
@@ -256,7 +300,8 @@ static __noinline int note_waker(void *ctx, struct task_struct *task, struct tas
 
 	if (!r || !cpu || !slot)
 		return 0;
-	spend(cpu, now);
+	if (!interrupt) /* without a user stack it costs little */
+		spend(cpu, now);
 	fill_wait(r, RECORD_WAKE, now, task, slot, slot->state);
 	if (!interrupt) {
 		r->other_tid = waker->pid;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Where threads wait: stacks of waits, drawn within a budget by the switch hook (bpf/offcpu.bpf.h), weighted so that
- * no wait is favoured, and scaled so that each thread's sum by cause is the exact one; and who ended those waits. */
+ * no wait is favoured, and scaled to each thread's exact times; and who ended those waits. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,14 +31,16 @@ struct wait {
 	uint32_t waker_task, waker_stack;
 	uint8_t cause;                /* enum task_state */
 	bool known, woken, ended, outlasted;
+	bool partial;                 /* the kernel's part of the stack alone */
 	unsigned pending;             /* stacks that are being unwound */
 };
 
 /* A part of a thread's blocked time in this slice, before it is scaled. */
 struct part {
 	struct owed *owed;
-	uint32_t task, stack, resource;
+	uint32_t task, stack, resource, site;
 	uint8_t cause;
+	bool partial;
 	uint64_t count;
 	double ns; /* weighted */
 };
@@ -101,7 +103,7 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 	GROW(state->parts, state->part_count, state->part_capacity);
 	state->parts[state->part_count++] = (struct part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
-		.count = count, .ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
+		.site = w->site, .partial = w->partial, .count = count, .ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
 	w->counted_ns = until_ns;
 }
 
@@ -124,7 +126,7 @@ static void settle(struct wait *w)
 		map_free(state->stacks);
 		state->stacks = map_new();
 	}
-	if (w->known)
+	if (w->known && !w->partial && w->outlasted) /* the likes of those that will have to borrow it */
 		map_put(state->stacks, site_key(w->task, w->site), w->stack);
 	if (w->woken && c->start_ns)
 		store_add_edge(c->store, &(struct edge_row){
@@ -251,6 +253,7 @@ static void end(struct offcpu_state *state, struct thread *thread, const struct 
 			w->stack = (uint32_t)stack;
 			w->known = true;
 		} else {
+			w->partial = true;
 			resolve(w, thread->process, r, waiter_known);
 		}
 		w->pending--;
@@ -320,18 +323,39 @@ static int by_thread_and_cause(const void *a, const void *b)
 	return (int)x->cause - y->cause;
 }
 
-/* Parts of one thread and cause share what it was blocked for that cause since it was last shared out. */
+/* Of a wait that was not drawn only the kernel's part is there; the same call may have been drawn since. */
+static void complete_parts(struct offcpu_state *state)
+{
+	uint64_t stack;
+
+	for (size_t i = 0; i < state->part_count; i++) {
+		struct part *part = &state->parts[i];
+
+		if (part->partial && map_get(state->stacks, site_key(part->task, part->site), &stack))
+			part->stack = (uint32_t)stack;
+	}
+}
+
+/* Parts of one thread and cause are scaled by all that is known of them. One slice alone would not do: in few waits
+ * the rare long ones stand for more than the slice, or are missing, and scaling each slice by itself would favour the short ones. */
 static void share_out(struct offcpu_state *state, const struct part *parts, size_t count)
 {
 	struct owed *owed = parts[0].owed;
-	double exact = (double)owed->ns[parts[0].cause], sum = 0;
+	uint8_t cause = parts[0].cause;
+
+	double sum = 0, exact = (double)owed->ns[cause];
 
 	for (size_t i = 0; i < count; i++)
 		sum += parts[i].ns;
+	owed->drawn_ns[cause] += sum;
+	double scale = exact / owed->drawn_ns[cause];
+	/* Chance adds up: what was written before pulls back, gently. */
+	double drift = exact > 0 ? (owed->written_ns[cause] + scale * sum) / exact : 1;
+	scale /= drift * drift * drift;
+	owed->written_ns[cause] += scale * sum;
 	for (size_t i = 0; i < count; i++)
-		capture_add(state->capture, metric_of(state, parts[i].cause), parts[i].task, parts[i].stack,
-			    parts[i].resource, parts[i].count, (uint64_t)(exact * (parts[i].ns / sum)));
-	owed->ns[parts[0].cause] = 0;
+		capture_add(state->capture, metric_of(state, cause), parts[i].task, parts[i].stack, parts[i].resource,
+			    parts[i].count, (uint64_t)(scale * parts[i].ns));
 }
 
 static double mean_interval(const struct capture *c)
@@ -351,6 +375,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 
 	while (map_next(state->open, &cursor, &tid, &value))
 		count_open(state, (struct wait *)(uintptr_t)value, now_ns);
+	complete_parts(state);
 	qsort(state->parts, state->part_count, sizeof(*state->parts), by_thread_and_cause);
 	for (size_t i = 0; i < state->part_count; i = next) {
 		next = i + 1;

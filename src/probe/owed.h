@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thread's exact blocked time that has not been put under a stack yet. It outlives the thread while
+/* What a thread's waits are scaled with: its exact blocked time since the start, but for spans that have
+ * a stack of their own, and what the drawn waits stood for so far. It outlives the thread while
  * stacks of its waits are still being unwound. */
 #pragma once
 #include <stdint.h>
@@ -10,7 +11,9 @@
 
 struct owed {
 	unsigned references;
-	uint64_t ns[STATE_ROOM]; /* by cause */
+	uint64_t ns[STATE_ROOM];    /* by cause; exact */
+	double drawn_ns[STATE_ROOM];
+	double written_ns[STATE_ROOM]; /* under stacks, scaled */
 };
 
 static inline struct owed *owed_ref(struct owed *owed)

@@ -73,7 +73,7 @@ struct signal_struct {
 };
 
 struct mm_struct {
-	unsigned long start_stack, arg_start, arg_end;
+	unsigned long start_code, end_code, start_stack, arg_start, arg_end;
 };
 
 struct rq {

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Stacks of waits: shares by place against what a program says of itself, totals against the exact ones, wakers."""
+import collections
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+PERFSCOPE, SITES, WAITS = sys.argv[1:4]
+SECONDS = 30
+passed = failed = 0
+
+# Time by stack: samples, and spans for waits that fill slices.
+WAITED = """
+WITH part(task, metric, stack, ns) AS (
+    SELECT task, metric, stack, value FROM sample
+    UNION ALL SELECT s.task, s.metric, s.stack, l.end_ns - f.start_ns FROM span s
+        JOIN slice f ON f.id = s.first JOIN slice l ON l.id = ifnull(s.last, (SELECT max(id) FROM slice)))
+SELECT th.comm, substr(m.name, 6), p.stack, sum(p.ns) FROM part p JOIN metric m ON m.id = p.metric
+JOIN thread th ON th.task = p.task WHERE m.name GLOB 'wait.*' AND th.process_comm = ? GROUP BY 1, 2, 3"""
+
+FRAMES = """
+WITH RECURSIVE up(id, parent, frame) AS (
+    SELECT id, parent, frame FROM stack WHERE id = ?
+    UNION ALL SELECT s.id, s.parent, s.frame FROM stack s JOIN up ON s.id = up.parent)
+SELECT n.name FROM up JOIN frame_name n ON n.frame = up.frame"""
+
+
+def check(fact, words):
+    global passed, failed
+    if fact:
+        passed += 1
+    else:
+        failed += 1
+        print("not so: " + words, file=sys.stderr)
+
+
+def record(path, *command):
+    run = subprocess.run([PERFSCOPE, "record", "-q", "-o", path, "--", *command], text=True, capture_output=True,
+                         stdin=subprocess.DEVNULL)
+    check(run.returncode == 0, f"status 0, not {run.returncode}: {run.stderr}")
+    return [line.split() for line in run.stdout.splitlines()]
+
+
+def frames(db, stack, known):
+    if stack not in known:
+        known[stack] = {row[0] for row in db.execute(FRAMES, (stack,))}
+    return known[stack]
+
+
+def shares(path):
+    truth = collections.defaultdict(dict)
+    with subprocess.Popen([SITES, str(SECONDS + 2)], text=True, stdout=subprocess.PIPE) as program:
+        time.sleep(0.5)
+        subprocess.run([PERFSCOPE, "record", "-q", "-o", path, "-d", f"{SECONDS}s", "-p", str(program.pid)], check=True)
+        for line in program.stdout.read().splitlines():
+            thread, place, _, ns = line.split()
+            truth[thread][place] = int(ns)
+    check(len(truth) == 3, f"three threads: {dict(truth)}")
+    found, known = collections.defaultdict(collections.Counter), {}
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for comm, cause, stack, ns in db.execute(WAITED, ("sites",)).fetchall():
+            if cause != "lock" or comm not in truth:
+                continue
+            names = frames(db, stack, known) if stack else set()
+            place = next((p for p in truth[comm] if p in names), "nowhere")
+            found[comm][place] += ns
+        exact = dict(db.execute("SELECT comm, ns FROM thread_wait WHERE process_comm = 'sites' AND cause = 'lock'"))
+    for thread, places in truth.items():
+        total, by_stack = sum(places.values()), sum(found[thread].values())
+        check(0.95 * exact[thread] <= by_stack <= 1.05 * exact[thread],
+              f"{thread}: {by_stack} under stacks of {exact[thread]} exactly")
+        for place, ns in places.items():
+            share, recorded = ns / total, found[thread][place] / (by_stack or 1)
+            check(abs(share - recorded) <= 0.03, f"{thread}: {place} is {share:.3f}, recorded {recorded:.3f}")
+        check(found[thread]["nowhere"] <= 0.01 * by_stack, f"{thread}: {found[thread]['nowhere']} ns without a place")
+
+
+def wakers(path, directory):
+    """Threads that wait for their partner are woken by it; timers and disks end waits as interrupts."""
+    kinds = {name: (cause, int(tid)) for cause, name, tid, _, _ in record(path, WAITS, "5", directory)}
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        edges = db.execute("SELECT w.tid, o.comm, sum(e.count), count(*) FROM edge e JOIN metric m ON m.id = e.kind "
+                           "JOIN thread w ON w.task = e.task LEFT JOIN thread o ON o.task = e.other_task "
+                           "WHERE m.name = 'waker' AND w.process_comm = 'waits' GROUP BY 1, 2").fetchall()
+        stacks = db.execute("SELECT count(*), sum(other_stack IS NULL) FROM edge e JOIN metric m ON m.id = e.kind "
+                            "WHERE m.name = 'waker'").fetchone()
+    check(stacks[0] > 100 and stacks[1] <= 0.02 * stacks[0], f"a waker's stack each: {stacks}")
+    for name in ("futex", "pipe", "unix", "eventfd", "tcp", "inode"):
+        by = {other: count for tid, other, _, count in edges if tid == kinds[name][1]}
+        # Other threads of the process fork: that takes its memory's lock.
+        check(by.get("waker", 0) >= 0.8 * sum(by.values()) > 0, f"{name} is woken by its partner: {by}")
+    for name in ("sleep-5", "epoll"):
+        by = {other: count for tid, other, _, count in edges if tid == kinds[name][1]}
+        check(by.get(None, 0) >= 0.8 * sum(by.values()), f"{name} is woken by an interrupt: {by}")
+
+
+def main():
+    if os.geteuid():
+        print("offcpu: 0 passed, 0 failed, 1 skipped\nskipped: not root")
+        return 0
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        path = os.path.join(directory, "x.db")
+        shares(path)
+        wakers(path, directory)
+    print(f"offcpu: {passed} passed, {failed} failed")
+    return failed != 0
+
+
+sys.exit(main())

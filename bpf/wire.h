@@ -113,7 +113,7 @@ struct task_slot {
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
-enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_COUNT = 12 };
+enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_COUNT = 12 };
 
 struct cost {
 	u64 runs;
@@ -128,6 +128,7 @@ enum counter {
 	LOST_SWITCHES,  /* a thread left or took a CPU unseen */
 	LOST_REQUESTS,  /* a table of the blkio probe was full */
 	LOST_PYTHON,    /* an interpreter's frames did not look as expected and were left out */
+	LOST_CONNECTIONS, /* a table of the tcp probe was full */
 	COUNTER_COUNT = 8
 };
 

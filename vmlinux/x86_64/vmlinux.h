@@ -51,6 +51,7 @@ enum bpf_map_type {
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1,
 	BPF_F_USER_STACK = 1 << 8,
 	BPF_F_MMAPABLE = 1 << 10,
 	BPF_RB_NO_WAKEUP = 1,
@@ -152,12 +153,52 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct in6_addr {
+	u8 bytes[16];
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	atomic_t sk_drops;
+	int sk_err;
+	u16 sk_protocol;
+	u32 sk_ack_backlog, sk_max_ack_backlog;
+};
+
+struct inet_sock {
+	__be16 inet_sport;
+};
+
+struct tcp_sock {
+	u32 snd_wnd, mss_cache, snd_cwnd, copied_seq, data_segs_out;
+	u8 chrono_type;
+	u32 chrono_start, chrono_stat[3];
+	u32 write_seq;
+	u8 nonagle : 4;
+	u32 rcv_nxt, snd_nxt, snd_una, srtt_us, packets_out, rcv_wnd, rcv_wup, total_retrans;
+	u64 bytes_received, bytes_acked;
 };
 
 struct socket {
@@ -204,6 +245,13 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 	u64 session_id;
 	u64 seq_num;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
 };
 
 struct bpf_iter__task {

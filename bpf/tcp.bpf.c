@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* TCP connections. Nothing runs for each packet: the kernel counts by itself, in the socket. A hook on changes of state
+ * sees connections come and go, and a walk over all open files looks at those that are there. */
+#include "probe.bpf.h"
+#include "histogram.bpf.h"
+#include "tcp.h"
+
+enum { FAMILY_IPV4 = 2, FAMILY_IPV6 = 10, PROTOCOL_TCP = 6 };
+enum { ERROR_UNREACHABLE_NET = 101, ERROR_RESET = 104, ERROR_TIMED_OUT = 110, ERROR_REFUSED = 111,
+       ERROR_UNREACHABLE_HOST = 113, ERROR_PIPE = 32 };
+enum { CHRONO_WINDOW = 2, CHRONO_BUFFER = 3 };
+
+/* What is remembered of a socket. */
+struct tcp_socket {
+	u64 start_ns; /* of its connect(); 0: not seen */
+	u64 session;  /* the walk that saw it last */
+	struct tcp_counts reported;
+	u32 tgid;
+	u32 server;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, u64); /* the socket's address */
+	__type(value, struct tcp_socket);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct tcp_flow_key);
+	__type(value, struct tcp_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256);
+	__type(key, struct tcp_service_key);
+	__type(value, struct tcp_latency);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct tcp_drop_key);
+	__type(value, u64);
+} drops SEC(".maps");
+
+/* Not 0: packets thrown away for this reason are a loss. */
+const volatile u8 drop_reasons[TCP_DROP_REASONS] SEC(".rodata.reasons") = {};
+
+const struct tcp_latency no_latency SEC(".rodata.no_latency") = {};
+const struct tcp_flow no_flow SEC(".rodata.no_flow") = {};
+
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return (family == FAMILY_IPV4 || family == FAMILY_IPV6) && BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == PROTOCOL_TCP;
+}
+
+static __always_inline void mapped(u8 *address, u32 ipv4)
+{
+	u32 *words = (u32 *)address;
+
+	words[0] = words[1] = 0;
+	words[2] = 0xffff0000; /* 00 00 ff ff in memory */
+	words[3] = ipv4;
+}
+
+static __always_inline void read_tuple(const struct sock *sk, struct tcp_tuple *tuple)
+{
+	u16 remote_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	u16 local_port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport); /* skc_num is cleared early */
+
+	tuple->local_port = __builtin_bswap16(local_port);
+	tuple->remote_port = __builtin_bswap16(remote_port);
+	tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == FAMILY_IPV4) {
+		mapped(tuple->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		mapped(tuple->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else {
+		BPF_CORE_READ_INTO(&tuple->local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&tuple->remote, sk, __sk_common.skc_v6_daddr);
+	}
+}
+
+static __always_inline u32 chrono(const struct tcp_sock *tp, u32 which, u32 jiffies)
+{
+	u32 stat[3] = {};
+
+	BPF_CORE_READ_INTO(&stat, tp, chrono_stat);
+	u32 sum = which == CHRONO_WINDOW ? stat[1] : stat[2];
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) == which)
+		sum += jiffies - BPF_CORE_READ(tp, chrono_start);
+	return sum;
+}
+
+static __always_inline void read_counts(const struct tcp_sock *tp, struct tcp_counts *counts, u32 jiffies)
+{
+	counts->sent = BPF_CORE_READ(tp, bytes_acked);
+	counts->received = BPF_CORE_READ(tp, bytes_received);
+	counts->segments = BPF_CORE_READ(tp, data_segs_out);
+	counts->retransmits = BPF_CORE_READ(tp, total_retrans);
+	counts->window_limited = chrono(tp, CHRONO_WINDOW, jiffies);
+	counts->buffer_limited = chrono(tp, CHRONO_BUFFER, jiffies);
+	counts->drops = BPF_CORE_READ((const struct sock *)tp, sk_drops.counter);
+}
+
+static __always_inline u32 grown(u32 now, u32 before)
+{
+	return (s32)(now - before) > 0 ? now - before : 0;
+}
+
+/* *now becomes the growth, *reported what was *now. */
+static __always_inline void take_growth(struct tcp_counts *now, struct tcp_counts *reported)
+{
+	struct tcp_counts before = *reported;
+
+	*reported = *now;
+	now->sent = now->sent > before.sent ? now->sent - before.sent : 0;
+	now->received = now->received > before.received ? now->received - before.received : 0;
+	now->segments = grown(now->segments, before.segments);
+	now->retransmits = grown(now->retransmits, before.retransmits);
+	now->window_limited = grown(now->window_limited, before.window_limited);
+	now->buffer_limited = grown(now->buffer_limited, before.buffer_limited);
+	now->drops = grown(now->drops, before.drops);
+}
+
+static __always_inline struct tcp_flow *flow_of(const struct sock *sk, const struct tcp_socket *state)
+{
+	struct tcp_tuple tuple;
+	struct tcp_flow_key key = {};
+	struct tcp_flow *flow;
+
+	read_tuple(sk, &tuple);
+	key.server = state->server;
+	key.tgid = state->tgid;
+	key.port = state->server ? tuple.local_port : tuple.remote_port;
+	__builtin_memcpy(key.address, state->server ? tuple.local : tuple.remote, sizeof(key.address));
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow) {
+		bpf_map_update_elem(&flows, &key, &no_flow, BPF_NOEXIST);
+		flow = bpf_map_lookup_elem(&flows, &key);
+	}
+	if (!flow)
+		count(this_cpu(), LOST_CONNECTIONS);
+	return flow;
+}
+
+static __always_inline void add_latency(const struct sock *sk, u64 ns)
+{
+	struct tcp_service_key key = {};
+	struct tcp_latency *latency;
+	struct tcp_tuple tuple;
+
+	read_tuple(sk, &tuple);
+	__builtin_memcpy(key.address, tuple.remote, sizeof(key.address));
+	key.port = tuple.remote_port;
+	latency = bpf_map_lookup_elem(&services, &key);
+	if (!latency) {
+		bpf_map_update_elem(&services, &key, &no_latency, BPF_NOEXIST);
+		latency = bpf_map_lookup_elem(&services, &key);
+	}
+	if (latency)
+		latency_add(latency->connect, ns);
+}
+
+static __always_inline void remember(u64 key, const struct tcp_socket *state)
+{
+	if (bpf_map_update_elem(&sockets, &key, state, BPF_ANY))
+		count(this_cpu(), LOST_CONNECTIONS);
+}
+
+static __always_inline void established(const struct sock *sk, int old_state, u64 now)
+{
+	u64 key = (u64)sk;
+	struct tcp_socket *state, accepted = {.server = 1};
+
+	if (old_state == TCP_STATE_SYN_RECV) {
+		remember(key, &accepted);
+		return;
+	}
+	state = bpf_map_lookup_elem(&sockets, &key);
+	if (!state || !state->start_ns)
+		return;
+	struct tcp_flow *flow = flow_of(sk, state);
+	if (flow) {
+		__sync_fetch_and_add(&flow->opened, 1);
+		__sync_fetch_and_add(&flow->connect_ns, now - state->start_ns);
+	}
+	add_latency(sk, now - state->start_ns);
+}
+
+static __always_inline void failed(const struct sock *sk, struct tcp_flow *flow)
+{
+	u64 *counter = &flow->abandoned;
+
+	switch (BPF_CORE_READ(sk, sk_err)) {
+	case ERROR_REFUSED:
+		counter = &flow->refused;
+		break;
+	case ERROR_UNREACHABLE_NET:
+	case ERROR_UNREACHABLE_HOST:
+		counter = &flow->unreachable;
+		break;
+	case ERROR_TIMED_OUT:
+		counter = &flow->timed_out;
+		break;
+	case 0:
+		/* Its owner did not want to wait any longer, though it was asked for again. */
+		if (BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans))
+			counter = &flow->timed_out;
+		break;
+	}
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline void closed(const struct sock *sk, int old_state)
+{
+	u64 key = (u64)sk;
+	struct tcp_socket *state = bpf_map_lookup_elem(&sockets, &key);
+	struct tcp_counts counts;
+	struct tcp_flow *flow;
+
+	if (!state)
+		return;
+	flow = state->tgid && old_state != TCP_STATE_LISTEN ? flow_of(sk, state) : NULL;
+	if (flow) {
+		int error = BPF_CORE_READ(sk, sk_err);
+
+		read_counts((const struct tcp_sock *)sk, &counts, bpf_jiffies64());
+		take_growth(&counts, &state->reported);
+		__sync_fetch_and_add(&flow->sent, counts.sent);
+		__sync_fetch_and_add(&flow->received, counts.received);
+		__sync_fetch_and_add(&flow->segments, counts.segments);
+		__sync_fetch_and_add(&flow->retransmits, counts.retransmits);
+		if (old_state == TCP_STATE_SYN_SENT)
+			failed(sk, flow);
+		else if (error == ERROR_RESET || error == ERROR_PIPE || error == ERROR_TIMED_OUT)
+			__sync_fetch_and_add(&flow->reset, 1);
+	}
+	bpf_map_delete_elem(&sockets, &key);
+}
+
+/* Its owner closes it: who was accept()ed by whom is known at the latest now. */
+static __always_inline void closing(const struct sock *sk)
+{
+	u64 key = (u64)sk;
+	struct tcp_socket *state = bpf_map_lookup_elem(&sockets, &key);
+
+	if (!state || state->tgid)
+		return;
+	state->tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tcp_flow *flow = flow_of(sk, state);
+	if (flow)
+		__sync_fetch_and_add(&flow->opened, 1);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int inet_sock_set_state(u64 *ctx)
+{
+	const struct sock *sk = (const struct sock *)ctx[0];
+	int old_state = ctx[1], new_state = ctx[2];
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_begin(cpu, COST_TCP, now);
+
+	if (!is_tcp(sk))
+		return 0;
+	if (new_state == TCP_STATE_SYN_SENT) {
+		struct tcp_socket state = {.start_ns = now, .tgid = bpf_get_current_pid_tgid() >> 32};
+
+		remember((u64)sk, &state);
+	} else if (new_state == TCP_STATE_ESTABLISHED) {
+		established(sk, old_state, now);
+	} else if (new_state == TCP_STATE_FIN_WAIT1 || new_state == TCP_STATE_LAST_ACK) {
+		closing(sk);
+	} else if (new_state == TCP_STATE_CLOSE) {
+		closed(sk, old_state);
+	}
+	cost_end(cpu, COST_TCP, start);
+	return 0;
+}
+
+/* Packets that the kernel throws away with a reason; those that it merely is done with are not among them. */
+SEC("?tp_btf/kfree_skb")
+int kfree_skb(u64 *ctx)
+{
+	struct tcp_drop_key key = {.location = ctx[1], .reason = (u32)ctx[2]};
+	u64 one = 1, *sum;
+
+	if (key.reason >= TCP_DROP_REASONS || !drop_reasons[key.reason])
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_begin(cpu, COST_TCP, now);
+	sum = bpf_map_lookup_elem(&drops, &key);
+	if (sum)
+		__sync_fetch_and_add(sum, 1);
+	else if (bpf_map_update_elem(&drops, &key, &one, BPF_ANY))
+		count(cpu, LOST_CONNECTIONS);
+	cost_end(cpu, COST_TCP, start);
+	return 0;
+}
+
+static __always_inline u32 least(u32 a, u32 b)
+{
+	return a < b ? a : b;
+}
+
+/* What it is held up by at this moment. */
+static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_report *r)
+{
+	u32 una = BPF_CORE_READ(tp, snd_una), next = BPF_CORE_READ(tp, snd_nxt), window = BPF_CORE_READ(tp, snd_wnd);
+	u32 mss = BPF_CORE_READ(tp, mss_cache), flying = BPF_CORE_READ(tp, packets_out);
+	u32 received = BPF_CORE_READ(tp, rcv_nxt);
+	s32 own_window = (s32)(BPF_CORE_READ(tp, rcv_wup) + BPF_CORE_READ(tp, rcv_wnd) - received);
+
+	r->srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	r->unread = received - BPF_CORE_READ(tp, copied_seq);
+	r->unsent = BPF_CORE_READ(tp, write_seq) - next;
+	if ((s32)r->unsent < 0)
+		r->unsent = 0;
+	if ((s32)r->unread < 0)
+		r->unread = 0;
+	if (r->unsent && !flying && window < least(mss, r->unsent))
+		r->flags |= TCP_STALLED;
+	if (r->unread && own_window <= 0)
+		r->flags |= TCP_CLOSED_WINDOW;
+	if (r->unsent && flying && r->unsent < mss && window - (next - una) >= r->unsent &&
+	    flying < BPF_CORE_READ(tp, snd_cwnd) && !BPF_CORE_READ_BITFIELD_PROBED(tp, nonagle))
+		r->flags |= TCP_HELD;
+}
+
+static __always_inline bool worth_telling(const struct tcp_report *r)
+{
+	return r->state == TCP_STATE_LISTEN || r->flags & ~TCP_SERVER || r->unread || r->growth.sent || r->growth.received ||
+	       r->growth.retransmits || r->growth.window_limited || r->growth.buffer_limited;
+}
+
+SEC("iter/task_file")
+int walk(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct tcp_socket *state;
+
+	if (!task || !file)
+		return 0;
+	struct socket *socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	if (!sk || !is_tcp(sk))
+		return 0;
+	u64 key = (u64)sk;
+	struct tcp_report r = {.state = BPF_CORE_READ(sk, __sk_common.skc_state)};
+	if (r.state == TCP_STATE_CLOSE)
+		return 0;
+	read_tuple(sk, &r.tuple);
+	state = bpf_map_lookup_elem(&sockets, &key);
+	if (!state) {
+		/* Older than this capture: the lower port serves. */
+		struct tcp_socket first = {.server = r.tuple.local_port < r.tuple.remote_port, .tgid = task->tgid};
+
+		read_counts((const struct tcp_sock *)sk, &first.reported, bpf_jiffies64());
+		remember(key, &first);
+		state = bpf_map_lookup_elem(&sockets, &key);
+	}
+	if (!state || state->session == ctx->meta->session_id)
+		return 0; /* another process has it open, too */
+	state->session = ctx->meta->session_id;
+	r.now_ns = bpf_ktime_get_ns();
+	r.jiffies = bpf_jiffies64();
+	if (!state->tgid) {
+		state->tgid = task->tgid;
+		struct tcp_flow *flow = flow_of(sk, state);
+		if (flow)
+			__sync_fetch_and_add(&flow->opened, 1);
+	}
+	r.tgid = state->tgid;
+	r.flags = state->server ? TCP_SERVER : 0;
+	read_counts((const struct tcp_sock *)sk, &r.growth, r.jiffies);
+	take_growth(&r.growth, &state->reported);
+	if (r.state == TCP_STATE_LISTEN) {
+		r.backlog = BPF_CORE_READ(sk, sk_ack_backlog);
+		r.backlog_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	} else {
+		read_levels((const struct tcp_sock *)sk, &r);
+	}
+	if (worth_telling(&r))
+		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}

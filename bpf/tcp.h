@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the tcp probe's two sides share. */
+#pragma once
+#include "wire.h"
+
+/* Both ends of a connection. IPv4 as ::ffff:a.b.c.d, ports in the host's order. */
+struct tcp_tuple {
+	u8 local[16], remote[16];
+	u16 local_port, remote_port;
+	u32 netns;
+};
+
+enum tcp_flag {
+	TCP_SERVER = 1,  /* the other side opened the connection */
+	TCP_STALLED = 2, /* has data to send, and the receiver's window has no room for a segment */
+	TCP_CLOSED_WINDOW = 4, /* its own window is closed: it does not read */
+	TCP_HELD = 8,    /* Nagle: a last small segment waits for the acknowledgement of the one before */
+};
+
+enum { TCP_STATE_ESTABLISHED = 1, TCP_STATE_SYN_SENT = 2, TCP_STATE_SYN_RECV = 3, TCP_STATE_FIN_WAIT1 = 4,
+       TCP_STATE_CLOSE = 7, TCP_STATE_LAST_ACK = 9, TCP_STATE_LISTEN = 10 };
+
+/* What a socket has counted, all that it ever did or since the last look. Times in jiffies. */
+struct tcp_counts {
+	u64 sent, received; /* bytes; sent ones are acknowledged */
+	u32 segments, retransmits;
+	u32 window_limited, buffer_limited;
+	u32 drops; /* of a listener: connections that it had no room for */
+};
+
+/* One socket as the walk over all files finds it, if it has done something or is in trouble. */
+struct tcp_report {
+	u64 now_ns, jiffies;
+	struct tcp_tuple tuple;
+	struct tcp_counts growth; /* since the last walk */
+	u32 tgid;
+	u8 state, flags; /* as in include/net/tcp_states.h; enum tcp_flag */
+	u8 unused[2];
+	u32 srtt_us;
+	u32 unread, unsent;     /* bytes */
+	u32 backlog, backlog_max; /* of a listener */
+};
+
+/* Connections of one process to one address and port, or (server) to one port of its own. User space takes it each
+ * slice: what opened or closed meanwhile. */
+struct tcp_flow_key {
+	u8 address[16]; /* the server's */
+	u16 port;
+	u16 server;
+	u32 tgid;
+};
+
+struct tcp_flow {
+	u64 opened, connect_ns; /* how long that took; a server's are not known */
+	u64 refused, timed_out, unreachable, abandoned, reset;
+	u64 sent, received, segments, retransmits; /* not yet reported by a walk */
+};
+
+struct tcp_service_key {
+	u8 address[16];
+	u16 port;
+	u16 unused[3];
+};
+
+struct tcp_latency {
+	u64 connect[LATENCY_BUCKETS];
+};
+
+enum { TCP_DROP_REASONS = 256 }; /* of the kernel's core */
+
+struct tcp_drop_key {
+	u64 location; /* in the kernel's text */
+	u32 reason;
+	u32 unused;
+};

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tcp_walk.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fail.h"
+#include "tcp_name.h"
+
+enum { MOST_BYTES = 32 << 20 };
+
+static int read_all(int fd, struct buf *b)
+{
+	while (b->len < MOST_BYTES) {
+		buf_grow(b, 64 << 10);
+		ssize_t n = read(fd, b->data + b->len, 64 << 10);
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return n < 0 ? fail(-errno, "read the list of sockets") : 0;
+		b->len += (size_t)n;
+	}
+	return 0;
+}
+
+static uint64_t key_of(struct tcp_tuple tuple)
+{
+	if (!tcp_is_loopback(tuple.local))
+		tuple.netns = 0;
+	return hash_bytes(&tuple, sizeof(tuple));
+}
+
+static void settle_sides(struct tcp_walk *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		struct tcp_report *r = &w->reports[i];
+		bool local, remote;
+
+		if (r->state == TCP_STATE_LISTEN)
+			continue;
+		local = map_get(w->listeners, r->tuple.local_port, NULL);
+		remote = map_get(w->listeners, r->tuple.remote_port, NULL) && tcp_walk_peer(w, r);
+		if (local && !remote)
+			r->flags |= TCP_SERVER;
+		else if (remote && !local)
+			r->flags &= (uint8_t)~TCP_SERVER;
+	}
+}
+
+int tcp_walk_read(struct tcp_walk *w, int link)
+{
+	_cleanup_close_ int fd = bpf_iter_create(link);
+	int r;
+
+	tcp_walk_done(w);
+	if (fd < 0)
+		return fail(-errno, "start the list of sockets");
+	r = read_all(fd, &w->bytes);
+	if (r < 0)
+		return r;
+	w->reports = (struct tcp_report *)w->bytes.data;
+	w->count = w->bytes.len / sizeof(*w->reports);
+	w->by_tuple = map_new();
+	w->listeners = map_new();
+	for (size_t i = 0; i < w->count; i++) {
+		const struct tcp_report *report = &w->reports[i];
+
+		if (report->state == TCP_STATE_LISTEN)
+			map_put(w->listeners, report->tuple.local_port, i);
+		else
+			map_put(w->by_tuple, key_of(report->tuple), i);
+	}
+	settle_sides(w);
+	return 0;
+}
+
+void tcp_walk_done(struct tcp_walk *w)
+{
+	buf_done(&w->bytes);
+	map_free(w->by_tuple);
+	map_free(w->listeners);
+	*w = (struct tcp_walk){.bytes = BUF_INIT};
+}
+
+const struct tcp_report *tcp_walk_peer(const struct tcp_walk *w, const struct tcp_report *r)
+{
+	struct tcp_tuple other = tcp_reverse(&r->tuple);
+	uint64_t index;
+
+	if (!map_get(w->by_tuple, key_of(other), &index))
+		return NULL;
+	const struct tcp_report *peer = &w->reports[index];
+	return !memcmp(peer->tuple.local, other.local, 16) && !memcmp(peer->tuple.remote, other.remote, 16) ? peer : NULL;
+}
+
+const struct tcp_report *tcp_walk_listener(const struct tcp_walk *w, const uint8_t address[16], uint16_t port)
+{
+	uint64_t index;
+
+	if (!w->listeners || !map_get(w->listeners, port, &index))
+		return NULL;
+	const struct tcp_report *r = &w->reports[index];
+	return tcp_is_any(r->tuple.local) || !memcmp(r->tuple.local, address, 16) ? r : NULL;
+}

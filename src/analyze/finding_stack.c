@@ -99,6 +99,17 @@ static void keep(struct findings *f, struct finding *finding, struct stack_view 
 		stack->frames[i] = findings_copy(f, frames[skipped + i]->name);
 }
 
+static void keep_given(struct findings *f, struct finding *finding, const struct stack_selector *selector)
+{
+	size_t skipped = selector->depth > DEEPEST ? selector->depth - DEEPEST : 0;
+	struct finding_stack *stack = &finding->stacks[finding->stack_count++];
+
+	*stack = (struct finding_stack){.role = selector->role, .weight_ms = selector->weight_ms, .depth = selector->depth - skipped};
+	stack->frames = arena_alloc(f->strings, (stack->depth + 1) * sizeof(*stack->frames));
+	for (size_t i = 0; i < stack->depth; i++)
+		stack->frames[i] = selector->frames[skipped + i];
+}
+
 /* The same code of the same threads is shown once, whoever asked for it. */
 static bool is_shown(const struct finding *finding, const struct groups *g, size_t i,
 		     const uint32_t *shown)
@@ -116,7 +127,15 @@ int find_stacks(struct store *s, struct stack_view *view, struct findings *f, st
 
 	finding->stacks = arena_alloc(f->strings, MOST_STACKS * sizeof(*finding->stacks));
 	for (size_t n = 0; n < draft->selector_count; n++) {
-		struct groups g = {.keys = intern_new()};
+		struct groups g = {0};
+
+		if (draft->selectors[n].frames && finding->stack_count < MOST_STACKS) {
+			shown[finding->stack_count] = 0;
+			keep_given(f, finding, &draft->selectors[n]);
+		}
+		if (draft->selectors[n].frames)
+			continue;
+		g.keys = intern_new();
 		int r = collect(s, view, &draft->selectors[n], &g);
 
 		if (g.count)

@@ -12,10 +12,14 @@ enum {
 	MOST_STACK_SELECTORS = 4,
 };
 
-/* Stacks that a rule asks for: the heaviest of a metric, in a thread or process, through a function. */
+/* Stacks that a rule asks for: the heaviest of a metric, in a thread or process, through a function; or one that
+ * it gives itself. */
 struct stack_selector {
 	const char *role, *metric, *function; /* function "" for any */
 	int64_t process, task;                /* ids in the recording; 0 any */
+	const char **frames;                  /* root first; NULL: it is asked for */
+	size_t depth;
+	double weight_ms;                     /* of the given one */
 };
 
 struct draft {

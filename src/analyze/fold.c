@@ -19,6 +19,8 @@ static const struct explanation {
 	enum relation relation;
 	enum severity least; /* of the cause */
 } explanations[] = {
+	/* Who waits for ever is not in line for a lock. */
+	{"lock.deadlock", "lock.contention", FIRST_CULPRIT, SEVERITY_INFO},
 	/* One thread is all that the process has: where that thread spends its time is a part of it. */
 	{"cpu.single-thread", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
 	/* A service that others wait for fills the CPUs with one function: that function is the cause. */

@@ -186,6 +186,21 @@ static void read_evidence(struct row *row, struct finding *f)
 	}
 }
 
+static void read_frames(struct row *row, const json_t *frames, struct stack_selector *selector)
+{
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(frames))
+		return;
+	selector->frames = arena_alloc(row->findings->strings, (json_array_size(frames) + 1) * sizeof(*selector->frames));
+	json_array_foreach(frames, i, item) {
+		const char *name = json_string_value(item);
+
+		selector->frames[selector->depth++] = findings_copy(row->findings, name ? name : "");
+	}
+}
+
 static void read_selectors(struct row *row, struct draft *d)
 {
 	_cleanup_(json_decrefp) json_t *array = array_of(row, "stacks");
@@ -193,13 +208,15 @@ static void read_selectors(struct row *row, struct draft *d)
 	json_t *item;
 
 	json_array_foreach(array, i, item) {
-		struct stack_selector selector = {string_in(row, item, "role"),
-						  string_in(row, item, "metric"),
-						  string_in(row, item, "function"),
-						  id_in(item, "process"), id_in(item, "task")};
+		struct stack_selector selector = {.role = string_in(row, item, "role"),
+						  .metric = string_in(row, item, "metric"),
+						  .function = string_in(row, item, "function"),
+						  .process = id_in(item, "process"), .task = id_in(item, "task")};
 
-		if (!*selector.role || !*selector.metric)
-			reject(row, "stacks: a role and a metric are wanted");
+		read_frames(row, json_object_get(item, "frames"), &selector);
+		selector.weight_ms = json_number_value(json_object_get(item, "weight_ms"));
+		if (!*selector.role || (!*selector.metric && !selector.frames))
+			reject(row, "stacks: a role and a metric, or frames, are wanted");
 		else if (d->selector_count < MOST_STACK_SELECTORS)
 			d->selectors[d->selector_count++] = selector;
 	}

@@ -11,6 +11,7 @@
 
 #include "child.h"
 #include "clock.h"
+#include "deadlock.h"
 #include "fail.h"
 #include "log.h"
 #include "loop.h"
@@ -38,6 +39,7 @@ const struct option live_option_rows[] = {
 
 struct live {
 	const struct live_options *options;
+	struct store *store;
 	struct loop *loop;
 	struct recorder *recorder;
 	bool interrupted, progress;
@@ -128,6 +130,7 @@ static int run(struct live *live, struct child *child, struct live_result *resul
 	end_progress(live);
 	if (r < 0)
 		return r;
+	deadlock_record(live->store);
 	stopped = recorder_stop(live->recorder);
 	result->interrupted = live->interrupted;
 	if (stopped >= 0)
@@ -151,7 +154,7 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 
 int live_record(struct store *s, const struct live_options *o, char *const *command, struct live_result *ret_result)
 {
-	struct live live = {.options = o, .progress = output_is_terminal(STDERR_FILENO) && log_is_enabled(LOG_NORMAL)};
+	struct live live = {.options = o, .store = s, .progress = output_is_terminal(STDERR_FILENO) && log_is_enabled(LOG_NORMAL)};
 	_cleanup_(child_freep) struct child *child = NULL;
 	_cleanup_(loop_freep) struct loop *loop = NULL;
 	_cleanup_(recorder_freep) struct recorder *recorder = NULL;

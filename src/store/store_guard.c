@@ -71,6 +71,8 @@ int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct
 	int r;
 
 	*ret_offset = -1;
+	/* Table-valued functions are made at their first use, which the guard would not allow. */
+	sqlite3_exec(s->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, NULL);
 	sqlite3_set_authorizer(s->db, allow, NULL);
 	r = prepare(s, sql, &q, ret_offset);
 	sqlite3_set_authorizer(s->db, NULL, NULL);

@@ -101,6 +101,8 @@ struct threads_options {
 /* Negative errno with a message: no such process, no permission. */
 int threads_take(const struct threads_options *o, struct threads **ret);
 void threads_free(struct threads *t); /* NULL is fine */
+/* May some of these threads of the process wait for each other for ever? Quick, and only a reason to look. */
+bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count);
 
 /* The pure parts, from items' wait and stacks: waits_for and cycles; groups. */
 void threads_find_cycles(struct threads *t);

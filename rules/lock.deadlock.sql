@@ -1,0 +1,29 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: A cycle of threads wait for each other for ever
+-- summary: {count} threads of {comm} wait for each other for ever{behind}
+-- explain: When a recording ends, processes whose threads have slept on locks for long are looked at: who holds each lock
+--    is written in its memory. Threads that form a circle, and of which none moved between two looks, never go on.
+-- threshold threads = 1: in the circle; one thread that takes a lock twice is a circle, too
+-- action: Nothing but a restart of {comm} (pid {pid}) ends it; keep its state first: perfscope threads -p {pid}
+-- action: Take these locks in the same order everywhere, or take the second with a time limit
+-- runbook: deadlock
+WITH cycle AS (
+	SELECT e.detail, json_extract(e.detail, '$.pid') AS pid, json_extract(e.detail, '$.comm') AS comm,
+		json_extract(e.detail, '$.behind') AS behind, json_array_length(e.detail, '$.threads') AS count,
+		(SELECT cgroup FROM thread WHERE task = e.task) AS cgroup
+	FROM event e WHERE e.kind = 'deadlock' AND json_valid(e.detail))
+SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, count,
+	iif(behind > 0, printf(', and %d more %s behind them', behind, iif(behind = 1, 'waits', 'wait')), '') AS behind,
+	'futex' AS resource_kind,
+	(SELECT group_concat(json_extract(t.value, '$.lock'), ', ') FROM json_each(detail, '$.threads') t) AS resource_name,
+	(SELECT json_group_array(json_object('role', 'culprit', 'pid', pid, 'tid', json_extract(t.value, '$.tid'),
+			'comm', json_extract(t.value, '$.comm'), 'cgroup', coalesce(cgroup, '')))
+		FROM json_each(detail, '$.threads') t) AS affected,
+	(SELECT json_group_array(json_object('metric', 'thread ' || json_extract(t.value, '$.tid') || ' waits for '
+			|| json_extract(t.value, '$.kind') || ' ' || json_extract(t.value, '$.lock'),
+			'value', json_extract(t.value, '$.seconds'), 'unit', 's'))
+		FROM json_each(detail, '$.threads') t) AS evidence,
+	(SELECT json_group_array(json_object('role', 'waiter', 'weight_ms', 1000 * json_extract(t.value, '$.seconds'),
+			'frames', json_extract(t.value, '$.frames')))
+		FROM json_each(detail, '$.threads') t) AS stacks
+FROM cycle WHERE count >= coalesce(:threads, 1);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "deadlock.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "escape.h"
+#include "mem.h"
+#include "store_query.h"
+#include "store_write.h"
+#include "threads.h"
+
+enum { MOST_THREADS = 4096 };
+
+/* Two looks that far apart, with nothing moved in between, make it a deadlock. */
+#define SETTLE_NS (100 * NS_PER_MS)
+
+struct suspect {
+	uint32_t pid, task;
+	uint32_t *tids;
+	size_t count, capacity;
+};
+
+static json_t *clean(const char *text)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	escape_utf8(&b, text, strlen(text));
+	return json_stringn(b.data, b.len);
+}
+
+static json_t *describe(const struct thread *t)
+{
+	json_t *frames = json_array();
+
+	for (size_t i = 0; i < t->frame_count; i++)
+		json_array_append_new(frames, clean(t->frames[i]));
+	return json_pack("{s:i, s:o, s:o, s:s, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "lock",
+			 clean(t->wait.resource ? t->wait.resource : "a lock without a name"), "kind",
+			 wait_kind_name(t->wait.kind), "seconds",
+			 t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9, "frames", frames);
+}
+
+static void add_cycle(struct store *s, const struct suspect *p, const struct threads *t, const struct thread_cycle *c)
+{
+	json_t *list = json_array(), *document;
+	uint32_t behind = 0;
+	char *text;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		json_array_append_new(list, describe(&t->items[c->members[i]]));
+	for (size_t i = 0; i < t->count; i++)
+		behind += t->items[i].cycle == (int)(c - t->cycles) && !t->items[i].in_cycle;
+	document = json_pack("{s:i, s:o, s:i, s:o}", "pid", (int)p->pid, "comm", clean(t->comm), "behind", (int)behind,
+			     "threads", list);
+	text = json_dumps(document, JSON_COMPACT);
+	json_decref(document);
+	if (text)
+		store_add_event(s, (uint64_t)store_meta_int(s, "duration_ns"), "deadlock", p->task, 0, c->count, text);
+	free(text);
+}
+
+static void look_at(struct store *s, const struct suspect *p)
+{
+	_cleanup_(threads_freep) struct threads *t = NULL;
+
+	if (p->count < 2 || !threads_suspect(p->pid, p->tids, p->count) ||
+	    threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
+		return;
+	for (size_t i = 0; i < t->cycle_count; i++)
+		add_cycle(s, p, t, &t->cycles[i]);
+}
+
+void deadlock_record(struct store *s)
+{
+	struct suspect p = {0};
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	/* Who has not moved over the last whole slice; who waits since before the recording is among them. */
+	if (query_new(s, "SELECT r.pid, t.tid, t.id FROM span w JOIN metric m ON m.id = w.metric "
+			 "JOIN task t ON t.id = w.task JOIN process r ON r.id = t.process "
+			 "WHERE m.name = 'offcpu.lock' AND w.last IS NULL AND r.flags = 0 ORDER BY r.pid", &q) < 0)
+		return;
+	for (bool more = true; more;) {
+		more = query_next(q) > 0;
+		if (!more || query_int(q, 0) != p.pid) {
+			look_at(s, &p);
+			p.count = 0;
+		}
+		if (!more || p.count >= MOST_THREADS)
+			continue;
+		p.pid = (uint32_t)query_int(q, 0);
+		p.task = (uint32_t)query_int(q, 2);
+		GROW(p.tids, p.count, p.capacity);
+		p.tids[p.count++] = (uint32_t)query_int(q, 1);
+	}
+	free(p.tids);
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* CPython's own stack, walked at the moment of the sample: whoever reads it later races with the program.
  * The process does not help, and nothing in it is trusted: types are compared with those of the
- * interpreter, and what does not look as it should is left out and counted. */
+ * interpreter, and a stack that does not look as it should is left out: user space, which sees the interpreter
+ * at work in the native stack, counts it. */
 #pragma once
 #include "probe.bpf.h"
 
@@ -299,10 +300,8 @@ static __always_inline void capture_python(struct stack_capture *c, struct task_
 	if (find_python_frame())
 		return;
 	for (i = 0; i < PYTHON_DEPTH && s->frame; i++)
-		if (take_python_frame(i)) {
-			count(this_cpu(), LOST_PYTHON);
+		if (take_python_frame(i))
 			return;
-		}
 	bpf_probe_read_kernel(&c->frames[at], sizeof(s->frames), s->frames);
 	c->python_depth = i;
 	c->python_cut = s->frame != 0;

@@ -127,7 +127,6 @@ enum counter {
 	LOST_STACKS,    /* neither kernel nor user stack could be read */
 	LOST_SWITCHES,  /* a thread left or took a CPU unseen */
 	LOST_REQUESTS,  /* a table of the blkio probe was full */
-	LOST_PYTHON,    /* an interpreter's frames did not look as expected and were left out */
 	LOST_CONNECTIONS, /* a table of the tcp probe was full */
 	COUNTER_COUNT = 8
 };

@@ -2,44 +2,47 @@
 #include "python_process.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <string.h>
 
 #include "hash.h"
 #include "images.h"
 #include "mappings.h"
 #include "mem.h"
+#include "python_debug.h"
 #include "python_lines.h"
 #include "symbolizer.h"
 #include "tasks.h"
 
 struct version {
 	const char *name;
+	bool tells; /* its own layout, which may change between releases */
 	struct python_layout layout;
 };
 
 /* Within a version, releases keep these. Checked with the headers of 3.9.18, 3.10.13, 3.11.7, 3.12.1 and 3.13.0. */
 static const struct version versions[] = {
-	{"3.9", {.interpreters = 32, .interpreter_next = 0, .interpreter_threads = 8, .thread_id = 176,
+	{"3.9", false, {.interpreters = 32, .interpreter_next = 0, .interpreter_threads = 8, .thread_id = 176,
 		 .thread_frame = 24, .indirect_frame = PYTHON_DIRECT, .frame_code = 32, .frame_back = 24,
 		 .frame_instruction = 104, .code_names = 104, .code_first_line = 40, .text_ascii = 48,
 		 .text_other = 72, .name = 1, .lines = 2, .names = 3, .index_shift = 1,
 		 .entry = PYTHON_ENTRY_EACH, .lines_format = PYTHON_LINES_LNOTAB}},
-	{"3.10", {.interpreters = 32, .interpreter_next = 0, .interpreter_threads = 8, .thread_id = 176,
+	{"3.10", false, {.interpreters = 32, .interpreter_next = 0, .interpreter_threads = 8, .thread_id = 176,
 		  .thread_frame = 24, .indirect_frame = PYTHON_DIRECT, .frame_code = 32, .frame_back = 24,
 		  .frame_instruction = 96, .code_names = 104, .code_first_line = 40, .text_ascii = 48,
 		  .text_other = 72, .name = 1, .lines = 2, .names = 3, .index_shift = 0,
 		  .entry = PYTHON_ENTRY_EACH, .lines_format = PYTHON_LINES_RANGES}},
-	{"3.11", {.interpreters = 40, .interpreter_next = 0, .interpreter_threads = 16, .thread_id = 152,
+	{"3.11", false, {.interpreters = 40, .interpreter_next = 0, .interpreter_threads = 16, .thread_id = 152,
 		  .thread_frame = 56, .indirect_frame = 8, .frame_code = 32, .frame_back = 48,
 		  .frame_instruction = 56, .frame_entry = 68, .code_names = 112, .code_first_line = 72,
 		  .code_bytes = 184, .text_ascii = 48, .text_other = 72, .name = 2, .lines = 3, .names = 4,
 		  .index_shift = 1, .entry = PYTHON_ENTRY_FLAG, .lines_format = PYTHON_LINES_LOCATIONS}},
-	{"3.12", {.interpreters = 40, .interpreter_next = 0, .interpreter_threads = 72, .thread_id = 136,
+	{"3.12", false, {.interpreters = 40, .interpreter_next = 0, .interpreter_threads = 72, .thread_id = 136,
 		  .thread_frame = 56, .indirect_frame = 0, .frame_code = 0, .frame_back = 8,
 		  .frame_instruction = 56, .frame_entry = 70, .code_names = 112, .code_first_line = 68,
 		  .code_bytes = 192, .text_ascii = 40, .text_other = 56, .name = 2, .lines = 3, .names = 4,
 		  .index_shift = 1, .entry = PYTHON_ENTRY_SHIM, .lines_format = PYTHON_LINES_LOCATIONS}},
-	{"3.13", {.interpreters = 632, .interpreter_next = 7264, .interpreter_threads = 7344, .thread_id = 152,
+	{"3.13", true, {.interpreters = 632, .interpreter_next = 7264, .interpreter_threads = 7344, .thread_id = 152,
 		  .thread_frame = 72, .indirect_frame = PYTHON_DIRECT, .frame_code = 0, .frame_back = 8,
 		  .frame_instruction = 56, .frame_entry = 70, .code_names = 112, .code_first_line = 68,
 		  .code_bytes = 200, .text_ascii = 40, .text_other = 56, .name = 2, .lines = 3, .names = 4,
@@ -141,6 +144,8 @@ static void tell(struct python_processes *pp, const struct interpreter *in, stru
 		.unicode_type = base + in->places[PYTHON_UNICODE], .bytes_type = base + in->places[PYTHON_BYTES],
 		.layout = in->version->layout};
 
+	if (in->version->tells && python_debug_layout((pid_t)p->pid, value.runtime, &value.layout) == -ENOTSUP)
+		return;
 	if (pp->map_fd >= 0 && bpf_map_update_elem(pp->map_fd, &p->pid, &value, BPF_ANY) == 0)
 		p->python_image = in->image;
 }

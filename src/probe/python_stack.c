@@ -37,31 +37,36 @@ static uint32_t count_runs(const struct python_stack *ps)
 /* Where in the native stack's interpreter an address is. */
 enum native_kind { NATIVE_OTHER, NATIVE_INTERPRETER, NATIVE_LOOP };
 
-static enum native_kind kind_of(const struct python_stack *ps, const struct native_stack *native, size_t i)
+static enum native_kind kind_of(const struct python_loop *loop, const struct native_stack *native, size_t i)
 {
 	uint64_t address = native->addresses[i] - (i > 0);
 	const struct mapping *mapping = mappings_find(native->mappings, address);
 
-	if (!mapping || mapping->module != ps->loop.image)
+	if (!mapping || mapping->module != loop->image)
 		return NATIVE_OTHER;
 	address = address - mapping->start + mapping->offset;
-	return address >= ps->loop.start && address < ps->loop.end ? NATIVE_LOOP : NATIVE_INTERPRETER;
+	return address >= loop->start && address < loop->end ? NATIVE_LOOP : NATIVE_INTERPRETER;
 }
 
-static uint32_t count_loops(const struct python_stack *ps, const struct native_stack *native)
+static uint32_t count_loops(const struct python_loop *loop, const struct native_stack *native)
 {
 	uint32_t loops = 0;
 
 	for (size_t i = 0; i < native->depth; i++)
-		loops += kind_of(ps, native, i) == NATIVE_LOOP;
+		loops += kind_of(loop, native, i) == NATIVE_LOOP;
 	return loops;
+}
+
+bool native_stack_has(const struct native_stack *native, const struct python_loop *loop)
+{
+	return count_loops(loop, native) > 0;
 }
 
 uint32_t python_stack_push(const struct python_stack *ps, struct frames *f, uint32_t parent,
 			   const struct native_stack *native)
 {
 	struct merge m = {.python = ps, .frames = f, .at = parent, .next = ps->depth};
-	uint32_t loops = count_loops(ps, native), runs = count_runs(ps);
+	uint32_t loops = count_loops(&ps->loop, native), runs = count_runs(ps);
 	/* A stack that lacks its root fits at the leaf, any other one at the root. */
 	uint32_t outer = (native->cut || !loops) && runs > loops ? runs - loops : 0;
 	uint32_t bare = ps->cut && loops > runs ? loops - runs : 0;
@@ -69,7 +74,7 @@ uint32_t python_stack_push(const struct python_stack *ps, struct frames *f, uint
 	while (outer--)
 		push_run(&m);
 	for (size_t i = native->depth; i-- > 0;) {
-		enum native_kind kind = kind_of(ps, native, i);
+		enum native_kind kind = kind_of(&ps->loop, native, i);
 
 		loops -= kind == NATIVE_LOOP;
 		if (kind == NATIVE_LOOP && bare) {

@@ -32,6 +32,9 @@ struct native_stack {
 	uint64_t now_ns;
 };
 
+/* Whether the interpreter's loop is in it. */
+bool native_stack_has(const struct native_stack *native, const struct python_loop *loop);
+
 /* Both on top of `parent`; ret. the stack's id. */
 uint32_t python_stack_push(const struct python_stack *ps, struct frames *f, uint32_t parent,
 			   const struct native_stack *native);

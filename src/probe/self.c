@@ -97,6 +97,7 @@ static void add_truth(struct capture *c, struct self_state *s)
 
 	add_difference(c, s, COMPLETE, now.complete, &s->truth.complete);
 	add_difference(c, s, TRUNCATED, now.truncated, &s->truth.truncated);
+	add_difference(c, s, PYTHON, now.without_python, &s->truth.without_python);
 	add_difference(c, s, NOT_READABLE, now.unreadable, &s->truth.unreadable);
 }
 
@@ -112,7 +113,6 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	add_difference(c, s, LOST_THREADS, counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
 	add_difference(c, s, UNREADABLE, counter(c, LOST_STACKS), &s->counters[LOST_STACKS]);
 	add_difference(c, s, UNSEEN, counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
-	add_difference(c, s, PYTHON, counter(c, LOST_PYTHON), &s->counters[LOST_PYTHON]);
 	add_truth(c, s);
 	add_difference(c, s, LOST_MAPS, c->lost_mappings, &s->lost_maps);
 }
@@ -133,7 +133,7 @@ const struct probe probe_self = {
 		[COMPLETE] = {"stacks.complete", "count", "user stacks that were unwound to the thread's outermost frame"},
 		[TRUNCATED] = {"stacks.truncated", "count", "user stacks whose root could not be reached: the reason is their lowest frame"},
 		[NOT_READABLE] = {"stacks.unreadable", "count", "user stacks of which nothing could be read"},
-		[PYTHON] = {"lost.python", "count", "stacks whose Python frames did not look as expected and were left out"},
+		[PYTHON] = {"lost.python", "count", "stacks that show the interpreter instead of Python: its frames did not look as expected, or the process had just begun"},
 		{0}},
 	.state_size = sizeof(struct self_state),
 	.start = start,

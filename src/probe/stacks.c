@@ -46,6 +46,13 @@ static uint32_t missing_root(struct stacks *st, enum unwind_status status, enum 
 	}
 }
 
+static bool runs_python(const struct stacks *st, const struct native_stack *native)
+{
+	struct python_loop loop;
+
+	return python_processes_loop(st->python, native->process, &loop) && native_stack_has(native, &loop);
+}
+
 static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
 		    enum unwind_status status, enum unwind_reason reason)
 {
@@ -56,12 +63,14 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 	if (!p)
 		return;
 	id = missing_root(st, status, reason);
-	if (p->python)
-		id = python_stack_push(p->python, st->frames, id, &(struct native_stack){
-			.process = p->process, .mappings = p->mappings, .addresses = addresses, .depth = depth,
-			.cut = status != UNWIND_COMPLETE, .now_ns = p->now_ns});
-	else
+	struct native_stack native = {.process = p->process, .mappings = p->mappings, .addresses = addresses,
+				      .depth = depth, .cut = status != UNWIND_COMPLETE, .now_ns = p->now_ns};
+	if (p->python) {
+		id = python_stack_push(p->python, st->frames, id, &native);
+	} else {
 		id = frames_user(st->frames, id, p->process, p->mappings, addresses, depth, p->now_ns);
+		st->truth.without_python += !native.cut && runs_python(st, &native);
+	}
 	id = frames_kernel(st->frames, id, p->kernel, p->kernel_depth);
 	p->done(st->arg, p->data, id);
 	pending_free(p);

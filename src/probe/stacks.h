@@ -56,6 +56,7 @@ void stacks_resolve(struct stacks *st, struct process *p, const struct stack_cap
 /* How the stacks of user code came out, since the start. */
 struct stacks_truth {
 	uint64_t complete, truncated, unreadable; /* of those unwound */
+	uint64_t without_python;                  /* of the complete: the interpreter runs, but its frames were not found */
 	uint64_t walked;                          /* by frame pointers in the kernel: nobody knows */
 };
 struct stacks_truth stacks_truth(const struct stacks *st);

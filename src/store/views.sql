@@ -75,6 +75,24 @@ SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
 FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'wake' AND e.other_task IS NOT NULL
 GROUP BY e.task, e.other_task;
 
+-- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly.
+CREATE VIEW wait_stack AS
+SELECT w.task, substr(m.name, 6) AS cause, w.stack, w.resource, sum(w.count) AS count, sum(w.ns) AS ns
+FROM (SELECT task, metric, stack, resource, count, value AS ns FROM sample
+	UNION ALL
+	SELECT s.task, s.metric, s.stack, s.resource, 0, l.end_ns - f.start_ns
+	FROM span s
+	JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first
+	JOIN slice f ON f.id = max(s.first, p.first)
+	JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)) w
+JOIN metric m ON m.id = w.metric WHERE m.name GLOB 'wait.*'
+GROUP BY w.task, m.id, w.stack, w.resource;
+
+-- Drawn waits and who ended them, from where; other_task NULL: an interrupt or a timer.
+CREATE VIEW waker AS
+SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, e.count, e.ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker';
+
 -- CPU samples: where (stack) each thread spent its CPU time, ns.
 CREATE VIEW cpu_sample AS
 SELECT s.slice, s.task, s.stack, s.count, s.value AS ns

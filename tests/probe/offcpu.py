@@ -14,14 +14,7 @@ PERFSCOPE, SITES, WAITS = sys.argv[1:4]
 SECONDS = 30
 passed = failed = 0
 
-# Time by stack: samples, and spans for waits that fill slices.
-WAITED = """
-WITH part(task, metric, stack, ns) AS (
-    SELECT task, metric, stack, value FROM sample
-    UNION ALL SELECT s.task, s.metric, s.stack, l.end_ns - f.start_ns FROM span s
-        JOIN slice f ON f.id = s.first JOIN slice l ON l.id = ifnull(s.last, (SELECT max(id) FROM slice)))
-SELECT th.comm, substr(m.name, 6), p.stack, sum(p.ns) FROM part p JOIN metric m ON m.id = p.metric
-JOIN thread th ON th.task = p.task WHERE m.name GLOB 'wait.*' AND th.process_comm = ? GROUP BY 1, 2, 3"""
+WAITED = "SELECT th.comm, w.cause, w.stack, w.ns FROM wait_stack w JOIN thread th USING (task) WHERE th.process_comm = ?"
 
 FRAMES = """
 WITH RECURSIVE up(id, parent, frame) AS (
@@ -84,11 +77,9 @@ def wakers(path, directory):
     """Threads that wait for their partner are woken by it; timers and disks end waits as interrupts."""
     kinds = {name: (cause, int(tid)) for cause, name, tid, _, _ in record(path, WAITS, "5", directory)}
     with contextlib.closing(sqlite3.connect(path)) as db:
-        edges = db.execute("SELECT w.tid, o.comm, sum(e.count), count(*) FROM edge e JOIN metric m ON m.id = e.kind "
-                           "JOIN thread w ON w.task = e.task LEFT JOIN thread o ON o.task = e.other_task "
-                           "WHERE m.name = 'waker' AND w.process_comm = 'waits' GROUP BY 1, 2").fetchall()
-        stacks = db.execute("SELECT count(*), sum(other_stack IS NULL) FROM edge e JOIN metric m ON m.id = e.kind "
-                            "WHERE m.name = 'waker'").fetchone()
+        edges = db.execute("SELECT w.tid, o.comm, sum(e.count), count(*) FROM waker e JOIN thread w ON w.task = e.task "
+                           "LEFT JOIN thread o ON o.task = e.other_task WHERE w.process_comm = 'waits' GROUP BY 1, 2").fetchall()
+        stacks = db.execute("SELECT count(*), sum(other_stack IS NULL) FROM waker").fetchone()
     check(stacks[0] > 100 and stacks[1] <= 0.02 * stacks[0], f"a waker's stack each: {stacks}")
     for name in ("futex", "pipe", "unix", "eventfd", "tcp", "inode"):
         by = {other: count for tid, other, _, count in edges if tid == kinds[name][1]}

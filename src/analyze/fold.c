@@ -28,6 +28,8 @@ static const struct explanation {
 	/* Whatever else fills the CPUs harms by filling them. */
 	{"cpu.saturation", "cpu.hotspot", CULPRIT, SEVERITY_INFO},
 	{"cpu.saturation", "cpu.single-thread", CULPRIT, SEVERITY_INFO},
+	/* Who was killed had been short of memory before. */
+	{"memory.oom", "memory.pressure", FIRST_CULPRIT, SEVERITY_INFO},
 };
 
 static bool is_culprit(const struct finding *f, size_t i, uint32_t pid)

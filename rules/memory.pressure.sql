@@ -1,0 +1,60 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: Threads are held up because they have to free memory before they get some
+-- summary: {comm} spends {share} % of its time making room in memory{where}
+-- explain: Time in direct reclaim and compaction is exact, thread by thread, split by whether the machine's memory was short or the
+--    limit of a cgroup was met. What kswapd does beside the work holds nobody up and does not count.
+--    Whoever reads a large file once drops pages that nobody wants again, and is not short of memory: what counts is that
+--    pages are read again soon after they had to go.
+-- threshold share = 0.05: of the period, by one thread; below that nobody notices
+-- threshold refaults = 4: MiB a second of pages that are wanted again; a stream through the cache has none
+-- threshold count = 20: times; a single long one is the start of a program
+-- action: {advice}
+-- action: See who makes the demand: perfscope flamegraph -p {pid}
+WITH span AS MATERIALIZED (SELECT ns FROM period),
+stall AS MATERIALIZED (
+	SELECT th.task, th.tid, th.comm AS thread, th.process, th.pid, th.process_comm AS comm, th.cgroup,
+		sum(s.value) AS ns, sum(s.count) AS count, sum(iif(m.name = 'reclaim.cgroup', s.value, 0)) AS cgroup_ns
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+	WHERE m.name GLOB 'reclaim.*' AND NOT th.own GROUP BY th.task),
+held_up AS MATERIALIZED (
+	SELECT s.*, s.ns * 1.0 / span.ns AS share FROM stall s, span
+	WHERE s.ns >= coalesce(:share, 0.05) * span.ns AND s.count >= coalesce(:count, 20)),
+refault AS MATERIALIZED (
+	SELECT sum(l.value) / 1048576 * 1e9 / span.ns AS rate FROM level l, span WHERE l.metric = 'memory.refaults'),
+worst AS MATERIALIZED (SELECT * FROM held_up ORDER BY ns DESC LIMIT 1),
+-- The tightest limit that the worst one is under.
+limited AS MATERIALIZED (
+	SELECT l.resource AS path, l.value AS bytes, max(length(l.resource)), w.pid
+	FROM worst w JOIN level l ON l.metric = 'cgroup.memory_limit' AND l.value > 0
+		AND (w.cgroup = l.resource OR substr(w.cgroup, 1, length(l.resource) + 1) = l.resource || '/')
+	WHERE 2 * w.cgroup_ns > w.ns),
+-- Who holds most of the memory that is short.
+holder AS MATERIALIZED (
+	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+	WHERE m.name = 'memory.resident' AND NOT th.own AND ((SELECT path FROM limited) IS NULL OR th.cgroup = (SELECT path FROM limited)
+		OR substr(th.cgroup, 1, length((SELECT path FROM limited)) + 1) = (SELECT path FROM limited) || '/')
+	GROUP BY th.process ORDER BY bytes DESC LIMIT 3)
+SELECT 'waited' AS urgency, w.share AS impact, w.comm, w.pid, printf('%.0f', 100 * w.share) AS share,
+	iif(l.path IS NULL, '', printf(': %s may use %.0f MiB', l.path, l.bytes / 1048576)) AS "where",
+	iif(l.path IS NULL, 'Give the machine more memory, or run less on it at a time',
+		'Raise the memory limit of ' || l.path || ', or let what runs in it use less') AS advice,
+	iif(l.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(l.path, 'machine') AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM holder
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup)
+			FROM held_up GROUP BY process ORDER BY sum(ns) DESC LIMIT 8))) AS affected,
+	json_array(
+		json_object('metric', 'time of ' || w.thread || ' making room', 'value', 100 * w.share, 'unit', '%',
+			'threshold', 100 * coalesce(:share, 0.05)),
+		json_object('metric', 'times', 'value', w.count, 'unit', 'count', 'threshold', coalesce(:count, 20)),
+		json_object('metric', 'pages read again after they had to go', 'value', f.rate, 'unit', 'MiB/s',
+			'threshold', coalesce(:refaults, 4)),
+		json_object('metric', 'threads so held up', 'value', (SELECT count(*) FROM held_up), 'unit', 'threads'),
+		json_object('metric', 'of that, by the limit of a cgroup', 'value', 100.0 * w.cgroup_ns / w.ns, 'unit', '%'),
+		json_object('metric', 'resident memory of ' || (SELECT comm FROM holder LIMIT 1), 'value',
+			ifnull((SELECT bytes FROM holder LIMIT 1), 0) / 1048576.0, 'unit', 'MiB')) AS evidence,
+	json_array(json_object('role', 'victim', 'metric', 'cpu.time', 'task', w.task)) AS stacks
+FROM worst w LEFT JOIN limited l ON l.pid = w.pid, refault f
+WHERE f.rate >= coalesce(:refaults, 4);

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""resources.py PERFSCOPE [NAME...]: does `diagnose` name the resource that runs out, who made it so and who suffers, and
+keep silent when it is merely used? Each case makes its own load, in a cgroup of its own where a limit is wanted."""
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../probe"))
+import cgroups  # noqa: E402
+
+SECONDS = 4
+MB = 1 << 20
+
+
+class Checks:
+    def __init__(self, perfscope):
+        self.perfscope = perfscope
+        self.passed = self.failed = self.skipped = 0
+
+    def check(self, name, fact, words):
+        if fact:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"not so: {name}: {words}")
+        return fact
+
+    def diagnose(self, seconds=SECONDS):
+        done = subprocess.run([self.perfscope, "diagnose", "--quiet", "-d", f"{seconds}s", "--format", "json"],
+                              stdout=subprocess.PIPE, check=False, timeout=90)
+        document = json.loads(done.stdout)
+        return {f["id"]: f for f in document["findings"]}, document
+
+
+def people(finding, role):
+    return [task["pid"] for task in finding["affected"] if task["role"] == role]
+
+
+@contextlib.contextmanager
+def cgroup(controller, *settings):
+    parent, child = cgroups.make(controller, *settings)
+    try:
+        yield child
+    finally:
+        if parent:
+            cgroups.remove(parent)
+
+
+@contextlib.contextmanager
+def running(*processes):
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def severity_is(c, name, finding, *wanted):
+    return c.check(name, finding and finding["severity"] in wanted, f"severity of {finding and finding['title']}")
+
+
+def spin(child):
+    return cgroups.run_in(child, "while True: pass")
+
+
+def throttled(c):
+    with cgroup("cpu", [("cpu.cfs_period_us", "50000"), ("cpu.cfs_quota_us", "10000")], [("cpu.max", "10000 50000")]) as child:
+        with running(spin(child)) as (spinner,):
+            time.sleep(0.3)
+            found, _ = c.diagnose()
+    finding = found.get("cpu.throttled")
+    if not c.check("throttled", finding, f"found {list(found)}"):
+        return
+    severity_is(c, "throttled", finding, "warning", "critical")
+    c.check("throttled", people(finding, "culprit") == [spinner.pid], f"{finding['affected']}, not {spinner.pid}")
+    c.check("throttled", finding["resource"] == {"kind": "cgroup", "name": "/" + cgroups.NAME}, f"{finding['resource']}")
+    evidence = {e["metric"]: e["value"] for e in finding["evidence"]}
+    c.check("throttled", abs(evidence["quota"] - 0.2) < 1e-6, f"{evidence}")
+    c.check("throttled", finding["impact"] > 0.5, f"four fifths of its time is lost: {finding['impact']}")
+
+
+def ample_quota(c):
+    """Half of what it may have."""
+    with cgroup("cpu", [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "100000")],
+                [("cpu.max", "100000 100000")]) as child:
+        work = "import time\nwhile True:\n end = time.monotonic() + 0.02\n while time.monotonic() < end: pass\n time.sleep(0.02)"
+        with running(cgroups.run_in(child, work)):
+            found, _ = c.diagnose()
+    c.check("ample quota", "cpu.throttled" not in found, f"{found.get('cpu.throttled')}")
+
+
+MEMORY_LIMIT = ([("memory.limit_in_bytes", str(48 * MB))], [("memory.max", str(48 * MB)), ("memory.swap.max", "0")])
+
+
+def killed(c):
+    grow = "import time\ntime.sleep(1.5)\nx = []\nwhile True: x.append(bytearray(1 << 20))"
+    with cgroup("memory", *MEMORY_LIMIT) as child:
+        with running(cgroups.run_in(child, grow)) as (hog,):
+            found, _ = c.diagnose()
+    finding = found.get("memory.oom")
+    if not c.check("killed", finding, f"found {list(found)}"):
+        return
+    severity_is(c, "killed", finding, "critical")
+    c.check("killed", people(finding, "culprit") == [hog.pid], f"{finding['affected']}, not {hog.pid}")
+    c.check("killed", finding["resource"]["name"] == "/" + cgroups.NAME, f"{finding['resource']}")
+
+
+def making_room(c):
+    """Pages of a file that do not fit into the limit, mapped and dirtied at random."""
+    with tempfile.NamedTemporaryFile(dir=os.getcwd()) as f, cgroup("memory", *MEMORY_LIMIT) as child:
+        f.truncate(200 * MB)
+        thrash = (f"import mmap, random\nf = open({f.name!r}, 'r+b')\nm = mmap.mmap(f.fileno(), {200 * MB})\n"
+                  f"keep = b'x' * {33 * MB}\nwhile True: m[random.randrange({200 * MB // 4096}) * 4096] = 1")
+        with running(cgroups.run_in(child, thrash)) as (process,):
+            time.sleep(1)
+            found, _ = c.diagnose()
+    finding = found.get("memory.pressure")
+    if not c.check("making room", finding, f"found {list(found)}"):
+        return
+    severity_is(c, "making room", finding, "warning", "critical")
+    c.check("making room", people(finding, "culprit")[:1] == [process.pid], f"{finding['affected']}, not {process.pid}")
+    c.check("making room", finding["resource"]["name"] == "/" + cgroups.NAME, f"{finding['resource']}")
+
+
+def streaming(c):
+    """A file larger than the limit, read once: pages go that nobody wants again."""
+    with tempfile.NamedTemporaryFile(dir=os.getcwd()) as f, cgroup("memory", *MEMORY_LIMIT) as child:
+        f.truncate(1 << 40)
+        read = f"f = open({f.name!r}, 'rb')\nwhile f.read(1 << 20): pass"
+        with running(cgroups.run_in(child, read)):
+            found, _ = c.diagnose()
+    c.check("streaming", "memory.pressure" not in found, f"{found.get('memory.pressure')}")
+
+
+CASES = {"throttled": throttled, "ample-quota": ample_quota, "killed": killed, "making-room": making_room,
+         "streaming": streaming}
+
+
+def main():
+    if os.geteuid():
+        print("resources: 0 passed, 0 failed, 1 skipped\nskipped: not root")
+        return 0
+    c = Checks(os.path.abspath(sys.argv[1]))
+    for name in sys.argv[2:] or CASES:
+        CASES[name](c)
+    print(f"resources: {c.passed} passed, {c.failed} failed")
+    return c.failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

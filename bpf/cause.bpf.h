@@ -90,8 +90,11 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 
 	slot->wait_site = entry.site;
 	/* In user code: it has touched a page that is not there. */
-	if (entry.syscall < 0)
-		return is_uninterruptible(bits) && !iowait && !config.sees_kernel_locks ? STATE_KERNEL_LOCK : STATE_FAULT;
+	if (entry.syscall < 0) {
+		bool guess = !iowait && !config.sees_kernel_locks;
+
+		return guess && is_uninterruptible(bits) ? STATE_KERNEL_LOCK : STATE_FAULT;
+	}
 	u32 number = entry.syscall;
 	if (number >= SYSCALL_COUNT)
 		return iowait ? STATE_DISK : STATE_OTHER;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stacks of waits within a budget. A wait is drawn as it begins, with a probability of expected length over
- * interval, and stands for 1/p of its like; one that outlasts the interval stands for itself, drawn or not. So no wait is favoured,
- * long ones are never lost, and the interval, which grows and shrinks to keep the budget, alone sets the cost.
- * All this belongs to the switch hook: the thread's account is at hand there. */
+/* Stacks of waits within a budget. A wait is drawn as it begins, with a probability of expected length
+ * over interval, and stands for 1/p of its like; one that outlasts the interval stands for itself, drawn
+ * or not. So no wait is favoured, long ones are never lost, and the interval, which grows and shrinks to
+ * keep the budget, alone sets the cost. All this belongs to the switch hook: the thread's account is at
+ * hand there. */
 #pragma once
 #include "python.bpf.h"
 #include "stack.bpf.h"

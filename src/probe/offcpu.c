@@ -103,7 +103,8 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 	GROW(state->parts, state->part_count, state->part_capacity);
 	state->parts[state->part_count++] = (struct part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
-		.site = w->site, .partial = w->partial, .count = count, .ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
+		.site = w->site, .partial = w->partial, .count = count,
+		.ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
 	w->counted_ns = until_ns;
 }
 
@@ -288,7 +289,8 @@ static void record(struct capture *c, void *arg, const struct record *head)
 
 	if (!state->capture)
 		init(c, state);
-	if (thread && r->state >= STATE_SLEEPING && r->state < STATE_STOPPED && (!c->filter || thread->process->selected))
+	if (thread && r->state >= STATE_SLEEPING && r->state < STATE_STOPPED &&
+	    (!c->filter || thread->process->selected))
 		handlers[head->kind](state, thread, r);
 }
 
@@ -336,8 +338,9 @@ static void complete_parts(struct offcpu_state *state)
 	}
 }
 
-/* Parts of one thread and cause are scaled by all that is known of them. One slice alone would not do: in few waits
- * the rare long ones stand for more than the slice, or are missing, and scaling each slice by itself would favour the short ones. */
+/* Parts of one thread and cause are scaled by all that is known of them. One slice alone would not do: in few
+ * waits the rare long ones stand for more than the slice, or are missing, and scaling each slice by itself
+ * would favour the short ones. */
 static void share_out(struct offcpu_state *state, const struct part *parts, size_t count)
 {
 	struct owed *owed = parts[0].owed;

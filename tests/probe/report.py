@@ -135,7 +135,7 @@ def pictures(path, pid, folder):
     shutil.copy(path, os.path.join(folder, "base.db"))
     compared = good("flamegraph", path, "--diff", os.path.join(folder, "base.db"))
     check("compared with base.db" in compared, "a comparison says with what")
-    refused("no offcpu stacks (recorded without probe offcpu)", "flamegraph", path, "--kind", "offcpu")
+    refused("no fault stacks (recorded without probe fault)", "flamegraph", path, "--kind", "fault")
     refused("no memory stacks", "export", path, "--kind", "memory")
 
 

@@ -33,9 +33,9 @@ busy AS MATERIALIZED (
 	WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.3) * span.ns
 	ORDER BY p.process IN (SELECT server FROM served) DESC, p.running DESC LIMIT 6),
 sampled AS MATERIALIZED (
-	SELECT t.process, c.stack, sum(c.ns) AS ns, sum(c.count) AS samples
-	FROM cpu_sample c JOIN task t ON t.id = c.task
-	WHERE t.process IN (SELECT process FROM busy) AND c.stack IS NOT NULL GROUP BY t.process, c.stack),
+	SELECT t.process, c.stack, sum(c.value) AS ns, sum(c.count) AS samples
+	FROM sample_total c JOIN metric m ON m.id = c.metric JOIN task t ON t.id = c.task
+	WHERE m.name = 'cpu.time' AND t.process IN (SELECT process FROM busy) AND c.stack IS NOT NULL GROUP BY t.process, c.stack),
 -- Of more than some thousand stacks, as many stand for all, drawn in proportion to their weight.
 leaf AS MATERIALIZED (
 	SELECT s.process, s.stack, max(s.ns, a.ns / 3000.0) AS ns

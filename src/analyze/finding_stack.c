@@ -9,6 +9,7 @@
 #include "intern.h"
 #include "mem.h"
 #include "stack_view.h"
+#include "stack_weight.h"
 
 enum { DEEPEST = 128, PER_SELECTOR = 2 };
 
@@ -52,6 +53,8 @@ static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint6
 		g->items[g->count++] = (struct group){.stack = stack};
 	}
 	g->items[id].ns += ns;
+	if (stack < g->items[id].stack)
+		g->items[id].stack = stack;
 }
 
 static int by_weight(const void *a, const void *b)
@@ -66,20 +69,15 @@ static int by_weight(const void *a, const void *b)
 static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector,
 		   struct groups *g)
 {
-	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s,
-		"SELECT s.stack, sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric "
-		"WHERE m.name = :metric AND s.stack IS NOT NULL AND (:task = 0 OR s.task = :task) AND "
-		"(:process = 0 OR s.task IN (SELECT id FROM task WHERE process = :process)) GROUP BY s.stack", &q);
+	const struct stack_filter filter = {.metric = selector->metric, .process = (uint32_t)selector->process,
+					    .task = (uint32_t)selector->task};
+	_cleanup_free_ struct stack_weight *weights = NULL;
+	size_t count;
+	int r = stack_weights(s, &filter, &weights, &count);
 
-	if (r < 0)
-		return r;
-	query_bind_text(q, ":metric", selector->metric);
-	query_bind_int(q, ":task", selector->task);
-	query_bind_int(q, ":process", selector->process);
-	while ((r = query_next(q)) > 0)
-		add(g, view, (uint32_t)query_int(q, 0), (uint64_t)query_int(q, 1),
-		    selector->function);
+	for (size_t i = 0; r >= 0 && i < count; i++)
+		if (weights[i].value > 0)
+			add(g, view, weights[i].stack, (uint64_t)weights[i].value, selector->function);
 	return r;
 }
 

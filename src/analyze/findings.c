@@ -58,13 +58,12 @@ static bool is_wanted(const struct rule *rule, const char *const *only)
 static int ask(struct store *s, const struct rules *rules, const char *const *only,
 	       struct drafts *d)
 {
-	int r = store_keep_states(s), dropped;
+	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < rules_count(rules); i++)
 		if (is_wanted(rules_get(rules, i), only))
 			r = rule_query(s, rules_get(rules, i), d);
-	dropped = store_drop_states(s);
-	return r < 0 ? r : dropped;
+	return r;
 }
 
 /* The pids that the user asked for; all children come along. */
@@ -143,12 +142,12 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	_cleanup_(findings_freep) struct findings *f = xcalloc(1, sizeof(*f));
 	struct drafts d = {.findings = f};
 	const char *error;
-	int r;
+	int r, kept = store_keep_totals(s), dropped;
 
 	f->strings = arena_new();
 	for (size_t i = 0; (error = rules_error(rules, i)); i++)
 		findings_add_error(f, "%s", error);
-	r = ask(s, rules, o->only, &d);
+	r = kept < 0 ? kept : ask(s, rules, o->only, &d);
 	if (r >= 0)
 		fold(&d);
 	if (r >= 0 && (o->pid || o->cgroup))
@@ -158,7 +157,8 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	if (r >= 0)
 		r = finish(s, &d);
 	free(d.items);
-	if (r < 0)
+	dropped = kept ? store_drop_totals(s) : 0;
+	if (r < 0 || (r = dropped) < 0)
 		return r;
 	*ret_findings = f;
 	f = NULL;

@@ -64,7 +64,7 @@ static int load_waits(struct loading *l, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	_cleanup_(map_freep) struct map *places = map_new(); /* of resources */
-	int r = query_new(s, "SELECT h.resource, h.bucket, h.count FROM histogram h WHERE h.metric IN"
+	int r = query_new(s, "SELECT h.resource, h.bucket, h.count FROM histogram_total h WHERE h.metric IN"
 			     " (SELECT id FROM metric WHERE name = 'runqueue.latency')", &q);
 	_cleanup_(query_freep) struct query *names = NULL;
 

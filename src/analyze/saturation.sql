@@ -39,7 +39,7 @@ busiest(pid, comm, running) AS MATERIALIZED (
 disk_user(resource, pid, comm, ns) AS MATERIALIZED (
 	SELECT resource, pid, comm, max(ns) FROM (
 		SELECT r.name AS resource, th.pid, th.process_comm AS comm, sum(s.value) AS ns
-		FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task JOIN resource r ON r.id = s.resource
+		FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task JOIN resource r ON r.id = s.resource
 		WHERE m.name = 'io.time' AND NOT th.own GROUP BY r.name, th.process)
 	GROUP BY resource),
 waiter(cause, pid, comm, ns, all_ns) AS MATERIALIZED (
@@ -49,7 +49,7 @@ waiter(cause, pid, comm, ns, all_ns) AS MATERIALIZED (
 reclaimer(pid, comm, ns, all_ns) AS MATERIALIZED (
 	SELECT pid, comm, max(ns), sum(ns) FROM (
 		SELECT th.pid, th.process_comm AS comm, sum(s.value) AS ns
-		FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+		FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
 		WHERE m.name GLOB 'reclaim.*' GROUP BY th.process)),
 cgroup_user(cgroup, pid, comm, running, all_running) AS MATERIALIZED (
 	SELECT resource, pid, comm, max(running), sum(running) FROM (

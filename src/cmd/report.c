@@ -11,6 +11,7 @@
 #include "report_print.h"
 #include "rule.h"
 #include "rule_folders.h"
+#include "store_query.h"
 
 enum { TEXT_ROWS = 10, JSON_ROWS = 100, PIPE_WIDTH = 120 };
 
@@ -54,7 +55,7 @@ static int run(const struct call *call)
 	size_t limit = o->limit ? o->limit : json ? JSON_ROWS : TEXT_ROWS;
 	int r = recording_open(recording_path(call), &o->select, &s);
 
-	if (r < 0 || (r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
+	if (r < 0 || (r = store_keep_totals(s)) < 0 || (r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
 	    (r = find(s, &o->select, &findings)) < 0)
 		return r;
 	const struct report_style style = {

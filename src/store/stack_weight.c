@@ -7,6 +7,7 @@
 #include "fail.h"
 #include "hash.h"
 #include "mem.h"
+#include "store_internal.h"
 #include "store_query.h"
 
 /* What is added up, and where: rows are few against samples, so they are found by hash. */
@@ -49,13 +50,6 @@ static struct stack_weight *weight_of(struct sums *sums, uint32_t process, uint3
 	return &sums->weights[sums->count++];
 }
 
-/* Sums of foreign numbers must not overflow. */
-static void add_to(int64_t *sum, int64_t value)
-{
-	if (__builtin_add_overflow(*sum, value, sum))
-		*sum = value < 0 ? INT64_MIN : INT64_MAX;
-}
-
 static void add_row(struct sums *sums, struct query *q)
 {
 	const struct stack_filter *f = sums->filter;
@@ -70,8 +64,8 @@ static void add_row(struct sums *sums, struct query *q)
 		return;
 	struct stack_weight *w = weight_of(sums, f->by_process ? (uint32_t)process : 0,
 					   stack > 0 && stack <= UINT32_MAX ? (uint32_t)stack : 0);
-	add_to(&w->count, query_int(q, 2));
-	add_to(&w->value, query_int(q, 3));
+	store_add_to(&w->count, query_int(q, 2));
+	store_add_to(&w->value, query_int(q, 3));
 }
 
 static void add_conditions(struct buf *sql, const struct stack_filter *f)
@@ -87,9 +81,9 @@ static void add_conditions(struct buf *sql, const struct stack_filter *f)
 }
 
 /* A span is time that goes on from slice to slice: it counts for those that are looked at. */
-static void make_sql(struct buf *sql, const struct stack_filter *f)
+static void make_sql(struct buf *sql, const struct store *s, const struct stack_filter *f)
 {
-	buf_addstr(sql, "SELECT s.task, s.stack, s.count, s.value FROM sample s");
+	buf_addf(sql, "SELECT s.task, s.stack, s.count, s.value FROM %s s", s->kept ? "sample_total" : "sample");
 	add_conditions(sql, f);
 	buf_addstr(sql, " UNION ALL SELECT s.task, s.stack, 0, l.end_ns - b.start_ns FROM span s"
 			" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"
@@ -125,7 +119,7 @@ int stack_weights(struct store *s, const struct stack_filter *filter, struct sta
 		sums.wanted = map_new();
 	for (size_t i = 0; i < filter->task_count; i++)
 		map_put(sums.wanted, filter->tasks[i], 0);
-	make_sql(&sql, filter);
+	make_sql(&sql, s, filter);
 	if (r < 0 || (r = query_new(s, sql.data, &q)) < 0)
 		return r;
 	query_bind_text(q, ":metric", filter->metric);

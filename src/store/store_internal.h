@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "store.h"
 
 enum { STORE_STATEMENTS = 24 };
@@ -14,6 +15,7 @@ struct store {
 	char *path;
 	bool writable;
 	bool selected;                          /* temporary views hide the tables */
+	bool kept;                              /* temporary tables hide views, see totals.c */
 	int error;                              /* first error of store_add_*(), told by store_commit() */
 	sqlite3_stmt *insert[STORE_STATEMENTS]; /* prepared at first use, see store_write.c */
 };
@@ -29,3 +31,21 @@ extern const char store_schema_sql[], store_views_sql[];
 
 int store_error(const struct store *s, const char *doing); /* sqlite's last error as errno + message */
 int store_execute(struct store *s, const char *sql);
+void store_add_views(struct buf *sql); /* as temporary ones */
+int store_drop_temporary(struct store *s, const char *which);
+
+/* Sums of foreign numbers must not overflow. */
+static inline void store_add_to(int64_t *sum, int64_t value)
+{
+	if (__builtin_add_overflow(*sum, value, sum))
+		*sum = value < 0 ? INT64_MIN : INT64_MAX;
+}
+
+/* The rows that the view task_time adds up. */
+#define STORE_TIME_PARTS(samples)                                                                                            \
+	"SELECT task, metric, value AS ns, count FROM " samples " WHERE metric IN (SELECT metric FROM time_metric)"                 \
+	" UNION ALL SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"                                            \
+	" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"                                           \
+	" JOIN slice f ON f.id = max(s.first, p.first)"                                                                       \
+	" JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)"                                                         \
+	" WHERE s.metric IN (SELECT metric FROM time_metric)"

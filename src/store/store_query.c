@@ -142,16 +142,20 @@ int64_t store_meta_int(struct store *s, const char *key)
 /* Narrowing works by names: a temporary view hides the table of the same name, and the documented views
  * are made once more over the narrowed tables. */
 
-static int forget_selection(struct store *s)
+/* What of temporary things is named by `which`. */
+int store_drop_temporary(struct store *s, const char *which)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT type, name FROM temp.sqlite_schema WHERE type IN ('view', 'table')", &q);
+	_cleanup_free_ char *ask = xasprintf("SELECT type, name FROM temp.sqlite_schema WHERE type IN ('view', 'table') AND %s",
+					     which);
+	int r = query_new(s, ask, &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)
 		buf_addf(&sql, "DROP %s temp.%s;", query_text(q, 0), query_text(q, 1));
 	query_free(q);
 	q = NULL;
+	s->kept = false;
 	return r < 0 ? r : store_execute(s, sql.data);
 }
 
@@ -212,7 +216,7 @@ static void add_table(struct buf *sql, const char *table, const char *condition,
 	buf_addf(sql, "%s;", tasks ? " AND task IN (SELECT id FROM temp.selected_task)" : "");
 }
 
-static void add_views(struct buf *sql)
+void store_add_views(struct buf *sql)
 {
 	static const char create[] = "CREATE VIEW ";
 	const char *p = store_views_sql, *next;
@@ -229,7 +233,7 @@ int store_select(struct store *s, const struct selection *sel)
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 	bool tasks = sel->pid || sel->cgroup;
 	int64_t first = 0, last = 0;
-	int r = forget_selection(s);
+	int r = store_drop_temporary(s, "true");
 
 	s->selected = false;
 	if (r < 0 || (!tasks && !sel->from_ns && !sel->to_ns))
@@ -245,47 +249,7 @@ int store_select(struct store *s, const struct selection *sel)
 	add_table(&sql, "event",
 		  "time_ns >= (SELECT start_ns FROM main.slice WHERE id = %lld) AND "
 		  "time_ns < (SELECT end_ns FROM main.slice WHERE id = %lld)", first, last, false);
-	add_views(&sql);
+	store_add_views(&sql);
 	s->selected = true;
-	return store_execute(s, sql.data);
-}
-
-static int drop_views(struct store *s)
-{
-	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT name FROM temp.sqlite_schema WHERE type = 'view' AND name IN "
-			     "(SELECT name FROM main.sqlite_schema WHERE type = 'view')", &q);
-
-	while (r >= 0 && (r = query_next(q)) > 0)
-		buf_addf(&sql, "DROP VIEW temp.%s;", query_text(q, 0));
-	query_free(q);
-	q = NULL;
-	return r < 0 ? r : store_execute(s, sql.data);
-}
-
-int store_keep_states(struct store *s)
-{
-	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-
-	/* Views of the file see the file's views only: with temporary ones, process_state sees what is kept. */
-	if (!s->selected)
-		add_views(&sql);
-	for (const char *const *name = (const char *const[]){"thread_state", "process_state", NULL}; *name; name++)
-		buf_addf(&sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s; DROP VIEW temp.%s;"
-			 "CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", *name, *name, *name, *name, *name);
-	return store_execute(s, sql.data);
-}
-
-int store_drop_states(struct store *s)
-{
-	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-	int r = drop_views(s);
-
-	if (r < 0)
-		return r;
-	buf_addstr(&sql, "DROP TABLE IF EXISTS temp.kept_thread_state; DROP TABLE IF EXISTS temp.kept_process_state;");
-	if (s->selected)
-		add_views(&sql);
 	return store_execute(s, sql.data);
 }

@@ -5,6 +5,7 @@
 
 #include "hash.h"
 #include "mem.h"
+#include "store_internal.h"
 #include "store_query.h"
 
 static const char *const names[TASK_TIMES] = {
@@ -49,13 +50,6 @@ static int find_metrics(struct store *s, struct accounts *a)
 	return r;
 }
 
-/* Sums of foreign numbers must not overflow. */
-static void add_to(int64_t *sum, int64_t value)
-{
-	if (__builtin_add_overflow(*sum, value, sum))
-		*sum = value < 0 ? INT64_MIN : INT64_MAX;
-}
-
 static void add_row(struct accounts *a, struct query *q)
 {
 	struct task_times *t = account_of(a, (uint32_t)query_int(q, 0));
@@ -64,11 +58,11 @@ static void add_row(struct accounts *a, struct query *q)
 
 	if (!map_get(a->metrics, (uint64_t)query_int(q, 1), &which))
 		return;
-	add_to(&t->ns[which], query_int(q, 2));
+	store_add_to(&t->ns[which], query_int(q, 2));
 	if (which == TIME_RUNNING)
-		add_to(&t->switches, count);
+		store_add_to(&t->switches, count);
 	else if (which == TIME_RUNNABLE)
-		add_to(&t->preempted, count);
+		store_add_to(&t->preempted, count);
 }
 
 int store_task_times(struct store *s, struct task_times **ret_times, size_t *ret_count)
@@ -77,14 +71,8 @@ int store_task_times(struct store *s, struct task_times **ret_times, size_t *ret
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r = find_metrics(s, &a);
 
-	if (r < 0 || (r = query_new(s,
-		"SELECT task, metric, value, count FROM sample"
-		" WHERE metric IN (SELECT metric FROM time_metric)"
-		" UNION ALL SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"
-		" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"
-		" JOIN slice f ON f.id = max(s.first, p.first)"
-		" JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)"
-		" WHERE s.metric IN (SELECT metric FROM time_metric)", &q)) < 0)
+	if (r < 0 || (r = query_new(s, s->kept ? "SELECT task, metric, ns, count FROM task_time" : STORE_TIME_PARTS("sample"),
+				    &q)) < 0)
 		return r;
 	while ((r = query_next(q)) > 0)
 		add_row(&a, q);

@@ -25,6 +25,11 @@ SELECT id AS metric,
 	name IN ('offcpu.sleep', 'offcpu.poll', 'offcpu.child', 'offcpu.signal', 'offcpu.idle') AS idle
 FROM metric WHERE name GLOB 'task.*' OR name GLOB 'offcpu.*';
 
+-- What was sampled, added up over the whole period.
+CREATE VIEW sample_total AS
+SELECT metric, task, stack, resource, sum(count) AS count, sum(value) AS value
+FROM sample GROUP BY metric, task, stack, resource;
+
 -- Exact time of each thread by metric, ns: slices in which it changed, and whole slices in which it did not.
 CREATE VIEW task_time AS
 SELECT task, metric, sum(ns) AS ns, sum(count) AS count
@@ -113,12 +118,15 @@ SELECT h.slice, m.name AS metric, r.kind AS resource_kind, r.name AS resource, h
 	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
 FROM histogram h JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource;
 
--- The same added up over the whole period.
+-- The table histogram added up over the whole period, and the same as readable rows.
+CREATE VIEW histogram_total AS
+SELECT metric, resource, bucket, sum(count) AS count FROM histogram GROUP BY metric, resource, bucket;
+
 CREATE VIEW latency_total AS
 SELECT m.name AS metric, r.kind AS resource_kind, r.name AS resource, h.bucket, h.count,
 	iif(h.bucket < 8, h.bucket, (8 + h.bucket % 8) << (h.bucket / 8 - 1)) AS low_ns,
 	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
-FROM (SELECT metric, resource, bucket, sum(count) AS count FROM histogram GROUP BY metric, resource, bucket) h
+FROM histogram_total h
 JOIN metric m ON m.id = h.metric LEFT JOIN resource r ON r.id = h.resource;
 
 -- Quantiles and the largest (upper ends of their buckets) by metric and resource, over the whole period, ns.

@@ -168,6 +168,74 @@ static void test_replace(void)
 	CHECK(ask(s, "SELECT count(*) FROM sample") == 4);
 }
 
+/* What a view says, each row a line. */
+static char *rows_of(struct store *s, const char *view)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	_cleanup_free_ char *sql = xasprintf("SELECT group_concat(line, char(10)) FROM (SELECT json_array(metric, task, stack, "
+					     "resource, count, value) AS line FROM (%s) ORDER BY 1)", view);
+
+	if (query_new(s, sql, &q) < 0 || query_next(q) <= 0)
+		return xstrdup("no answer");
+	return xstrdup(query_text(q, 0));
+}
+
+static void check_totals(struct store *s)
+{
+	static const char *const views[] = {
+		"SELECT * FROM sample_total",
+		"SELECT metric, resource, bucket AS task, NULL AS stack, count, 0 AS value FROM histogram_total",
+		"SELECT metric, task, NULL AS stack, NULL AS resource, count, ns AS value FROM task_time",
+		"SELECT process AS metric, task, running AS stack, sleeping AS resource, switches AS count, 0 AS value FROM thread_state",
+		"SELECT process AS metric, threads AS task, running AS stack, sleeping AS resource, switches AS count, max_thread"
+		" AS value FROM process_state",
+	};
+	char *asked[ARRAY_SIZE(views)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
+		CHECK(*(asked[i] = rows_of(s, views[i])) == '[');
+	CHECK(store_keep_totals(s) == 1);
+	CHECK(store_keep_totals(s) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		_cleanup_free_ char *kept = rows_of(s, views[i]);
+
+		CHECK_STR(kept, asked[i]);
+	}
+	CHECK(ask(s, "SELECT count(*) FROM temp.sqlite_schema WHERE name = 'sample_total' AND type = 'table'") == 1);
+	CHECK(store_drop_totals(s) == 0);
+	CHECK(ask(s, "SELECT count(*) FROM temp.sqlite_schema WHERE type = 'table' AND name <> 'selected_task'") == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		_cleanup_free_ char *again = rows_of(s, views[i]);
+
+		CHECK_STR(again, asked[i]);
+		free(asked[i]);
+	}
+}
+
+/* Kept sums say what the views say, of the whole and of a part. */
+static void test_totals(void)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	CHECK(store_create(":memory:", &s) == 0);
+	fill(s);
+	CHECK(store_begin(s) == 0);
+	for (uint32_t i = 1; i <= 3; i++) {
+		store_add_sample(s, &(struct sample_row){.slice = i, .metric = 3, .task = 1, .stack = i / 2, .count = 1, .value = 9});
+		store_add_sample(s, &(struct sample_row){.slice = i, .metric = 3, .resource = 4, .count = 2, .value = 8});
+		store_add_histogram(s, i, 5, i / 2, 17, i);
+	}
+	CHECK(store_commit(s) == 0);
+	check_totals(s);
+	CHECK(store_select(s, &(struct selection){.from_ns = NS_PER_S, .pid = 100}) == 0);
+	check_totals(s);
+	CHECK(store_select(s, &(struct selection){.to_ns = NS_PER_S / 2}) == 0);
+	check_totals(s);
+	CHECK(store_keep_totals(s) == 1);
+	CHECK(store_select(s, &(struct selection){0}) == 0);
+	check_totals(s);
+}
+
 static void test_live(void)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
@@ -192,6 +260,7 @@ int main(void)
 	test_foreign();
 	test_tampered();
 	test_replace();
+	test_totals();
 	test_live();
 	clean = xasprintf("rm -rf %s", directory);
 	CHECK(system(clean) == 0);

@@ -138,8 +138,28 @@ def streaming(c):
     c.check("streaming", "memory.pressure" not in found, f"{found.get('memory.pressure')}")
 
 
+def churn(c):
+    """A loop that starts one small program after the other."""
+    with running(subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])) as (shell,):
+        found, _ = c.diagnose()
+    finding = found.get("cpu.process-churn")
+    if not c.check("churn", finding, f"found {list(found)}"):
+        return
+    severity_is(c, "churn", finding, "warning", "critical")
+    c.check("churn", people(finding, "culprit") == [shell.pid], f"{finding['affected']}, not {shell.pid}")
+    c.check("churn", finding["resource"] == {"kind": "command", "name": "true"}, f"{finding['resource']}")
+
+
+def working_children(c):
+    """Processes that do their work, one after the other, as a build does."""
+    script = "i=0; while :; do sh -c 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done'; done"
+    with running(subprocess.Popen(["sh", "-c", script])):
+        found, _ = c.diagnose()
+    c.check("working children", "cpu.process-churn" not in found, f"{found.get('cpu.process-churn')}")
+
+
 CASES = {"throttled": throttled, "ample-quota": ample_quota, "killed": killed, "making-room": making_room,
-         "streaming": streaming}
+         "streaming": streaming, "churn": churn, "working-children": working_children}
 
 
 def main():

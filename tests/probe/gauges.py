@@ -60,7 +60,7 @@ def overflow_listener():
             client.setblocking(False)
             client.connect_ex(server.getsockname())
             clients.append(client)
-        time.sleep(0.2)
+        time.sleep(1.3)  # until a slice has ended: a listener that is gone cannot be asked
         for client in clients:
             client.close()
 
@@ -129,6 +129,10 @@ def test(t):
                                 ("tcp.segments_sent", "Tcp.OutSegs", 200),
                                 ("memory.faults_major", "pgmajfault", 20)]:
         t.near(t.total(metric), truth[name], 0.02, slack, f"{metric} is {name}")
+    lost = t.rows("SELECT th.pid, sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task "
+                  "WHERE m.name = 'listen.drops' GROUP BY th.pid")
+    t.check(lost == [(os.getpid(), truth["TcpExt.ListenDrops"])],
+            f"whose connections were lost: {lost}, {truth['TcpExt.ListenDrops']} of {os.getpid()}")
     t.check(truth["TcpExt.ListenOverflows"] > 0 and truth["Udp.RcvbufErrors"] > 0 and
             truth["TcpExt.TCPToZeroWindowAdv"] > 0, "the workload does what it is for")
     if disk:

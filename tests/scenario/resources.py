@@ -158,8 +158,60 @@ def working_children(c):
     c.check("working children", "cpu.process-churn" not in found, f"{found.get('cpu.process-churn')}")
 
 
+SERVER = """
+import socket, sys, time
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(int(sys.argv[1]))
+print(s.getsockname()[1], flush=True)
+while True:
+    connection, _ = s.accept()
+    connection.close()
+    time.sleep(float(sys.argv[2]))
+"""
+
+CLIENT = """
+import socket, sys, time
+keep = []
+while True:
+    c = socket.socket()
+    c.setblocking(False)
+    c.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    keep.append(c)
+    if len(keep) > 200: keep.pop(0).close()
+    time.sleep(0.005)
+"""
+
+
+def connections(c, backlog, pause):
+    """A server that accepts a connection and then pauses, and a client that wants 200 a second."""
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(backlog), str(pause)], stdout=subprocess.PIPE, text=True)
+    with running(server):
+        port = server.stdout.readline().strip()
+        with running(subprocess.Popen([sys.executable, "-c", CLIENT, port])):
+            found, _ = c.diagnose()
+        server.stdout.close()
+    return found, server.pid, port
+
+
+def slow_accept(c):
+    found, pid, port = connections(c, 4, 0.1)
+    finding = found.get("net.accept-queue")
+    if not c.check("slow accept", finding, f"found {list(found)}"):
+        return
+    severity_is(c, "slow accept", finding, "warning", "critical")
+    c.check("slow accept", people(finding, "culprit") == [pid], f"{finding['affected']}, not {pid}")
+    c.check("slow accept", finding["resource"]["name"] == f"127.0.0.1:{port}", f"{finding['resource']}")
+
+
+def quick_accept(c):
+    found, _, _ = connections(c, 64, 0)
+    c.check("quick accept", "net.accept-queue" not in found, f"{found.get('net.accept-queue')}")
+
+
 CASES = {"throttled": throttled, "ample-quota": ample_quota, "killed": killed, "making-room": making_room,
-         "streaming": streaming, "churn": churn, "working-children": working_children}
+         "streaming": streaming, "churn": churn, "working-children": working_children,
+         "slow-accept": slow_accept, "quick-accept": quick_accept}
 
 
 def main():

@@ -33,7 +33,7 @@ static int find(struct store *s, const struct select_options *select, struct fin
 	_cleanup_(rule_folders_freep) struct rule_folders *folders = rule_folders_new();
 	_cleanup_(rules_freep) struct rules *rules = rules_new(rule_folders_list(folders));
 	struct select_options when = {.from = select->from, .to = select->to};
-	int r = recording_select(s, &when);
+	int r = select->pid || select->cgroup ? recording_select(s, &when) : 0;
 
 	if (r < 0 || (r = findings_new(s, rules, &(struct findings_options){
 			.pid = (uint32_t)select->pid, .cgroup = select->cgroup}, ret_findings)) < 0)

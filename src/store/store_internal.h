@@ -42,10 +42,11 @@ static inline void store_add_to(int64_t *sum, int64_t value)
 }
 
 /* The rows that the view task_time adds up. */
-#define STORE_TIME_PARTS(samples)                                                                                            \
-	"SELECT task, metric, value AS ns, count FROM " samples " WHERE metric IN (SELECT metric FROM time_metric)"                 \
-	" UNION ALL SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"                                            \
-	" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"                                           \
-	" JOIN slice f ON f.id = max(s.first, p.first)"                                                                       \
-	" JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)"                                                         \
+#define STORE_TIME_PARTS(samples)                                                               \
+	"SELECT task, metric, value AS ns, count FROM " samples                                 \
+	" WHERE metric IN (SELECT metric FROM time_metric)"                                     \
+	" UNION ALL SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"              \
+	" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"             \
+	" JOIN slice f ON f.id = max(s.first, p.first)"                                         \
+	" JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)"                           \
 	" WHERE s.metric IN (SELECT metric FROM time_metric)"

@@ -79,14 +79,16 @@ uint32_t python_stack_push(const struct python_stack *ps, struct frames *f, uint
 		loops -= kind == NATIVE_LOOP;
 		if (kind == NATIVE_LOOP && bare) {
 			bare--;
-		} else if (kind == NATIVE_LOOP && m.next) {
-			do
-				push_run(&m);
-			while (!loops && m.next);
-			continue;
-		} else if (kind == NATIVE_INTERPRETER && m.next) {
 			continue;
 		}
+		if (kind == NATIVE_LOOP && m.next) {
+			push_run(&m);
+			while (!loops && m.next)
+				push_run(&m);
+			continue;
+		}
+		if (kind == NATIVE_INTERPRETER && m.next)
+			continue;
 		m.at = frames_native(f, m.at, native->process, native->mappings, native->addresses[i] - (i > 0),
 				     native->now_ns);
 	}

@@ -46,6 +46,12 @@ static uint32_t missing_root(struct stacks *st, enum unwind_status status, enum 
 	}
 }
 
+static uint32_t missing_python(struct stacks *st)
+{
+	st->truth.truncated++;
+	return frames_marker(st->frames, "truncated: more Python frames than are kept");
+}
+
 static bool runs_python(const struct stacks *st, const struct native_stack *native)
 {
 	struct python_loop loop;
@@ -62,7 +68,10 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 
 	if (!p)
 		return;
-	id = missing_root(st, status, reason);
+	if (status == UNWIND_COMPLETE && p->python && p->python->cut)
+		id = missing_python(st);
+	else
+		id = missing_root(st, status, reason);
 	struct native_stack native = {.process = p->process, .mappings = p->mappings, .addresses = addresses,
 				      .depth = depth, .cut = status != UNWIND_COMPLETE, .now_ns = p->now_ns};
 	if (p->python) {

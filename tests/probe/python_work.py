@@ -78,6 +78,8 @@ def main():
     thread.start()
     parts = [seventy, thirty, Größe().méthode, lambda: recurse(RECURSION), by_callback, by_code]
     parts[3].__name__ = "recursion"
+    for _ in range(10):
+        recurse(200)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with lock:

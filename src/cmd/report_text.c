@@ -245,7 +245,7 @@ static void add_functions(struct buf *out, const struct report *r, const struct 
 			  const char *heading, const struct report_function *functions, size_t count)
 {
 	static const char *const kinds[CODE_KINDS] = {
-		[CODE_KERNEL] = "kernel", [CODE_ELF] = "user", [CODE_VDSO] = "vdso", [CODE_JIT] = "JIT",
+		[CODE_KERNEL] = "kernel", [CODE_ELF] = "user", [CODE_VDSO] = "vdso", [CODE_JIT] = "JIT", [CODE_PYTHON] = "Python",
 		[CODE_UNKNOWN] = "unknown"};
 	static const struct listing_column columns[] = {
 		{"self"}, {""}, {"total"}, {""}, {"code", .left = true}, {"module", .left = true, .most = 24},

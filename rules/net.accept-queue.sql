@@ -12,21 +12,23 @@ WITH drop_ AS MATERIALIZED (
 	SELECT s.resource, r.name AS listener, th.process, th.pid, th.process_comm AS comm, th.cgroup, sum(s.value) AS drops,
 		max(th.task) AS task
 	FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
-	WHERE m.name = 'listen.drops' GROUP BY s.resource, th.process),
+	WHERE m.name = 'port.overflows' GROUP BY s.resource, th.process),
 accepted AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE metric = 'tcp.accepts'),
 queue AS MATERIALIZED (
-	SELECT resource AS listener, max(iif(metric = 'listen.queue', value, 0)) AS waiting,
-		max(iif(metric = 'listen.queue_most', value, 0)) AS room
-	FROM level WHERE metric GLOB 'listen.queue*' GROUP BY resource)
+	SELECT resource AS listener, max(value) AS waiting FROM level WHERE metric = 'port.queue' GROUP BY resource),
+-- Summed over looks; the limit of one look is the mean.
+room AS MATERIALIZED (
+	SELECT s.resource, sum(s.value) * 1.0 / sum(s.count) AS room FROM sample s JOIN metric m ON m.id = s.metric
+	WHERE m.name = 'port.queue_limit' GROUP BY s.resource)
 SELECT 'waited' AS urgency, d.drops * 1.0 / (d.drops + a.count) AS impact, d.comm, d.pid, d.drops, d.listener,
-	'listener' AS resource_kind, d.listener AS resource_name,
+	'port' AS resource_kind, d.listener AS resource_name,
 	json_array(json_object('role', 'culprit', 'pid', d.pid, 'tid', 0, 'comm', d.comm, 'cgroup', d.cgroup)) AS affected,
 	json_array(
 		json_object('metric', 'connections lost', 'value', d.drops, 'unit', 'count', 'threshold', coalesce(:drops, 5)),
 		json_object('metric', 'share of those asked for', 'value', 100.0 * d.drops / (d.drops + a.count), 'unit', '%',
 			'threshold', 100 * coalesce(:share, 0.05)),
 		json_object('metric', 'waiting to be accepted', 'value', ifnull(q.waiting, 0), 'unit', 'connections'),
-		json_object('metric', 'room in the queue', 'value', ifnull(q.room, 0), 'unit', 'connections')) AS evidence,
+		json_object('metric', 'room in the queue', 'value', ifnull(o.room, 0), 'unit', 'connections')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', d.process)) AS stacks
-FROM drop_ d LEFT JOIN queue q ON q.listener = d.listener, accepted a
+FROM drop_ d LEFT JOIN queue q ON q.listener = d.listener LEFT JOIN room o ON o.resource = d.resource, accepted a
 WHERE d.drops >= coalesce(:drops, 5) AND d.drops >= coalesce(:share, 0.05) * (d.drops + a.count);

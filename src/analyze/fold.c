@@ -21,6 +21,9 @@ static const struct explanation {
 } explanations[] = {
 	/* Who waits for ever is not in line for a lock. */
 	{"lock.deadlock", "lock.contention", FIRST_CULPRIT, SEVERITY_INFO},
+	/* What is computed under a lock is long because others wait for it. */
+	{"lock.contention", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.contention", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* One thread is all that the process has: where that thread spends its time is a part of it. */
 	{"cpu.single-thread", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
 	/* A service that others wait for fills the CPUs with one function: that function is the cause. */

@@ -26,6 +26,8 @@ SCENARIOS = [
     ("slow-stage-pool", "pipeline-nofp 20000 3", "cpu.single-thread", "compressor", "squeeze", "bookwriter"),
     ("deadlock", "deadlock 2", "lock.deadlock", "deadlock", "transfer", None),
     ("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", "transfer", None),
+    ("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", "reserve_item", None),
+    ("lock-many", "storekeepers-nofp 12 3000 500", "lock.contention", "storekeeper", "reserve_item", None),
     ("idle", None, None, None, None, None),
     ("locks-in-order", "deadlock 5 order", None, None, None, None),
     ("build", "crew 2 300", None, None, None, None),
@@ -33,6 +35,9 @@ SCENARIOS = [
     ("idle-threads", "sleepers 400", None, None, None, None),
     ("requests", "requests 100 1000 3", None, None, None, None),
     ("requests-few", "requests-nofp 20 10000 1", None, None, None, None),
+    ("lock-free", "storekeepers 2 20 2000", None, None, None, None),
+    ("work-pool", "workpool 8 500 300", None, None, None, None),
+    ("work-pool-busy", "workpool-nofp 3 300 4000", None, None, None, None),
     ("batch", "crew 1 60000", None, None, None, None),
 ]
 

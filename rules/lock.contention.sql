@@ -1,0 +1,103 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: Threads wait for a user-space lock that other threads of their process hold
+-- summary: {threads} threads of {comm} wait {share} % of their time for one lock{where}
+-- explain: Looks at sleeps on a futex that a thread of the same process ended, and whose stacks lead through a function
+--    that takes a lock. Sleeps on condition variables, semaphores and barriers are no contention: a worker
+--    that waits there has nothing to do. The time that a thread works or is held up is the whole; what it
+--    waits for a lock is the part.
+-- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
+-- threshold total = 0.2: of the period, summed over the threads; below that nobody notices
+-- threshold rate = 2: waits a second; one long wait alone is no contention
+-- action: Keep the lock shorter in {holder}: move what needs no protection out of it, or split the lock's data
+-- action: See what is done under the lock: perfscope flamegraph --kind lock -p {pid}
+-- action: See who waits for whom at this moment: perfscope threads -p {pid}
+-- runbook: lock-contention
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+woken AS MATERIALIZED (
+	SELECT t.process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
+	FROM edge e JOIN metric m ON m.id = e.kind JOIN resource r ON r.id = e.resource
+	JOIN thread t ON t.task = e.task JOIN task o ON o.id = e.other_task
+	WHERE m.name = 'waker' AND r.kind = 'futex' AND o.process = t.process AND e.task <> e.other_task
+		AND NOT t.own AND NOT t.kernel AND e.stack IS NOT NULL
+	GROUP BY e.task, e.stack, e.resource, e.other_task, e.other_stack),
+-- The function nearest to the leaf says what is waited for: a condition variable takes its lock again, too.
+named AS MATERIALIZED (
+	SELECT frame, name, name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
+			OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' AS is_lock
+	FROM frame_name WHERE kind = 'elf' AND (name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
+		OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' OR name GLOB '*cond_*wait*'
+		OR name GLOB '*sem_*wait*' OR name GLOB '*barrier_wait*' OR name GLOB '*join*')),
+wait_walk(leaf, frame, parent, up) AS (
+	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM woken)
+	UNION ALL
+	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wait_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
+lock_stack AS MATERIALIZED (
+	SELECT leaf FROM (SELECT leaf, is_lock, min(up) FROM wait_walk JOIN named USING (frame) GROUP BY leaf) WHERE is_lock),
+lock_wait AS MATERIALIZED (
+	SELECT * FROM woken WHERE stack IN (SELECT leaf FROM lock_stack)),
+waiter AS MATERIALIZED (
+	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,
+		s.running + s.runnable + s.held_up - l.ns + min(w.ns, l.ns) AS active
+	FROM (SELECT process, resource, task, sum(count) AS count, sum(ns) AS ns FROM lock_wait GROUP BY process, resource, task) w
+	JOIN thread_state s ON s.task = w.task
+	JOIN (SELECT task, ns FROM thread_wait WHERE cause = 'lock') l ON l.task = w.task),
+contended AS MATERIALIZED (
+	SELECT w.process, w.resource, count(*) AS threads, sum(w.count) AS count, sum(w.ns) AS ns, sum(w.ns) * 1.0 / sum(w.active) AS share
+	FROM waiter w, span GROUP BY w.process, w.resource
+	HAVING sum(w.ns) >= coalesce(:share, 0.2) * sum(w.active) AND sum(w.ns) >= coalesce(:total, 0.2) * span.ns
+		AND sum(w.count) * 1e9 / span.ns >= coalesce(:rate, 2)),
+holder AS MATERIALIZED (
+	SELECT l.process, l.resource, l.other_task AS task, sum(l.ns) AS ns,
+		sum(l.ns) * 1.0 / sum(sum(l.ns)) OVER (PARTITION BY l.process, l.resource) AS share
+	FROM lock_wait l JOIN contended USING (process, resource) GROUP BY l.process, l.resource, l.other_task),
+-- Whose code gave the lock back: the nearest function that is neither the C library's nor the lock's own.
+wake_walk(leaf, frame, parent, up) AS (
+	SELECT s.id, s.frame, s.parent, 0 FROM stack s
+	WHERE s.id IN (SELECT other_stack FROM lock_wait JOIN contended USING (process, resource))
+	UNION ALL
+	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wake_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
+code AS MATERIALIZED (
+	SELECT frame, name FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
+		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'),
+caller AS MATERIALIZED (SELECT leaf, name, min(up) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
+held_in AS MATERIALIZED (
+	SELECT process, resource, name, max(ns) FROM (
+		SELECT l.process, l.resource, c.name, sum(l.ns) AS ns
+		FROM lock_wait l JOIN caller c ON c.leaf = l.other_stack GROUP BY l.process, l.resource, c.name)
+	GROUP BY process, resource),
+giver AS MATERIALIZED (
+	SELECT process, resource, stack, max(ns) AS ns FROM (
+		SELECT process, resource, l.other_stack AS stack, sum(l.ns) AS ns FROM lock_wait l JOIN contended USING (process, resource)
+		WHERE l.other_stack IS NOT NULL GROUP BY process, resource, l.other_stack)
+	GROUP BY process, resource)
+SELECT 'waited' AS urgency, c.share AS impact, c.threads, p.comm, p.pid, printf('%.0f', 100 * c.share) AS share,
+	ifnull(', held in ' || h.name, '') AS "where", ifnull(h.name, 'its holder') AS holder,
+	'futex' AS resource_kind, r.name AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
+			FROM holder o JOIN thread t USING (task)
+			WHERE o.process = c.process AND o.resource = c.resource AND o.share >= 0.05 ORDER BY o.ns DESC LIMIT 10)
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
+			FROM waiter w JOIN thread t USING (task)
+			WHERE w.process = c.process AND w.resource = c.resource AND w.task NOT IN (
+				SELECT task FROM holder o WHERE o.process = c.process AND o.resource = c.resource AND o.share >= 0.05)
+			ORDER BY w.ns DESC LIMIT 10))) AS affected,
+	json_array(
+		json_object('metric', 'lock wait share', 'value', 100 * c.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.2)),
+		json_object('metric', 'threads waiting at a time', 'value', c.ns * 1.0 / span.ns, 'unit', 'threads',
+			'threshold', coalesce(:total, 0.2)),
+		json_object('metric', 'waits for the lock', 'value', c.count * 1e9 / span.ns, 'unit', '/s', 'threshold', coalesce(:rate, 2)),
+		json_object('metric', 'mean wait', 'value', c.ns / 1e6 / c.count, 'unit', 'ms')) AS evidence,
+	json_array(
+		(SELECT json_object('role', 'holder', 'weight_ms', g.ns / 1e6, 'frames', (SELECT json_group_array(name) FROM (
+				SELECT n.name FROM wake_walk k JOIN frame_name n USING (frame) WHERE k.leaf = g.stack ORDER BY k.up DESC)))
+			FROM giver g WHERE g.process = c.process AND g.resource = c.resource),
+		json_object('role', 'holder', 'metric', iif(h.name IS NULL, 'none', 'cpu.time'), 'process', c.process,
+			'function', ifnull(h.name, '')),
+		json_object('role', 'waiter', 'metric', 'wait.lock', 'process', c.process, 'function', (
+			SELECT n.name FROM lock_wait l JOIN wait_walk k ON k.leaf = l.stack JOIN named n USING (frame)
+			WHERE n.is_lock AND l.process = c.process AND l.resource = c.resource ORDER BY l.ns DESC, k.up DESC LIMIT 1))) AS stacks
+FROM contended c JOIN process p ON p.id = c.process JOIN resource r ON r.id = c.resource
+	LEFT JOIN held_in h ON h.process = c.process AND h.resource = c.resource, span
+ORDER BY c.share * c.ns DESC LIMIT 5;

@@ -46,7 +46,7 @@ def test(t):
     t.near(reads[1], truth["read"][1], 0.03, 65536, "bytes read")
     spent = by_thread(t, "io.time", "blkio", disk)[1]
     asked = 2 * truth["write"][2] + truth["read"][2] + 2 * truth["sync"][2]
-    t.check(0 < spent < asked, f"time of its requests: {spent}, its calls took {asked} ns")
+    t.check(0 < spent < 1.5 * asked, f"time of its requests: {spent}, its calls took {asked} ns")
     for operation, least in ("read", truth["read"][0]), ("write", truth["write"][0]), ("flush", syncs):
         found = t.rows("SELECT count, p50, p99, max FROM latency_summary WHERE metric = 'disk.device_time.' || ? "
                        "AND resource = ?", operation, disk)

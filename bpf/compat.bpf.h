@@ -36,26 +36,29 @@ struct entry {
 #if defined(__TARGET_ARCH_x86)
 enum { STATUS_COMPAT = 2, X32_BIT = 0x40000000 };
 
-static __always_inline struct entry entry_of(struct task_struct *task, const struct pt_regs *regs)
-{
-	/* 32-bit programs count their system calls differently. */
-	if (task->thread_info.status & STATUS_COMPAT)
-		return (struct entry){.syscall = 0xffff, .first = (u32)regs->bx, .second = (u32)regs->cx};
-	return (struct entry){.syscall = (s64)regs->orig_ax < 0 ? -1 : regs->orig_ax & ~X32_BIT,
-			      .first = regs->di, .second = regs->si, .sp = regs->sp,
-			      .site = (u32)(regs->ip ^ regs->sp << 4) ^ (u32)regs->orig_ax << 20};
-}
+/* READ(field) reads one register: directly, or one by one where a whole set would not fit on the program's stack. */
+#define ENTRY(task, READ)                                                                          \
+	/* 32-bit programs count their system calls differently. */                                \
+	((task)->thread_info.status & STATUS_COMPAT ?                                              \
+		(struct entry){.syscall = 0xffff, .first = (u32)READ(bx), .second = (u32)READ(cx)} : \
+		(struct entry){.syscall = (s64)READ(orig_ax) < 0 ? -1 : READ(orig_ax) & ~X32_BIT,     \
+			       .first = READ(di), .second = READ(si), .sp = READ(sp),                  \
+			       .site = (u32)(READ(ip) ^ READ(sp) << 4) ^ (u32)READ(orig_ax) << 20})
 #endif
 
 static __always_inline struct entry task_entry(struct task_struct *task, bool has_task_registers)
 {
-	struct pt_regs regs;
+#define DIRECT(field) regs->field
+#define COPIED(field) BPF_PROBE_READ(saved, field)
+	if (has_task_registers) {
+		const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 
-	if (has_task_registers)
-		return entry_of(task, (const struct pt_regs *)bpf_task_pt_regs(task));
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), entry_pt_regs(task)))
-		return (struct entry){.syscall = 0xffff};
-	return entry_of(task, &regs);
+		return ENTRY(task, DIRECT);
+	}
+	const struct pt_regs *saved = entry_pt_regs(task);
+	return ENTRY(task, COPIED);
+#undef DIRECT
+#undef COPIED
 }
 
 static __always_inline bool task_in_iowait(struct task_struct *task)

@@ -150,7 +150,7 @@ static __always_inline void capture_current(void *ctx, struct stack_capture *s, 
 		s->kernel_depth = walk_kernel(ctx, s, place);
 	if (!user || !task->mm)
 		return;
-	if (config.copy_stacks && entry_registers(task, &s->registers))
+	if (config.copy_stacks && entry_registers(task, s))
 		copy_stack(s, stack_top(task, s->registers.sp));
 	capture_python(s, task);
 	if (!s->pages && !s->python_depth)

@@ -26,7 +26,7 @@ static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct
 	/* A sample in user code interrupted it: its registers are the event's own. Privilege is in cs. */
 	if (ctx->regs.cs & 3)
 		copy_registers(&s->registers, (const struct pt_regs *)&ctx->regs);
-	else if (!entry_registers(task, &s->registers))
+	else if (!entry_registers(task, s))
 		return;
 	copy_stack(s, stack_top(task, s->registers.sp));
 }

@@ -302,6 +302,10 @@ static __always_inline void capture_python(struct stack_capture *c, struct task_
 	for (i = 0; i < PYTHON_DEPTH && s->frame; i++)
 		if (take_python_frame(i))
 			return;
+	/* Said again for older verifiers, which forget it over the calls. */
+	at = c->kernel_depth;
+	if (at > STACK_DEPTH)
+		return;
 	bpf_probe_read_kernel(&c->frames[at], sizeof(s->frames), s->frames);
 	c->python_depth = i;
 	c->python_cut = s->frame != 0;

@@ -55,18 +55,25 @@ static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 	s->pages = i;
 }
 
-/* The user registers of a thread that is in the kernel now. */
-static __always_inline bool entry_registers(struct task_struct *task, struct user_registers *to)
+/* By itself: merged with the copy of an event's own registers, one load would have two sorts of pointers. */
+static __noinline int take_saved_registers(struct stack_capture *s)
 {
-	struct pt_regs regs;
+	copy_registers(&s->registers, (const struct pt_regs *)s->stack);
+	return 0;
+}
+
+/* The user registers of a thread that is in the kernel now. They pass through the room for the stack's pages: the
+ * programs' own stacks are too small for them on older kernels. */
+static __always_inline bool entry_registers(struct task_struct *task, struct stack_capture *s)
+{
 	const void *saved;
 
 	if (config.has_task_registers)
 		saved = (const void *)bpf_task_pt_regs(task);
 	else
 		saved = entry_pt_regs(task);
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), saved))
+	if (bpf_probe_read_kernel(s->stack, sizeof(struct pt_regs), saved))
 		return false;
-	copy_registers(to, &regs);
+	take_saved_registers(s);
 	return true;
 }

@@ -74,9 +74,21 @@ static int check_choice(const struct operand *operand, const char *text)
 	return failx(-EINVAL, "'%s' is not one of %s", text, all.data);
 }
 
+/* An operand that may be left out in front of one that may not: [FILE] SYMBOL. */
+static const struct operand *first_given(const struct operand *o, int given)
+{
+	int needed = 0;
+
+	for (const struct operand *i = o; i && i->name; i++)
+		needed += !i->optional;
+	while (needed && given <= needed && o->name && o->optional)
+		o++;
+	return o;
+}
+
 int command_check_operands(const struct command *command, const struct operands *operands)
 {
-	const struct operand *o = command->operands;
+	const struct operand *o = first_given(command->operands, operands->count);
 
 	for (int i = 0; i < operands->count; i++) {
 		if (!o || !o->name)

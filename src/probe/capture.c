@@ -68,7 +68,10 @@ static void add_now(void *arg, const void *data, uint32_t stack)
 {
 	const struct addition *a = data;
 
-	capture_add(arg, a->metric, a->task, stack, a->resource, a->count, a->value);
+	struct capture *c = arg;
+
+	stacks_sampled(c->stacks, stack);
+	capture_add(c, a->metric, a->task, stack, a->resource, a->count, a->value);
 }
 
 void capture_add_stack(struct capture *c, const struct thread *thread, const struct stack_capture *stack,

@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "cleanup.h"
+#include "code.h"
 #include "hash.h"
 #include "images.h"
 #include "intern.h"
@@ -46,7 +47,8 @@ struct frames {
 	uint32_t kernel_image;
 	uint32_t *frame_images; /* by frame id - 1: whose symbols an answer belongs to */
 	uint32_t frame_capacity;
-	uint32_t unnamed;
+	struct code *code;
+	uint32_t unnamed, code_due;
 	struct question *waiting;
 	uint32_t waiting_count, waiting_capacity;
 };
@@ -60,6 +62,7 @@ struct frames *frames_new(struct store *s)
 	f->frames = intern_new();
 	f->nodes = intern_new();
 	f->symbols = intern_new();
+	f->code = code_new();
 	f->kernel_image = images_id(f->images, &(struct image){.kind = IMAGE_KERNEL, .path = "[kernel]"});
 	return f;
 }
@@ -77,6 +80,7 @@ void frames_free(struct frames *f)
 	intern_free(f->frames);
 	intern_free(f->nodes);
 	intern_free(f->symbols);
+	code_free(f->code);
 	free(f->states);
 	free(f->frame_images);
 	free(f->waiting);
@@ -131,6 +135,46 @@ static void identify(struct frames *f, uint32_t module)
 		store_put_module(f->store, module, image_kind_name(image.kind), image.path, id, len);
 }
 
+static void ask_for_code(struct frames *f, uint32_t frame, const struct code_function *function)
+{
+	const struct image_state *state = &f->states[f->frame_images[frame - 1] - 1];
+
+	if (state->symbolizer_id >= 0 &&
+	    symbolizer_request_code(f->symbolizer, state->symbolizer_id, function->start, function->size,
+				    function->symbol) == 0)
+		f->code_due++;
+}
+
+void frames_sampled(struct frames *f, uint32_t stack)
+{
+	struct code_function function;
+	struct node_key key;
+
+	if (!stack)
+		return;
+	memcpy(&key, intern_key(f->nodes, stack - 1, NULL), sizeof(key));
+	if (code_sampled(f->code, key.frame, &function))
+		ask_for_code(f, key.frame, &function);
+}
+
+void frames_code(struct frames *f, uint32_t symbol, const void *bytes, size_t len)
+{
+	f->code_due--;
+	if (len)
+		store_add_code(f->store, symbol, code_of(f->code, symbol).start, bytes, len);
+}
+
+void frames_callees(struct frames *f, uint32_t symbol, const struct symbol *symbols, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		symbol_id(f, f->frame_images[code_of(f->code, symbol).frame - 1], &symbols[i]);
+}
+
+uint32_t frames_code_due(const struct frames *f)
+{
+	return f->code_due;
+}
+
 /* An answer: inlined functions first, then the one they were compiled into. */
 void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count)
 {
@@ -142,10 +186,18 @@ void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols
 	for (size_t i = 0; i < count; i++) {
 		uint32_t id = symbol_id(f, module, &symbols[i]);
 
-		if (symbols[i].inlined)
+		if (symbols[i].inlined) {
 			store_add_inlined(f->store, frame, (uint32_t)i, id, symbols[i].line);
-		else
-			store_name_frame(f->store, frame, id, symbols[i].line);
+			continue;
+		}
+		store_name_frame(f->store, frame, id, symbols[i].line);
+		/* Size 0: what has no file has no code to keep, either. */
+		enum image_kind kind = images_get(f->images, module).kind;
+		struct code_function function = {
+			.symbol = id, .frame = frame, .start = symbols[i].start,
+			.size = kind == IMAGE_ELF || kind == IMAGE_VDSO ? symbols[i].size : 0};
+		if (code_named(f->code, frame, &function))
+			ask_for_code(f, frame, &function);
 	}
 }
 

@@ -45,5 +45,11 @@ uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame);
 
 /* The symbolizer's answer for a frame. */
 void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count);
+/* A CPU sample has this stack: functions that have enough of them get their code into the recording. */
+void frames_sampled(struct frames *f, uint32_t stack);
+/* The symbolizer's answers to that, for a symbol of the recording. */
+void frames_code(struct frames *f, uint32_t symbol, const void *bytes, size_t len);
+void frames_callees(struct frames *f, uint32_t symbol, const struct symbol *symbols, size_t count);
+uint32_t frames_code_due(const struct frames *f);
 void frames_ask_again(struct frames *f); /* what the symbolizer's queue had no room for */
 uint32_t frames_unnamed(const struct frames *f); /* questions without answer yet */

@@ -95,6 +95,20 @@ static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_
 		frames_named(st->frames, frame, symbols, count);
 }
 
+static void code(void *arg, uint32_t function, const void *bytes, size_t len)
+{
+	struct stacks *st = arg;
+
+	frames_code(st->frames, function, bytes, len);
+}
+
+static void code_callees(void *arg, uint32_t function, const struct symbol *symbols, size_t count)
+{
+	struct stacks *st = arg;
+
+	frames_callees(st->frames, function, symbols, count);
+}
+
 int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **ret_stacks)
 {
 	struct stacks *st = xcalloc(1, sizeof(*st));
@@ -104,7 +118,8 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 	st->frames = frames_new(s);
 	st->pendings = pendings_new();
 	r = symbolizer_new(&(struct symbolizer_options){.source_lines = o->inlined, .inlined = o->inlined,
-							.handler = named, .unwound = unwound, .arg = st},
+							.handler = named, .unwound = unwound, .code = code,
+							.code_callees = code_callees, .arg = st},
 			   &st->symbolizer);
 	if (r < 0) {
 		stacks_free(st);
@@ -147,7 +162,8 @@ void stacks_finish(struct stacks *st, uint64_t timeout_ns)
 {
 	uint64_t end = clock_mono_ns() + timeout_ns, now;
 
-	while ((frames_unnamed(st->frames) || pendings_count(st->pendings)) && (now = clock_mono_ns()) < end) {
+	while ((frames_unnamed(st->frames) || frames_code_due(st->frames) || pendings_count(st->pendings)) &&
+	       (now = clock_mono_ns()) < end) {
 		symbolizer_flush(st->symbolizer, end - now);
 		if (stacks_dispatch(st) < 0)
 			break;
@@ -377,4 +393,9 @@ void stacks_python_end(struct stacks *st, struct process *p)
 uint32_t stacks_unnamed(const struct stacks *st)
 {
 	return frames_unnamed(st->frames);
+}
+
+void stacks_sampled(struct stacks *st, uint32_t stack)
+{
+	frames_sampled(st->frames, stack);
 }

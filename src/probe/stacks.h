@@ -53,6 +53,9 @@ enum { STACKS_DATA_BYTES = 64 };
 void stacks_resolve(struct stacks *st, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
 		    stacks_done *done, const void *data, size_t data_len);
 
+/* A CPU sample has this stack, as done() was told it: the code of functions with enough of them is kept. */
+void stacks_sampled(struct stacks *st, uint32_t stack);
+
 /* How the stacks of user code came out, since the start. */
 struct stacks_truth {
 	uint64_t complete, truncated, unreadable; /* of those unwound */

@@ -8,7 +8,7 @@
 #include "buf.h"
 #include "store.h"
 
-enum { STORE_STATEMENTS = 24 };
+enum { STORE_STATEMENTS = 25 };
 
 struct store {
 	sqlite3 *db;

@@ -89,6 +89,14 @@ const char *query_text(struct query *q, int column)
 	return text ? text : "";
 }
 
+const void *query_blob(struct query *q, int column, size_t *ret_len)
+{
+	const void *bytes = sqlite3_column_blob(q->statement, column);
+
+	*ret_len = bytes ? (size_t)sqlite3_column_bytes(q->statement, column) : 0;
+	return bytes;
+}
+
 bool query_is_null(struct query *q, int column)
 {
 	return sqlite3_column_type(q->statement, column) == SQLITE_NULL;

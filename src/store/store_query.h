@@ -2,6 +2,7 @@
 /* Asking a recording. SQL from above this floor names only the documented tables and views. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "store.h"
@@ -36,6 +37,7 @@ void query_reset(struct query *q); /* to run again with other parameters */
 int64_t query_int(struct query *q, int column);      /* 0 for NULL */
 double query_real(struct query *q, int column);      /* 0 for NULL */
 const char *query_text(struct query *q, int column); /* "" for NULL; valid until query_next() */
+const void *query_blob(struct query *q, int column, size_t *ret_len); /* NULL, 0 for NULL; likewise */
 bool query_is_null(struct query *q, int column);
 int query_columns(struct query *q);
 const char *query_column_name(struct query *q, int column);

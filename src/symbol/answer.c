@@ -15,9 +15,9 @@ static void pad(struct buf *b)
 	buf_add(b, zeros, record_padded(b->len) - b->len);
 }
 
-void answer_begin(struct answer *a, struct packet *packet, uint32_t sequence)
+void answer_begin(struct answer *a, struct packet *packet, enum record_type type, uint32_t sequence)
 {
-	struct record_answer record = {.head.type = RECORD_ANSWER, .sequence = sequence};
+	struct record_answer record = {.head.type = type, .sequence = sequence};
 
 	*a = (struct answer){.packet = packet, .begin = packet->data.len};
 	buf_add(&packet->data, &record, sizeof(record));

@@ -23,6 +23,6 @@ struct found {
 	bool inlined;
 };
 
-void answer_begin(struct answer *a, struct packet *packet, uint32_t sequence);
+void answer_begin(struct answer *a, struct packet *packet, enum record_type type, uint32_t sequence);
 void answer_add(struct answer *a, const struct found *f);
 void answer_end(struct answer *a);

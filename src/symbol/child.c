@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "callees.h"
 #include "elf_image.h"
 #include "file_service.h"
 #include "mem.h"
@@ -15,6 +16,9 @@
 /* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal
  * ends the child; the parent then knows which module it was. */
 #define SECONDS_A_RECORD 10
+
+/* So few surely fit into one record, however long their names are. */
+#define CALLEES_A_RECORD 4
 
 struct module {
 	const struct resolver *resolver; /* NULL: not known yet */
@@ -79,10 +83,56 @@ static void on_resolve(struct child *c, const struct record *record)
 
 	if (c->out.data.len > PACKET_MAX / 2)
 		flush(c);
-	answer_begin(&answer, &c->out, r->sequence);
+	answer_begin(&answer, &c->out, RECORD_ANSWER, r->sequence);
 	if (m->state)
 		m->resolver->resolve(m->state, r->offset, &answer);
 	answer_end(&answer);
+}
+
+/* Names of what the code calls, so that it can be read elsewhere. */
+static void name_callees(struct child *c, const struct module *m, const struct record_code *r, const void *bytes)
+{
+	_cleanup_free_ uint64_t *targets = NULL;
+	size_t count = callees_find(bytes, r->size, r->offset, &targets);
+
+	for (size_t i = 0; i < count;) {
+		struct answer answer;
+
+		if (c->out.data.len > PACKET_MAX / 2)
+			flush(c);
+		answer_begin(&answer, &c->out, RECORD_CALLEES, r->sequence);
+		for (size_t end = i + CALLEES_A_RECORD; i < count && i < end; i++) {
+			struct found found;
+
+			if (m->resolver->function(m->state, targets[i], &found))
+				answer_add(&answer, &found);
+		}
+		answer_end(&answer);
+	}
+}
+
+static void on_code(struct child *c, const struct record *record)
+{
+	static const char zeros[8];
+	const struct record_code *r = (const void *)record;
+	struct record_code_answer answer = {.head.type = RECORD_CODE_ANSWER, .sequence = r->sequence};
+	struct module *m = module_slot(c, r->module);
+	const void *bytes = m->state && m->resolver->code && r->size <= CODE_MAX ?
+		m->resolver->code(m->state, r->offset, r->size) : NULL;
+	size_t padded = bytes ? record_padded(r->size) : 0;
+
+	if (bytes) {
+		name_callees(c, m, r, bytes);
+		answer.len = (uint32_t)r->size;
+	}
+	answer.head.size = (uint32_t)(sizeof(answer) + padded);
+	if (c->out.data.len + answer.head.size > PACKET_MAX / 2)
+		flush(c);
+	buf_add(&c->out.data, &answer, sizeof(answer));
+	buf_add(&c->out.data, bytes, answer.len);
+	buf_add(&c->out.data, zeros, padded - answer.len);
+	if (c->out.data.len > PACKET_MAX / 2)
+		flush(c);
 }
 
 typedef void record_handler(struct child *c, const struct record *record);
@@ -90,11 +140,12 @@ typedef void record_handler(struct child *c, const struct record *record);
 static record_handler *const handlers[RECORD_TYPES] = {
 	[RECORD_MODULE] = on_module,
 	[RECORD_RESOLVE] = on_resolve,
+	[RECORD_CODE] = on_code,
 };
 
 static void handle(struct child *c, const struct record *record)
 {
-	const uint32_t *module = (const void *)(record + 1); /* first in both kinds of record */
+	const uint32_t *module = (const void *)(record + 1); /* first in every kind of record */
 	struct itimerval timer = {.it_value.tv_sec = SECONDS_A_RECORD};
 
 	c->progress->module = *module;

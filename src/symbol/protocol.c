@@ -114,6 +114,9 @@ const struct record *packet_next(const struct packet *p, size_t *position)
 		[RECORD_UNWIND] = sizeof(struct record_unwind),
 		[RECORD_UNWOUND] = sizeof(struct record_unwound),
 		[RECORD_TABLES] = sizeof(struct record_tables),
+		[RECORD_CODE] = sizeof(struct record_code),
+		[RECORD_CODE_ANSWER] = sizeof(struct record_code_answer),
+		[RECORD_CALLEES] = sizeof(struct record_answer),
 	};
 	size_t left = p->data.len - *position;
 	const struct record *r = (const void *)(p->data.data + *position);

@@ -20,6 +20,7 @@ enum {
 	NAME_MAX_BYTES = 4096, /* longer names are cut */
 	ANSWER_SYMBOLS = 64,   /* inlined frames at one address */
 	BUILD_ID_MAX = 20,
+	CODE_MAX = 56 * 1024,  /* of one function: with its header it fits into a packet */
 	NO_MODULE = UINT32_MAX,
 };
 
@@ -36,6 +37,9 @@ enum record_type {
 	RECORD_UNWIND,  /* answered by RECORD_UNWOUND, in order */
 	RECORD_UNWOUND, /* from here on to the parent */
 	RECORD_TABLES,
+	RECORD_CODE,    /* to the child that names: answered by any number of RECORD_CALLEES, then */
+	RECORD_CODE_ANSWER,
+	RECORD_CALLEES, /* shaped as RECORD_ANSWER */
 	RECORD_TYPES,
 };
 
@@ -62,6 +66,21 @@ struct record_resolve {
 	uint32_t module;
 	uint32_t sequence;
 	uint64_t offset;
+};
+
+struct record_code {
+	struct record head;
+	uint32_t module;
+	uint32_t sequence;
+	uint64_t offset;
+	uint64_t size; /* at most CODE_MAX */
+};
+
+/* Followed by `len` bytes, padded to 8; 0: there are none. */
+struct record_code_answer {
+	struct record head;
+	uint32_t sequence;
+	uint32_t len;
 };
 
 struct record_hello {

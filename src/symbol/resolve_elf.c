@@ -264,4 +264,38 @@ static void elf_resolve(void *state, uint64_t offset, struct answer *answer)
 		answer_add(answer, &n.function);
 }
 
-const struct resolver resolver_elf = {elf_load, elf_resolve, elf_module_free};
+#ifdef __aarch64__
+#define OWN_MACHINE EM_AARCH64
+#else
+#define OWN_MACHINE EM_X86_64
+#endif
+
+static const void *elf_code(void *state, uint64_t offset, uint64_t size)
+{
+	const struct elf_module *m = state;
+	const struct segment *segment = segment_at(m, offset);
+	size_t file_size;
+	const char *file = elf_rawfile(m->main->elf, &file_size);
+
+	if (!file || m->main->machine != OWN_MACHINE || !segment || !segment->executable ||
+	    size > segment->size - (offset - segment->offset) || offset > file_size || size > file_size - offset)
+		return NULL;
+	return file + offset;
+}
+
+static bool elf_function(void *state, uint64_t offset, struct found *ret)
+{
+	const struct elf_module *m = state;
+	const struct segment *segment = segment_at(m, offset);
+	struct table_hit hit;
+
+	if (!segment || !segment->executable)
+		return false;
+	uint64_t address = offset - segment->offset + segment->address;
+	if (!table_find(m->table, address, &hit) || hit.start != address)
+		return false;
+	*ret = (struct found){.name = hit.name, .name_len = hit.name_len, .start = offset, .size = hit.size};
+	return true;
+}
+
+const struct resolver resolver_elf = {elf_load, elf_resolve, elf_module_free, elf_code, elf_function};

@@ -22,6 +22,10 @@ struct resolver {
 	void *(*load)(struct module_request *request); /* NULL: nothing can be named */
 	void (*resolve)(void *state, uint64_t offset, struct answer *answer);
 	void (*free)(void *state);
+	/* Machine code of this machine's kind in the file, all of it; NULL: none. May be left out with the next. */
+	const void *(*code)(void *state, uint64_t offset, uint64_t size);
+	/* The function that begins there, by the symbol table alone. */
+	bool (*function)(void *state, uint64_t offset, struct found *ret);
 };
 
 extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map, resolver_python;

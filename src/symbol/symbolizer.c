@@ -29,7 +29,8 @@
 struct question {
 	uint64_t offset;
 	uint32_t module;
-	uint32_t frame;
+	uint32_t frame;     /* or the function whose code it is */
+	uint32_t code_size; /* 0: a name is asked for */
 	bool hopeless; /* not sent: to be answered without a name */
 };
 
@@ -104,19 +105,31 @@ static bool provide_module(struct symbolizer *s, uint32_t id, struct module *mod
 	return true;
 }
 
+static void add_question(struct symbolizer *s, const struct question *q)
+{
+	struct record_resolve resolve = {
+		.head = {RECORD_RESOLVE, sizeof(resolve)}, .module = q->module,
+		.sequence = (uint32_t)s->sent, .offset = q->offset};
+	struct record_code code = {
+		.head = {RECORD_CODE, sizeof(code)}, .module = q->module,
+		.sequence = (uint32_t)s->sent, .offset = q->offset, .size = q->code_size};
+
+	if (q->code_size)
+		buf_add(&s->worker.out.data, &code, sizeof(code));
+	else
+		buf_add(&s->worker.out.data, &resolve, sizeof(resolve));
+}
+
 static void fill_packet(struct symbolizer *s)
 {
 	while (s->sent < s->asked && s->worker.out.data.len < BATCH &&
 	       s->worker.out.fd_count < PACKET_FDS) {
 		struct question *q = question_at(s, s->sent);
 		struct module *module = modules_get(s->modules, q->module);
-		struct record_resolve record = {
-			.head = {RECORD_RESOLVE, sizeof(record)}, .module = q->module,
-			.sequence = (uint32_t)s->sent, .offset = q->offset};
 
 		q->hopeless = !module_usable(module) || !provide_module(s, q->module, module);
 		if (!q->hopeless)
-			buf_add(&s->worker.out.data, &record, sizeof(record));
+			add_question(s, q);
 		s->sent++;
 	}
 }
@@ -147,13 +160,25 @@ static void answer(struct symbolizer *s, const struct symbol *symbols, size_t co
 	s->options.handler(s->options.arg, frame, symbols, count);
 }
 
+static void answer_code(struct symbolizer *s, const void *bytes, size_t len)
+{
+	uint32_t function = question_at(s, s->answered)->frame;
+
+	s->answered++;
+	s->options.code(s->options.arg, function, bytes, len);
+}
+
 static void answer_hopeless(struct symbolizer *s)
 {
 	if (s->worker.broken)
 		for (; s->sent < s->asked; s->sent++)
 			question_at(s, s->sent)->hopeless = true;
-	while (s->answered < s->sent && question_at(s, s->answered)->hopeless)
-		answer(s, NULL, 0);
+	while (s->answered < s->sent && question_at(s, s->answered)->hopeless) {
+		if (question_at(s, s->answered)->code_size)
+			answer_code(s, NULL, 0);
+		else
+			answer(s, NULL, 0);
+	}
 }
 
 /* The text goes into s->text, which moves while it grows: offsets first, pointers later. */
@@ -218,16 +243,48 @@ static bool on_module_info(struct symbolizer *s, const struct record *record)
 	return true;
 }
 
+/* The question that is answered now; NULL: it was another, or of the other sort. */
+static const struct question *answered_question(struct symbolizer *s, uint32_t sequence, bool code)
+{
+	answer_hopeless(s);
+	if (s->answered == s->sent || sequence != (uint32_t)s->answered)
+		return NULL;
+	const struct question *q = question_at(s, s->answered);
+	return code == (q->code_size > 0) ? q : NULL;
+}
+
 static bool on_answer(struct symbolizer *s, const struct record *record)
 {
 	const struct record_answer *r = (const void *)record;
 	struct symbol symbols[ANSWER_SYMBOLS];
 
-	answer_hopeless(s);
-	if (s->answered == s->sent || r->sequence != (uint32_t)s->answered ||
-	    r->count > ANSWER_SYMBOLS || !decode_symbols(s, r, symbols))
+	if (!answered_question(s, r->sequence, false) || r->count > ANSWER_SYMBOLS ||
+	    !decode_symbols(s, r, symbols))
 		return false;
 	answer(s, symbols, r->count);
+	return true;
+}
+
+static bool on_callees(struct symbolizer *s, const struct record *record)
+{
+	const struct record_answer *r = (const void *)record;
+	const struct question *q = answered_question(s, r->sequence, true);
+	struct symbol symbols[ANSWER_SYMBOLS];
+
+	if (!q || r->count > ANSWER_SYMBOLS || !decode_symbols(s, r, symbols))
+		return false;
+	s->options.code_callees(s->options.arg, q->frame, symbols, r->count);
+	return true;
+}
+
+static bool on_code_answer(struct symbolizer *s, const struct record *record)
+{
+	const struct record_code_answer *r = (const void *)record;
+	const struct question *q = answered_question(s, r->sequence, true);
+
+	if (!q || r->len > r->head.size - sizeof(*r) || (r->len && r->len != q->code_size))
+		return false;
+	answer_code(s, r + 1, r->len);
 	return true;
 }
 
@@ -244,6 +301,8 @@ static bool handle_packet(struct symbolizer *s)
 		[RECORD_MODULE_INFO] = on_module_info,
 		[RECORD_ANSWER] = on_answer,
 		[RECORD_USAGE] = on_usage,
+		[RECORD_CALLEES] = on_callees,
+		[RECORD_CODE_ANSWER] = on_code_answer,
 	};
 	const struct record *record;
 	size_t position = 0;
@@ -347,10 +406,8 @@ int symbolizer_dispatch(struct symbolizer *s)
 	return 0;
 }
 
-int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame)
+static int enqueue(struct symbolizer *s, const struct question *q)
 {
-	if (module < 0 || !modules_get(s->modules, (uint32_t)module))
-		return -ENOENT;
 	if (s->asked - s->answered == QUEUE_MAX)
 		return -EAGAIN;
 	if (s->asked - s->answered == s->queue_size) {
@@ -364,13 +421,31 @@ int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32
 	}
 	if (s->asked == s->answered)
 		s->worker.heard_ns = clock_mono_ns();
-	*question_at(s, s->asked++) = (struct question){
-		.offset = offset, .module = (uint32_t)module, .frame = frame};
+	*question_at(s, s->asked++) = *q;
 	s->stats.requests++;
 	connect_child(s);
 	worker_poll_writable(&s->worker, true);
 	run_timer(s, true);
 	return 0;
+}
+
+int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame)
+{
+	if (module < 0 || !modules_get(s->modules, (uint32_t)module))
+		return -ENOENT;
+	return enqueue(s, &(struct question){.offset = offset, .module = (uint32_t)module, .frame = frame});
+}
+
+int symbolizer_request_code(struct symbolizer *s, int module, uint64_t offset, uint64_t size, uint32_t function)
+{
+	const struct module *m = module < 0 ? NULL : modules_get(s->modules, (uint32_t)module);
+
+	if (!m)
+		return -ENOENT;
+	if (m->kind != MODULE_ELF || !size || size > SYMBOL_CODE_MAX || !s->options.code || !s->options.code_callees)
+		return -EINVAL;
+	return enqueue(s, &(struct question){.offset = offset, .module = (uint32_t)module, .frame = function,
+					     .code_size = (uint32_t)size});
 }
 
 void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns)

@@ -43,10 +43,16 @@ typedef void symbol_handler(void *arg, uint32_t frame, const struct symbol *symb
 typedef void unwound_handler(void *arg, uint64_t cookie, const uint64_t *addresses, size_t depth,
 			     enum unwind_status status, enum unwind_reason reason);
 
+/* The answer to symbolizer_request_code(); `len` 0: the code cannot be had. Before it the functions that
+ * begin in the same module where this code calls to come to code_callees, in parts, and perhaps again. */
+typedef void code_handler(void *arg, uint32_t function, const void *bytes, size_t len);
+
 struct symbolizer_options {
 	bool source_lines; /* read debug info for lines (slower, more memory) */
 	bool inlined;      /* and for functions that were inlined; lines come with them */
 	symbol_handler *handler;
+	code_handler *code; /* NULL, with the next: no code will be asked for */
+	symbol_handler *code_callees; /* with `function` for the frame */
 	unwound_handler *unwound; /* NULL: nothing will be unwound */
 	void *arg;
 	uint64_t table_memory;    /* for unwind tables, in bytes; 0: 64 MiB */
@@ -105,6 +111,11 @@ void symbolizer_forget_process(struct symbolizer *s, pid_t pid);
 /* -ENOENT: no such module. -EAGAIN: the queue is full, dispatch first. For a caller's frame ask
  * with the return address minus one. */
 int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32_t frame);
+/* The machine code of a function of an ELF module, at most SYMBOL_CODE_MAX bytes, in the same queue and order.
+ * Errors as above; -EINVAL: another kind of module, or too large. */
+enum { SYMBOL_CODE_MAX = 56 << 10 };
+int symbolizer_request_code(struct symbolizer *s, int module, uint64_t offset, uint64_t size, uint32_t function);
+
 /* Unwinding. A space is a process's executable mappings, known by a number of the caller's choice
  * that is never used again for another one. */
 struct symbol_space_mapping {

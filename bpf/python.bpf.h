@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* CPython's own stack, walked at the moment of the sample: whoever reads it later races with the program.
- * The process does not help, and nothing in it is trusted: types are compared with those of the
- * interpreter, and a stack that does not look as it should is left out: user space, which sees the interpreter
- * at work in the native stack, counts it. */
+/* CPython's own stack, walked at the moment of the sample: whoever reads it later races with the
+ * program. The process does not help, and nothing in it is trusted: types are compared with those
+ * of the interpreter, and a stack that does not look as it should is left out: user space, which
+ * sees the interpreter at work in the native stack, counts it. */
 #pragma once
 #include "probe.bpf.h"
 
 enum {
-	PYTHON_NAMED_AT_ONCE = 64,  /* code objects that one sample may describe */
+	PYTHON_NAMED_AT_ONCE = 64, /* code objects that one sample may describe */
 	PYTHON_THREADS_LOOKED_AT = 256,
-	PYTHON_STATE_COMPACT = 1 << 5, PYTHON_STATE_ASCII = 1 << 6, PYTHON_STATE_KIND_SHIFT = 2,
+	PYTHON_STATE_COMPACT = 1 << 5,
+	PYTHON_STATE_ASCII = 1 << 6,
+	PYTHON_STATE_KIND_SHIFT = 2,
 };
 
 /* The host shares these three between the probes. */
@@ -41,17 +43,17 @@ struct {
 	__type(value, struct python_thread);
 } python_threads SEC(".maps");
 
-/* What the walk is about and how far it has come. Its steps are functions of their own, for the verifier to look at
- * each once and not for each frame; all that they share is here. */
+/* What the walk is about and how far it has come. Its steps are functions of their own, for the
+ * verifier to look at each once and not for each frame; all that they share is here. */
 struct python_scratch {
 	struct python_process process;
-	u64 self;     /* the thread's pthread_self() */
-	u64 frame;    /* to be looked at next; 0: none */
+	u64 self;  /* the thread's pthread_self() */
+	u64 frame; /* to be looked at next; 0: none */
 	u32 tgid, tid;
 	u32 described; /* code objects, in this sample */
 	u32 unused;
 	u64 names[PYTHON_CODE_NAMES];
-	u64 head[5];  /* of an object */
+	u64 head[5];   /* of an object */
 	u8 bytes[128]; /* of a frame */
 	u64 frames[PYTHON_DEPTH];
 	struct python_code_record code;
@@ -88,12 +90,12 @@ static __always_inline u64 bounded(u64 value, u64 mask)
 }
 
 /* A str as CPython makes them: exactly that type, and its characters right behind it. */
-static __always_inline bool read_text(struct python_scratch *s, u64 address,
-				      struct python_text *to)
+static __always_inline bool read_text(struct python_scratch *s, u64 address, struct python_text *to)
 {
 	const struct python_process *p = &s->process;
 
-	if (bpf_probe_read_user(s->head, sizeof(s->head), (const void *)address) || s->head[1] != p->unicode_type)
+	if (bpf_probe_read_user(s->head, sizeof(s->head), (const void *)address) ||
+	    s->head[1] != p->unicode_type)
 		return false;
 	u64 length = s->head[2], state = s->head[4];
 	u32 width = state >> PYTHON_STATE_KIND_SHIFT & 7, bytes = PYTHON_TEXT_BYTES - 1;
@@ -116,7 +118,8 @@ static __always_inline bool read_lines(struct python_scratch *s, u64 address,
 	const struct python_process *p = &s->process;
 	u32 bytes = PYTHON_LINES_BYTES - 1;
 
-	if (bpf_probe_read_user(s->head, sizeof(s->head), (const void *)address) || s->head[1] != p->bytes_type)
+	if (bpf_probe_read_user(s->head, sizeof(s->head), (const void *)address) ||
+	    s->head[1] != p->bytes_type)
 		return false;
 	r->lines_cut = s->head[2] > bytes;
 	if (!r->lines_cut)
@@ -126,7 +129,8 @@ static __always_inline bool read_lines(struct python_scratch *s, u64 address,
 	return !bpf_probe_read_user(r->lines, bytes, (const void *)(address + 32));
 }
 
-/* Tells user space of a code object whose pointers are in `names`. 0, or -1 when it is none; 1: not now. */
+/* Tells user space of a code object whose pointers are in `names`. 0, or -1 when it is none; 1: not
+ * now. */
 __noinline int describe_python_code(u64 code)
 {
 	struct python_scratch *s = python_scratch();
@@ -135,13 +139,14 @@ __noinline int describe_python_code(u64 code)
 		return -1;
 	const struct python_layout *l = &s->process.layout;
 	struct python_code_record *r = &s->code;
-	if (!read_text(s, s->names[l->name & 3], &r->name) || !read_text(s, s->names[0], &r->file) ||
-	    !read_lines(s, s->names[l->lines & 3], r))
+	if (!read_text(s, s->names[l->name & 3], &r->name) ||
+	    !read_text(s, s->names[0], &r->file) || !read_lines(s, s->names[l->lines & 3], r))
 		return -1;
 	fill_head(&r->head, RECORD_PYTHON_CODE, bpf_ktime_get_ns(), bpf_get_current_task_btf());
 	r->code = code;
 	r->first_line = read_word(code + l->code_first_line);
-	u64 size = __builtin_offsetof(struct python_code_record, lines) + bounded(r->lines_bytes, PYTHON_LINES_BYTES - 1);
+	u64 size = __builtin_offsetof(struct python_code_record, lines) +
+		   bounded(r->lines_bytes, PYTHON_LINES_BYTES - 1);
 	if (!bpf_ringbuf_output(&records, r, size, ring_flags()))
 		return 0;
 	count(this_cpu(), LOST_RECORDS);
@@ -154,7 +159,8 @@ static __always_inline bool know_code(struct python_scratch *s, u64 code)
 	struct python_code_key key = {.tgid = s->tgid, .code = code};
 	u64 sum, *known;
 
-	if (bpf_probe_read_user(s->names, sizeof(s->names), (const void *)(code + s->process.layout.code_names)))
+	if (bpf_probe_read_user(s->names, sizeof(s->names),
+				(const void *)(code + s->process.layout.code_names)))
 		return false;
 	sum = ((s->names[0] * 31 + s->names[1]) * 31 + s->names[2]) * 31;
 	if (s->process.layout.names == PYTHON_CODE_NAMES)
@@ -193,7 +199,8 @@ __noinline int take_python_frame(u32 index)
 	struct python_scratch *s = python_scratch();
 	u64 code, packed = PYTHON_FRAME_ENTRY;
 
-	if (!s || index >= PYTHON_DEPTH || bpf_probe_read_user(s->bytes, PYTHON_FRAME_BYTES, (const void *)s->frame))
+	if (!s || index >= PYTHON_DEPTH ||
+	    bpf_probe_read_user(s->bytes, PYTHON_FRAME_BYTES, (const void *)s->frame))
 		return -1;
 	const struct python_layout *l = &s->process.layout;
 	u8 byte = s->bytes[l->frame_entry & 127];
@@ -226,7 +233,8 @@ static __always_inline bool still_there(const struct python_scratch *s, u64 stat
 	return interpreter && read_word(interpreter + l->interpreter_threads) == state;
 }
 
-static __always_inline u64 look_for_thread(const struct python_scratch *s, u64 interpreter, u64 newest)
+static __always_inline u64 look_for_thread(const struct python_scratch *s, u64 interpreter,
+					   u64 newest)
 {
 	const struct python_layout *l = &s->process.layout;
 	u64 state = newest;
@@ -282,7 +290,8 @@ __noinline int find_python_frame(void)
 	return s->frame ? 0 : -1;
 }
 
-/* The thread's Python frames, behind the kernel's. The thread is the current one: on its CPU, or about to leave it. */
+/* The thread's Python frames, behind the kernel's. The thread is the current one: on its CPU, or
+ * about to leave it. */
 static __always_inline void capture_python(struct stack_capture *c, struct task_struct *task)
 {
 	u32 tgid = task->tgid, at = c->kernel_depth, i;

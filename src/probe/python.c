@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Python functions in stacks: what the kernel side says of code objects and of processes that end. The frames
- * themselves come along with each stack. */
+/* Python functions in stacks: what the kernel side says of code objects and of processes that end.
+ * The frames themselves come along with each stack. */
 #include "probe.h"
 
 static void record(struct capture *c, void *state, const struct record *r)
@@ -17,7 +17,8 @@ static void record(struct capture *c, void *state, const struct record *r)
 
 const struct probe probe_python = {
 	.name = "python",
-	.help = "functions and lines of CPython 3.9 to 3.13 in stacks, instead of the interpreter's own",
+	.help = "functions and lines of CPython 3.9 to 3.13 in stacks, instead of the "
+		"interpreter's own",
 	.metrics = (const struct probe_metric[]){{0}},
 	.state_size = sizeof(struct probe_state),
 	.record = record,

@@ -47,7 +47,8 @@ static uint32_t ranges(const uint8_t *b, size_t len, uint32_t first_line, uint32
 enum {
 	ENTRY_FIRST = 0x80,
 	ENTRY_ONE_LINE = 10, /* up to 12: so many lines further, and two columns */
-	ENTRY_NO_COLUMNS = 13, ENTRY_LONG = 14, /* a signed number of lines */
+	ENTRY_NO_COLUMNS = 13,
+	ENTRY_LONG = 14, /* a signed number of lines */
 	ENTRY_NONE = 15,
 };
 
@@ -88,12 +89,15 @@ static uint32_t locations(const uint8_t *b, size_t len, uint32_t first_line, uin
 	return 0;
 }
 
-uint32_t python_line(enum python_lines_format format, const uint8_t *bytes, size_t len, uint32_t first_line,
-		     uint32_t unit)
+uint32_t python_line(enum python_lines_format format, const uint8_t *bytes, size_t len,
+		     uint32_t first_line, uint32_t unit)
 {
 	static uint32_t (*const readers[])(const uint8_t *, size_t, uint32_t, uint32_t) = {
-		[PYTHON_LINES_LNOTAB] = lnotab, [PYTHON_LINES_RANGES] = ranges, [PYTHON_LINES_LOCATIONS] = locations,
+		[PYTHON_LINES_LNOTAB] = lnotab,
+		[PYTHON_LINES_RANGES] = ranges,
+		[PYTHON_LINES_LOCATIONS] = locations,
 	};
 
-	return (size_t)format < ARRAY_SIZE(readers) ? readers[format](bytes, len, first_line, unit) : 0;
+	return (size_t)format < ARRAY_SIZE(readers) ? readers[format](bytes, len, first_line, unit)
+						    : 0;
 }

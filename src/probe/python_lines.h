@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* CPython's tables from instructions to source lines. The bytes come from another process: whatever they are,
- * reading ends with them. */
+/* CPython's tables from instructions to source lines. The bytes come from another process: whatever
+ * they are, reading ends with them. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,7 @@ enum python_lines_format {
 	PYTHON_LINES_LOCATIONS, /* from 3.11: entries of varying length, with columns */
 };
 
-/* The line of the instruction that is `unit` units of two bytes behind the first; 0: none, or not known. */
-uint32_t python_line(enum python_lines_format format, const uint8_t *bytes, size_t len, uint32_t first_line,
-		     uint32_t unit);
+/* The line of the instruction that is `unit` units of two bytes behind the first; 0: none, or not
+ * known. */
+uint32_t python_line(enum python_lines_format format, const uint8_t *bytes, size_t len,
+		     uint32_t first_line, uint32_t unit);

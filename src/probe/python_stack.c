@@ -37,7 +37,8 @@ static uint32_t count_runs(const struct python_stack *ps)
 /* Where in the native stack's interpreter an address is. */
 enum native_kind { NATIVE_OTHER, NATIVE_INTERPRETER, NATIVE_LOOP };
 
-static enum native_kind kind_of(const struct python_loop *loop, const struct native_stack *native, size_t i)
+static enum native_kind kind_of(const struct python_loop *loop, const struct native_stack *native,
+				size_t i)
 {
 	uint64_t address = native->addresses[i] - (i > 0);
 	const struct mapping *mapping = mappings_find(native->mappings, address);
@@ -89,8 +90,8 @@ uint32_t python_stack_push(const struct python_stack *ps, struct frames *f, uint
 		}
 		if (kind == NATIVE_INTERPRETER && m.next)
 			continue;
-		m.at = frames_native(f, m.at, native->process, native->mappings, native->addresses[i] - (i > 0),
-				     native->now_ns);
+		m.at = frames_native(f, m.at, native->process, native->mappings,
+				     native->addresses[i] - (i > 0), native->now_ns);
 	}
 	return m.at;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Python's frames among the native ones: each run of the interpreter's loop gives way to the Python frames
- * that it runs, and what the interpreter calls itself through between two runs is left out. */
+/* Python's frames among the native ones: each run of the interpreter's loop gives way to the Python
+ * frames that it runs, and what the interpreter calls itself through between two runs is left out.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

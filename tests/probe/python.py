@@ -115,6 +115,16 @@ def complete(t, full):
     t.check(loop < 0.25 * whole, f"{full}: {loop} of {whole} ns show the interpreter")
 
 
+def reports(t, full):
+    """Both forms of the report know what they are."""
+    text = subprocess.run([t.perfscope, "report", t.path], text=True, capture_output=True)
+    t.check(text.returncode == 0 and any("Python" in line and "burn" in line for line in text.stdout.splitlines()),
+            f"{full}: report: {text.returncode} {text.stderr}")
+    run = subprocess.run([t.perfscope, "report", t.path, "--format", "json"], text=True, capture_output=True)
+    t.check(run.returncode == 0 and '"python"' in run.stdout, f"{full}: report as JSON: {run.returncode}")
+    json.loads(run.stdout)
+
+
 def wrong_version(t):
     """Another version's layout: no Python frame at all, and each stack counted."""
     other = os.path.join(t.directory.name, "python3.13")
@@ -133,6 +143,7 @@ def test(t):
         chains(t, (major, minor), python)
         lines(t, python)
         complete(t, python)
+        reports(t, python)
     if os.access("/usr/bin/python3.11", os.X_OK):
         wrong_version(t)
 

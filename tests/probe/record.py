@@ -159,7 +159,7 @@ def killed(path):
     for i in range(50):
         with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path], stderr=subprocess.DEVNULL) as run:
             if i % 10 == 0:
-                time.sleep(2.05)
+                time.sleep(3)
             else:
                 time.sleep(random.uniform(0.02, 0.5))
             run.kill()

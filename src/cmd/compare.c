@@ -70,12 +70,15 @@ static void print_text(const struct compare *c)
 
 static json_t *describe(struct store *s, const char *path)
 {
-	char host[256], kernel[256];
-	_cleanup_(buf_done) struct buf name = BUF_INIT;
+	_cleanup_(buf_done) struct buf name = BUF_INIT, host = BUF_INIT, kernel = BUF_INIT;
+	char text[256];
 
 	escape_utf8(&name, path, strlen(path));
-	return json_pack("{s:s, s:s, s:s}", "file", name.data, "host", store_meta_text(s, "host", host, sizeof(host)),
-			 "kernel", store_meta_text(s, "kernel", kernel, sizeof(kernel)));
+	store_meta_text(s, "host", text, sizeof(text));
+	escape_utf8(&host, text, strlen(text));
+	store_meta_text(s, "kernel", text, sizeof(text));
+	escape_utf8(&kernel, text, strlen(text));
+	return json_pack("{s:s, s:s, s:s}", "file", name.data, "host", host.data, "kernel", kernel.data);
 }
 
 static int run(const struct call *call)

@@ -20,8 +20,8 @@
 /* A slice's commit writes the last page of each table again: small pages halve what goes to the disk. */
 #define PAGE_BYTES 1024
 
-/* Foreign text may be long, but no recording of ours has a value beyond this. */
-#define LONGEST_VALUE (16 << 20)
+/* Foreign text may be long, but no recording of ours has a value beyond this; a report repeats it in each of its rows. */
+#define LONGEST_VALUE (1 << 20)
 
 static int to_errno(int code)
 {
@@ -185,6 +185,8 @@ static int place(const char *path, const unsigned char *bytes, size_t len)
 	/* Not every file system knows nameless files. */
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = fd < 0 ? -errno : write_all(fd, bytes, len);
+	if (fd >= 0 && r < 0)
+		unlink(path);
 	return r < 0 ? fail(r, "create %s", path) : 0;
 }
 

@@ -151,6 +151,23 @@ static void test_tampered(void)
 	CHECK(store_open(path, &s) == -EPROTONOSUPPORT);
 }
 
+/* A name that would fill a report's every row is an error with the file's name. */
+static void test_long_name(void)
+{
+	_cleanup_free_ char *path = in_directory("l.db"), *name = xcalloc(2 << 20, 1);
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	memset(name, 'a', (2 << 20) - 1);
+	CHECK(store_create(path, &s) == 0 && store_begin(s) == 0);
+	store_add_resource(s, 1, "file", name);
+	CHECK(store_commit(s) == 0 && store_finish(s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(store_open(path, &s) == 0);
+	CHECK(ask(s, "SELECT length(name) FROM resource") == -3);
+	CHECK(strstr(fail_message(), "l.db: ") != NULL);
+}
+
 /* An older recording, also one that was cut off, is kept beside the new one. */
 static void test_replace(void)
 {
@@ -259,6 +276,7 @@ int main(void)
 	test_truncated();
 	test_foreign();
 	test_tampered();
+	test_long_name();
 	test_replace();
 	test_totals();
 	test_live();

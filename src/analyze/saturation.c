@@ -11,7 +11,8 @@ extern const char saturation_sql[];
 
 /* Columns of saturation.sql. */
 enum {
-	KIND, NAME, UTILISATION, SATURATION, SATURATION_UNIT, ERRORS, ERRORS_UNIT, P50, P90, P99, MAX, PID, COMM, NOTE, MISSING,
+	KIND, NAME, UTILISATION, SATURATION, SATURATION_UNIT, ERRORS, ERRORS_UNIT,
+	P50, P90, P99, MAX, PID, COMM, NOTE, MISSING,
 };
 
 static const char *keep(struct saturation *t, struct query *q, int column)

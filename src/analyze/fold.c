@@ -10,6 +10,7 @@
 /* How two findings must hang together for one to explain the other. */
 enum relation {
 	FIRST_CULPRIT, /* both name the same process as their first culprit */
+	MORE,          /* that, and the cause takes more of its time than the symptom */
 	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
 };
 
@@ -21,6 +22,8 @@ static const struct explanation {
 } explanations[] = {
 	/* Who waits for ever is not in line for a lock. */
 	{"lock.deadlock", "lock.contention", FIRST_CULPRIT, SEVERITY_INFO},
+	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
+	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
 	/* What is computed under a lock is long because others wait for it. */
 	{"lock.contention", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.contention", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -44,8 +47,10 @@ static bool is_culprit(const struct finding *f, size_t i, uint32_t pid)
 static bool related(const struct finding *cause, const struct finding *symptom,
 		    enum relation relation)
 {
-	size_t most = relation == FIRST_CULPRIT ? 1 : cause->affected_count;
+	size_t most = relation == CULPRIT ? cause->affected_count : 1;
 
+	if (relation == MORE && cause->impact < symptom->impact)
+		return false;
 	if (!symptom->affected_count || strcmp(symptom->affected[0].role, "culprit"))
 		return false;
 	for (size_t i = 0; i < most; i++)

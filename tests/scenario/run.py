@@ -28,6 +28,8 @@ SCENARIOS = [
     ("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", "transfer", None),
     ("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", "reserve_item", None),
     ("lock-many", "storekeepers-nofp 12 3000 500", "lock.contention", "storekeeper", "reserve_item", None),
+    ("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", "commit_order", None),
+    ("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", "commit_order", None),
     ("idle", None, None, None, None, None),
     ("locks-in-order", "deadlock 5 order", None, None, None, None),
     ("build", "crew 2 300", None, None, None, None),

@@ -19,18 +19,18 @@ __attribute__((noinline)) static uint64_t update_stock(uint64_t seed)
 	return seed + 1;
 }
 
-__attribute__((noinline)) static int commit_order(uint64_t seed)
+__attribute__((noinline)) static int commit_order(void)
 {
-	char page[4096] = {(char)seed};
+	static char order[1 << 20];
 
-	return pwrite(fd, page, sizeof(page), (off_t)(seed % 256 * sizeof(page))) < 0 ? -1 : fsync(fd) + 0;
+	return pwrite(fd, order, sizeof(order), 0) < 0 || fsync(fd) < 0 ? -1 : 0;
 }
 
 __attribute__((noinline)) static uint64_t reserve_item(uint64_t seed)
 {
 	pthread_mutex_lock(&inventory_lock);
 	seed = update_stock(seed);
-	if (fd >= 0 && commit_order(seed))
+	if (fd >= 0 && commit_order())
 		_exit(1);
 	pthread_mutex_unlock(&inventory_lock);
 	return seed + 2;

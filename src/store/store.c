@@ -283,7 +283,8 @@ static int check_schema(struct store *s)
 	if (!theirs.len)
 		return failx(-EBADMSG, "%s: the recording was cut off before its first slice", s->path);
 	if (strcmp(wanted.data, theirs.data))
-		return failx(-EBADMSG, "%s: not a perfscope recording: its tables are not ours", s->path);
+		return failx(-EBADMSG, "%s: not with the tables of this perfscope: another version made it, or it was changed",
+			     s->path);
 	return 0;
 }
 

@@ -175,8 +175,8 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 			capture_gauge(c, s->probe.first_metric + UNREAD, connection, r->unread);
 	}
 	add(c, s, RETRANSMITTED, t, connection, r->growth.retransmits, r->growth.retransmits);
-	add(c, s, WINDOW_LIMITED, t, connection, 1, limited < ns ? limited : ns);
-	add(c, s, BUFFER_LIMITED, t, connection, 1, buffer < ns ? buffer : ns);
+	add(c, s, WINDOW_LIMITED, t, connection, limited > 0, limited < ns ? limited : ns);
+	add(c, s, BUFFER_LIMITED, t, connection, buffer > 0, buffer < ns ? buffer : ns);
 }
 
 static void add_connection(struct capture *c, struct tcp_state *s, const struct tcp_report *r, uint64_t ns, bool closing)

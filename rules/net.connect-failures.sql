@@ -1,0 +1,53 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: Connects are refused or nobody answers them
+-- summary: {comm} cannot connect to {service}: {failed} of {tried} attempts {how}
+-- explain: Counts each process's connects to each address and port that were refused, timed out or had no way there; one that its
+--    owner gave up after the kernel had to ask again counts as timed out. Some programs try a port to see whether somebody
+--    is there and go on without: a few failures, or few among many successes, are no fault.
+-- threshold count = 5: failures; fewer are a program that starts before the one it needs
+-- threshold rate = 0.5: failures a second
+-- threshold share = 0.1: of all its attempts there
+-- action: {advice}
+-- action: See who listens: ss -ltnp; and what lies between: the firewall's rules and routes of both sides
+WITH span AS MATERIALIZED (SELECT ns FROM period),
+attempt AS MATERIALIZED (
+	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, r.name AS service,
+		sum(iif(m.name = 'connection.opened', s.count, 0)) AS opened,
+		sum(iif(m.name = 'connection.refused', s.count, 0)) AS refused,
+		sum(iif(m.name = 'connection.timed_out', s.count, 0)) AS timed_out,
+		sum(iif(m.name = 'connection.unreachable', s.count, 0)) AS unreachable
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource
+	WHERE m.name IN ('connection.opened', 'connection.refused', 'connection.timed_out', 'connection.unreachable') AND NOT t.own
+	GROUP BY t.process, r.id),
+-- Many short-lived processes of one name are one caller.
+caller AS MATERIALIZED (
+	SELECT comm, service, sum(opened) AS opened, sum(refused) AS refused, sum(timed_out) AS timed_out,
+		sum(unreachable) AS unreachable, sum(refused + timed_out + unreachable) AS failed, max(pid) AS pid, max(process) AS process
+	FROM attempt GROUP BY comm, service)
+SELECT 'waited' AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.comm, c.service, c.failed,
+	c.failed + c.opened AS tried,
+	CASE max(c.refused, c.timed_out, c.unreachable) WHEN c.refused THEN 'are refused' WHEN c.timed_out THEN 'time out'
+		ELSE 'find no way there' END AS how,
+	CASE max(c.refused, c.timed_out, c.unreachable)
+		WHEN c.refused THEN 'Nothing listens at ' || c.service || ': start what should, or give ' || c.comm || ' the right address'
+		WHEN c.timed_out THEN 'Nobody answers at ' || c.service || ': the host is down, packets are dropped on the way, or the '
+			|| 'listener''s queue is full (net.accept-queue)'
+		ELSE 'There is no route to ' || c.service || ': look at ip route get' END AS advice,
+	'service' AS resource_kind, c.service AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'victim', 'pid', a.pid, 'tid', 0, 'comm', a.comm, 'cgroup', a.cgroup) AS x
+		FROM attempt a WHERE a.comm = c.comm AND a.service = c.service
+		ORDER BY a.refused + a.timed_out + a.unreachable DESC LIMIT 8)) AS affected,
+	json_array(
+		json_object('metric', 'failed connects', 'value', c.failed, 'unit', 'count', 'threshold', coalesce(:count, 5)),
+		json_object('metric', 'a second', 'value', c.failed * 1e9 / span.ns, 'unit', '1/s', 'threshold', coalesce(:rate, 0.5)),
+		json_object('metric', 'of all attempts', 'value', 100.0 * c.failed / (c.failed + c.opened), 'unit', '%',
+			'threshold', 100 * coalesce(:share, 0.1)),
+		json_object('metric', 'refused', 'value', c.refused, 'unit', 'count'),
+		json_object('metric', 'timed out', 'value', c.timed_out, 'unit', 'count'),
+		json_object('metric', 'unreachable', 'value', c.unreachable, 'unit', 'count')) AS evidence,
+	json_array(json_object('role', 'victim', 'metric', 'cpu.time', 'process', c.process)) AS stacks
+FROM caller c, span
+WHERE c.failed >= coalesce(:count, 5) AND c.failed * 1e9 / span.ns >= coalesce(:rate, 0.5)
+	AND c.failed >= coalesce(:share, 0.1) * (c.failed + c.opened)
+ORDER BY c.failed DESC LIMIT 5;

@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: A receiver does not read, and the sender stalls
+-- summary: {sender} cannot send: {receiver} does not read what it is sent ({connection})
+-- explain: Looks at all TCP sockets ten times a second: a sender is stalled when it has data to send, nothing under way,
+--    and the window that its receiver grants has no room for a segment. A receiver that takes all the CPU it can to work its
+--    input off, and a sender that is a little faster, are a healthy pipe: there the window opens again within milliseconds. So
+--    what is not read must also stand for long at the speed at which the receiver takes it.
+-- threshold stalled = 0.2: of the period; below that a sender loses little, and a pause of its receiver may be the reason
+-- threshold looks = 4: that found it stalled; fewer are chance
+-- threshold standing_ms = 40: unread data, divided by the speed at which it is read
+-- action: See what {receiver} does instead of reading: perfscope flamegraph --kind offcpu -p {receiver_pid}, perfscope threads -p {receiver_pid}
+-- action: Read in a thread of its own, or let the sender know how much is wanted; a larger receive buffer only puts it off
+WITH span AS MATERIALIZED (SELECT ns FROM period),
+looked AS MATERIALIZED (
+	SELECT m.name AS metric, s.task, s.resource, sum(s.count) AS looks, sum(s.value) AS ns
+	FROM sample s JOIN metric m ON m.id = s.metric
+	WHERE m.name IN ('connection.zero_window', 'connection.not_read', 'connection.window_limited')
+	GROUP BY m.name, s.task, s.resource),
+-- The sender's side where it is on this host, else the receiver's alone.
+connection AS MATERIALIZED (
+	SELECT r.id AS resource, r.name, z.task AS sender, n.task AS receiver,
+		ifnull(z.ns, n.ns) AS ns, ifnull(z.looks, n.looks) AS looks, w.ns AS limited
+	FROM resource r
+		LEFT JOIN looked z ON z.resource = r.id AND z.metric = 'connection.zero_window'
+		LEFT JOIN looked n ON n.resource = r.id AND n.metric = 'connection.not_read' AND n.task IS NOT z.task
+		LEFT JOIN looked w ON w.resource = r.id AND w.metric = 'connection.window_limited' AND w.task = z.task
+	WHERE r.kind = 'connection' AND (z.task IS NOT NULL OR n.task IS NOT NULL)),
+read AS MATERIALIZED (
+	SELECT t.process, s.resource, sum(s.value) AS bytes
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	WHERE m.name = 'connection.received' GROUP BY t.process, s.resource),
+unread AS MATERIALIZED (
+	SELECT resource, avg(value) AS bytes FROM level WHERE metric = 'connection.unread' GROUP BY resource),
+stalled AS MATERIALIZED (
+	SELECT c.*, min(1.0, c.ns * 1.0 / span.ns) AS share, ifnull(u.bytes, 0) AS unread,
+		1000 * ifnull(u.bytes, 0) / max(1.0, ifnull(
+			(SELECT sum(d.bytes) FROM read d JOIN resource v ON v.id = d.resource
+				JOIN thread t ON t.process = d.process AND t.task = c.receiver
+				WHERE instr(c.name, v.name)), 0) * 1e9 / span.ns) AS standing_ms
+	FROM connection c LEFT JOIN unread u ON u.resource = c.name, span
+	WHERE c.ns >= coalesce(:stalled, 0.2) * span.ns AND c.looks >= coalesce(:looks, 4)),
+-- What the receiver spends its time on, apart from waiting for work.
+doing AS MATERIALIZED (
+	SELECT t.process, m.name AS metric, sum(s.value) AS ns
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	WHERE (m.name GLOB 'wait.*' OR m.name = 'cpu.time')
+		AND t.process IN (SELECT process FROM stalled JOIN thread ON thread.task = stalled.receiver)
+	GROUP BY t.process, m.name)
+SELECT 'waited' AS urgency, s.share AS impact, s.name AS connection,
+	coalesce(a.process_comm, 'a sender elsewhere') AS sender, coalesce(b.process_comm, 'the other side') AS receiver,
+	coalesce(b.pid, 0) AS receiver_pid, 'connection' AS resource_kind, s.name AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', b.pid, 'tid', 0, 'comm', b.process_comm, 'cgroup', b.cgroup) AS x
+		WHERE b.pid IS NOT NULL
+		UNION ALL SELECT json_object('role', 'victim', 'pid', a.pid, 'tid', 0, 'comm', a.process_comm, 'cgroup', a.cgroup)
+		WHERE a.pid IS NOT NULL)) AS affected,
+	json_array(
+		json_object('metric', 'time without room in the receiver''s window', 'value', 100 * s.share, 'unit', '%',
+			'threshold', 100 * coalesce(:stalled, 0.2)),
+		json_object('metric', 'looks that found it so', 'value', s.looks, 'unit', 'count', 'threshold', coalesce(:looks, 4)),
+		json_object('metric', 'received but not read', 'value', s.unread / 1024, 'unit', 'KiB'),
+		json_object('metric', 'time to read that at the receiver''s speed', 'value', min(s.standing_ms, 1e6), 'unit', 'ms',
+			'threshold', coalesce(:standing_ms, 40)),
+		json_object('metric', 'time that the window set the sender''s pace', 'value',
+			100.0 * ifnull(s.limited, 0) / span.ns, 'unit', '%')) AS evidence,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'metric', d.metric, 'process', d.process) AS x FROM doing d
+		WHERE d.process = b.process ORDER BY d.ns DESC LIMIT 1)) AS stacks
+FROM span, stalled s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
+WHERE (b.task IS NULL OR s.standing_ms >= coalesce(:standing_ms, 40)) AND NOT ifnull(a.own, 0) AND NOT ifnull(b.own, 0)
+ORDER BY s.share DESC LIMIT 5;

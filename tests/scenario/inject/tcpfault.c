@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tcpfault KIND: TCP on the loopback interface that goes wrong in one way, or (its healthy twin) goes well.
+ *   slow-reader | fast-reader      a feeder writes without end; the archiver reads 64 KiB ten times a second, or all
+ *   full-queue | busy-queue        visitors come faster than the gatekeeper accepts; or it accepts them at once
+ *   refused | answered             a poller connects twenty times a second to a port that nobody has; or somebody has
+ *   small-writes | whole-writes    each request is written in two pieces and waits for its answer; or in one
+ *   keep-alive                     a hundred connections that say nothing */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "inject.h"
+
+struct plan {
+	struct sockaddr_in address;
+	int listener;
+	unsigned good;
+};
+
+static int listen_at(struct plan *p, int backlog)
+{
+	socklen_t length = sizeof(p->address);
+
+	p->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (p->listener < 0 || bind(p->listener, (struct sockaddr *)&p->address, length) < 0 ||
+	    getsockname(p->listener, (struct sockaddr *)&p->address, &length) < 0)
+		return -1;
+	return backlog ? listen(p->listener, backlog) : 0;
+}
+
+static int dial(const struct plan *p)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&p->address, sizeof(p->address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void feed(void *arg)
+{
+	static char data[1 << 16];
+	struct plan *p = arg;
+	int fd = dial(p);
+
+	while (fd >= 0 && write(fd, data, sizeof(data)) > 0)
+		if (p->good)
+			sleep_ns(2000000);
+}
+
+__attribute__((noinline)) static void ponder(void)
+{
+	sleep_ns(100000000);
+}
+
+static void archive(void *arg)
+{
+	static char data[1 << 16];
+	struct plan *p = arg;
+	int fd = accept(p->listener, NULL, NULL);
+
+	while (read(fd, data, sizeof(data)) > 0)
+		if (!p->good)
+			ponder();
+}
+
+static void visit(void *arg)
+{
+	struct plan *p = arg;
+
+	close(p->listener);
+	for (;;) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		connect(fd, (struct sockaddr *)&p->address, sizeof(p->address));
+		sleep_ns(20000000);
+		close(fd);
+	}
+}
+
+static void keep_gate(void *arg)
+{
+	struct plan *p = arg;
+
+	for (;;) {
+		close(accept(p->listener, NULL, NULL));
+		if (!p->good)
+			sleep_ns(300000000);
+	}
+}
+
+static void poll_service(void *arg)
+{
+	struct plan *p = arg;
+
+	for (;;) {
+		close(dial(p));
+		sleep_ns(50000000);
+	}
+}
+
+__attribute__((noinline)) static void send_request(int fd, unsigned good)
+{
+	char request[64] = {0};
+
+	if (good) {
+		write(fd, request, sizeof(request));
+		return;
+	}
+	write(fd, request, 8);
+	write(fd, request, sizeof(request) - 8);
+}
+
+static void ask(void *arg)
+{
+	struct plan *p = arg;
+	char answer[16];
+	int fd = dial(p);
+
+	do {
+		send_request(fd, p->good);
+		if (p->good)
+			sleep_ns(1000000);
+	} while (recv(fd, answer, sizeof(answer), MSG_WAITALL) > 0);
+}
+
+static void answer(void *arg)
+{
+	struct plan *p = arg;
+	char request[64];
+	int fd = accept(p->listener, NULL, NULL);
+
+	while (recv(fd, request, sizeof(request), MSG_WAITALL) > 0)
+		write(fd, request, 16);
+}
+
+static void keep_alive(void *arg)
+{
+	struct plan *p = arg;
+
+	for (int i = 0; i < 100; i++)
+		dial(p);
+	pause();
+}
+
+static void hold(void *arg)
+{
+	struct plan *p = arg;
+
+	for (;;)
+		accept(p->listener, NULL, NULL);
+}
+
+static const struct kind {
+	const char *name, *server_name, *client_name;
+	void (*server)(void *), (*client)(void *);
+	unsigned good, backlog;
+} kinds[] = {
+	{"slow-reader", "archiver", "feeder", archive, feed, 0, 16},
+	{"fast-reader", "archiver", "feeder", archive, feed, 1, 16},
+	{"full-queue", "gatekeeper", "visitor", keep_gate, visit, 0, 4},
+	{"busy-queue", "gatekeeper", "visitor", keep_gate, visit, 1, 4},
+	{"refused", NULL, "poller", NULL, poll_service, 0, 0},
+	{"answered", "gatekeeper", "poller", keep_gate, poll_service, 1, 64},
+	{"small-writes", "clerk", "customer", answer, ask, 0, 16},
+	{"whole-writes", "clerk", "customer", answer, ask, 1, 16},
+	{"keep-alive", "clerk", "customer", hold, keep_alive, 1, 128},
+};
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	die_with_parent();
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct kind *k = &kinds[i];
+		struct plan plan = {.good = k->good};
+
+		if (strcmp(name, k->name))
+			continue;
+		if (listen_at(&plan, (int)k->backlog) < 0)
+			return 1;
+		if (k->server)
+			spawn(k->server_name, k->server, &plan);
+		spawn(k->client_name, k->client, &plan);
+		close(plan.listener);
+		pause();
+	}
+	fprintf(stderr, "usage: tcpfault KIND\n");
+	return 2;
+}

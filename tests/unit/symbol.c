@@ -16,6 +16,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "io.h"
+#include "mem.h"
 
 static int skipped;
 
@@ -99,6 +100,52 @@ static void test_inlined(struct bench *b)
 		CHECK(b->seen.count == 1 && strstr(b->seen.file[0], "sample.c") &&
 		      b->seen.line[0] > 0);
 	}
+}
+
+static size_t ask_code(struct bench *b, int module, uint64_t offset, uint64_t size)
+{
+	size_t before = b->seen.codes;
+
+	b->seen.callees[0] = 0;
+	CHECK(symbolizer_request_code(b->s, module, offset, size, 1) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.codes == before + 1);
+	return b->seen.code_len;
+}
+
+static void test_code(struct bench *b)
+{
+	_cleanup_free_ char *path = xasprintf("%s/sample", b->samples);
+	_cleanup_(buf_done) struct buf file = BUF_INIT;
+	uint64_t helper = address_of(b, "exported_helper"), sink = address_of(b, "sink");
+	int m = sample_module(b, "sample");
+
+	CHECK(read_file(path, 1 << 24, &file) == 0);
+	CHECK_STR(ask(b, m, helper), "exported_helper");
+	uint64_t size = b->seen.size;
+	CHECK(size > 4 && size < sizeof(b->seen.code) && helper + size < file.len);
+	CHECK(ask_code(b, m, helper, size) == size);
+	CHECK(helper + size < file.len && !memcmp(b->seen.code, file.data + helper, size));
+	CHECK_STR(b->seen.callees, "quiet_helper ");
+	/* Names and code in one queue, answered in order. */
+	unsigned answers = b->seen.answers;
+	for (int i = 0; i < 200; i++) {
+		CHECK(symbolizer_request(b->s, m, helper, b->seen.last_frame + 1 + (unsigned)i) == 0);
+		CHECK(symbolizer_request_code(b->s, m, helper, size, 1) == 0);
+	}
+	size_t codes = b->seen.codes;
+	b->seen.in_order = true;
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == answers + 200 && b->seen.codes == codes + 200 && b->seen.in_order);
+	/* What is not code, not in the file or too long is answered with nothing, or refused. */
+	CHECK(ask_code(b, m, sink, 4) == 0);
+	CHECK(ask_code(b, m, helper, SYMBOL_CODE_MAX) == 0);
+	CHECK(ask_code(b, m, UINT64_MAX - 2, 8) == 0);
+	CHECK(symbolizer_request_code(b->s, m, helper, SYMBOL_CODE_MAX + 1, 1) == -EINVAL);
+	CHECK(symbolizer_request_code(b->s, m, helper, 0, 1) == -EINVAL);
+	CHECK(symbolizer_request_code(b->s, symbolizer_kernel(b->s), helper, 8, 1) == -EINVAL);
+	CHECK(symbolizer_request_code(b->s, m + 1000, helper, 8, 1) == -ENOENT);
+	CHECK_STR(ask(b, m, helper), "exported_helper");
 }
 
 static void test_queue(struct bench *b)
@@ -414,7 +461,7 @@ static void test_container(struct bench *b)
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_symtab, test_separate, test_plt, test_queue, test_confined, test_perf_map,
+		test_symtab, test_separate, test_plt, test_code, test_queue, test_confined, test_perf_map,
 		test_vdso, test_kernel, test_replaced, test_container,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;

@@ -28,6 +28,9 @@ struct seen {
 	uint32_t line[8];
 	bool inlined[8];
 	uint64_t start, size; /* of the outermost */
+	uint8_t code[1024];
+	size_t code_len, codes; /* answers to questions for code */
+	char callees[1024];     /* their names, each followed by a space */
 };
 
 struct bench {
@@ -56,11 +59,32 @@ static inline void on_symbol(void *arg, uint32_t frame, const struct symbol *sym
 	seen->size = count ? symbols[count - 1].size : 0;
 }
 
+static inline void on_code(void *arg, uint32_t function, const void *bytes, size_t len)
+{
+	struct seen *seen = arg;
+
+	seen->codes++;
+	seen->code_len = len;
+	memcpy(seen->code, bytes ? bytes : "", len < sizeof(seen->code) ? len : sizeof(seen->code));
+}
+
+static inline void on_callees(void *arg, uint32_t function, const struct symbol *symbols, size_t count)
+{
+	struct seen *seen = arg;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t len = strlen(seen->callees);
+
+		snprintf(seen->callees + len, sizeof(seen->callees) - len, "%s ", symbols[i].name);
+	}
+}
+
 static inline void bench_init(struct bench *b, const char *samples, bool lines)
 {
 	*b = (struct bench){.samples = samples, .seen.in_order = true};
 	struct symbolizer_options options = {
-		.source_lines = lines, .inlined = lines, .handler = on_symbol, .arg = &b->seen};
+		.source_lines = lines, .inlined = lines,
+		.handler = on_symbol, .code = on_code, .code_callees = on_callees, .arg = &b->seen};
 	if (symbolizer_new(&options, &b->s) < 0) {
 		CHECK(!"symbolizer_new");
 		exit(check_done("symbol"));

@@ -130,8 +130,8 @@ static int no_code(struct store *s, const struct function *f)
 	if (strcmp(f->kind, "elf") && strcmp(f->kind, "vdso"))
 		return failx(-ENODATA, "%s: the code of %s is not in it: %s code is not kept", store_path(s), f->name,
 			     f->kind);
-	return failx(-ENODATA, "%s: the code of %s is not in it: that takes three CPU samples in the function itself, "
-		     "and here are %llu", store_path(s), f->name, (unsigned long long)f->samples);
+	return failx(-ENODATA, "%s: the code of %s is not in it: that takes three CPU samples in the function itself "
+		     "(more of a large one), and here are %llu", store_path(s), f->name, (unsigned long long)f->samples);
 }
 
 /* The blob is copied: it outlives the query. */

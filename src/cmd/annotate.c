@@ -184,7 +184,7 @@ const struct command cmd_annotate = {
 	.description =
 		"Prints a function's machine code, x86-64 or arm64, as it was when it was recorded, with the CPU samples of "
 		"each instruction. The recording has all that it takes: the program may be gone, or on another machine. It "
-		"keeps the code of functions of programs and libraries with three CPU samples or more; the kernel's and "
+		"keeps the code of functions of programs and libraries with three CPU samples or more (of large ones: one more for each KiB); the kernel's and "
 		"generated code are not kept.\n\n"
 		"SYMBOL is a function's name as the report shows it, or enough of it that only one fits; large and small "
 		"letters are the same unless an exact name is given.\n\n"

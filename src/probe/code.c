@@ -9,6 +9,7 @@
 #define ROOM_BYTES (1u << 20) /* in a recording, however long it is */
 #define ROOM_FUNCTIONS 512
 #define SAMPLES_NEEDED 3      /* fewer tell nothing of single instructions */
+#define BYTES_A_SAMPLE 1024   /* large functions cost more room, and spread their samples */
 
 struct function {
 	struct code_function place; /* symbol 0: not known yet */
@@ -71,7 +72,7 @@ static struct function *function_of(struct code *c, uint32_t symbol)
 static uint32_t samples_needed(const struct code *c, uint64_t size)
 {
 	uint64_t used = c->bytes + size, left = ROOM_BYTES, functions = ROOM_FUNCTIONS;
-	uint32_t needed = SAMPLES_NEEDED;
+	uint32_t needed = SAMPLES_NEEDED + (uint32_t)(size / BYTES_A_SAMPLE);
 
 	while (needed < UINT32_MAX / 10 && (used > ROOM_BYTES - left / 2 || c->wanted >= ROOM_FUNCTIONS - functions / 2)) {
 		needed *= 10;

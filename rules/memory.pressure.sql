@@ -14,7 +14,7 @@ WITH span AS MATERIALIZED (SELECT ns FROM period),
 stall AS MATERIALIZED (
 	SELECT th.task, th.tid, th.comm AS thread, th.process, th.pid, th.process_comm AS comm, th.cgroup,
 		sum(s.value) AS ns, sum(s.count) AS count, sum(iif(m.name = 'reclaim.cgroup', s.value, 0)) AS cgroup_ns
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
 	WHERE m.name GLOB 'reclaim.*' AND NOT th.own GROUP BY th.task),
 held_up AS MATERIALIZED (
 	SELECT s.*, s.ns * 1.0 / span.ns AS share FROM stall s, span

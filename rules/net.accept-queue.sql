@@ -11,14 +11,14 @@
 WITH drop_ AS MATERIALIZED (
 	SELECT s.resource, r.name AS listener, th.process, th.pid, th.process_comm AS comm, th.cgroup, sum(s.value) AS drops,
 		max(th.task) AS task
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
 	WHERE m.name = 'port.overflows' GROUP BY s.resource, th.process),
 accepted AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE metric = 'tcp.accepts'),
 queue AS MATERIALIZED (
 	SELECT resource AS listener, max(value) AS waiting FROM level WHERE metric = 'port.queue' GROUP BY resource),
 -- Summed over looks; the limit of one look is the mean.
 room AS MATERIALIZED (
-	SELECT s.resource, sum(s.value) * 1.0 / sum(s.count) AS room FROM sample s JOIN metric m ON m.id = s.metric
+	SELECT s.resource, sum(s.value) * 1.0 / sum(s.count) AS room FROM sample_total s JOIN metric m ON m.id = s.metric
 	WHERE m.name = 'port.queue_limit' GROUP BY s.resource)
 SELECT 'waited' AS urgency, d.drops * 1.0 / (d.drops + a.count) AS impact, d.comm, d.pid, d.drops, d.listener,
 	'port' AS resource_kind, d.listener AS resource_name,

@@ -97,7 +97,7 @@ static int ambiguous(struct store *s, const struct annotate_options *o, const st
 	if (c->count > CANDIDATES_SHOWN)
 		buf_addf(&list, " and %zu more", c->count - CANDIDATES_SHOWN);
 	return failx(-ENOTUNIQ, "%s: '%s' fits %zu functions%s: %s", store_path(s), o->symbol, c->count,
-		     same ? " (--module tells them apart)" : "", list.data);
+		     same ? " (--module or -p tells them apart)" : "", list.data);
 }
 
 int function_find(struct store *s, const struct annotate_options *o, struct arena *memory,

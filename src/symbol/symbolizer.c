@@ -26,6 +26,9 @@
 #define PACKETS_A_TURN 64             /* the capture has other things to do, too */
 #define CHILD_MODULES 4096            /* each holds a descriptor or a mapping */
 
+_Static_assert((int)SYMBOL_CODE_MAX <= (int)CODE_MAX && CODE_MAX + sizeof(struct record_code_answer) <= PACKET_MAX,
+	       "an answer with code fits into a packet");
+
 struct question {
 	uint64_t offset;
 	uint32_t module;

@@ -172,7 +172,7 @@ static void test_names(void)
 	CHECK(part && !strcmp(part->name, "Spin") && but_case && !strcmp(but_case->name, "Spin"));
 	refused(s, "nothing", NULL, -ENOENT, "no function 'nothing' is in it");
 	refused(s, "Spin", "/none", -ENOENT, "no function 'Spin' of a module like /none is in it");
-	refused(s, "spinner", NULL, -ENOTUNIQ, "'spinner' fits 2 functions (--module tells them apart): spinner (/");
+	refused(s, "spinner", NULL, -ENOTUNIQ, "'spinner' fits 2 functions (--module or -p tells them apart): spinner (/");
 	refused(s, "spinner", "/lib/y", -ENODATA, "the code of spinner is not in it: that takes three CPU samples");
 	refused(s, "kernel_work", NULL, -ENODATA, "kernel code is not kept");
 }

@@ -24,6 +24,11 @@ static const struct explanation {
 	{"lock.deadlock", "lock.contention", FIRST_CULPRIT, SEVERITY_INFO},
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
+	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Taking turns at a lock is what a lock is for. */
+	{"lock.contention", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* More CPU does not help threads that take turns. */
+	{"app.serialized", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* What is computed under a lock is long because others wait for it. */
 	{"lock.contention", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.contention", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},

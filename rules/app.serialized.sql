@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: A process of several threads runs one at a time
+-- summary: {threads} threads of {comm} take turns: together they use {cpu} % of one CPU, and wait {share} % of their time
+-- explain: Looks for processes several of whose threads compute, use about one CPU together, and spend a large part
+--    of their time waiting on futexes until another of these threads lets them go on, as under an interpreter's
+--    global lock. Workers that others feed are not meant: who feeds them computes little.
+-- threshold running = 0.1: of the period, each of the threads on a CPU; less is no part of the work
+-- threshold least = 0.75: CPUs that the threads use or want together; below that there is not enough work
+-- threshold most = 1.1: CPUs that they use together; above that they run side by side
+-- threshold want = 1.5: CPUs that they use or want together; above that it is CPUs that they lack
+-- threshold one = 0.7: of their CPU time, used by one thread; above that it is that thread that the others wait for
+-- threshold share = 0.3: of the time of these threads, waiting on futexes
+-- threshold rate = 10: times a second that one of them lets another go on
+-- action: Run the work in several processes rather than threads, or outside of the global lock (native code, a subinterpreter)
+-- action: See what is computed: perfscope flamegraph -p {pid}; what is waited for: perfscope flamegraph --kind lock -p {pid}
+WITH span AS MATERIALIZED (SELECT ns FROM period),
+busy AS MATERIALIZED (
+	SELECT s.task, s.process, s.running, s.runnable, l.ns AS waited, s.held_up
+	FROM thread_state s JOIN thread_wait l ON l.task = s.task AND l.cause = 'lock', span
+	WHERE NOT s.own AND NOT s.kernel AND s.running >= coalesce(:running, 0.1) * span.ns),
+turn AS MATERIALIZED (
+	SELECT a.process, a.task, sum(w.count) AS count FROM busy a JOIN woken_by w ON w.task = a.task
+	JOIN busy b ON b.task = w.other_task AND b.process = a.process, span
+	WHERE b.task <> a.task GROUP BY a.task HAVING sum(w.count) * 1e9 >= coalesce(:rate, 10) * span.ns),
+found AS MATERIALIZED (
+	SELECT b.process, count(*) AS threads, sum(t.count) AS turns, (sum(b.running) + sum(b.runnable)) * 1.0 / span.ns AS wanted,
+		sum(b.running) * 1.0 / span.ns AS cpu, sum(b.waited) * 1.0 / sum(b.running + b.runnable + b.held_up) AS share
+	FROM busy b JOIN turn t ON t.task = b.task, span GROUP BY b.process
+	HAVING count(*) > 1 AND wanted BETWEEN coalesce(:least, 0.75) AND coalesce(:want, 1.5) AND cpu <= coalesce(:most, 1.1)
+		AND share >= coalesce(:share, 0.3) AND max(b.running) <= coalesce(:one, 0.7) * sum(b.running))
+SELECT 'waited' AS urgency, f.share AS impact, f.threads, p.comm, p.pid, printf('%.0f', 100 * f.cpu) AS cpu,
+	printf('%.0f', 100 * f.share) AS share,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', p.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
+		FROM turn u JOIN thread t ON t.task = u.task WHERE u.process = f.process ORDER BY u.count DESC LIMIT 10)) AS affected,
+	json_array(
+		json_object('metric', 'threads waiting for their turn', 'value', 100 * f.share, 'unit', '%',
+			'threshold', 100 * coalesce(:share, 0.3)),
+		json_object('metric', 'CPU of these threads together', 'value', 100 * f.cpu, 'unit', '% of a CPU',
+			'threshold', 100 * coalesce(:most, 1.1)),
+		json_object('metric', 'they use or want', 'value', 100 * f.wanted, 'unit', '% of a CPU',
+			'threshold', 100 * coalesce(:want, 1.5)),
+		json_object('metric', 'turns handed over', 'value', f.turns * 1e9 / span.ns, 'unit', '/s',
+			'threshold', coalesce(:rate, 10))) AS evidence,
+	json_array(json_object('role', 'holder', 'metric', 'cpu.time', 'process', f.process),
+		json_object('role', 'waiter', 'metric', 'wait.lock', 'process', f.process)) AS stacks
+FROM found f JOIN process p ON p.id = f.process, span ORDER BY f.share DESC LIMIT 5;

@@ -1,0 +1,39 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: A process is stopped by a signal, a freezer or a tracer
+-- summary: {comm} was stopped for {ms} ms, {share} % of the time
+-- explain: Looks at exact times in which a process's threads were neither running nor waiting but stopped. It is worth a warning
+--    when the process has work: it uses the CPU when it may run, or threads of other processes wait
+--    for it. One that lies still for all of the period, a job put aside in a shell for instance, is only mentioned.
+-- threshold share = 0.05: of the period; shorter stops are a debugger's or a snapshot's glance
+-- threshold work = 0.02: of the time that it is not stopped, running or waiting for a CPU; below that it has nothing to do
+-- threshold client = 0.1: of the period that another process's thread waits for it
+-- action: Find who sends SIGSTOP or holds its cgroup frozen: grep -E 'State|TracerPid' /proc/{pid}/status; cat /proc/{pid}/cgroup
+-- action: If nobody wants it stopped: kill -CONT {pid}
+WITH span AS MATERIALIZED (SELECT ns FROM period),
+stopped AS MATERIALIZED (
+	SELECT s.process, s.pid, s.process_comm AS comm, s.cgroup, max(s.stopped) AS ns, sum(s.stopped > 0) AS threads,
+		max(min(1, (s.running + s.runnable) * 1.0 / max(1, span.ns - s.stopped))) AS work
+	FROM thread_state s, span WHERE NOT s.own AND NOT s.kernel GROUP BY s.process
+	HAVING max(s.stopped) >= coalesce(:share, 0.05) * span.ns),
+client AS MATERIALIZED (
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	JOIN thread v ON v.task = w.task, span
+	WHERE t.process IN (SELECT process FROM stopped) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
+	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns)
+SELECT iif(s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.process IN (SELECT server FROM client)),
+		'waited', 'none') AS urgency,
+	min(1, s.ns * 1.0 / span.ns) AS impact, s.comm, s.pid, printf('%.0f', s.ns / 1e6) AS ms,
+	printf('%.0f', 100.0 * s.ns / span.ns) AS share,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', s.pid, 'tid', 0, 'comm', s.comm, 'cgroup', s.cgroup) AS x
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
+			FROM client c JOIN thread t USING (task) WHERE c.server = s.process ORDER BY c.ns DESC LIMIT 10))) AS affected,
+	json_array(
+		json_object('metric', 'stopped', 'value', 100.0 * s.ns / span.ns, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.05)),
+		json_object('metric', 'stopped in all', 'value', s.ns / 1e6, 'unit', 'ms'),
+		json_object('metric', 'threads stopped', 'value', s.threads, 'unit', 'threads'),
+		json_object('metric', 'at work when not stopped', 'value', 100 * s.work, 'unit', '%',
+			'threshold', 100 * coalesce(:work, 0.02))) AS evidence,
+	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', s.process)) AS stacks
+FROM stopped s, span ORDER BY s.ns DESC LIMIT 10;

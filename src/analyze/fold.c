@@ -29,6 +29,9 @@ static const struct explanation {
 	{"lock.contention", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* More CPU does not help threads that take turns. */
 	{"app.serialized", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* The function that touches the memory is hot for that. */
+	{"memory.faults", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"memory.faults", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* What is computed under a lock is long because others wait for it. */
 	{"lock.contention", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.contention", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},

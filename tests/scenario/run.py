@@ -39,6 +39,7 @@ SCENARIOS = [
     ("put-aside", "stopped 1 0", None, None, None, None),
     ("turns", "turns 4 1000", "app.serialized", "interpreter", "interpret", None),
     ("turns-long", "turns-nofp 3 5000", "app.serialized", "interpreter", "interpret", None),
+    ("faults", "faulter 16", "memory.faults", "painter", "fill_pages", "viewer"),
     ("idle", None, None, None, None, None),
     ("locks-in-order", "deadlock 5 order", None, None, None, None),
     ("build", "crew 2 300", None, None, None, None),

@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: Page-fault handling takes a large share of a process's time
+-- summary: page faults take {share} % of {comm}'s CPU, which is {cpu} % of one
+-- explain: Looks for CPU samples of a busy process below the kernel's entry for page faults. Memory that is touched for
+--    the first time, or was given back and is touched again, costs one for each page. It is worth a warning when threads
+--    of other processes wait for this one; else it is only mentioned.
+-- threshold share = 0.4: of the process's samples; starting programs and compilers stay below
+-- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
+-- threshold samples = 50: of the process; fewer say nothing about shares
+-- threshold client = 0.3: of the period that another process's thread waits for it
+-- threshold rate = 2: wake-ups a second of that thread; what waits for the end of a job is woken once
+-- action: Keep and use memory again instead of giving it back (a pool, mallopt M_TRIM_THRESHOLD and M_MMAP_THRESHOLD), or use huge pages
+-- action: See where memory is touched: perfscope flamegraph -p {pid}
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+below(id, first) AS (
+	SELECT s.id, s.parent FROM stack s JOIN frame_name n USING (frame)
+	WHERE n.kind = 'kernel' AND n.name IN ('asm_exc_page_fault', 'exc_page_fault', 'do_page_fault', 'do_mem_abort')
+	UNION
+	SELECT s.id, b.first FROM below b JOIN stack s ON s.parent = b.id),
+busy AS MATERIALIZED (
+	SELECT p.* FROM process_state p, span
+	WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.3) * span.ns),
+sampled AS MATERIALIZED (
+	SELECT t.process, c.stack, sum(c.ns) AS ns, sum(c.count) AS count FROM cpu_sample c JOIN task t ON t.id = c.task
+	WHERE t.process IN (SELECT process FROM busy) GROUP BY t.process, c.stack),
+found AS MATERIALIZED (
+	SELECT process, sum(iif(stack IN (SELECT id FROM below), ns, 0)) * 1.0 / sum(ns) AS share FROM sampled GROUP BY process
+	HAVING share >= coalesce(:share, 0.4) AND sum(count) >= coalesce(:samples, 50)),
+client AS MATERIALIZED (
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	JOIN thread v ON v.task = w.task, span
+	WHERE t.process IN (SELECT process FROM found) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
+	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns
+		AND sum(w.count) * 1e9 >= coalesce(:rate, 2) * span.ns)
+SELECT iif(f.process IN (SELECT server FROM client), 'waited', 'none') AS urgency, min(1, f.share) AS impact, b.comm, b.pid,
+	printf('%.0f', 100 * f.share) AS share, printf('%.0f', 100.0 * b.running / span.ns) AS cpu,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', b.pid, 'tid', 0, 'comm', b.comm, 'cgroup', b.cgroup) AS x
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
+			FROM client c JOIN thread t USING (task) WHERE c.server = f.process ORDER BY c.ns DESC LIMIT 10))) AS affected,
+	json_array(
+		json_object('metric', 'CPU time in page faults', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.4)),
+		json_object('metric', 'CPU of ' || b.comm, 'value', 100.0 * b.running / span.ns, 'unit', '% of a CPU',
+			'threshold', 100 * coalesce(:cpu, 0.3))) AS evidence,
+	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'process', f.process, 'function', 'asm_exc_page_fault')) AS stacks
+FROM found f JOIN busy b ON b.process = f.process, span ORDER BY f.share DESC LIMIT 5;

@@ -12,7 +12,7 @@ import time
 
 class ProbeTest:
     def __init__(self, name, perfscope):
-        self.name, self.perfscope = name, perfscope
+        self.name, self.perfscope = name, os.path.abspath(perfscope) # a test may change its folder
         self.passed = self.failed = self.skipped = 0
         self.directory = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.directory.name, "x.db")

@@ -116,7 +116,7 @@ def making_room(c):
     with tempfile.NamedTemporaryFile(dir=os.getcwd()) as f, cgroup("memory", *MEMORY_LIMIT) as child:
         f.truncate(200 * MB)
         thrash = (f"import mmap, random\nf = open({f.name!r}, 'r+b')\nm = mmap.mmap(f.fileno(), {200 * MB})\n"
-                  f"keep = b'x' * {33 * MB}\nwhile True: m[random.randrange({200 * MB // 4096}) * 4096] = 1")
+                  f"keep = b'x' * {38 * MB}\nwhile True: m[random.randrange({200 * MB // 4096}) * 4096] = 1")
         with running(cgroups.run_in(child, thrash)) as (process,):
             time.sleep(1)
             found, _ = c.diagnose()

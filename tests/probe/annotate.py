@@ -65,7 +65,8 @@ def loop_is_hot(t, a):
 def test(t):
     folder = t.directory.name
     program, stripped = os.path.join(folder, "annotated"), os.path.join(folder, "bare")
-    shutil.copy(sys.argv[2], program)
+    source = os.path.abspath(sys.argv[2])
+    shutil.copy(source, program)
     record(t, program)
     os.unlink(program)
     elsewhere = os.path.join(folder, "elsewhere")
@@ -84,7 +85,7 @@ def test(t):
     bytes_kept = sum(n for n, in t.rows("SELECT length(bytes) FROM code"))
     t.check(0 < bytes_kept < 200 << 10, f"code takes little room: {bytes_kept}")
 
-    subprocess.run(["strip", "-o", stripped, sys.argv[2]], check=True)
+    subprocess.run(["strip", "-o", stripped, source], check=True)
     record(t, stripped)
     name = t.one("SELECT y.name FROM code k JOIN symbol y ON y.id = k.symbol WHERE y.name GLOB '[[]bare+0x*'")
     if t.check(name, "the function of a stripped program has its code"):

@@ -178,7 +178,10 @@ def full_disk():
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory], check=True)
     try:
         path = os.path.join(directory, "x.db")
+        churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
         run = record(path, "-d", "60s", "-F", "5000", timeout=90)
+        churn.kill()
+        churn.wait()
         check(run.returncode == 2 and "No space left" in run.stderr and run.stderr.count("\n") == 1,
               f"ENOSPC is told: {run.returncode} {run.stderr}")
         check(rows(path, "SELECT count(*) FROM slice")[0][0] >= 1, "what was written before is there")

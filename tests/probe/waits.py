@@ -53,9 +53,9 @@ def by_cause(path, directory):
         total = causes.get(cause, 0) + rest + busy
         check(abs(total - lived) <= 0.01 * lived + 3e6 + 2e3 * waits,
               f"{name} lived {lived} ns, recorded {total}: {causes}, busy {busy}")
-        # Dropping the page cache waits for every CPU.
+        # Dropping the page cache waits for every CPU, and holds each thread up once as it begins.
         slack = {"disk": 0.10, "kernel_lock": 0.10, "fault": 0.60}.get(cause, 0.01)
-        check(causes.get(cause, 0) > 0.03 * lived and rest <= slack * lived + 1e6,
+        check(causes.get(cause, 0) > 0.03 * lived and rest <= slack * lived + 120e6,
               f"{name} waits for {cause}, {waits} times: {causes}, busy {busy} of {lived}")
 
 

@@ -1,78 +1,40 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""run.py PERFSCOPE INJECTORS [NAME...]: does `diagnose` name the fault that is injected, and keep silent about healthy load?
+"""Does `diagnose` name the fault that is injected, and keep silent about healthy load?
 
-Each scenario runs a program of its own and looks at the machine for a few seconds meanwhile. A fault must be the
-first finding, with its process and function; a healthy load must raise no warning and no critical finding."""
+usage: run.py PERFSCOPE INJECTORS [--all] [--rounds N] [--once] [NAME...]
+
+Each case (case.py, cases/AREA.py) starts a load and looks at the machine for a few seconds meanwhile. A fault must be the
+first finding, with its process and function; a healthy load must raise no warning and no critical finding. What disturbs a
+machine now and then disturbs a case, too: one that fails is tried a second time, and said to have been, unless --once is given.
+Runs the cases that every change must pass; --all runs the others as well. Prints a table of precision and recall at the end."""
+import argparse
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 
-SECONDS = 4
+import case
+
 PATIENCE = 12  # seconds to wait for other programs to come to rest
 QUIET = 0.2  # CPUs that they may use
 BUSY = "other programs keep the CPUs busy"
 
-# name, command, expected first finding (None: nothing above info), culprit's process (None: nobody here), function in its
-# stacks, delayed processes, of which one at least is named
-SCENARIOS = [
-    ("crowd", "crowd 6", "cpu.saturation", "numbercruncher", None, "visitor frontdesk"),
-    ("crowd-fast", "crowd-nofp 10 1000 200", "cpu.saturation", "numbercruncher", None, "visitor frontdesk"),
-    ("hot-function", "hotserver 2 70", "cpu.hotspot", "hotserver", "price_basket", "buyer"),
-    ("hot-function-many", "hotserver-nofp 4 60", "cpu.hotspot", "hotserver", "price_basket", "buyer"),
-    ("slow-stage", "pipeline 5000", "cpu.single-thread", "compressor", "squeeze", "bookwriter"),
-    ("slow-stage-pool", "pipeline-nofp 20000 3", "cpu.single-thread", "compressor", "squeeze", "bookwriter"),
-    ("deadlock", "deadlock 2", "lock.deadlock", "deadlock", "transfer", None),
-    ("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", "transfer", None),
-    ("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", "reserve_item", None),
-    ("lock-many", "storekeepers-nofp 12 3000 500", "lock.contention", "storekeeper", "reserve_item", None),
-    ("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", "commit_order", None),
-    ("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", "commit_order", None),
-    ("slow-reader", "tcpfault slow-reader", "net.zero-window", "archiver", "ponder", "feeder"),
-    ("full-queue", "tcpfault full-queue", "net.accept-queue", "gatekeeper", None, None),
-    ("refused", "tcpfault-nofp refused", "net.connect-failures", None, None, "poller"),
-    ("small-writes", "tcpfault small-writes", "net.small-writes", "customer", "ask", "clerk"),
-    ("stopped", "stopped 200 300", "pause.freeze", "bookkeeper", "keep_books", None),
-    ("stopped-long", "stopped-nofp 1500 500", "pause.freeze", "bookkeeper", "keep_books", None),
-    ("put-aside", "stopped 1 0", None, None, None, None),
-    ("turns", "turns 4 1000", "app.serialized", "interpreter", "interpret", None),
-    ("turns-long", "turns-nofp 3 5000", "app.serialized", "interpreter", "interpret", None),
-    ("faults", "faulter 16", "memory.faults", "painter", "fill_pages", "viewer"),
-    ("idle", None, None, None, None, None),
-    ("locks-in-order", "deadlock 5 order", None, None, None, None),
-    ("build", "crew 2 300", None, None, None, None),
-    ("build-crowded", "crew-nofp 5 80", None, None, None, None),
-    ("idle-threads", "sleepers 400", None, None, None, None),
-    ("requests", "requests 100 1000 3", None, None, None, None),
-    ("requests-few", "requests-nofp 20 10000 1", None, None, None, None),
-    ("lock-free", "storekeepers 2 20 2000", None, None, None, None),
-    ("work-pool", "workpool 8 500 300", None, None, None, None),
-    ("work-pool-busy", "workpool-nofp 3 300 4000", None, None, None, None),
-    ("batch", "crew 1 60000", None, None, None, None),
-    ("fast-reader", "tcpfault fast-reader", None, None, None, None),
-    ("busy-queue", "tcpfault-nofp busy-queue", None, None, None, None),
-    ("answered", "tcpfault answered", None, None, None, None),
-    ("whole-writes", "tcpfault-nofp whole-writes", None, None, None, None),
-    ("keep-alive", "tcpfault keep-alive", None, None, None, None),
-]
-
 
 class Checks:
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.failures = []
 
-    def skip(self, reason):
-        self.skipped += 1
-        print(f"skipped: {reason}")
-
-    def check(self, scenario, fact, what):
+    def check(self, fact, what):
         if fact:
             self.passed += 1
         else:
-            self.failed += 1
-            print(f"not so: {scenario}: {what}")
+            self.failures.append(f"{self.name}: {what}")
         return fact
 
 
@@ -93,10 +55,10 @@ def is_quiet(patience):
     return False
 
 
-def diagnose(perfscope):
+def diagnose(perfscope, seconds):
     """Exit status and document."""
-    done = subprocess.run([perfscope, "diagnose", "--quiet", "-d", f"{SECONDS}s", "--format", "json"],
-                          stdout=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run([perfscope, "diagnose", "--quiet", "-d", f"{seconds}s", "--format", "json"],
+                          stdout=subprocess.PIPE, check=False, timeout=seconds + 60)
     return done.returncode, json.loads(done.stdout)
 
 
@@ -104,71 +66,122 @@ def people(finding, role):
     return [task["comm"] for task in finding["affected"] if task["role"] == role]
 
 
-def check_fault(checks, scenario, status, findings):
-    name, _, wanted, culprit, function, victim = scenario
-    if not checks.check(name, findings and status == 1, f"status {status}, {len(findings)} findings"):
+def check_fault(c, wanted, status, findings):
+    if not c.check(findings and status == 1, f"status {status}, {len(findings)} findings"):
         return
     first = findings[0]
-    checks.check(name, first["id"] == wanted, f"{first['id']} leads, not {wanted}: {first['title']}")
-    checks.check(name, first["severity"] in ("warning", "critical"), first["severity"])
-    culprits = [culprit] if culprit else []
-    checks.check(name, people(first, "culprit")[:1] == culprits, f"culprits {people(first, 'culprit')}")
-    if victim:
-        checks.check(name, set(victim.split()) & set(people(first, "victim")), f"victims {people(first, 'victim')}")
-    if function:
+    c.check(first["id"] == wanted.finding, f"{first['id']} leads, not {wanted.finding}: {first['title']}")
+    c.check(first["severity"] in ("warning", "critical"), first["severity"])
+    culprits = [wanted.culprit] if wanted.culprit else []
+    c.check(people(first, "culprit")[:1] == culprits, f"culprits {people(first, 'culprit')}")
+    if wanted.victims:
+        c.check(set(wanted.victims) & set(people(first, "victim")), f"victims {people(first, 'victim')}")
+    if wanted.function:
         frames = [f for stack in first["stacks"] for f in stack["frames"]]
-        checks.check(name, function in frames, f"no {function} in {frames}")
-    if wanted == "cpu.saturation":
-        metrics = " ".join(e["metric"] for e in first["evidence"])
-        checks.check(name, "p50" in metrics and "p99" in metrics, metrics)
+        c.check(wanted.function in frames, f"no {wanted.function} in {frames}")
+    if wanted.resource:
+        name = (first["resource"] or {"name": ""})["name"]
+        c.check(re.search(wanted.resource, name), f"resource {name}")
+    metrics = " ".join(e["metric"] for e in first["evidence"])
+    for words in wanted.evidence:
+        c.check(words in metrics, f"no {words} in {metrics}")
+    found = {f["id"] for f in findings if f["severity"] != "info"}
+    for other in wanted.also:
+        c.check(other in found, f"no {other} in {found}")
 
 
-def check_healthy(checks, name, status, findings):
+def check_healthy(c, status, findings):
     raised = [f["id"] + ": " + f["title"] for f in findings if f["severity"] != "info"]
-    checks.check(name, not raised and status == 0, f"status {status}, {raised}")
+    c.check(not raised and status == 0, f"status {status}, {raised}")
 
 
-def run(total, scenario, perfscope, injectors):
-    checks = Checks()
-    name, command = scenario[:2]
-    argv = command.split() if command else ["sleep", "60"]
-    path = os.path.join(injectors, argv[0]) if command else argv[0]
+def attempt(wanted, perfscope, injectors):
+    """Checks and findings; None on a machine that has other work."""
+    c = Checks(wanted.name)
     if not is_quiet(PATIENCE):
-        total.skip(BUSY)
-        return
-    with subprocess.Popen([path] + argv[1:]) as load:
-        try:
-            time.sleep(0.5)
-            status, document = diagnose(perfscope)
-            checks.check(name, load.poll() is None, "the load has ended by itself")
-        finally:
-            load.kill()
+        return None
+    with contextlib.ExitStack() as stack:
+        load = stack.enter_context(case.start(wanted.load, injectors))
+        time.sleep(0.5)
+        status, document = diagnose(perfscope, wanted.seconds)
+        c.check(load.poll() is None, "the load has ended by itself")
     if not is_quiet(2):
-        total.skip(BUSY)
-        return
-    findings = document["findings"]
-    if scenario[2]:
-        check_fault(checks, scenario, status, findings)
+        return None
+    if wanted.finding:
+        check_fault(c, wanted, status, document["findings"])
     else:
-        check_healthy(checks, name, status, findings)
-    first = f"{findings[0]['severity']} {findings[0]['id']} {findings[0]['impact']:.2f}" if findings else "nothing"
-    print(f"{name:20} {first}", flush=True)
-    total.passed += checks.passed
-    total.failed += checks.failed
+        check_healthy(c, status, document["findings"])
+    return c, document["findings"]
+
+
+class Table:
+    """Of the cases that were (not) looked at while thresholds were tuned."""
+
+    def __init__(self):
+        self.right = {False: 0, True: 0}  # by held_out: faults that led, culprit and all
+        self.wrong = {False: 0, True: 0}
+        self.silent = {False: 0, True: 0} # healthy loads
+        self.alarms = {False: 0, True: 0}
+
+    def add(self, wanted, good):
+        column = (self.right if good else self.wrong) if wanted.finding else (self.silent if good else self.alarms)
+        column[wanted.held_out] += 1
+
+    def show(self):
+        def share(part, rest):
+            return f"{100 * part / (part + rest):.0f} %" if part + rest else "-"
+        print(f"{'cases':10} {'faults':>7} {'first place and culprit':>24} {'healthy':>8} {'alarms':>7} {'precision':>10} {'recall':>7}")
+        for held_out, words in ((False, "tuned"), (True, "held out")):
+            right, wrong, silent, alarms = (x[held_out] for x in (self.right, self.wrong, self.silent, self.alarms))
+            print(f"{words:10} {right + wrong:7} {right:24} {silent + alarms:8} {alarms:7} {share(right, wrong + alarms):>10} "
+                  f"{share(right, wrong):>7}")
+
+
+def run(wanted, options):
+    """Checks of the try that counts."""
+    for tries_left in (0,) if options.once else (1, 0):
+        result = attempt(wanted, options.perfscope, options.injectors)
+        if not result:
+            return None
+        c, findings = result
+        first = f"{findings[0]['severity']} {findings[0]['id']} {findings[0]['impact']:.2f}" if findings else "nothing"
+        print(f"{wanted.name:24} {first}", flush=True)
+        if not c.failures or not tries_left:
+            return c
+        for words in c.failures:
+            print(f"a second try, for: {words}", flush=True)
+    return None
 
 
 def main():
-    perfscope, injectors, *only = sys.argv[1:]
-    checks = Checks()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("perfscope", type=os.path.abspath)
+    parser.add_argument("injectors", type=os.path.abspath)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    passed = failed = skipped = 0
+    wanted = [c for c in case.all_cases() if (c.name in options.names if options.names else c.often or options.all)]
     if os.geteuid() != 0:
-        checks.skip("needs root")
-        SCENARIOS.clear()
-    for scenario in SCENARIOS:
-        if not only or scenario[0] in only:
-            run(checks, scenario, perfscope, injectors)
-    skipped = f", {checks.skipped} skipped" if checks.skipped else ""
-    print(f"scenario: {checks.passed} passed, {checks.failed} failed{skipped}")
-    return checks.failed != 0
+        print("skipped: needs root")
+        wanted, skipped = [], 1
+    table = Table()
+    for one in wanted * options.rounds:
+        c = run(one, options)
+        if not c:
+            print(f"skipped: {BUSY}")
+            skipped += 1
+            continue
+        for words in c.failures:
+            print(f"not so: {words}", flush=True)
+        table.add(one, not c.failures)
+        passed += c.passed
+        failed += len(c.failures)
+    table.show()
+    print(f"scenario: {passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return failed != 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a scenario is: a load, and what diagnose must say of it. Those of an area are in cases/AREA.py."""
+import contextlib
+import importlib
+import os
+import pkgutil
+import subprocess
+import typing
+from dataclasses import dataclass
+
+
+@dataclass
+class Case:
+    name: str
+    # An injector with its arguments; None for an idle machine; or what returns a context manager that starts what is
+    # needed (a cgroup, a device, several programs) and yields something with poll(), None while all goes well.
+    load: typing.Union[str, typing.Callable, None]
+    finding: typing.Optional[str] = None  # that must lead; None: healthy, nothing above info may be raised
+    culprit: typing.Optional[str] = None  # comm of the first culprit; None: there is none on this machine
+    function: typing.Optional[str] = None # that must be in a stack of the finding
+    victims: tuple = ()                   # comms; one of them at least is named
+    resource: typing.Optional[str] = None # regular expression that the resource's name must match
+    evidence: tuple = ()                  # words that must be in the metrics of the evidence
+    also: tuple = ()                      # ids that must be found, too: a second, independent fault
+    seconds: int = 4                      # to look at the machine
+    held_out: bool = False                # never looked at while thresholds were tuned
+    often: bool = True                    # part of the run on every change; else of the whole run alone
+
+
+def start(load, injectors):
+    """A context manager for the case's load."""
+    if callable(load):
+        return load()
+    argv = load.split() if load else ["sleep", "600"]
+    path = os.path.join(injectors, argv[0])
+    return running([path if load else argv[0]] + argv[1:])
+
+
+@contextlib.contextmanager
+def running(argv, **more):
+    process = subprocess.Popen(argv, **more)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def all_cases():
+    import cases
+    found = []
+    for module in sorted(m.name for m in pkgutil.iter_modules(cases.__path__)):
+        found += importlib.import_module("cases." + module).CASES
+    return found

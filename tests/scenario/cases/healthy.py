@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Loads that look like a fault and are none: busy, idle, many threads, moderate traffic."""
+from case import Case
+
+CASES = [
+    Case("put-aside", "stopped 1 0"),
+    Case("idle", None),
+    Case("locks-in-order", "deadlock 5 order"),
+    Case("build", "crew 2 300"),
+    Case("build-crowded", "crew-nofp 5 80"),
+    Case("idle-threads", "sleepers 400"),
+    Case("requests", "requests 100 1000 3"),
+    Case("requests-few", "requests-nofp 20 10000 1"),
+    Case("lock-free", "storekeepers 2 20 2000"),
+    Case("work-pool", "workpool 8 500 300"),
+    Case("work-pool-busy", "workpool-nofp 3 300 4000"),
+    Case("batch", "crew 1 60000"),
+    Case("fast-reader", "tcpfault fast-reader"),
+    Case("busy-queue", "tcpfault-nofp busy-queue"),
+    Case("answered", "tcpfault answered"),
+    Case("whole-writes", "tcpfault-nofp whole-writes"),
+    Case("keep-alive", "tcpfault keep-alive"),
+]

@@ -88,6 +88,7 @@ static __always_inline u64 settle(struct task_slot *slot, u64 now, u32 after)
 	u64 since = slot->since_ns, woken = woken_at(slot, now);
 	u32 state = slot->state;
 
+	barrier_var(state); /* the verifier follows the bound of one variable, not of a byte's copies */
 	if (state >= STATE_ROOM)
 		return now;
 	if (state < STATE_SLEEPING) {
@@ -123,6 +124,20 @@ static __noinline int left_unseen(u32 tid, u64 now)
 	return 0;
 }
 
+/* The thread took the CPU unseen. The scheduler keeps what it has run since then: what it had not by then, it waited. */
+static __noinline int arrived_unseen(struct task_struct *task, struct task_slot *slot, u64 now)
+{
+	if (!task || !slot)
+		return 0;
+	u64 ran = task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime, woken = woken_at(slot, now);
+	u64 since = slot->state < STATE_SLEEPING ? slot->since_ns : woken;
+	u64 arrived = ran < now - since ? now - ran : since;
+
+	settle(slot, arrived, STATE_RUNNABLE);
+	set_state(slot, arrived, STATE_RUNNING);
+	return 0;
+}
+
 static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 bits, u64 now, struct cpu_slot *cpu)
 {
 	struct task_slot *slot = task_find(prev->pid);
@@ -134,7 +149,9 @@ static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 b
 	}
 	slot->sequence++;
 	barrier();
-	settle(slot, now, STATE_RUNNING); /* blocked: it took the CPU unseen */
+	if (slot->state != STATE_RUNNING)
+		arrived_unseen(prev, slot, now);
+	settle(slot, now, STATE_RUNNING);
 	u8 state = left_state(prev, slot, bits);
 	set_state(slot, now, state);
 	if (state == STATE_PREEMPTED)

@@ -87,6 +87,8 @@ struct cfs_rq {
 
 struct sched_entity {
 	u64 exec_start;
+	u64 sum_exec_runtime;
+	u64 prev_sum_exec_runtime;
 	struct cfs_rq *cfs_rq;
 };
 

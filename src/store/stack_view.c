@@ -17,6 +17,7 @@
 #define MOST_MODULES (1 << 22)
 /* Far above what the capture takes, low enough that no file can make walks slow. */
 #define DEEPEST 4096
+#define MOST_LOOKS 8 /* for a name that comes later */
 
 struct module {
 	const char *path; /* NULL: there is no such module */
@@ -37,6 +38,11 @@ struct stack_node {
 	uint32_t depth;
 };
 
+/* A frame whose name was not known yet when it was read. */
+struct unnamed {
+	uint32_t frame, asked;
+};
+
 struct stack_view {
 	struct store *store;
 	struct arena *strings;
@@ -49,6 +55,8 @@ struct stack_view {
 	const struct stack_frame **path;
 	uint32_t module_end, symbol_end, run_end, stack_end; /* behind the highest id */
 	uint32_t frame_count, frame_capacity;
+	struct unnamed *unnamed;
+	uint32_t unnamed_count, unnamed_capacity;
 };
 
 static const char *const kind_names[CODE_KINDS] = {"kernel", "elf", "vdso", "jit", "python", "unknown"};
@@ -58,28 +66,47 @@ static int wrong(const struct stack_view *v, const char *what, int64_t id, const
 	return failx(-EBADMSG, "%s: damaged: %s %" PRId64 " %s", store_path(v->store), what, id, reason);
 }
 
-/* The end of a table's ids, as far as it can be believed. */
-static int id_end(struct stack_view *v, const char *table, uint32_t *ret_end)
+/* The rows of a table behind those that are known already. */
+static int new_rows(struct stack_view *v, const char *sql, uint32_t end, struct query **ret_query)
 {
-	_cleanup_free_ char *sql = xasprintf("SELECT min(id), max(id), count(*) FROM main.%s", table);
+	int r = query_new(v->store, sql, ret_query);
+
+	if (r >= 0)
+		query_bind_int(*ret_query, ":end", end ? (int64_t)end : INT64_MIN);
+	return r;
+}
+
+/* The new end of a table's ids, as far as it can be believed. */
+static int id_end(struct stack_view *v, const char *table, uint32_t old, uint32_t *ret_end)
+{
+	_cleanup_free_ char *sql = xasprintf("SELECT min(id), max(id), count(*) FROM main.%s WHERE id >= :end", table);
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(v->store, sql, &q);
+	int r = new_rows(v, sql, old, &q);
 
 	if (r < 0 || (r = query_next(q)) < 0)
 		return r;
 	int64_t low = query_int(q, 0), high = query_int(q, 1), rows = query_int(q, 2);
-	*ret_end = 1;
+	*ret_end = old ? old : 1;
 	if (!rows)
 		return 0;
 	if (low < 1)
 		return wrong(v, table, low, "is no valid id");
-	if (high >= MOST_MODULES && high / SPARSE_BY > rows)
+	if (high >= MOST_MODULES && (high - old) / SPARSE_BY > rows)
 		return wrong(v, table, high, "is far above the number of rows");
 	if (high >= UINT32_MAX / 2)
 		return wrong(v, table, high, "is too large");
 	*ret_end = (uint32_t)high + 1;
 	return 0;
 }
+
+/* Room for ids up to the new end, zeroed. */
+#define EXTEND(items, old, end)                                                                    \
+	do {                                                                                       \
+		if ((end) > (old)) {                                                               \
+			(items) = xrealloc((items), (size_t)(end) * sizeof(*(items)));             \
+			memset((items) + (old), 0, ((size_t)(end) - (old)) * sizeof(*(items)));    \
+		}                                                                                  \
+	} while (0)
 
 static const char *keep(struct stack_view *v, const char *text)
 {
@@ -98,14 +125,21 @@ static enum code_kind kind_of(const char *name)
 static int load_modules(struct stack_view *v)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = id_end(v, "module", &v->module_end);
+	uint32_t end;
+	int r = id_end(v, "module", v->module_end, &end);
 
+	/* All of them: the kind and path of one may become known after its id. */
 	if (r < 0 || (r = query_new(v->store, "SELECT id, kind, path FROM main.module", &q)) < 0)
 		return r;
-	v->modules = xcalloc(v->module_end, sizeof(*v->modules));
-	while ((r = query_next(q)) > 0)
-		v->modules[query_int(q, 0)] = (struct module){
-			.kind = kind_of(query_text(q, 1)), .path = keep(v, query_text(q, 2))};
+	EXTEND(v->modules, v->module_end, end);
+	v->module_end = end;
+	while ((r = query_next(q)) > 0) {
+		struct module *module = &v->modules[query_int(q, 0)];
+
+		module->kind = kind_of(query_text(q, 1));
+		if (!module->path || strcmp(module->path, query_text(q, 2)))
+			module->path = keep(v, query_text(q, 2));
+	}
 	return r;
 }
 
@@ -117,11 +151,13 @@ static bool has_module(const struct stack_view *v, int64_t id)
 static int load_symbols(struct stack_view *v)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = id_end(v, "symbol", &v->symbol_end);
+	uint32_t end, old = v->symbol_end;
+	int r = id_end(v, "symbol", old, &end);
 
-	if (r < 0 || (r = query_new(v->store, "SELECT id, module, name, file FROM main.symbol", &q)) < 0)
+	if (r < 0 || (r = new_rows(v, "SELECT id, module, name, file FROM main.symbol WHERE id >= :end", old, &q)) < 0)
 		return r;
-	v->symbols = xcalloc(v->symbol_end, sizeof(*v->symbols));
+	EXTEND(v->symbols, old, end);
+	v->symbol_end = end;
 	while ((r = query_next(q)) > 0) {
 		int64_t module = query_int(q, 1);
 
@@ -211,6 +247,8 @@ static int load_frame(struct stack_view *v, struct query *q, struct query *inlin
 	} else {
 		f->name = unnamed(v, f->module, (uint64_t)query_int(q, 2));
 		f->function = function_id(v, (uint32_t)module, f->name);
+		GROW(v->unnamed, v->unnamed_count, v->unnamed_capacity);
+		v->unnamed[v->unnamed_count++] = (struct unnamed){.frame = (uint32_t)id};
 	}
 	int r = add_inlined(v, inlined, more, id, (uint32_t)module);
 	v->runs[id] = (struct frame_run){.first = first, .count = v->frame_count - first};
@@ -220,14 +258,17 @@ static int load_frame(struct stack_view *v, struct query *q, struct query *inlin
 static int load_frames(struct stack_view *v)
 {
 	_cleanup_(query_freep) struct query *q = NULL, *inlined = NULL;
-	int r = id_end(v, "frame", &v->run_end), more;
+	uint32_t end, old = v->run_end;
+	int r = id_end(v, "frame", old, &end), more;
 
 	if (r < 0 ||
-	    (r = query_new(v->store, "SELECT id, module, address, symbol, line FROM main.frame ORDER BY id", &q)) < 0 ||
-	    (r = query_new(v->store, "SELECT frame, symbol, line FROM main.inlined ORDER BY frame, depth DESC",
-			   &inlined)) < 0)
+	    (r = new_rows(v, "SELECT id, module, address, symbol, line FROM main.frame WHERE id >= :end ORDER BY id", old,
+			  &q)) < 0 ||
+	    (r = new_rows(v, "SELECT frame, symbol, line FROM main.inlined WHERE frame >= :end ORDER BY frame, depth DESC", old,
+			  &inlined)) < 0)
 		return r;
-	v->runs = xcalloc(v->run_end, sizeof(*v->runs));
+	EXTEND(v->runs, old, end);
+	v->run_end = end;
 	more = query_next(inlined);
 	while ((r = query_next(q)) > 0)
 		if ((r = load_frame(v, q, inlined, &more)) < 0)
@@ -257,15 +298,49 @@ static int load_stack(struct stack_view *v, struct query *q)
 static int load_stacks(struct stack_view *v)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = id_end(v, "stack", &v->stack_end);
+	uint32_t end, old = v->stack_end;
+	int r = id_end(v, "stack", old, &end);
 
-	if (r < 0 || (r = query_new(v->store, "SELECT id, parent, frame FROM main.stack ORDER BY id", &q)) < 0)
+	if (r < 0 || (r = new_rows(v, "SELECT id, parent, frame FROM main.stack WHERE id >= :end ORDER BY id", old, &q)) < 0)
 		return r;
-	v->stacks = xcalloc(v->stack_end, sizeof(*v->stacks));
+	EXTEND(v->stacks, old, end);
+	v->stack_end = end;
 	while ((r = query_next(q)) > 0)
 		if ((r = load_stack(v, q)) < 0)
 			return r;
 	return r;
+}
+
+/* Names are looked up beside the capture: some come slices after their frames. */
+static int name_late(struct stack_view *v)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	uint32_t kept = 0;
+	int r = query_new(v->store, "SELECT symbol, line FROM main.frame WHERE id = :id", &q);
+
+	for (uint32_t i = 0; r >= 0 && i < v->unnamed_count; i++) {
+		struct unnamed u = v->unnamed[i];
+		struct stack_frame *f = &v->frames[v->runs[u.frame].first];
+
+		query_bind_int(q, ":id", u.frame);
+		if ((r = query_next(q)) > 0 && find_symbol(v, query_int(q, 0)))
+			name_frame(v, f, (uint32_t)query_int(q, 0), query_int(q, 1));
+		else if (++u.asked < MOST_LOOKS)
+			v->unnamed[kept++] = u;
+		query_reset(q);
+	}
+	v->unnamed_count = kept;
+	return r < 0 ? r : 0;
+}
+
+int stack_view_follow(struct stack_view *v)
+{
+	int r;
+
+	if ((r = load_modules(v)) < 0 || (r = load_symbols(v)) < 0 || (r = name_late(v)) < 0 || (r = load_frames(v)) < 0 ||
+	    (r = load_stacks(v)) < 0)
+		return r;
+	return 0;
 }
 
 int stack_view_new(struct store *s, struct stack_view **ret_view)
@@ -277,8 +352,8 @@ int stack_view_new(struct store *s, struct stack_view **ret_view)
 	v->strings = arena_new();
 	v->functions = intern_new();
 	v->path = xcalloc(DEEPEST, sizeof(*v->path));
-	if ((r = load_modules(v)) < 0 || (r = load_symbols(v)) < 0 || (r = load_frames(v)) < 0 ||
-	    (r = load_stacks(v)) < 0)
+	r = stack_view_follow(v);
+	if (r < 0)
 		return r;
 	*ret_view = v;
 	v = NULL;
@@ -296,6 +371,7 @@ void stack_view_free(struct stack_view *v)
 	free(v->runs);
 	free(v->frames);
 	free(v->stacks);
+	free(v->unnamed);
 	free(v->path);
 	free(v);
 }

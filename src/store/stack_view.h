@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A recording's stacks with names. Everything is read once; after that a walk touches memory only.
+/* A recording's stacks with names. Everything is read once (new things by stack_view_follow()); a walk touches memory only.
  * Names, paths and files come from other processes: escape them where they are shown. */
 #pragma once
 #include <stdbool.h>
@@ -27,6 +27,8 @@ struct stack_view;
 
 /* -EBADMSG with a message when the tables contradict each other: no walk can fail afterwards. */
 int stack_view_new(struct store *s, struct stack_view **ret_view);
+/* Reads what was written since, for a store that is being recorded: frames got before are void. */
+int stack_view_follow(struct stack_view *v);
 void stack_view_free(struct stack_view *v); /* NULL is fine */
 
 /* Frames from the root to the leaf, inlined functions as frames of their own. The array is valid until

@@ -16,6 +16,8 @@ struct store {
 	bool writable;
 	bool selected;                          /* temporary views hide the tables */
 	bool kept;                              /* temporary tables hide views, see totals.c */
+	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
+	bool unordered;                         /* they did not come slice by slice */
 	int error;                              /* first error of store_add_*(), told by store_commit() */
 	sqlite3_stmt *insert[STORE_STATEMENTS]; /* prepared at first use, see store_write.c */
 };

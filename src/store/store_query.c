@@ -224,6 +224,49 @@ static void add_table(struct buf *sql, const char *table, const char *condition,
 	buf_addf(sql, "%s;", tasks ? " AND task IN (SELECT id FROM temp.selected_task)" : "");
 }
 
+/* The first row whose slice is not before that one; rows are in the order of their slices. */
+static int find_row(struct store *s, const char *table, int64_t slice, int64_t *ret_row)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	_cleanup_free_ char *sql = xasprintf("SELECT slice FROM main.%s WHERE rowid >= :row ORDER BY rowid LIMIT 1", table);
+	_cleanup_free_ char *most = xasprintf("SELECT max(rowid) FROM main.%s", table);
+	int64_t low = 0, high;
+	int r = query_one_int(s, most, 0, &high);
+
+	if (r < 0 || (r = query_new(s, sql, &q)) < 0)
+		return r;
+	for (high++; low < high;) {
+		int64_t middle = low + (high - low) / 2;
+
+		query_bind_int(q, ":row", middle);
+		r = query_next(q);
+		if (r < 0)
+			return r;
+		if (r && query_int(q, 0) < slice)
+			low = middle + 1;
+		else
+			high = middle;
+		query_reset(q);
+	}
+	*ret_row = low;
+	return 0;
+}
+
+/* What this process wrote came slice by slice: in a live store of minutes, only what is asked for is looked at. */
+static int add_rows(struct store *s, struct buf *sql, const char *table, int64_t first, int64_t last, bool tasks)
+{
+	int r;
+
+	if (s->newest_slice && !s->unordered) {
+		if ((r = find_row(s, table, first, &first)) < 0 || (r = find_row(s, table, last + 1, &last)) < 0)
+			return r;
+		add_table(sql, table, "rowid >= %lld AND rowid < %lld", first, last, tasks);
+	} else {
+		add_table(sql, table, "slice BETWEEN %lld AND %lld", first, last, tasks);
+	}
+	return 0;
+}
+
 void store_add_views(struct buf *sql)
 {
 	static const char create[] = "CREATE VIEW ";
@@ -238,6 +281,10 @@ void store_add_views(struct buf *sql)
 
 int store_select(struct store *s, const struct selection *sel)
 {
+	static const struct {
+		const char *table;
+		bool tasks;
+	} by_slice[] = {{"sample", true}, {"edge", true}, {"histogram", false}, {"gauge", false}};
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 	bool tasks = sel->pid || sel->cgroup;
 	int64_t first = 0, last = 0;
@@ -249,11 +296,10 @@ int store_select(struct store *s, const struct selection *sel)
 	if ((r = select_slices(s, sel, &first, &last)) < 0 || (tasks && (r = select_tasks(s, sel)) < 0))
 		return r;
 	add_table(&sql, "slice", "id BETWEEN %lld AND %lld", first, last, false);
-	add_table(&sql, "sample", "slice BETWEEN %lld AND %lld", first, last, tasks);
+	for (size_t i = 0; i < ARRAY_SIZE(by_slice); i++)
+		if ((r = add_rows(s, &sql, by_slice[i].table, first, last, by_slice[i].tasks && tasks)) < 0)
+			return r;
 	add_table(&sql, "span", "ifnull(last, 1 << 40) >= %lld AND first <= %lld", first, last, tasks);
-	add_table(&sql, "edge", "slice BETWEEN %lld AND %lld", first, last, tasks);
-	add_table(&sql, "histogram", "slice BETWEEN %lld AND %lld", first, last, false);
-	add_table(&sql, "gauge", "slice BETWEEN %lld AND %lld", first, last, false);
 	add_table(&sql, "event",
 		  "time_ns >= (SELECT start_ns FROM main.slice WHERE id = %lld) AND "
 		  "time_ns < (SELECT end_ns FROM main.slice WHERE id = %lld)", first, last, false);

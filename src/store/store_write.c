@@ -70,6 +70,13 @@ static void bind_int(sqlite3_stmt *q, int column, uint64_t value)
 	sqlite3_bind_int64(q, column, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
+static void bind_slice(struct store *s, sqlite3_stmt *q, uint32_t slice)
+{
+	bind_int(q, 1, slice);
+	s->unordered |= slice < s->newest_slice;
+	s->newest_slice = slice;
+}
+
 static void bind_id(sqlite3_stmt *q, int column, uint32_t id)
 {
 	if (id)
@@ -352,7 +359,7 @@ void store_add_sample(struct store *s, const struct sample_row *row)
 
 	if (!q)
 		return;
-	bind_int(q, 1, row->slice);
+	bind_slice(s, q, row->slice);
 	bind_int(q, 2, row->metric);
 	bind_id(q, 3, row->task);
 	bind_id(q, 4, row->stack);
@@ -406,7 +413,7 @@ void store_add_edge(struct store *s, const struct edge_row *row)
 
 	if (!q)
 		return;
-	bind_int(q, 1, row->slice);
+	bind_slice(s, q, row->slice);
 	bind_int(q, 2, row->kind);
 	bind_id(q, 3, row->task);
 	bind_id(q, 4, row->stack);
@@ -425,7 +432,7 @@ void store_add_histogram(struct store *s, uint32_t slice, uint32_t metric, uint3
 
 	if (!q)
 		return;
-	bind_int(q, 1, slice);
+	bind_slice(s, q, slice);
 	bind_int(q, 2, metric);
 	bind_id(q, 3, resource);
 	bind_int(q, 4, bucket);
@@ -439,7 +446,7 @@ void store_add_gauge(struct store *s, uint32_t slice, uint32_t metric, uint32_t 
 
 	if (!q)
 		return;
-	bind_int(q, 1, slice);
+	bind_slice(s, q, slice);
 	bind_int(q, 2, metric);
 	bind_id(q, 3, resource);
 	sqlite3_bind_double(q, 4, value);

@@ -118,7 +118,8 @@ static __always_inline bool is_in(u64 address, enum place place)
 
 static __always_inline u32 walk_kernel(void *ctx, struct stack_capture *s, enum place place)
 {
-	long bytes = bpf_get_stack(ctx, s->frames, STACK_BYTES, tracing_frames[place] & 0xff);
+	u32 skipped = tracing_frames[place] & 0x7f;
+	long bytes = bpf_get_stack(ctx, s->frames, STACK_BYTES, skipped);
 
 	if (bytes <= 0 || is_in(s->frames[0], place))
 		return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
@@ -126,8 +127,8 @@ static __always_inline u32 walk_kernel(void *ctx, struct stack_capture *s, enum 
 	for (u32 i = 1; i < MOST_TRACING_FRAMES; i++) {
 		if (!is_in(s->frames[i], place))
 			continue;
-		tracing_frames[place] = i;
-		bytes = bpf_get_stack(ctx, s->frames, STACK_BYTES, i);
+		tracing_frames[place] = skipped + i;
+		bytes = bpf_get_stack(ctx, s->frames, STACK_BYTES, skipped + i);
 		return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
 	}
 	return (u32)bytes / sizeof(u64);

@@ -62,7 +62,14 @@ def results(build, logs):
     return found
 
 
+def print_failed(build, logs):
+    print(" ".join(name for name, test in results(build, logs).items() if test["result"] not in ("OK", "SKIP")))
+    return 0
+
+
 def main():
+    if sys.argv[1] == "--failed":
+        return print_failed(sys.argv[2], sys.argv[3:])
     known = known_skips(sys.argv[1])
     build = sys.argv[2]
     found = results(build, sys.argv[3:])

@@ -4,6 +4,7 @@
  * the standard error of both (Welch). Names come from other processes: escape them where they are shown. */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "findings.h"
@@ -34,6 +35,8 @@ int compare_new(struct store *before, struct store *after, struct compare **ret_
 void compare_free(struct compare *c);
 const char *compare_kind_name(enum compare_kind kind);
 
+struct buf;
+void compare_text(const struct compare *c, bool colour, struct buf *text);
 /* perfscope.compare/1, without what identifies the recordings. */
 json_t *compare_json(const struct compare *c);
 

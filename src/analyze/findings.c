@@ -103,18 +103,20 @@ static int focus(struct store *s, const struct findings_options *o, struct draft
 	return r;
 }
 
-static int by_importance(const void *a, const void *b)
+int by_importance(const struct finding *f, const struct finding *g)
 {
-	const struct draft *x = a, *y = b;
-	const struct finding *f = &x->finding, *g = &y->finding;
-
-	if (x->folded != y->folded)
-		return x->folded - y->folded;
 	if (f->severity != g->severity)
 		return (int)g->severity - (int)f->severity;
 	if (f->impact < g->impact || f->impact > g->impact)
 		return f->impact < g->impact ? 1 : -1;
 	return strcmp(f->id, g->id);
+}
+
+static int drafts_by_importance(const void *a, const void *b)
+{
+	const struct draft *x = a, *y = b;
+
+	return x->folded != y->folded ? x->folded - y->folded : by_importance(&x->finding, &y->finding);
 }
 
 static int finish(struct store *s, struct drafts *d)
@@ -153,7 +155,7 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	if (r >= 0 && (o->pid || o->cgroup))
 		r = focus(s, o, &d);
 	if (d.count)
-		qsort(d.items, d.count, sizeof(*d.items), by_importance);
+		qsort(d.items, d.count, sizeof(*d.items), drafts_by_importance);
 	if (r >= 0)
 		r = finish(s, &d);
 	free(d.items);

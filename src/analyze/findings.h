@@ -42,6 +42,7 @@ struct finding_stack {
 struct finding {
 	const char *id;
 	enum severity severity;
+	bool harms;    /* somebody waits for what is affected, or it fails */
 	double impact; /* 0..1: share of the affected work's time that is lost to this */
 	const char *title;
 	struct finding_task *affected; /* culprits first */
@@ -74,6 +75,10 @@ struct findings_options {
 int findings_new(struct store *s, const struct rules *rules, const struct findings_options *options,
 		 struct findings **ret_findings);
 void findings_free(struct findings *f);
+
+/* Beside findings of good times: each says what its impact was then, and what harms and has become unusual is a warning
+ * at least, also when it is too small for one by itself. */
+void findings_weigh(struct findings *f, const struct findings *usual);
 
 enum severity findings_worst(const struct findings *f); /* SEVERITY_INFO also when there are none */
 

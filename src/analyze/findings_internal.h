@@ -45,6 +45,7 @@ int rule_query(struct store *s, const struct rule *rule, struct drafts *d);
 void fold(struct drafts *d);
 void add_evidence(struct findings *f, struct finding *finding,
 		  const struct finding_evidence *evidence);
+int by_importance(const struct finding *f, const struct finding *g); /* as qsort() wants it */
 /* finding_stack.c */
 struct stack_view;
 int find_stacks(struct store *s, struct stack_view *view, struct findings *f, struct draft *draft);

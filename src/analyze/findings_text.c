@@ -6,7 +6,7 @@
 
 #include "escape.h"
 
-enum { LABEL = 10, INDENT = 3, SHOWN_TASKS = 4, SHOWN_FRAMES = 8 };
+enum { LABEL = 10, INDENT = 3, SHOWN_TASKS = 4, SHOWN_FRAMES = 8, SHOWN_KERNEL = 3 };
 
 static void put(struct buf *b, const char *text)
 {
@@ -95,19 +95,57 @@ static void add_evidence_lines(struct buf *b, const struct finding *f, unsigned 
 	}
 }
 
-/* The leaf's side says where; the root's only how the program starts. */
+/* Where the kernel begins, and what every stack has there: they say nothing. */
+static bool is_kernel_entry(const char *frame)
+{
+	return !strncmp(frame, "entry_SYSCALL", strlen("entry_SYSCALL")) || !strncmp(frame, "asm_exc_", strlen("asm_exc_")) ||
+	       !strncmp(frame, "asm_sysvec_", strlen("asm_sysvec_")) || !strcmp(frame, "el0t_64_sync");
+}
+
+static bool is_kernel_routine(const char *frame)
+{
+	static const char *const routine[] = {"do_syscall_64", "x64_sys_call", "el0t_64_sync_handler", "el0_svc", "do_el0_svc",
+					      "el0_svc_common", "invoke_syscall", "schedule", "__schedule"};
+
+	for (size_t i = 0; i < sizeof(routine) / sizeof(*routine); i++)
+		if (!strcmp(frame, routine[i]))
+			return true;
+	return is_kernel_entry(frame);
+}
+
+/* Frames from `from` to `to`; of too many the last ones. */
+static void add_frames(struct buf *text, const struct finding_stack *s, size_t from, size_t to, size_t most)
+{
+	size_t left_out = to - from > most ? to - from - most : 0;
+
+	if (left_out)
+		buf_addstr(text, text->len ? " > ..." : "...");
+	for (size_t i = from + left_out; i < to; i++) {
+		buf_addstr(text, text->len ? " > " : "");
+		put(text, s->frames[i]);
+	}
+}
+
+/* Of the program the leaf's side says where it is, of the kernel the call that it made, and the end. */
 static void add_stack(struct buf *b, const struct finding_stack *s, unsigned width)
 {
-	_cleanup_(buf_done) struct buf text = BUF_INIT, label = BUF_INIT;
-	size_t from = s->depth > SHOWN_FRAMES ? s->depth - SHOWN_FRAMES : 0;
+	_cleanup_(buf_done) struct buf text = BUF_INIT, label = BUF_INIT, line_text = BUF_INIT;
+	size_t kernel = 0, call, end = s->depth;
 
-	buf_addf(&text, "%.0f ms:%s", s->weight_ms, from ? " ..." : "");
-	for (size_t i = from; i < s->depth; i++) {
-		buf_addstr(&text, i ? " > " : " ");
-		put(&text, s->frames[i]);
-	}
+	while (kernel < s->depth && !is_kernel_entry(s->frames[kernel]))
+		kernel++;
+	for (call = kernel; call < end && is_kernel_routine(s->frames[call]);)
+		call++;
+	while (end > call && is_kernel_routine(s->frames[end - 1]))
+		end--;
+	add_frames(&text, s, 0, kernel, SHOWN_FRAMES - (call < end) * SHOWN_KERNEL);
+	if (call < end)
+		add_frames(&text, s, call, call + 1, 1);
+	if (call + 1 < end)
+		add_frames(&text, s, call + 1, end, SHOWN_KERNEL - 1);
+	buf_addf(&line_text, "%.0f ms: %s", s->weight_ms, text.data);
 	put(&label, s->role);
-	line(b, label.data, text.data, width);
+	line(b, label.data, line_text.data, width);
 }
 
 static void add_actions(struct buf *b, const struct finding *f, unsigned width)

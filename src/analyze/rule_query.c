@@ -232,6 +232,7 @@ static void read_severity(struct row *row, struct finding *f)
 	for (size_t i = 0; i < ARRAY_SIZE(urgencies); i++)
 		if (!strcmp(urgencies[i].name, name)) {
 			f->severity = severity_of(&urgencies[i], f->impact);
+			f->harms = urgencies[i].critical <= 1;
 			return;
 		}
 	reject(row, "column urgency is '%s', not none, waited or failing", name);

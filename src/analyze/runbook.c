@@ -13,6 +13,7 @@
 #include "io.h"
 #include "mem.h"
 #include "parse.h"
+#include "recorded.h"
 #include "rule.h"
 #include "runbooks.h"
 #include "store_guard.h"
@@ -138,26 +139,80 @@ static int read_step_when(struct reader *rd, const yaml_node_t *value, void *to)
 	return read_when(rd, value, &((struct runbook_step *)to)->when);
 }
 
-static int read_collect(struct reader *rd, const yaml_node_t *value, void *to)
+static int set_action(struct reader *rd, const yaml_node_t *at, struct runbook_step *step, enum runbook_action action)
 {
-	struct runbook_step *step = to;
-	const char *text;
-	int r = read_text(rd, value, &text);
+	if (step->action != RUNBOOK_ACTIONS)
+		return fail_at(rd, at->start_mark, "a step does one thing");
+	step->action = action;
+	return 0;
+}
 
-	if (r < 0)
+static int read_span(struct reader *rd, const yaml_node_t *value, struct runbook_step *step, enum runbook_action action)
+{
+	const char *text;
+	int r = set_action(rd, value, step, action);
+
+	if (r < 0 || (r = read_text(rd, value, &text)) < 0)
 		return r;
-	if (parse_duration(text, &step->collect_ns) < 0 || step->collect_ns > 3600 * NS_PER_S)
+	if (parse_duration(text, &step->ns) < 0 || !step->ns || step->ns > 3600 * NS_PER_S)
 		return fail_at(rd, value->start_mark,
 			       "'%s' is no duration of up to an hour, such as 10s", text);
 	return 0;
+}
+
+static int read_collect(struct reader *rd, const yaml_node_t *value, void *to)
+{
+	return read_span(rd, value, to, RUNBOOK_COLLECT);
+}
+
+static int read_wait(struct reader *rd, const yaml_node_t *value, void *to)
+{
+	return read_span(rd, value, to, RUNBOOK_WAIT);
+}
+
+static int read_word(struct reader *rd, const yaml_node_t *value, struct runbook_step *step, enum runbook_action action)
+{
+	int r = set_action(rd, value, step, action);
+
+	return r < 0 ? r : read_text(rd, value, &step->text);
+}
+
+/* The one process that a runbook can know of. */
+static int read_threads(struct reader *rd, const yaml_node_t *value, void *to)
+{
+	struct runbook_step *step = to;
+	int r = read_word(rd, value, step, RUNBOOK_THREADS);
+
+	return r < 0 || !strcmp(step->text, "culprit") ? r :
+		fail_at(rd, value->start_mark, "threads of whom? 'culprit' is all that a runbook knows");
+}
+
+static int read_flamegraph(struct reader *rd, const yaml_node_t *value, void *to)
+{
+	struct runbook_step *step = to;
+	int r = read_word(rd, value, step, RUNBOOK_FLAMEGRAPH);
+
+	for (const char *const *name = profile_names; r == 0; name++)
+		if (!*name)
+			return fail_at(rd, value->start_mark, "there is no kind of flame graph '%s'", step->text);
+		else if (!strcmp(*name, step->text))
+			break;
+	return r;
+}
+
+static int read_exec(struct reader *rd, const yaml_node_t *value, void *to)
+{
+	return read_word(rd, value, to, RUNBOOK_EXEC);
 }
 
 static int read_rules(struct reader *rd, const yaml_node_t *value, void *to)
 {
 	struct runbook_step *step = to;
 	size_t count = 0;
-	int r = 0;
+	int r = set_action(rd, value, step, RUNBOOK_RULES);
 
+	if (r < 0)
+		return r;
 	if (value->type != YAML_SEQUENCE_NODE ||
 	    value->data.sequence.items.top == value->data.sequence.items.start)
 		return fail_at(rd, value->start_mark, "a list of rules is wanted here");
@@ -179,34 +234,37 @@ static int read_query(struct reader *rd, const yaml_node_t *value, void *to)
 	struct runbook_step *step = to;
 	_cleanup_(store_freep) struct store *empty = NULL;
 	_cleanup_(query_freep) struct query *q = NULL;
-	int offset, r = read_text(rd, value, &step->query);
+	int offset, r = read_word(rd, value, step, RUNBOOK_QUERY);
 
 	if (r < 0 || (r = store_create(":memory:", &empty)) < 0)
 		return r;
-	r = query_new_guarded(empty, step->query, NS_PER_S, &q, &offset);
+	r = query_new_guarded(empty, step->text, NS_PER_S, &q, &offset);
 	return r < 0 ? fail_at(rd, value->start_mark, "query: %s", fail_message()) : 0;
 }
 
 static const struct key step_keys[] = {
 	{"name", read_step_name}, {"note", read_step_note}, {"when", read_step_when},
-	{"collect", read_collect}, {"rules", read_rules}, {"query", read_query},
+	{"collect", read_collect}, {"wait", read_wait}, {"rules", read_rules}, {"query", read_query},
+	{"threads", read_threads}, {"flamegraph", read_flamegraph}, {"exec", read_exec},
 };
 
 static int read_step(struct reader *rd, const yaml_node_t *item)
 {
 	struct runbook *rb = rd->runbook;
 	struct runbook_step *step = &rb->steps[rb->step_count];
-	int r = read_mapping(rd, item, step_keys, ARRAY_SIZE(step_keys), step);
+	int r;
 
+	step->action = RUNBOOK_ACTIONS;
+	r = read_mapping(rd, item, step_keys, ARRAY_SIZE(step_keys), step);
 	if (r < 0)
 		return r;
 	if (!step->name)
 		return fail_at(rd, item->start_mark, "a step wants a name");
-	if ((step->collect_ns != 0) + (step->rules != NULL) + (step->query != NULL) != 1)
-		return fail_at(rd, item->start_mark, "a step has one of collect, rules and query");
-	if (step->collect_ns && (rb->step_count || step->when))
+	if (step->action == RUNBOOK_ACTIONS)
 		return fail_at(rd, item->start_mark,
-			       "collect is the first step's, and always done");
+			       "a step has one of collect, wait, rules, query, threads, flamegraph and exec");
+	if (!rb->step_count && step->when)
+		return fail_at(rd, item->start_mark, "the first step is always taken");
 	rb->step_count++;
 	return 0;
 }
@@ -371,5 +429,5 @@ int runbook_open(const char *name, const struct rules *rules, struct runbook **r
 
 uint64_t runbook_collect_ns(const struct runbook *rb)
 {
-	return rb->steps[0].collect_ns;
+	return rb->steps[0].action == RUNBOOK_COLLECT ? rb->steps[0].ns : 0;
 }

@@ -37,8 +37,17 @@ static bool applies(const struct findings *f, const char *when)
 	return strcmp(when, "nothing") ? is_found(f, when) : findings_worst(f) < SEVERITY_WARNING;
 }
 
-static json_t *found(const struct runbook_step *step, const struct findings *f)
+/* What a run of the steps goes by; collecting again changes what is asked. */
+struct run {
+	struct store *store;
+	const struct findings *findings;
+	const struct runbook_actions *actions;
+	bool interrupted;
+};
+
+static int found(const struct run *run, const struct runbook_step *step, json_t *result)
 {
+	const struct findings *f = run->findings;
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < f->count; i++)
@@ -48,7 +57,7 @@ static json_t *found(const struct runbook_step *step, const struct findings *f)
 					array, json_pack("{so ss so}", "id", text(*id), "severity",
 							 severity_name(f->items[i].severity),
 							 "title", text(f->items[i].title)));
-	return array;
+	return json_object_set_new(result, "found", array);
 }
 
 static json_t *row_of(struct query *q)
@@ -61,7 +70,7 @@ static json_t *row_of(struct query *q)
 	return row;
 }
 
-static int ask(const struct runbook_step *step, struct store *s, json_t *result)
+static int ask(const struct run *run, const struct runbook_step *step, json_t *result)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	json_t *columns = json_array(), *rows = json_array();
@@ -69,7 +78,7 @@ static int ask(const struct runbook_step *step, struct store *s, json_t *result)
 
 	json_object_set_new(result, "columns", columns);
 	json_object_set_new(result, "rows", rows);
-	r = query_new_guarded(s, step->query, MOST_NS, &q, &offset);
+	r = query_new_guarded(run->store, step->text, MOST_NS, &q, &offset);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < query_columns(q); i++)
@@ -79,32 +88,98 @@ static int ask(const struct runbook_step *step, struct store *s, json_t *result)
 	return r;
 }
 
-/* A question that fails is a result, too: the other steps are still taken. */
-static json_t *take(const struct runbook_step *step, struct store *s, const struct findings *f)
+/* The first culprit of the first finding that a step is about; NULL: nobody is blamed. */
+static const struct finding_task *culprit(const struct findings *f, const char *when)
 {
-	json_t *result =
-		json_pack("{so sb}", "name", text(step->name), "ran", applies(f, step->when));
+	for (size_t i = 0; i < f->count; i++)
+		if ((!when || !strcmp(when, f->items[i].id)) && f->items[i].affected_count &&
+		    !strcmp(f->items[i].affected[0].role, "culprit"))
+			return &f->items[i].affected[0];
+	return NULL;
+}
+
+static int act(struct run *run, const struct runbook_step *step, struct buf *output)
+{
+	const struct runbook_actions *a = run->actions;
+	const struct finding_task *who = culprit(run->findings, step->when);
+
+	switch (step->action) {
+	case RUNBOOK_COLLECT: return a->collect(a->arg, step->ns, &run->store, &run->findings);
+	case RUNBOOK_WAIT: return a->wait(a->arg, step->ns);
+	case RUNBOOK_THREADS: return a->threads(a->arg, who->pid, output);
+	case RUNBOOK_FLAMEGRAPH: return a->flamegraph(a->arg, step->text, who->pid, output);
+	case RUNBOOK_EXEC: return a->execute(a->arg, step->text, output);
+	default: return 0;
+	}
+}
+
+/* Why a step is not taken; NULL: it is. */
+static const char *why_not(const struct run *run, const struct runbook_step *step)
+{
+	static const struct runbook_actions none;
+	const struct runbook_actions *a = run->actions ? run->actions : &none;
+	bool of_culprit = step->action == RUNBOOK_THREADS || step->action == RUNBOOK_FLAMEGRAPH;
+
+	if (run->interrupted)
+		return "interrupted";
+	if (!applies(run->findings, step->when))
+		return "not called for";
+	if (of_culprit && !culprit(run->findings, step->when))
+		return "nobody is blamed";
+	if ((step->action == RUNBOOK_COLLECT && !a->collect) || (step->action == RUNBOOK_WAIT && !a->wait) ||
+	    (step->action == RUNBOOK_THREADS && !a->threads))
+		return "only while looking at a machine, not in a recording";
+	if (step->action == RUNBOOK_FLAMEGRAPH && !a->flamegraph)
+		return "only with -o FOLDER";
+	if (step->action == RUNBOOK_EXEC && !a->execute)
+		return "only with --allow-exec";
+	return NULL;
+}
+
+static int do_step(struct run *run, const struct runbook_step *step, json_t *result)
+{
+	_cleanup_(buf_done) struct buf output = BUF_INIT;
+	int r;
+
+	if (step->action == RUNBOOK_RULES)
+		return found(run, step, result);
+	if (step->action == RUNBOOK_QUERY)
+		return ask(run, step, result);
+	r = act(run, step, &output);
+	if (output.len)
+		json_object_set_new(result, "output", text(output.data));
+	return r;
+}
+
+/* A step that fails is a result, too: the others are still taken. The first look has been taken already. */
+static json_t *take(struct run *run, const struct runbook_step *step, bool done)
+{
+	const char *reason = done ? NULL : why_not(run, step);
+	json_t *result = json_pack("{so sb}", "name", text(step->name), "ran", !reason);
 
 	if (step->note)
 		json_object_set_new(result, "note", text(step->note));
-	if (!applies(f, step->when))
+	if (reason)
+		json_object_set_new(result, "why_not", text(reason));
+	if (done || reason)
 		return result;
-	if (step->rules)
-		json_object_set_new(result, "found", found(step, f));
-	else if (step->query && ask(step, s, result) < 0)
+	int r = do_step(run, step, result);
+	if (r < 0)
 		json_object_set_new(result, "error", text(fail_message()));
+	run->interrupted = r == -EINTR;
 	return result;
 }
 
-int runbook_run(const struct runbook *rb, struct store *s, const struct findings *f,
+int runbook_run(const struct runbook *rb, struct store *s, const struct findings *f, const struct runbook_actions *actions,
 		json_t **ret_result)
 {
+	struct run run = {.store = s, .findings = f, .actions = actions};
 	json_t *steps = json_array(), *solutions = json_array();
 
 	for (size_t i = 0; i < rb->step_count; i++)
-		json_array_append_new(steps, take(&rb->steps[i], s, f));
+		json_array_append_new(steps, take(&run, &rb->steps[i], !i && rb->steps[i].action == RUNBOOK_COLLECT));
 	for (size_t i = 0; i < rb->solution_count; i++)
-		if (applies(f, rb->solutions[i].when))
+		if (applies(run.findings, rb->solutions[i].when))
 			json_array_append_new(solutions, text(rb->solutions[i].text));
 	*ret_result = json_pack("{so so so so}", "name", text(rb->name), "issue", text(rb->issue), "steps", steps,
 				"solutions", solutions);

@@ -79,6 +79,17 @@ static void add_found(struct buf *b, const json_t *found)
 		buf_addstr(b, "     nothing\n");
 }
 
+/* Lines of a command or a dump, under the step. */
+static void add_output(struct buf *b, const char *text)
+{
+	for (const char *line = text, *end; line && *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		buf_addstr(b, "     ");
+		escape_terminal(b, line, (size_t)(end - line));
+		buf_addch(b, '\n');
+	}
+}
+
 static void add_step(struct buf *b, size_t number, const json_t *step)
 {
 	const json_t *found = json_object_get(step, "found"), *rows = json_object_get(step, "rows");
@@ -86,9 +97,14 @@ static void add_step(struct buf *b, size_t number, const json_t *step)
 
 	buf_addf(b, "%2zu. ", number);
 	put(b, string_of(json_object_get(step, "name")));
-	buf_addstr(b, json_is_true(json_object_get(step, "ran")) ? "\n" : ": not called for\n");
-	if (!json_is_true(json_object_get(step, "ran")))
+	if (!json_is_true(json_object_get(step, "ran"))) {
+		buf_addstr(b, ": ");
+		put(b, string_of(json_object_get(step, "why_not")));
+		buf_addch(b, '\n');
 		return;
+	}
+	buf_addch(b, '\n');
+	add_output(b, json_string_value(json_object_get(step, "output")));
 	if (found)
 		add_found(b, found);
 	if (rows)
@@ -125,6 +141,38 @@ void runbook_result_text(const json_t *result, struct buf *text)
 	}
 }
 
+static void add_code(struct buf *b, const char *language, const char *indent, const char *text)
+{
+	buf_addf(b, "\n%s```%s\n", indent, language);
+	for (const char *line = text, *end; *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		buf_addstr(b, indent);
+		escape_terminal(b, line, (size_t)(end - line));
+		buf_addch(b, '\n');
+	}
+	buf_addf(b, "%s```\n", indent);
+}
+
+static void add_markdown_action(struct buf *b, const struct runbook_step *step)
+{
+	static const char *const words[RUNBOOK_ACTIONS] = {
+		[RUNBOOK_COLLECT] = ": record for ", [RUNBOOK_WAIT] = ": wait for ", [RUNBOOK_RULES] = ": ask ",
+		[RUNBOOK_THREADS] = ": look at the threads of the ", [RUNBOOK_FLAMEGRAPH] = ": draw a flame graph of the culprit, kind ",
+		[RUNBOOK_EXEC] = ": with --allow-exec, run "};
+
+	if (words[step->action])
+		buf_addstr(b, words[step->action]);
+	if (step->ns)
+		buf_addf(b, "%g s", (double)step->ns / NS_PER_S);
+	for (const char *const *id = step->rules; id && *id; id++)
+		buf_addf(b, "%s`%s`", id == (const char *const *)step->rules ? "" : ", ", *id);
+	if (step->text && step->action != RUNBOOK_QUERY) {
+		buf_addch(b, '`');
+		put(b, step->text);
+		buf_addch(b, '`');
+	}
+}
+
 static void add_markdown_step(struct buf *b, size_t number, const struct runbook_step *step)
 {
 	buf_addf(b, "%zu. **", number);
@@ -134,27 +182,15 @@ static void add_markdown_step(struct buf *b, size_t number, const struct runbook
 		buf_addf(b, " (if `%s` was found)", step->when);
 	else if (step->when)
 		buf_addstr(b, " (if nothing was found)");
-	if (step->collect_ns)
-		buf_addf(b, ": record for %g s", (double)step->collect_ns / NS_PER_S);
-	for (const char *const *id = step->rules; id && *id; id++)
-		buf_addf(b, "%s`%s`", id == (const char *const *)step->rules ? ": ask " : ", ",
-			 *id);
+	add_markdown_action(b, step);
 	buf_addch(b, '\n');
 	if (step->note) {
 		buf_addstr(b, "\n   ");
 		put(b, step->note);
 		buf_addch(b, '\n');
 	}
-	if (step->query) {
-		buf_addstr(b, "\n   ```sql\n");
-		for (const char *line = step->query, *end; *line; line = *end ? end + 1 : end) {
-			end = strchrnul(line, '\n');
-			buf_addstr(b, "   ");
-			escape_terminal(b, line, (size_t)(end - line));
-			buf_addch(b, '\n');
-		}
-		buf_addstr(b, "   ```\n");
-	}
+	if (step->action == RUNBOOK_QUERY)
+		add_code(b, "sql", "   ", step->text);
 }
 
 void runbook_markdown(const struct runbook *rb, struct buf *b)

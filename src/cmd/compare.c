@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "compare.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,44 +28,6 @@ static const struct option rows[] = {
 	 .help = "the exit status is 1 from this severity on"},
 	{0},
 };
-
-static const char *colour_of(const struct compare_change *change)
-{
-	return change->after < change->before ? "\033[32m" :
-	       change->severity == SEVERITY_CRITICAL ? "\033[1;31m" : "\033[33m";
-}
-
-static void print_change(const struct compare_change *change, bool colour)
-{
-	_cleanup_(buf_done) struct buf name = BUF_INIT;
-	double difference = change->after - change->before;
-
-	escape_terminal(&name, change->name, strlen(change->name));
-	printf("  %s%-10s%s %12.2f %12.2f %+12.2f ", colour ? colour_of(change) : "",
-	       difference < 0 ? "better" : severity_name(change->severity), colour ? "\033[0m" : "", change->before,
-	       change->after, difference);
-	if (change->before > 0)
-		printf("%+8.0f %%", 100 * difference / change->before);
-	else
-		printf("%10s", "new");
-	printf(" %8.1f  %s %s (%s)\n", fabs(change->sigma), compare_kind_name(change->kind), name.data, change->unit);
-}
-
-static void print_text(const struct compare *c)
-{
-	bool colour = output_colour(STDOUT_FILENO);
-
-	if (c->regressions)
-		printf("WORSE: %zu of %zu quantities got worse by more than the noise\n", c->regressions, c->compared);
-	else
-		printf("OK: none of %zu quantities got worse by more than the noise\n", c->compared);
-	printf("compared over %zu slices before and %zu after\n", c->slices_before, c->slices_after);
-	if (!c->count)
-		return;
-	printf("\n  %-10s %12s %12s %12s %10s %8s\n", "verdict", "before", "after", "change", "", "sigma");
-	for (size_t i = 0; i < c->count; i++)
-		print_change(&c->changes[i], colour);
-}
 
 static json_t *describe(struct store *s, const char *path)
 {
@@ -100,7 +61,10 @@ static int run(const struct call *call)
 		putchar('\n');
 		json_decref(document);
 	} else {
-		print_text(c);
+		_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+		compare_text(c, output_colour(STDOUT_FILENO), &text);
+		fwrite(text.data, 1, text.len, stdout);
 	}
 	return c->regressions && o->fail_on < FAIL_NEVER && c->worst >= (enum severity)o->fail_on ?
 	       EXIT_FOUND : EXIT_OK;

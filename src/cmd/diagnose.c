@@ -6,12 +6,14 @@
 
 #include "clock.h"
 #include "command.h"
+#include "compare.h"
 #include "escape.h"
 #include "fail.h"
 #include "findings.h"
 #include "findings_text.h"
-#include "live.h"
+#include "incident.h"
 #include "log.h"
+#include "look.h"
 #include "mem.h"
 #include "output.h"
 #include "recording.h"
@@ -27,8 +29,8 @@ struct diagnose_options {
 	uint64_t duration_ns;
 	unsigned fail_on;
 	struct option_list thresholds;
-	const char *explain, *runbook;
-	bool list;
+	const char *explain, *runbook, *output, *baseline;
+	bool list, allow_exec;
 };
 
 enum { FAIL_NEVER = SEVERITIES };
@@ -43,6 +45,13 @@ static const struct option rows[] = {
 	 .help = "another threshold for a rule; --explain shows what there is"},
 	{"runbook", 0, OPTION_STRING(struct diagnose_options, runbook), .value = "NAME|PATH",
 	 .complete = COMPLETE_RUNBOOK, .help = "take this runbook's steps, too"},
+	{"allow-exec", 0, OPTION_FLAG(struct diagnose_options, allow_exec), .no_setting = true,
+	 .help = "let the runbook's steps run commands"},
+	{"baseline", 0, OPTION_STRING(struct diagnose_options, baseline), .value = "FILE", .complete = COMPLETE_FILE,
+	 .help = "a recording of good times: what is unusual beside it counts, even below thresholds"},
+	{"output", 'o', OPTION_STRING(struct diagnose_options, output), .value = "FOLDER", .complete = COMPLETE_FILE,
+	 .no_setting = true,
+	 .help = "keep all that was seen in a new folder: recording, findings, flame graphs, threads, a summary"},
 	{"list", 0, OPTION_FLAG(struct diagnose_options, list), .no_setting = true,
 	 .help = "list the rules, ask none"},
 	{"explain", 0, OPTION_STRING(struct diagnose_options, explain), .value = "ID",
@@ -93,108 +102,184 @@ static int describe_rules(const struct diagnose_options *o, const struct rules *
 	return EXIT_OK;
 }
 
-/* Everything is recorded, even with -p: what holds a process up is often another one. */
-static int record_now(const struct diagnose_options *o, const struct runbook *rb,
-		      struct store **ret_store)
-{
-	struct live_options live = {LIVE_DEFAULTS, .duration_ns = o->duration_ns};
-	_cleanup_(store_freep) struct store *s = NULL;
-	struct live_result result;
-	int r = store_create(":memory:", &s);
+/* What there is to tell. */
+struct answer {
+	const struct diagnose_options *options;
+	struct look *look;
+	struct compare *changes; /* since the baseline; NULL: without one */
+	json_t *steps;           /* of the runbook; NULL: without one */
+};
 
-	if (r < 0)
-		return r;
-	if (!live.duration_ns && rb)
-		live.duration_ns = runbook_collect_ns(rb);
-	if (!live.duration_ns)
-		live.duration_ns = 10 * NS_PER_S;
-	log_info("looking at this machine for %.1f s", (double)live.duration_ns / 1e9);
-	if ((r = live_record(s, &live, NULL, &result)) < 0)
-		return r;
-	*ret_store = s;
-	s = NULL;
-	return 0;
+static void answer_done(struct answer *a)
+{
+	json_decref(a->steps);
+	compare_free(a->changes);
+	look_free(a->look);
 }
 
-static int open_store(const struct call *call, const struct runbook *rb,
-		      struct store **ret_store)
+static void add_text(const struct answer *a, const struct findings_style *style, struct buf *text)
 {
-	const struct diagnose_options *o = call->options;
-	struct select_options when = o->select;
+	const struct findings *f = look_findings(a->look);
+	_cleanup_(buf_done) struct buf origin = BUF_INIT;
 
-	if (!call->operands.count)
-		return record_now(o, rb, ret_store);
-	when.pid = 0;
-	when.cgroup = NULL;
-	return recording_open(call->operands.items[0], &when, ret_store);
+	findings_verdict(f, style, text);
+	recording_describe(look_store(a->look), &a->options->select, &origin);
+	escape_terminal(text, origin.data, origin.len);
+	buf_addstr(text, f->count ? "\n\n" : "\n");
+	findings_text(f, style, text);
+	if (a->changes) {
+		buf_addstr(text, "\nSince the baseline\n");
+		compare_text(a->changes, style->colour, text);
+	}
+	if (a->steps) {
+		buf_addch(text, '\n');
+		runbook_result_text(a->steps, text);
+	}
 }
 
-static void print_text(const struct findings *f, struct store *s,
-		       const struct diagnose_options *o, const json_t *steps)
+/* Always the whole of it, in JSON. */
+static char *document(const struct answer *a)
 {
-	_cleanup_(buf_done) struct buf text = BUF_INIT, origin = BUF_INIT;
+	_cleanup_(json_decrefp) json_t *root = findings_document(look_findings(a->look), look_store(a->look));
+
+	if (a->changes)
+		json_object_set_new(root, "baseline", compare_json(a->changes));
+	if (a->steps)
+		json_object_set(root, "runbook", a->steps);
+	return json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+}
+
+static void print(const struct answer *a)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	_cleanup_free_ char *json = NULL;
 	struct findings_style style = style_of_output();
 
-	findings_verdict(f, &style, &text);
-	recording_describe(s, &o->select, &origin);
-	escape_terminal(&text, origin.data, origin.len);
-	buf_addstr(&text, f->count ? "\n\n" : "\n");
-	findings_text(f, &style, &text);
-	if (steps) {
-		buf_addch(&text, '\n');
-		runbook_result_text(steps, &text);
+	if (a->options->format.format == FORMAT_JSON) {
+		json = document(a);
+		puts(json ? json : "{}");
+		return;
 	}
+	add_text(a, &style, &text);
 	fwrite(text.data, 1, text.len, stdout);
 }
 
-static void print_json(const struct findings *f, struct store *s, json_t *steps)
+/* Flame graphs of what there is; the summary as Markdown. */
+static int keep(const struct answer *a, const struct incident *incident)
 {
-	_cleanup_(json_decrefp) json_t *document = findings_document(f, s);
+	static const enum profile kinds[] = {PROFILE_CPU, PROFILE_OFFCPU};
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	_cleanup_free_ char *json = document(a);
+	int r;
 
-	if (steps)
-		json_object_set(document, "runbook", steps);
-	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-	putchar('\n');
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		_cleanup_(buf_done) struct buf path = BUF_INIT;
+
+		r = incident_flamegraph(incident, look_store(a->look), kinds[i], 0, &path);
+		if (r < 0 && r != -ENODATA)
+			return r;
+	}
+	buf_addstr(&text, "# What perfscope diagnose said\n\n```\n");
+	add_text(a, &(struct findings_style){.width = 100}, &text);
+	buf_addstr(&text, "```\n");
+	if ((r = incident_write(incident, "incident", "md", text.data)) < 0)
+		return r;
+	r = incident_write(incident, "findings", "json", json ? json : "{}");
+	if (r >= 0)
+		log_info("kept everything in %s", a->options->output);
+	return r;
 }
 
-/* The answer to the question that was asked: findings, and what the runbook's steps brought to light. */
-static int answer(struct store *s, const struct findings *f, const struct runbook *rb,
-		  const struct diagnose_options *o)
+static int weigh(struct answer *a, struct store *baseline, const struct rules *rules)
 {
-	_cleanup_(json_decrefp) json_t *steps = NULL;
-	int r = rb ? runbook_run(rb, s, f, &steps) : 0;
+	_cleanup_(findings_freep) struct findings *usual = NULL;
+	int r = findings_new(baseline, rules, NULL, &usual);
+
+	if (r < 0 || (r = compare_new(baseline, look_store(a->look), &a->changes)) < 0)
+		return r;
+	findings_weigh(look_findings(a->look), usual);
+	return 0;
+}
+
+static bool is_grave(const struct answer *a)
+{
+	const struct findings *f = look_findings(a->look);
+	unsigned from = a->options->fail_on;
+
+	if (from == FAIL_NEVER)
+		return false;
+	return (f->count && findings_worst(f) >= (enum severity)from) ||
+	       (a->changes && a->changes->regressions && a->changes->worst >= (enum severity)from);
+}
+
+static int look(const struct call *call, const struct look_options *options, const struct runbook *rb, struct look **ret_look)
+{
+	const struct diagnose_options *o = call->options;
+	uint64_t duration_ns = o->duration_ns ? o->duration_ns : rb ? runbook_collect_ns(rb) : 0;
+
+	if (call->operands.count)
+		return look_at_recording(call->operands.items[0], options, ret_look);
+	return look_at_machine(duration_ns ? duration_ns : 10 * NS_PER_S, options, ret_look);
+}
+
+/* What is bad in the command line is told before the machine is looked at for long. */
+struct question {
+	struct rules *rules;
+	struct runbook *runbook;
+	struct store *baseline;
+	struct incident *incident;
+};
+
+static void question_done(struct question *q)
+{
+	incident_free(q->incident);
+	store_free(q->baseline);
+	runbook_free(q->runbook);
+	rules_free(q->rules);
+}
+
+static int answer(const struct call *call, const struct question *q)
+{
+	const struct diagnose_options *o = call->options;
+	const struct incident *incident = q->incident;
+	const struct runbook *rb = q->runbook;
+	const struct look_options options = {
+		.rules = q->rules, .select = &o->select, .incident = incident, .allow_exec = o->allow_exec};
+	_cleanup_(answer_done) struct answer a = {.options = o};
+	int r = look(call, &options, rb, &a.look);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < f->error_count; i++)
-		log_warning("rule left out: %s", f->errors[i]);
-	if (o->format.format == FORMAT_JSON)
-		print_json(f, s, steps);
-	else
-		print_text(f, s, o, steps);
-	return f->count && o->fail_on < FAIL_NEVER && findings_worst(f) >= (enum severity)o->fail_on ?
-		       EXIT_FOUND : EXIT_OK;
+	if (rb) {
+		struct runbook_actions actions = look_actions(a.look);
+
+		r = runbook_run(rb, look_store(a.look), look_findings(a.look), &actions, &a.steps);
+	}
+	if (r < 0 || (q->baseline && (r = weigh(&a, q->baseline, q->rules)) < 0))
+		return r;
+	for (size_t i = 0; i < look_findings(a.look)->error_count; i++)
+		log_warning("rule left out: %s", look_findings(a.look)->errors[i]);
+	print(&a);
+	if (incident && (r = keep(&a, incident)) < 0)
+		return r;
+	return is_grave(&a) ? EXIT_FOUND : EXIT_OK;
 }
 
 static int run(const struct call *call)
 {
 	const struct diagnose_options *o = call->options;
-	const struct findings_options options = {.pid = (uint32_t)o->select.pid, .cgroup = o->select.cgroup};
-	_cleanup_(rules_freep) struct rules *rules = NULL;
-	_cleanup_(runbook_freep) struct runbook *rb = NULL;
-	_cleanup_(store_freep) struct store *s = NULL;
-	_cleanup_(findings_freep) struct findings *f = NULL;
-	int r = open_rules(o, &rules);
+	_cleanup_(question_done) struct question q = {0};
+	int r = open_rules(o, &q.rules);
 
 	if (r < 0)
 		return r;
 	if (o->list || o->explain)
-		return describe_rules(o, rules);
-	if (o->runbook && (r = runbook_open(o->runbook, rules, &rb)) < 0)
+		return describe_rules(o, q.rules);
+	if ((o->runbook && (r = runbook_open(o->runbook, q.rules, &q.runbook)) < 0) ||
+	    (o->baseline && (r = recording_open(o->baseline, &(struct select_options){0}, &q.baseline)) < 0) ||
+	    (o->output && (r = incident_new(o->output, &q.incident)) < 0))
 		return r;
-	if ((r = open_store(call, rb, &s)) < 0 || (r = findings_new(s, rules, &options, &f)) < 0)
-		return r;
-	return answer(s, f, rb, o);
+	return answer(call, &q);
 }
 
 const struct command cmd_diagnose = {
@@ -227,6 +312,8 @@ const struct command cmd_diagnose = {
 		{"perfscope diagnose perfscope.db --from -60s", "in the last minute of a recording"},
 		{"perfscope diagnose --format json | jq -r '.findings[].title'", "in a script"},
 		{"sudo perfscope diagnose --runbook high-cpu", "and the steps that an expert would take"},
+		{"sudo perfscope diagnose --runbook slow-service -o incident", "keep everything for the ticket"},
+		{"perfscope diagnose now.db --baseline monday.db", "what is not as it used to be"},
 		{"perfscope diagnose --explain cpu.saturation", "what a rule looks at"},
 		{0}},
 	.exits = (const struct exit_meaning[]){

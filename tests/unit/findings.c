@@ -277,6 +277,39 @@ static void test_focus(void)
 	store_free(m.store);
 }
 
+/* Small but harmful and new: a warning. As it always was: only told. */
+static void test_baseline(void)
+{
+	_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
+	struct finding now = {.id = "x", .harms = true, .impact = 0.05}, before = now;
+	struct findings *none, *f;
+	struct machine m;
+
+	begin(&m);
+	none = ask(&m, rules, NULL);
+	CHECK(findings_new(m.store, rules, NULL, &f) == 0);
+	CHECK(none->count == 0);
+	f->items = xcalloc(1, sizeof(*f->items));
+	*f->items = now;
+	f->count = f->capacity = 1;
+	findings_weigh(f, none);
+	CHECK(f->items[0].severity == SEVERITY_WARNING);
+	CHECK(evidence(&f->items[0], "impact in the baseline")->value < 1e-9);
+
+	none->items = xcalloc(1, sizeof(*none->items));
+	*none->items = before;
+	none->count = none->capacity = 1;
+	*f->items = now;
+	findings_weigh(f, none);
+	CHECK(f->items[0].severity == SEVERITY_INFO);
+	*f->items = (struct finding){.id = "x", .impact = 0.9}; /* harms nobody */
+	findings_weigh(f, none);
+	CHECK(f->items[0].severity == SEVERITY_INFO);
+	findings_free(f);
+	findings_free(none);
+	store_free(m.store);
+}
+
 /* What the rules share is gone afterwards: a selection stands, and new slices are seen. */
 static void test_nothing_is_left(void)
 {
@@ -538,6 +571,7 @@ int main(void)
 	test_own();
 	test_hotspot();
 	test_focus();
+	test_baseline();
 	test_nothing_is_left();
 	test_order();
 	test_broken();

@@ -51,6 +51,27 @@ CASES = [
      (0, "5 passed, 0 failed, 1 skipped")),
 ]
 
+
+
+def second_try():
+    """What fails is named; when it passes the second time, that counts."""
+    with tempfile.TemporaryDirectory() as build:
+        os.makedirs(build + "/meson-logs")
+        os.mkdir(build + "/meson-info")
+        bad = {"name": "shaky", "stdout": "shaky: 1 passed, 1 failed\n", "result": "FAIL", "returncode": 1}
+        good = {"name": "shaky", "stdout": "shaky: 2 passed, 0 failed\n", "result": "OK", "returncode": 0}
+        for name, value in ("meson-logs/unit.json", bad), ("meson-info/intro-tests.json", [{"name": "shaky"}]):
+            with open(f"{build}/{name}", "w") as f:
+                json.dump(value, f)
+        open(build + "/known", "w").close()
+        named = subprocess.run([sys.executable, SCRIPT, "--failed", build, "unit", "again"], capture_output=True, text=True)
+        with open(build + "/meson-logs/again.json", "w") as f:
+            json.dump(good, f)
+        done = subprocess.run([sys.executable, SCRIPT, build + "/known", build, "unit", "again"], capture_output=True, text=True)
+        return named.stdout.strip(), done.returncode, done.stdout.strip()
+
+
+CASES.append(("a second try", second_try(), ("shaky", 0, "2 passed, 0 failed")))
 failed = 0
 for what, got, want in CASES:
     if got != want:

@@ -117,6 +117,12 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 	return config.sees_kernel_locks ? STATE_OTHER : STATE_KERNEL_LOCK;
 }
 
+/* The lock of the thread's own address space. */
+static __always_inline bool is_address_space(struct task_struct *task, u64 lock)
+{
+	return task->mm && lock == (u64)task->mm + bpf_core_field_offset(struct mm_struct, mmap_lock);
+}
+
 /* The state that a thread leaves its CPU with. The first checks are of what the kernel says itself. */
 static __always_inline u8 blocked_state(struct task_struct *task, struct task_slot *slot, u32 bits)
 {
@@ -129,7 +135,7 @@ static __always_inline u8 blocked_state(struct task_struct *task, struct task_sl
 	slot->throttled = 0;
 	if (slot->kernel_lock) {
 		slot->wait_key = slot->kernel_lock;
-		slot->wait_key_kind = KEY_KERNEL_LOCK;
+		slot->wait_key_kind = is_address_space(task, slot->kernel_lock) ? KEY_ADDRESS_SPACE : KEY_KERNEL_LOCK;
 		return STATE_KERNEL_LOCK;
 	}
 	if (bits & BIT_RTLOCK_WAIT)

@@ -55,7 +55,7 @@ enum task_state {
 };
 
 /* What a blocked thread's wait_key is. */
-enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK };
+enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE };
 
 /* What a system call waits for when it blocks. */
 enum wait_how {

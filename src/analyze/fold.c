@@ -27,6 +27,20 @@ static const struct explanation {
 	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Taking turns at a lock is what a lock is for. */
 	{"lock.contention", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Whoever frees memory or waits for a disk while it holds a lock of the kernel keeps all others waiting. */
+	{"disk.sync", "lock.kernel", MORE, SEVERITY_WARNING},
+	{"memory.pressure", "lock.kernel", CULPRIT, SEVERITY_WARNING},
+	{"memory.pressure", "lock.mmap", CULPRIT, SEVERITY_WARNING},
+	/* Page faults take long when an address space keeps changing, and threads that wait for locks spin, too. */
+	{"lock.mmap", "memory.faults", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* More CPU does not help threads that take turns. */
 	{"app.serialized", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* The function that touches the memory is hot for that. */

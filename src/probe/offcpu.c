@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "hash.h"
+#include "kernel_locks.h"
 #include "kernel_text.h"
 #include "mem.h"
 #include "owed.h"
@@ -49,6 +50,7 @@ struct offcpu_state {
 	struct probe_state probe;
 	struct capture *capture;
 	struct kernel_text text;
+	struct kernel_locks locks;
 	struct map *open;   /* tid -> wait that goes on */
 	struct map *stacks; /* of waits that have ended, by task and site */
 	struct wait *waits; /* all of them */
@@ -179,9 +181,10 @@ static uint32_t file_of(struct capture *c, uint32_t pid, uint32_t fd)
 	return capture_resource(c, "file", name);
 }
 
-static uint32_t resource_of(struct capture *c, const struct wait_record *r)
+static uint32_t resource_of(struct offcpu_state *state, const struct thread *thread, const struct wait_record *r)
 {
-	char name[32];
+	struct capture *c = state->capture;
+	char name[64];
 
 	if (r->key_kind == KEY_FD)
 		return file_of(c, r->head.tgid, (uint32_t)r->key);
@@ -190,7 +193,10 @@ static uint32_t resource_of(struct capture *c, const struct wait_record *r)
 	case KEY_ADDRESS:
 		return capture_resource(c, "futex", name);
 	case KEY_KERNEL_LOCK:
-		return capture_resource(c, "kernel lock", name);
+		return capture_resource(c, "kernel lock", kernel_locks_name(&state->locks, &state->text, r->key));
+	case KEY_ADDRESS_SPACE:
+		snprintf(name, sizeof(name), "%.*s (%u)", COMM_LENGTH, thread->process->comm, thread->process->pid);
+		return capture_resource(c, "address space", name);
 	default:
 		return 0;
 	}
@@ -219,7 +225,7 @@ static void begin(struct offcpu_state *state, struct thread *thread, const struc
 		return;
 	struct wait *w = wait_new(state, thread, r);
 	map_put(state->open, w->tid, (uintptr_t)w);
-	w->resource = resource_of(state->capture, r);
+	w->resource = resource_of(state, thread, r);
 	resolve(w, thread->process, r, waiter_known);
 }
 
@@ -248,7 +254,7 @@ static void end(struct offcpu_state *state, struct thread *thread, const struct 
 		map_remove(state->open, w->tid);
 	} else {
 		w = wait_new(state, thread, r);
-		w->resource = resource_of(c, r);
+		w->resource = resource_of(state, thread, r);
 		w->pending++; /* not before its end is known */
 		if (map_get(state->stacks, site_key(w->task, w->site), &stack)) {
 			w->stack = (uint32_t)stack;
@@ -414,6 +420,7 @@ static void stop(struct capture *c, void *arg)
 	map_free(state->open);
 	map_free(state->stacks);
 	kernel_text_done(&state->text);
+	kernel_locks_done(&state->locks);
 }
 
 const struct probe probe_offcpu = {

@@ -111,6 +111,59 @@ SELECT f.id AS frame, m.kind, m.path AS module, f.address, f.symbol,
 	y.file, f.line
 FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.symbol;
 
+-- Time lost to locks of the kernel by task and stack, ns: blocked (spins 0), or on a CPU until the holder lets go (spins 1,
+-- samples). taker is the function that wants the lock, call the system call that it is part of. space: it is the lock of
+-- an address space. Which lock it spins for is not known: the one that the same function of the process waits for most.
+CREATE VIEW kernel_lock_wait AS
+WITH RECURSIVE kernel_frame AS MATERIALIZED (SELECT frame, name FROM frame_name WHERE kind = 'kernel'),
+primitive AS MATERIALIZED (
+	SELECT frame FROM kernel_frame
+	WHERE name GLOB '*schedule*' OR name GLOB 'finish_task_switch*' OR name GLOB '*rwsem*' OR name GLOB 'down_*' OR name GLOB '__down*'
+		OR name = 'down' OR name GLOB '*mutex_*lock*' OR name GLOB '*mutex_spin*' OR name GLOB '*percpu_down*' OR name = 'osq_lock'
+		OR name GLOB '*queued_*lock*' OR name GLOB '*raw_*lock*' OR name GLOB '*spin_lock*' OR name GLOB 'rtlock*'
+		OR name GLOB 'mmap_*_lock*' OR name GLOB '*madvise_lock*' OR name GLOB 'inode_lock*'),
+spinning(id) AS (
+	SELECT s.id FROM stack s JOIN kernel_frame k USING (frame)
+	WHERE k.name IN ('rwsem_spin_on_owner', 'rwsem_optimistic_spin', 'mutex_spin_on_owner', 'mutex_optimistic_spin', 'osq_lock')
+		OR k.name GLOB '*queued_*_lock_slowpath'
+	UNION
+	SELECT s.id FROM spinning y JOIN stack s ON s.parent = y.id),
+part AS MATERIALIZED (
+	SELECT task, stack, resource, 0 AS spins, count, ns FROM wait_stack WHERE cause = 'kernel_lock' AND ns > 0
+	UNION ALL
+	SELECT task, stack, NULL, 1, count, value FROM sample_total
+	WHERE metric = (SELECT id FROM metric WHERE name = 'cpu.time') AND stack IN spinning),
+walk(leaf, frame, parent, up) AS (
+	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM part)
+	UNION ALL
+	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent
+	WHERE w.frame IN (SELECT frame FROM kernel_frame)),
+-- What lies below the lock's own code in a sample is an interrupt.
+above AS MATERIALIZED (
+	SELECT leaf, ifnull(max(iif(frame IN (SELECT frame FROM primitive), up, NULL)) + 1, 0) AS up FROM walk GROUP BY leaf),
+taker AS MATERIALIZED (
+	SELECT w.leaf, k.name FROM walk w JOIN above a ON a.leaf = w.leaf AND a.up = w.up JOIN kernel_frame k ON k.frame = w.frame),
+call AS MATERIALIZED (
+	SELECT w.leaf, CASE WHEN k.name GLOB '*_sys_*' THEN substr(k.name, instr(k.name, '_sys_') + 5)
+			WHEN k.name = 'vm_mmap_pgoff' THEN 'mmap' ELSE 'page fault' END AS name, max(w.up)
+	FROM walk w JOIN kernel_frame k USING (frame)
+	WHERE k.name GLOB '*_sys_*' OR k.name IN ('vm_mmap_pgoff', 'asm_exc_page_fault', 'do_page_fault', 'do_mem_abort')
+	GROUP BY w.leaf),
+named AS MATERIALIZED (
+	SELECT p.*, t.process, k.name AS taker, c.name AS call
+	FROM part p JOIN task t ON t.id = p.task LEFT JOIN taker k ON k.leaf = p.stack LEFT JOIN call c ON c.leaf = p.stack),
+usual AS MATERIALIZED (
+	SELECT process, taker, resource, max(ns) FROM (
+		SELECT process, taker, resource, sum(ns) AS ns FROM named WHERE NOT spins AND resource GROUP BY process, taker, resource)
+	GROUP BY process, taker)
+SELECT n.task, n.stack, ifnull(n.resource, u.resource) AS resource, n.spins, n.taker, n.call,
+	ifnull(r.kind = 'address space', 0) OR ifnull(n.taker IN ('lock_mm_and_find_vma', 'exc_page_fault', 'do_user_addr_fault',
+		'vm_mmap_pgoff', '__vm_munmap', 'do_mprotect_pkey', 'do_madvise', '__do_sys_brk', '__x64_sys_brk', '__do_sys_mremap',
+		'do_mlock', 'mm_populate', '__mm_populate'), 0) AS space,
+	n.count, n.ns
+FROM named n LEFT JOIN usual u ON n.spins AND u.process = n.process AND u.taker = n.taker
+	LEFT JOIN resource r ON r.id = ifnull(n.resource, u.resource);
+
 -- Latency histograms: `count` events took low_ns to high_ns. Buckets are an eighth of a power of two wide.
 CREATE VIEW latency AS
 SELECT h.slice, m.name AS metric, r.kind AS resource_kind, r.name AS resource, h.bucket, h.count,

@@ -73,7 +73,12 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct rw_semaphore {
+	atomic_t count;
+};
+
 struct mm_struct {
+	struct rw_semaphore mmap_lock;
 	unsigned long start_code, end_code, start_stack, arg_start, arg_end;
 };
 

@@ -1,10 +1,42 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Threads that wait for locks."""
-from case import Case
+import sys
+import tempfile
+from contextlib import contextmanager
+
+from case import Case, running
+
+# Processes that make, rename and remove files in one folder.
+ARCHIVE = """
+import os, sys
+for clerk in range(3): os.fork() or sys.argv.append(str(clerk))
+open("/proc/self/comm", "w").write("archive")
+while True:
+    for i in range(50):
+        name = f"{sys.argv[1]}/{os.getpid()}-{i}"
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+        os.rename(name, name + ".done")
+        os.unlink(name + ".done")
+"""
+
+
+@contextmanager
+def archive():
+    with tempfile.TemporaryDirectory(dir=".", ignore_cleanup_errors=True) as folder:
+        with running([sys.executable, "-c", ARCHIVE, folder], start_new_session=True) as process:
+            yield process
+
 
 CASES = [
     Case("deadlock", "deadlock 2", "lock.deadlock", "deadlock", function="transfer"),
     Case("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", function="transfer"),
     Case("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", function="reserve_item"),
     Case("lock-many", "storekeepers-nofp 12 3000 500", "lock.contention", "storekeeper", function="reserve_item"),
+    Case("one-folder", "clerks names 4", "lock.kernel", "registrar", function="file_letters", resource="do_|path_"),
+    Case("one-file", "clerks-nofp pages 6 2048", "lock.kernel", "registrar", function="keep_ledger", resource="write_iter",
+         held_out=True),
+    Case("one-folder-python", archive, "lock.kernel", "archive", resource="do_|path_", held_out=True, often=False),
+    Case("unmaps", "tenants maps 6 2", "lock.mmap", "landlord", function="furnish_room", evidence=("munmap",)),
+    Case("protects", "tenants-nofp protects 3 32", "lock.mmap", "landlord", function="lock_doors", evidence=("mprotect",),
+         held_out=True),
 ]

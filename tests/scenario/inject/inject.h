@@ -2,6 +2,7 @@
 /* What the injectors share: options as plain arguments, time, and work that takes CPU. */
 #pragma once
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,10 +5,12 @@
 #include "histogram.bpf.h"
 #include "tcp.h"
 
-enum { FAMILY_IPV4 = 2, FAMILY_IPV6 = 10, PROTOCOL_TCP = 6 };
+enum { FAMILY_IPV4 = 2, FAMILY_IPV6 = 10, PACKET_IPV4 = 0x0800, PACKET_IPV6 = 0x86dd };
 enum { ERROR_UNREACHABLE_NET = 101, ERROR_RESET = 104, ERROR_TIMED_OUT = 110, ERROR_REFUSED = 111,
        ERROR_UNREACHABLE_HOST = 113, ERROR_PIPE = 32 };
-enum { CHRONO_WINDOW = 2, CHRONO_BUFFER = 3 };
+enum { CHRONO_BUSY = 1, CHRONO_WINDOW = 2, CHRONO_BUFFER = 3 };
+enum { PATIENCE_NS = 100000000 }; /* who gives a connect up earlier did not want to wait for it */
+enum { CONGESTION_RECOVERY = 3 }; /* TCP_CA_Recovery; TCP_CA_Loss is one more */
 
 /* What is remembered of a socket. */
 struct tcp_socket {
@@ -51,17 +53,18 @@ struct {
 	__type(value, u64);
 } drops SEC(".maps");
 
-/* Not 0: packets thrown away for this reason are a loss. */
+/* enum tcp_drop_where: packets thrown away for this reason are a loss. */
 const volatile u8 drop_reasons[TCP_DROP_REASONS] SEC(".rodata.reasons") = {};
 
 const struct tcp_latency no_latency SEC(".rodata.no_latency") = {};
 const struct tcp_flow no_flow SEC(".rodata.no_flow") = {};
 
-static __always_inline bool is_tcp(const struct sock *sk)
+/* 0 if it is not of an internet. */
+static __always_inline u8 protocol_of(const struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	return (family == FAMILY_IPV4 || family == FAMILY_IPV6) && BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) == PROTOCOL_TCP;
+	return family == FAMILY_IPV4 || family == FAMILY_IPV6 ? BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol) : 0;
 }
 
 static __always_inline void mapped(u8 *address, u32 ipv4)
@@ -95,7 +98,7 @@ static __always_inline u32 chrono(const struct tcp_sock *tp, u32 which, u32 jiff
 	u32 stat[3] = {};
 
 	BPF_CORE_READ_INTO(&stat, tp, chrono_stat);
-	u32 sum = which == CHRONO_WINDOW ? stat[1] : stat[2];
+	u32 sum = stat[which - CHRONO_BUSY];
 	if (BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) == which)
 		sum += jiffies - BPF_CORE_READ(tp, chrono_start);
 	return sum;
@@ -107,6 +110,7 @@ static __always_inline void read_counts(const struct tcp_sock *tp, struct tcp_co
 	counts->received = BPF_CORE_READ(tp, bytes_received);
 	counts->segments = BPF_CORE_READ(tp, data_segs_out);
 	counts->retransmits = BPF_CORE_READ(tp, total_retrans);
+	counts->busy = chrono(tp, CHRONO_BUSY, jiffies);
 	counts->window_limited = chrono(tp, CHRONO_WINDOW, jiffies);
 	counts->buffer_limited = chrono(tp, CHRONO_BUFFER, jiffies);
 	counts->drops = BPF_CORE_READ((const struct sock *)tp, sk_drops.counter);
@@ -127,6 +131,7 @@ static __always_inline void take_growth(struct tcp_counts *now, struct tcp_count
 	now->received = now->received > before.received ? now->received - before.received : 0;
 	now->segments = grown(now->segments, before.segments);
 	now->retransmits = grown(now->retransmits, before.retransmits);
+	now->busy = grown(now->busy, before.busy);
 	now->window_limited = grown(now->window_limited, before.window_limited);
 	now->buffer_limited = grown(now->buffer_limited, before.buffer_limited);
 	now->drops = grown(now->drops, before.drops);
@@ -181,14 +186,18 @@ static __always_inline void established(const struct sock *sk, int old_state, u6
 {
 	u64 key = (u64)sk;
 	struct tcp_socket *state, accepted = {.server = 1};
+	/* That the handshake had to be sent again is told by how long it took. */
+	u32 retransmits = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
 
 	if (old_state == TCP_STATE_SYN_RECV) {
+		accepted.reported.retransmits = retransmits;
 		remember(key, &accepted);
 		return;
 	}
 	state = bpf_map_lookup_elem(&sockets, &key);
 	if (!state || !state->start_ns)
 		return;
+	state->reported.retransmits = retransmits;
 	struct tcp_flow *flow = flow_of(sk, state);
 	if (flow) {
 		__sync_fetch_and_add(&flow->opened, 1);
@@ -197,7 +206,7 @@ static __always_inline void established(const struct sock *sk, int old_state, u6
 	add_latency(sk, now - state->start_ns);
 }
 
-static __always_inline void failed(const struct sock *sk, struct tcp_flow *flow)
+static __always_inline void failed(const struct sock *sk, struct tcp_flow *flow, u64 waited_ns)
 {
 	u64 *counter = &flow->abandoned;
 
@@ -213,12 +222,20 @@ static __always_inline void failed(const struct sock *sk, struct tcp_flow *flow)
 		counter = &flow->timed_out;
 		break;
 	case 0:
-		/* Its owner did not want to wait any longer, though it was asked for again. */
-		if (BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans))
+		/* Its owner did not want to wait any longer. */
+		if (waited_ns >= PATIENCE_NS || BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans))
 			counter = &flow->timed_out;
 		break;
 	}
 	__sync_fetch_and_add(counter, 1);
+}
+
+/* us; what has not been measured yet is no slow one. */
+static __always_inline u32 least_round_trip(const struct tcp_sock *tp)
+{
+	u32 us = BPF_CORE_READ(tp, rtt_min.s[0].v);
+
+	return us == ~0U ? 0 : us;
 }
 
 static __always_inline void closed(const struct sock *sk, int old_state)
@@ -239,9 +256,12 @@ static __always_inline void closed(const struct sock *sk, int old_state)
 		__sync_fetch_and_add(&flow->sent, counts.sent);
 		__sync_fetch_and_add(&flow->received, counts.received);
 		__sync_fetch_and_add(&flow->segments, counts.segments);
-		__sync_fetch_and_add(&flow->retransmits, counts.retransmits);
+		if (old_state != TCP_STATE_SYN_SENT)
+			__sync_fetch_and_add(&flow->retransmits, counts.retransmits);
+		if (!state->server && least_round_trip((const struct tcp_sock *)sk) >= TCP_SLOW_US)
+			__sync_fetch_and_add(&flow->waited, counts.busy);
 		if (old_state == TCP_STATE_SYN_SENT)
-			failed(sk, flow);
+			failed(sk, flow, bpf_ktime_get_ns() - state->start_ns);
 		else if (error == ERROR_RESET || error == ERROR_PIPE || error == ERROR_TIMED_OUT)
 			__sync_fetch_and_add(&flow->reset, 1);
 	}
@@ -271,7 +291,7 @@ int inet_sock_set_state(u64 *ctx)
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_TCP, now);
 
-	if (!is_tcp(sk))
+	if (protocol_of(sk) != PROTOCOL_TCP)
 		return 0;
 	if (new_state == TCP_STATE_SYN_SENT) {
 		struct tcp_socket state = {.start_ns = now, .tgid = bpf_get_current_pid_tgid() >> 32};
@@ -288,22 +308,61 @@ int inet_sock_set_state(u64 *ctx)
 	return 0;
 }
 
+/* Protocol and port of the packet, as far as its headers are there. */
+static __always_inline void read_packet(const struct sk_buff *skb, struct tcp_drop_key *key, bool in_socket)
+{
+	const unsigned char *packet = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	u16 type = __builtin_bswap16(BPF_CORE_READ(skb, protocol));
+	u8 first = 0, bytes = 40;
+	u16 ports[2] = {};
+
+	if (type == PACKET_IPV4) {
+		bpf_probe_read_kernel(&first, 1, packet);
+		bpf_probe_read_kernel(&key->protocol, 1, packet + 9);
+		bytes = (first & 15) * 4;
+	} else if (type == PACKET_IPV6) {
+		bpf_probe_read_kernel(&key->protocol, 1, packet + 6);
+	}
+	if (key->protocol != PROTOCOL_TCP && key->protocol != PROTOCOL_UDP)
+		return;
+	bpf_probe_read_kernel(ports, sizeof(ports), packet + bytes);
+	u16 from = __builtin_bswap16(ports[0]), to = __builtin_bswap16(ports[1]);
+	key->port = !in_socket && from < to ? from : to;
+}
+
+static __always_inline u32 sender_of(const struct sk_buff *skb)
+{
+	u64 sk = (u64)BPF_CORE_READ(skb, sk);
+	struct tcp_socket *state = sk ? bpf_map_lookup_elem(&sockets, &sk) : NULL;
+
+	if (state)
+		return state->tgid;
+	return sk ? bpf_get_current_pid_tgid() >> 32 : 0;
+}
+
 /* Packets that the kernel throws away with a reason; those that it merely is done with are not among them. */
 SEC("?tp_btf/kfree_skb")
 int kfree_skb(u64 *ctx)
 {
-	struct tcp_drop_key key = {.location = ctx[1], .reason = (u32)ctx[2]};
+	const struct sk_buff *skb = (const struct sk_buff *)ctx[0];
+	u32 reason = (u32)ctx[2];
 	u64 one = 1, *sum;
 
-	if (key.reason >= TCP_DROP_REASONS || !drop_reasons[key.reason])
+	if (reason >= TCP_DROP_REASONS || !drop_reasons[reason])
 		return 0;
+	struct tcp_drop_key key = {.location = ctx[1], .reason = reason};
 	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_TCP, now);
+	read_packet(skb, &key, drop_reasons[reason] == TCP_DROP_IN_SOCKET);
+	if (drop_reasons[reason] == TCP_DROP_ON_WAY) {
+		BPF_CORE_READ_STR_INTO(&key.device, skb, dev, name);
+		key.tgid = sender_of(skb);
+	}
 	sum = bpf_map_lookup_elem(&drops, &key);
 	if (sum)
 		__sync_fetch_and_add(sum, 1);
-	else if (bpf_map_update_elem(&drops, &key, &one, BPF_ANY))
+	else if (bpf_map_update_elem(&drops, &key, &one, BPF_NOEXIST))
 		count(cpu, LOST_CONNECTIONS);
 	cost_end(cpu, COST_TCP, start);
 	return 0;
@@ -322,7 +381,11 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 	u32 received = BPF_CORE_READ(tp, rcv_nxt);
 	s32 own_window = (s32)(BPF_CORE_READ(tp, rcv_wup) + BPF_CORE_READ(tp, rcv_wnd) - received);
 
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)tp;
+
 	r->srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	r->least_rtt_us = least_round_trip(tp);
+	r->flying = flying;
 	r->unread = received - BPF_CORE_READ(tp, copied_seq);
 	r->unsent = BPF_CORE_READ(tp, write_seq) - next;
 	if ((s32)r->unsent < 0)
@@ -336,12 +399,29 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 	if (r->unsent && flying && r->unsent < mss && window - (next - una) >= r->unsent &&
 	    flying < BPF_CORE_READ(tp, snd_cwnd) && !BPF_CORE_READ_BITFIELD_PROBED(tp, nonagle))
 		r->flags |= TCP_HELD;
+	if (BPF_CORE_READ(tp, total_retrans))
+		r->flags |= TCP_LOSSY;
+	u64 silent_us = bpf_ktime_get_ns() / 1000 - BPF_CORE_READ(tp, tcp_mstamp);
+	if (flying && (BPF_CORE_READ_BITFIELD_PROBED(icsk, icsk_ca_state) >= CONGESTION_RECOVERY ||
+		       BPF_CORE_READ(icsk, icsk_retransmits) || (s64)(silent_us - 2 * r->srtt_us) > TCP_ACK_DELAY_US))
+		r->flags |= TCP_RECOVERING;
 }
 
 static __always_inline bool worth_telling(const struct tcp_report *r)
 {
-	return r->state == TCP_STATE_LISTEN || r->flags & ~TCP_SERVER || r->unread || r->growth.sent || r->growth.received ||
+	return r->state == TCP_STATE_LISTEN || r->state == TCP_STATE_SYN_SENT || r->flags & ~(TCP_SERVER | TCP_LOSSY) || r->unread || r->growth.sent || r->growth.received ||
 	       r->growth.retransmits || r->growth.window_limited || r->growth.buffer_limited;
+}
+
+static __always_inline void tell_datagrams(struct seq_file *seq, const struct sock *sk, u32 tgid)
+{
+	struct tcp_report r = {.now_ns = bpf_ktime_get_ns(), .jiffies = bpf_jiffies64(), .protocol = PROTOCOL_UDP, .tgid = tgid};
+
+	read_tuple(sk, &r.tuple);
+	r.backlog = BPF_CORE_READ(sk, sk_backlog.rmem_alloc.counter);
+	r.backlog_max = BPF_CORE_READ(sk, sk_rcvbuf);
+	if (r.tuple.local_port)
+		bpf_seq_write(seq, &r, sizeof(r));
 }
 
 SEC("iter/task_file")
@@ -357,10 +437,13 @@ int walk(struct bpf_iter__task_file *ctx)
 	if (!socket)
 		return 0;
 	struct sock *sk = BPF_CORE_READ(socket, sk);
-	if (!sk || !is_tcp(sk))
+	struct tcp_report r = {.protocol = sk ? protocol_of(sk) : 0};
+	if (r.protocol == PROTOCOL_UDP)
+		tell_datagrams(ctx->meta->seq, sk, task->tgid);
+	if (r.protocol != PROTOCOL_TCP)
 		return 0;
 	u64 key = (u64)sk;
-	struct tcp_report r = {.state = BPF_CORE_READ(sk, __sk_common.skc_state)};
+	r.state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	if (r.state == TCP_STATE_CLOSE)
 		return 0;
 	read_tuple(sk, &r.tuple);
@@ -378,6 +461,7 @@ int walk(struct bpf_iter__task_file *ctx)
 	state->session = ctx->meta->session_id;
 	r.now_ns = bpf_ktime_get_ns();
 	r.jiffies = bpf_jiffies64();
+	r.start_ns = state->start_ns;
 	if (!state->tgid) {
 		state->tgid = task->tgid;
 		struct tcp_flow *flow = flow_of(sk, state);

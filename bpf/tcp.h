@@ -15,7 +15,16 @@ enum tcp_flag {
 	TCP_STALLED = 2, /* has data to send, and the receiver's window has no room for a segment */
 	TCP_CLOSED_WINDOW = 4, /* its own window is closed: it does not read */
 	TCP_HELD = 8,    /* Nagle: a last small segment waits for the acknowledgement of the one before */
+	TCP_RECOVERING = 16, /* waits to hear whether what it sent again has arrived, or has not heard for long */
+	TCP_LOSSY = 32,  /* has sent again, now or once */
 };
+
+/* A round trip worth telling of by connection: within a building or a data centre it takes less. */
+enum { TCP_SLOW_US = 5000 };
+/* More than a receiver keeps an acknowledgement back. */
+enum { TCP_ACK_DELAY_US = 45000 };
+
+enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
 enum { TCP_STATE_ESTABLISHED = 1, TCP_STATE_SYN_SENT = 2, TCP_STATE_SYN_RECV = 3, TCP_STATE_FIN_WAIT1 = 4,
        TCP_STATE_CLOSE = 7, TCP_STATE_LAST_ACK = 9, TCP_STATE_LISTEN = 10 };
@@ -24,8 +33,9 @@ enum { TCP_STATE_ESTABLISHED = 1, TCP_STATE_SYN_SENT = 2, TCP_STATE_SYN_RECV = 3
 struct tcp_counts {
 	u64 sent, received; /* bytes; sent ones are acknowledged */
 	u32 segments, retransmits;
+	u32 busy; /* data is under way, and nothing else sets the pace */
 	u32 window_limited, buffer_limited;
-	u32 drops; /* of a listener: connections that it had no room for */
+	u32 drops; /* of a listener: connections that it had no room for; of a UDP socket: datagrams */
 };
 
 /* One socket as the walk over all files finds it, if it has done something or is in trouble. */
@@ -35,10 +45,13 @@ struct tcp_report {
 	struct tcp_counts growth; /* since the last walk */
 	u32 tgid;
 	u8 state, flags; /* as in include/net/tcp_states.h; enum tcp_flag */
-	u8 unused[2];
-	u32 srtt_us;
+	u8 protocol;     /* TCP or UDP */
+	u8 unused;
+	u64 start_ns;    /* of its connect(); 0: not seen */
+	u32 srtt_us, least_rtt_us;
+	u32 flying;      /* segments that are not acknowledged */
 	u32 unread, unsent;     /* bytes */
-	u32 backlog, backlog_max; /* of a listener */
+	u32 backlog, backlog_max; /* of a listener; of a UDP socket bytes that wait to be read, and for how many there is room */
 };
 
 /* Connections of one process to one address and port, or (server) to one port of its own. User space takes it each
@@ -54,6 +67,7 @@ struct tcp_flow {
 	u64 opened, connect_ns; /* how long that took; a server's are not known */
 	u64 refused, timed_out, unreachable, abandoned, reset;
 	u64 sent, received, segments, retransmits; /* not yet reported by a walk */
+	u64 waited; /* jiffies: a client's, on a way whose round trip is slow */
 };
 
 struct tcp_service_key {
@@ -68,8 +82,15 @@ struct tcp_latency {
 
 enum { TCP_DROP_REASONS = 256 }; /* of the kernel's core */
 
+/* How much of a packet that is thrown away for a reason can be looked at. */
+enum tcp_drop_where { TCP_DROP_NOT, TCP_DROP_IN_SOCKET, TCP_DROP_ON_WAY };
+
 struct tcp_drop_key {
 	u64 location; /* in the kernel's text */
-	u32 reason;
-	u32 unused;
+	u32 tgid;     /* whose packet it was, on its way out; 0 unknown */
+	u16 reason;
+	u16 port;     /* in a socket the one that it was for, else the lower one: the service's */
+	u8 protocol;
+	u8 unused[7];
+	char device[16]; /* on the way, else "" */
 };

@@ -12,6 +12,9 @@ enum relation {
 	FIRST_CULPRIT, /* both name the same process as their first culprit */
 	MORE,          /* that, and the cause takes more of its time than the symptom */
 	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
+	SHARED,        /* both name one process at least, in whichever role */
+	PORT,          /* their resources' names end in the same port */
+	MORE_PORT,     /* that, and the cause takes more */
 };
 
 /* In this order: what has been explained explains nothing any more. */
@@ -58,6 +61,16 @@ static const struct explanation {
 	{"cpu.saturation", "cpu.single-thread", CULPRIT, SEVERITY_INFO},
 	/* Who was killed had been short of memory before. */
 	{"memory.oom", "memory.pressure", FIRST_CULPRIT, SEVERITY_INFO},
+	/* What is dropped here is sent again and comes late. */
+	{"net.drops", "net.retransmits", SHARED, SEVERITY_WARNING},
+	{"net.drops", "net.latency", SHARED, SEVERITY_WARNING},
+	/* So is what a listener or a receiver has no room for. */
+	{"net.accept-queue", "net.connect-failures", PORT, SEVERITY_WARNING},
+	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},
+	{"net.zero-window", "net.retransmits", PORT, SEVERITY_WARNING},
+	{"net.zero-window", "net.latency", PORT, SEVERITY_WARNING},
+	/* A connect that was lost once takes a second; a request, a fifth. */
+	{"net.retransmits", "net.latency", MORE_PORT, SEVERITY_WARNING},
 };
 
 static bool is_culprit(const struct finding *f, size_t i, uint32_t pid)
@@ -66,18 +79,52 @@ static bool is_culprit(const struct finding *f, size_t i, uint32_t pid)
 	       !strcmp(f->affected[i].role, "culprit");
 }
 
-static bool related(const struct finding *cause, const struct finding *symptom,
-		    enum relation relation)
+static bool share_process(const struct finding *a, const struct finding *b)
 {
-	size_t most = relation == CULPRIT ? cause->affected_count : 1;
+	for (size_t i = 0; i < a->affected_count; i++)
+		for (size_t k = 0; k < b->affected_count; k++)
+			if (a->affected[i].pid == b->affected[k].pid)
+				return true;
+	return false;
+}
 
-	if (relation == MORE && cause->impact < symptom->impact)
-		return false;
+/* The number at the end of the resource's name; "" if there is none. */
+static const char *port_of(const struct finding *f)
+{
+	const char *name = f->resource_name ? f->resource_name : "", *end = name + strlen(name);
+
+	while (end > name && end[-1] >= '0' && end[-1] <= '9')
+		end--;
+	return end;
+}
+
+static bool same_culprit(const struct finding *cause, const struct finding *symptom, size_t most)
+{
 	if (!symptom->affected_count || strcmp(symptom->affected[0].role, "culprit"))
 		return false;
 	for (size_t i = 0; i < most; i++)
 		if (is_culprit(cause, i, symptom->affected[0].pid))
 			return true;
+	return false;
+}
+
+static bool related(const struct finding *cause, const struct finding *symptom,
+		    enum relation relation)
+{
+	switch (relation) {
+	case FIRST_CULPRIT:
+		return same_culprit(cause, symptom, 1);
+	case MORE:
+		return cause->impact >= symptom->impact && same_culprit(cause, symptom, 1);
+	case CULPRIT:
+		return same_culprit(cause, symptom, cause->affected_count);
+	case SHARED:
+		return share_process(cause, symptom);
+	case MORE_PORT:
+		return cause->impact >= symptom->impact && related(cause, symptom, PORT);
+	case PORT:
+		return *port_of(cause) && !strcmp(port_of(cause), port_of(symptom));
+	}
 	return false;
 }
 

@@ -9,22 +9,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
 #include "cleanup.h"
 #include "fail.h"
 #include "map_take.h"
 #include "mem.h"
-#include "tcp.h"
 
 enum { MOST_DROPS = 1024 }; /* entries of the map */
 
 /* Something was too small, broken or forbidden. Others are part of the protocols' daily life: duplicates, resets,
  * packets for nobody. */
-static const char *const losses[] = {
-	"SOCKET_RCVBUFF", "PROTO_MEM", "SOCKET_BACKLOG", "NETFILTER_DROP", "TCP_CSUM", "UDP_CSUM", "IP_CSUM", "SKB_CSUM",
-	"ICMP_CSUM", "IP_RPFILTER", "XFRM_POLICY", "TCP_OFO_QUEUE_PRUNE", "TCP_OFO_DROP", "NEIGH_QUEUEFULL", "NEIGH_FAILED",
-	"TC_EGRESS", "TC_INGRESS", "QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED", "FQ_BAND_LIMIT",
-	"FQ_HORIZON_LIMIT", "FQ_FLOW_LIMIT", "CPU_BACKLOG", "XDP", "FULL_RING", "NOMEM", "PKT_TOO_BIG",
-	"FRAG_REASM_TIMEOUT", "TCP_LISTEN_OVERFLOW", "BPF_CGROUP_EGRESS", "SECURITY_HOOK", "DEV_READY", "PFMEMALLOC"};
+static const struct loss {
+	const char *name;
+	enum tcp_drop_where where;
+} losses[] = {
+	{"SOCKET_RCVBUFF", TCP_DROP_IN_SOCKET}, {"SOCKET_BACKLOG", TCP_DROP_IN_SOCKET}, {"SOCKET_FILTER", TCP_DROP_IN_SOCKET},
+	{"PROTO_MEM", TCP_DROP_IN_SOCKET}, {"TCP_CSUM", TCP_DROP_IN_SOCKET}, {"UDP_CSUM", TCP_DROP_IN_SOCKET},
+	{"SKB_CSUM", TCP_DROP_IN_SOCKET}, {"TCP_OFO_QUEUE_PRUNE", TCP_DROP_IN_SOCKET}, {"TCP_OFO_DROP", TCP_DROP_IN_SOCKET},
+	{"TCP_LISTEN_OVERFLOW", TCP_DROP_IN_SOCKET}, {"PFMEMALLOC", TCP_DROP_IN_SOCKET}, {"SECURITY_HOOK", TCP_DROP_IN_SOCKET},
+	{"FRAG_REASM_TIMEOUT", TCP_DROP_IN_SOCKET}, {"ICMP_CSUM", TCP_DROP_IN_SOCKET},
+	{"NETFILTER_DROP", TCP_DROP_ON_WAY}, {"IP_CSUM", TCP_DROP_ON_WAY}, {"IP_RPFILTER", TCP_DROP_ON_WAY},
+	{"XFRM_POLICY", TCP_DROP_ON_WAY}, {"NEIGH_QUEUEFULL", TCP_DROP_ON_WAY}, {"NEIGH_FAILED", TCP_DROP_ON_WAY},
+	{"TC_EGRESS", TCP_DROP_ON_WAY}, {"TC_INGRESS", TCP_DROP_ON_WAY}, {"QDISC_DROP", TCP_DROP_ON_WAY},
+	{"QDISC_OVERLIMIT", TCP_DROP_ON_WAY}, {"QDISC_CONGESTED", TCP_DROP_ON_WAY}, {"FQ_BAND_LIMIT", TCP_DROP_ON_WAY},
+	{"FQ_HORIZON_LIMIT", TCP_DROP_ON_WAY}, {"FQ_FLOW_LIMIT", TCP_DROP_ON_WAY}, {"CPU_BACKLOG", TCP_DROP_ON_WAY},
+	{"XDP", TCP_DROP_ON_WAY}, {"FULL_RING", TCP_DROP_ON_WAY}, {"NOMEM", TCP_DROP_ON_WAY},
+	{"PKT_TOO_BIG", TCP_DROP_ON_WAY}, {"BPF_CGROUP_EGRESS", TCP_DROP_ON_WAY}, {"DEV_READY", TCP_DROP_ON_WAY}};
 
 static uint8_t loss_of(const char *name)
 {
@@ -33,7 +43,7 @@ static uint8_t loss_of(const char *name)
 	if (strncmp(name, prefix, sizeof(prefix) - 1))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(losses); i++)
-		if (!strcmp(name + sizeof(prefix) - 1, losses[i]))
+		if (!strcmp(name + sizeof(prefix) - 1, losses[i].name))
 			return (uint8_t)(i + 1);
 	return 0;
 }
@@ -69,17 +79,14 @@ int tcp_drops_prepare(struct bpf_object *object)
 
 	if (!find_reasons(reasons))
 		return bpf_program__set_autoload(program, false);
+	for (int i = 0; i < TCP_DROP_REASONS; i++)
+		reasons[i] = reasons[i] ? (uint8_t)losses[reasons[i] - 1].where : TCP_DROP_NOT;
 	return bpf_map__set_initial_value(map, reasons, sizeof(reasons)) ? fail(-EINVAL, "set the reasons of drops") : 0;
 }
 
-void tcp_drops_read_reasons(struct tcp_drop_names *n, struct bpf_object *object)
+void tcp_drops_read_reasons(struct tcp_drop_names *n)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.reasons");
-	size_t size = 0;
-
-	n->reasons = map ? bpf_map__initial_value(map, &size) : NULL;
-	if (size < TCP_DROP_REASONS)
-		n->reasons = NULL;
+	find_reasons(n->reasons);
 }
 
 static void add_function(struct tcp_drop_names *n, uint64_t address, const char *name)
@@ -141,29 +148,33 @@ static const char *function_at(struct tcp_drop_names *n, uint64_t address)
 	return low ? n->text + n->names[low - 1] : NULL;
 }
 
-static void tell(struct tcp_drop_names *n, const struct tcp_drop_key *key, uint64_t count, struct capture *c,
-		 void (*each)(void *arg, struct capture *c, const char *name, uint64_t count), void *arg)
+static void add_name(struct tcp_drop_names *n, const struct tcp_drop_key *key, struct buf *name)
 {
-	char name[256];
+	const char *place = function_at(n, key->location);
 
-	if (!n->reasons || key->reason >= TCP_DROP_REASONS || !n->reasons[key->reason])
-		return;
-	const char *reason = losses[n->reasons[key->reason] - 1], *place = function_at(n, key->location);
-	snprintf(name, sizeof(name), place ? "%s in %s" : "%s", reason, place);
-	each(arg, c, name, count);
+	buf_addstr(name, losses[n->reasons[key->reason] - 1].name);
+	if (place)
+		buf_addf(name, " in %s", place);
+	if (*key->device)
+		buf_addf(name, ", %.*s", (int)sizeof(key->device), key->device);
+	if (key->port)
+		buf_addf(name, ", %s port %u", key->protocol == PROTOCOL_UDP ? "udp" : "tcp", key->port);
 }
 
-void tcp_drops_take(struct tcp_drop_names *n, int map, struct capture *c,
-		    void (*each)(void *arg, struct capture *c, const char *name, uint64_t count), void *arg)
+void tcp_drops_take(struct tcp_drop_names *n, int map, tcp_drop_taker *each, void *arg)
 {
 	struct tcp_drop_key key;
 	uint64_t count;
 
 	for (int i = 0; i < MOST_DROPS && bpf_map_get_next_key(map, NULL, &key) == 0; i++) {
+		_cleanup_(buf_done) struct buf name = BUF_INIT;
+
 		if (map_take(map, &key, &count) < 0)
 			return;
-		if (each)
-			tell(n, &key, count, c, each, arg);
+		if (!each || key.reason >= TCP_DROP_REASONS || !n->reasons[key.reason])
+			continue;
+		add_name(n, &key, &name);
+		each(arg, &key, name.data, count);
 	}
 }
 

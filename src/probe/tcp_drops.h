@@ -4,11 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp.h"
+
 struct bpf_object;
-struct capture;
 
 struct tcp_drop_names {
-	const uint8_t *reasons;  /* by the kernel's number: 1 + index of our name; NULL: no reasons on this kernel */
+	uint8_t reasons[TCP_DROP_REASONS]; /* by the kernel's number: 1 + index of our name; 0: no loss */
 	uint64_t *starts;        /* of the kernel's functions, ascending; read when first needed */
 	uint32_t *names;         /* offsets in text */
 	char *text;
@@ -18,8 +19,8 @@ struct tcp_drop_names {
 
 /* Before loading: tells the kernel side which reasons matter; without reasons (before 5.17) its hook is left out. */
 int tcp_drops_prepare(struct bpf_object *object);
-void tcp_drops_read_reasons(struct tcp_drop_names *n, struct bpf_object *object);
-/* Empties the map; each may be NULL. */
-void tcp_drops_take(struct tcp_drop_names *n, int map, struct capture *c,
-		    void (*each)(void *arg, struct capture *c, const char *name, uint64_t count), void *arg);
+void tcp_drops_read_reasons(struct tcp_drop_names *n);
+typedef void tcp_drop_taker(void *arg, const struct tcp_drop_key *key, const char *name, uint64_t count);
+/* Empties the map; each may be NULL. A name is "REASON in FUNCTION, DEVICE, udp port N", as far as that is known. */
+void tcp_drops_take(struct tcp_drop_names *n, int map, tcp_drop_taker *each, void *arg);
 void tcp_drops_done(struct tcp_drop_names *n);

@@ -34,13 +34,33 @@ static uint64_t key_of(struct tcp_tuple tuple)
 	return hash_bytes(&tuple, sizeof(tuple));
 }
 
+static uint64_t port_key(uint8_t protocol, uint16_t port)
+{
+	return (uint64_t)protocol << 16 | port;
+}
+
+/* Who listens comes before who talks to it. */
+static void enter(struct tcp_walk *w, size_t i)
+{
+	const struct tcp_report *r = &w->reports[i];
+
+	if (r->state == TCP_STATE_LISTEN)
+		map_put(w->listeners, r->tuple.local_port, i);
+	else if (r->protocol == PROTOCOL_TCP)
+		map_put(w->by_tuple, key_of(r->tuple), i);
+	if (r->state == TCP_STATE_LISTEN || r->protocol == PROTOCOL_UDP)
+		map_put(w->ports, port_key(r->protocol, r->tuple.local_port), i);
+	else if (!map_get(w->ports, port_key(r->protocol, r->tuple.remote_port), NULL))
+		map_put(w->ports, port_key(r->protocol, r->tuple.remote_port), i);
+}
+
 static void settle_sides(struct tcp_walk *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		struct tcp_report *r = &w->reports[i];
 		bool local, remote;
 
-		if (r->state == TCP_STATE_LISTEN)
+		if (r->state == TCP_STATE_LISTEN || r->protocol != PROTOCOL_TCP)
 			continue;
 		local = map_get(w->listeners, r->tuple.local_port, NULL);
 		remote = map_get(w->listeners, r->tuple.remote_port, NULL) && tcp_walk_peer(w, r);
@@ -66,14 +86,9 @@ int tcp_walk_read(struct tcp_walk *w, int link)
 	w->count = w->bytes.len / sizeof(*w->reports);
 	w->by_tuple = map_new();
 	w->listeners = map_new();
-	for (size_t i = 0; i < w->count; i++) {
-		const struct tcp_report *report = &w->reports[i];
-
-		if (report->state == TCP_STATE_LISTEN)
-			map_put(w->listeners, report->tuple.local_port, i);
-		else
-			map_put(w->by_tuple, key_of(report->tuple), i);
-	}
+	w->ports = map_new();
+	for (size_t i = 0; i < w->count; i++)
+		enter(w, i);
 	settle_sides(w);
 	return 0;
 }
@@ -83,6 +98,7 @@ void tcp_walk_done(struct tcp_walk *w)
 	buf_done(&w->bytes);
 	map_free(w->by_tuple);
 	map_free(w->listeners);
+	map_free(w->ports);
 	*w = (struct tcp_walk){.bytes = BUF_INIT};
 }
 
@@ -105,4 +121,11 @@ const struct tcp_report *tcp_walk_listener(const struct tcp_walk *w, const uint8
 		return NULL;
 	const struct tcp_report *r = &w->reports[index];
 	return tcp_is_any(r->tuple.local) || !memcmp(r->tuple.local, address, 16) ? r : NULL;
+}
+
+const struct tcp_report *tcp_walk_port(const struct tcp_walk *w, uint8_t protocol, uint16_t port)
+{
+	uint64_t index;
+
+	return port && w->ports && map_get(w->ports, port_key(protocol, port), &index) ? &w->reports[index] : NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One look at all TCP sockets that a process has open. */
+/* One look at all TCP and UDP sockets that a process has open. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@ struct tcp_walk {
 	size_t count;
 	struct map *by_tuple; /* hash of a tuple as its peer would see it -> index */
 	struct map *listeners; /* port -> index */
+	struct map *ports;     /* protocol and port -> index of who has it, or else talks to it */
 };
 
 /* Reads what the iterator tells. Negative errno with fail(). Which side serves is known better afterwards than in the
@@ -24,3 +25,5 @@ void tcp_walk_done(struct tcp_walk *w);
 const struct tcp_report *tcp_walk_peer(const struct tcp_walk *w, const struct tcp_report *r);
 /* Who listens there, or NULL. */
 const struct tcp_report *tcp_walk_listener(const struct tcp_walk *w, const uint8_t address[16], uint16_t port);
+/* Who listens there or has bound that port (TCP, UDP), else a client of it; or NULL. */
+const struct tcp_report *tcp_walk_port(const struct tcp_walk *w, uint8_t protocol, uint16_t port);

@@ -189,6 +189,10 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	atomic_t sk_drops;
+	struct {
+		atomic_t rmem_alloc;
+	} sk_backlog;
+	int sk_rcvbuf;
 	int sk_err;
 	u16 sk_protocol;
 	u32 sk_ack_backlog, sk_max_ack_backlog;
@@ -198,14 +202,40 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct net_device {
+	char name[16];
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	__be16 protocol;
+	u16 network_header;
+	unsigned char *head;
+};
+
+struct minmax_sample {
+	u32 t, v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct inet_connection_sock {
+	u8 icsk_ca_state : 5;
+	u8 icsk_retransmits;
+};
+
 struct tcp_sock {
 	u32 snd_wnd, mss_cache, snd_cwnd, copied_seq, data_segs_out;
 	u8 chrono_type;
 	u32 chrono_start, chrono_stat[3];
 	u32 write_seq;
 	u8 nonagle : 4;
+	struct minmax rtt_min;
 	u32 rcv_nxt, snd_nxt, snd_una, srtt_us, packets_out, rcv_wnd, rcv_wup, total_retrans;
-	u64 bytes_received, bytes_acked;
+	u64 bytes_received, bytes_acked, tcp_mstamp;
 };
 
 struct socket {

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tcp probe's own parts: what a look at the sockets and what connections that came and went become. */
+#pragma once
+#include "probe.h"
+#include "tcp_drops.h"
+#include "tcp_walk.h"
+
+enum tcp_metric {
+	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
+	RETRANSMITTED, RECOVERING, ZERO_WINDOW, NOT_READ, UNREAD, WINDOW_LIMITED, BUFFER_LIMITED, HELD, WAITED, ROUND_TRIP,
+	CONNECT, PEER, QUEUE, QUEUE_LIMIT, OVERFLOWS, DROPS, DROPPING, LOST,
+};
+
+/* Counts of what is written once a slice. */
+struct tally {
+	struct intern *keys;
+	uint64_t *counts;
+	uint32_t capacity;
+};
+
+struct round_trip_key {
+	uint32_t service, bucket;
+};
+
+struct peer_key {
+	uint32_t client, server, service;
+};
+
+struct tcp_state {
+	struct probe_state probe;
+	int flows, services, drops;
+	struct bpf_link *link;
+	struct tcp_walk walk;
+	struct tally round_trips, peers;
+	struct tcp_drop_names names;
+	uint64_t walked_ns, walk_cost_ns;
+	uint64_t first_ns, first_jiffies;
+	uint64_t tick_ns; /* of the kernel; 0 not known yet */
+	uint32_t troubled;
+	uint64_t lost;
+};
+
+void tally_add(struct tally *t, const void *key, size_t size, uint64_t count);
+
+/* A process is its main thread, also when it has ended within the slice. NULL: not asked for. */
+const struct thread *tcp_owner(struct capture *c, uint32_t pid);
+void tcp_add(struct capture *c, const struct tcp_state *s, enum tcp_metric metric, const struct thread *t, uint32_t resource,
+	     uint64_t count, uint64_t value);
+uint32_t tcp_service(struct capture *c, const uint8_t address[16], uint16_t port);
+
+/* What one socket has done in the `ns` since the last look. closing: the slice ends with this one. */
+void tcp_look(struct capture *c, struct tcp_state *s, const struct tcp_report *r, uint64_t ns, bool closing);
+
+/* Empty the kernel side's maps; write: what they hold is part of the recording. */
+void tcp_take_flows(struct capture *c, struct tcp_state *s, bool write);
+void tcp_take_latencies(struct capture *c, struct tcp_state *s, bool write);

@@ -10,7 +10,6 @@ enum { ERROR_UNREACHABLE_NET = 101, ERROR_RESET = 104, ERROR_TIMED_OUT = 110, ER
        ERROR_UNREACHABLE_HOST = 113, ERROR_PIPE = 32 };
 enum { CHRONO_BUSY = 1, CHRONO_WINDOW = 2, CHRONO_BUFFER = 3 };
 enum { PATIENCE_NS = 100000000 }; /* who gives a connect up earlier did not want to wait for it */
-enum { CONGESTION_RECOVERY = 3 }; /* TCP_CA_Recovery; TCP_CA_Loss is one more */
 
 /* What is remembered of a socket. */
 struct tcp_socket {
@@ -186,7 +185,6 @@ static __always_inline void established(const struct sock *sk, int old_state, u6
 {
 	u64 key = (u64)sk;
 	struct tcp_socket *state, accepted = {.server = 1};
-	/* That the handshake had to be sent again is told by how long it took. */
 	u32 retransmits = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
 
 	if (old_state == TCP_STATE_SYN_RECV) {
@@ -202,6 +200,8 @@ static __always_inline void established(const struct sock *sk, int old_state, u6
 	if (flow) {
 		__sync_fetch_and_add(&flow->opened, 1);
 		__sync_fetch_and_add(&flow->connect_ns, now - state->start_ns);
+		__sync_fetch_and_add(&flow->segments, retransmits + 1);
+		__sync_fetch_and_add(&flow->retransmits, retransmits);
 	}
 	add_latency(sk, now - state->start_ns);
 }
@@ -402,9 +402,8 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 	if (BPF_CORE_READ(tp, total_retrans))
 		r->flags |= TCP_LOSSY;
 	u64 silent_us = bpf_ktime_get_ns() / 1000 - BPF_CORE_READ(tp, tcp_mstamp);
-	if (flying && (BPF_CORE_READ_BITFIELD_PROBED(icsk, icsk_ca_state) >= CONGESTION_RECOVERY ||
-		       BPF_CORE_READ(icsk, icsk_retransmits) || (s64)(silent_us - 2 * r->srtt_us) > TCP_ACK_DELAY_US))
-		r->flags |= TCP_RECOVERING;
+	if (flying && (BPF_CORE_READ(icsk, icsk_retransmits) || (s64)(silent_us - 2 * r->srtt_us) > TCP_ACK_DELAY_US))
+		r->flags |= TCP_OVERDUE;
 }
 
 static __always_inline bool worth_telling(const struct tcp_report *r)
@@ -452,6 +451,10 @@ int walk(struct bpf_iter__task_file *ctx)
 		/* Older than this capture: the lower port serves. */
 		struct tcp_socket first = {.server = r.tuple.local_port < r.tuple.remote_port, .tgid = task->tgid};
 
+		if (r.state == TCP_STATE_SYN_SENT) {
+			first.server = 0;
+			first.start_ns = bpf_ktime_get_ns();
+		}
 		read_counts((const struct tcp_sock *)sk, &first.reported, bpf_jiffies64());
 		remember(key, &first);
 		state = bpf_map_lookup_elem(&sockets, &key);

@@ -15,7 +15,7 @@ enum tcp_flag {
 	TCP_STALLED = 2, /* has data to send, and the receiver's window has no room for a segment */
 	TCP_CLOSED_WINDOW = 4, /* its own window is closed: it does not read */
 	TCP_HELD = 8,    /* Nagle: a last small segment waits for the acknowledgement of the one before */
-	TCP_RECOVERING = 16, /* waits to hear whether what it sent again has arrived, or has not heard for long */
+	TCP_OVERDUE = 16, /* its timer has run out for what it sent, or is about to: nothing comes back */
 	TCP_LOSSY = 32,  /* has sent again, now or once */
 };
 

@@ -2,11 +2,13 @@
 -- title: Connects are refused or nobody answers them
 -- summary: {comm} cannot connect to {service}: {failed} of {tried} attempts {how}
 -- explain: Counts each process's connects to each address and port that were refused, timed out or had no way there; one that its
---    owner gave up after the kernel had to ask again counts as timed out. Some programs try a port to see whether somebody
+--    owner gave up after a tenth of a second or more counts as timed out, and so does one that is still not answered, if none
+--    was. Some programs try a port to see whether somebody
 --    is there and go on without: a few failures, or few among many successes, are no fault.
 -- threshold count = 5: failures; fewer are a program that starts before the one it needs
 -- threshold rate = 0.5: failures a second
 -- threshold share = 0.1: of all its attempts there
+-- threshold standing = 0.3: connects that stand without an answer, on average, where not one was answered
 -- action: {advice}
 -- action: See who listens: ss -ltnp; and what lies between: the firewall's rules and routes of both sides
 WITH span AS MATERIALIZED (SELECT ns FROM period),
@@ -15,15 +17,23 @@ attempt AS MATERIALIZED (
 		sum(iif(m.name = 'connection.opened', s.count, 0)) AS opened,
 		sum(iif(m.name = 'connection.refused', s.count, 0)) AS refused,
 		sum(iif(m.name = 'connection.timed_out', s.count, 0)) AS timed_out,
-		sum(iif(m.name = 'connection.unreachable', s.count, 0)) AS unreachable
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource
-	WHERE m.name IN ('connection.opened', 'connection.refused', 'connection.timed_out', 'connection.unreachable') AND NOT t.own
+		sum(iif(m.name = 'connection.unreachable', s.count, 0)) AS unreachable,
+		sum(iif(m.name = 'connection.unanswered', s.value, 0)) AS unanswered_ns
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource
+	WHERE m.name IN ('connection.opened', 'connection.refused', 'connection.timed_out', 'connection.unreachable',
+		'connection.unanswered') AND NOT t.own
 	GROUP BY t.process, r.id),
 -- Many short-lived processes of one name are one caller.
-caller AS MATERIALIZED (
-	SELECT comm, service, sum(opened) AS opened, sum(refused) AS refused, sum(timed_out) AS timed_out,
-		sum(unreachable) AS unreachable, sum(refused + timed_out + unreachable) AS failed, max(pid) AS pid, max(process) AS process
-	FROM attempt GROUP BY comm, service)
+named AS MATERIALIZED (
+	SELECT comm, service, sum(opened) AS opened, sum(refused) AS refused, sum(timed_out) AS ended, sum(unreachable) AS unreachable,
+		sum(unanswered_ns) AS unanswered_ns, max(pid) AS pid, max(process) AS process
+	FROM attempt GROUP BY comm, service),
+-- What still stands has timed out if nobody has ever answered.
+standing AS MATERIALIZED (
+	SELECT n.*, iif(n.opened OR n.refused, 0.0, n.unanswered_ns * 1.0 / span.ns) AS unanswered FROM named n, span),
+waiting AS MATERIALIZED (
+	SELECT *, ended + max(CAST(round(unanswered) AS INTEGER), unanswered >= coalesce(:standing, 0.3)) AS timed_out FROM standing),
+caller AS MATERIALIZED (SELECT *, refused + timed_out + unreachable AS failed FROM waiting)
 SELECT 'waited' AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.comm, c.service, c.failed,
 	c.failed + c.opened AS tried,
 	CASE max(c.refused, c.timed_out, c.unreachable) WHEN c.refused THEN 'are refused' WHEN c.timed_out THEN 'time out'
@@ -37,7 +47,7 @@ SELECT 'waited' AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'victim', 'pid', a.pid, 'tid', 0, 'comm', a.comm, 'cgroup', a.cgroup) AS x
 		FROM attempt a WHERE a.comm = c.comm AND a.service = c.service
-		ORDER BY a.refused + a.timed_out + a.unreachable DESC LIMIT 8)) AS affected,
+		ORDER BY a.refused + a.timed_out + a.unreachable DESC, a.unanswered_ns DESC LIMIT 8)) AS affected,
 	json_array(
 		json_object('metric', 'failed connects', 'value', c.failed, 'unit', 'count', 'threshold', coalesce(:count, 5)),
 		json_object('metric', 'a second', 'value', c.failed * 1e9 / span.ns, 'unit', '1/s', 'threshold', coalesce(:rate, 0.5)),
@@ -45,9 +55,12 @@ SELECT 'waited' AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.
 			'threshold', 100 * coalesce(:share, 0.1)),
 		json_object('metric', 'refused', 'value', c.refused, 'unit', 'count'),
 		json_object('metric', 'timed out', 'value', c.timed_out, 'unit', 'count'),
-		json_object('metric', 'unreachable', 'value', c.unreachable, 'unit', 'count')) AS evidence,
-	json_array(json_object('role', 'victim', 'metric', 'cpu.time', 'process', c.process)) AS stacks
+		json_object('metric', 'unreachable', 'value', c.unreachable, 'unit', 'count'),
+		json_object('metric', 'standing without an answer', 'value', c.unanswered, 'unit', 'connects',
+			'threshold', coalesce(:standing, 0.3))) AS evidence,
+	json_array(json_object('role', 'victim', 'metric', iif(c.timed_out, 'wait.net', 'cpu.time'), 'process', c.process)) AS stacks
 FROM caller c, span
-WHERE c.failed >= coalesce(:count, 5) AND c.failed * 1e9 / span.ns >= coalesce(:rate, 0.5)
-	AND c.failed >= coalesce(:share, 0.1) * (c.failed + c.opened)
+WHERE (c.failed >= coalesce(:count, 5) AND c.failed * 1e9 / span.ns >= coalesce(:rate, 0.5)
+		AND c.failed >= coalesce(:share, 0.1) * (c.failed + c.opened))
+	OR c.unanswered >= coalesce(:standing, 0.3)
 ORDER BY c.failed DESC LIMIT 5;

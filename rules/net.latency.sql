@@ -37,7 +37,7 @@ chosen AS MATERIALIZED (
 	FROM client c),
 -- Where much is lost, some connects take a second: net.retransmits tells that.
 lossy AS MATERIALIZED (
-	SELECT process FROM told WHERE metric = 'connection.retransmits' GROUP BY process HAVING sum(count) >= 5),
+	SELECT process FROM told WHERE metric = 'connection.retransmits' GROUP BY process HAVING sum(count) >= 3),
 -- A connect that takes long is one; a server that nobody reaches at all is net.connect-failures.
 judged AS MATERIALIZED (
 	SELECT c.*, ifnull(c.connection, c.service) AS name, t.count AS looks, t.p50, t.p90, t.p99,

@@ -2,10 +2,12 @@
 -- title: TCP sends again what was lost
 -- summary: {comm} sends {percent} % of its segments again ({where})
 -- explain: Takes from each TCP socket how many segments it has sent and how many of them again. What is lost is missed for at
---    least a round trip, and 200 ms when nothing else is under way; and TCP sends more slowly after each loss. Requests to
---    connect that are sent again do not count: net.connect-failures and net.latency tell of those.
+--    least a round trip, 200 ms when nothing else is under way, and a second if it was a request to connect; and TCP sends
+--    more slowly after each loss. Connects that nobody ever answers do not count: they are net.connect-failures.
 -- threshold share = 0.02: of the segments that are sent; one in a hundred is usual between continents and over the air
 -- threshold count = 5: segments sent again; fewer are chance
+-- threshold few = 3: or so few, if share_few of what is sent is sent again: short connections and idle ones send little
+-- threshold share_few = 0.05: see few
 -- threshold stalled = 0.3: or so much of the time without news of what was sent, with two segments sent again: a path that
 --    loses everything has only few to count
 -- action: See where they get lost: net.drops if that is on this host; ethtool -S, and mtr to the other side, if not
@@ -15,12 +17,12 @@ person AS MATERIALIZED (SELECT DISTINCT process, pid, process_comm AS comm, cgro
 told AS MATERIALIZED (
 	SELECT m.name AS metric, t.process, s.resource, r.kind, r.name, sum(s.count) AS count, sum(s.value) AS value
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource
-	WHERE m.name IN ('connection.retransmitted', 'connection.recovering', 'connection.sent', 'connection.retransmits') AND NOT t.own
+	WHERE m.name IN ('connection.retransmitted', 'connection.overdue', 'connection.sent', 'connection.retransmits') AND NOT t.own
 	GROUP BY m.name, t.process, s.resource),
 -- Connections that were there when looked at, and all of a process to one service, however short they were.
 sender AS MATERIALIZED (
 	SELECT a.process, a.name, a.kind, a.count AS segments, a.value AS again, ifnull(b.value, 0) AS stalled
-	FROM told a LEFT JOIN told b ON b.metric = 'connection.recovering' AND b.process = a.process AND b.resource = a.resource
+	FROM told a LEFT JOIN told b ON b.metric = 'connection.overdue' AND b.process = a.process AND b.resource = a.resource
 	WHERE a.metric = 'connection.retransmitted'
 	UNION ALL
 	SELECT a.process, a.name, a.kind, b.count, a.value, 0
@@ -31,6 +33,7 @@ judged AS MATERIALIZED (
 	SELECT s.*, s.again * 1.0 / max(s.segments, s.again, 1) AS share, min(1.0, s.stalled * 1.0 / span.ns) AS still
 	FROM sender s, span
 	WHERE (s.again >= coalesce(:count, 5) AND s.again >= coalesce(:share, 0.02) * s.segments)
+		OR (s.again >= coalesce(:few, 3) AND s.again >= coalesce(:share_few, 0.05) * s.segments)
 		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)),
 -- The worst of a process, and of a connection the end that loses more.
 placed AS MATERIALIZED (

@@ -67,6 +67,7 @@ static const struct explanation {
 	/* So is what a listener or a receiver has no room for. */
 	{"net.accept-queue", "net.connect-failures", PORT, SEVERITY_WARNING},
 	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},
+	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
 	{"net.zero-window", "net.retransmits", PORT, SEVERITY_WARNING},
 	{"net.zero-window", "net.latency", PORT, SEVERITY_WARNING},
 	/* A connect that was lost once takes a second; a request, a fifth. */

@@ -235,8 +235,8 @@ const struct probe probe_tcp = {
 		[RETRANSMITS] = {"connection.retransmits", "count", "by process and service: segments sent again"},
 		[RETRANSMITTED] = {"connection.retransmitted", "count", "by sender and connection: segments sent again; count: all "
 				   "that it sent since it lost one"},
-		[RECOVERING] = {"connection.recovering", "ns", "by sender and connection: time in which it did not know yet whether "
-				"what it sent again had arrived, or nothing came back for long"},
+		[OVERDUE] = {"connection.overdue", "ns", "by sender and connection: time in which nothing came back for what it had "
+			     "sent, for longer than an acknowledgement may take"},
 		[ZERO_WINDOW] = {"connection.zero_window", "ns", "by sender and connection: time that the receiver left no room, "
 				 "from looks ten times a second"},
 		[NOT_READ] = {"connection.not_read", "ns", "by receiver and connection: time that it left no room"},

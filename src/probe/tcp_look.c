@@ -94,8 +94,8 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 	}
 	if (sent_again)
 		tcp_add(c, s, RETRANSMITTED, t, connection, r->growth.segments, r->growth.retransmits);
-	if (r->flags & TCP_RECOVERING)
-		tcp_add(c, s, RECOVERING, t, connection, 1, ns);
+	if (r->flags & TCP_OVERDUE)
+		tcp_add(c, s, OVERDUE, t, connection, 1, ns);
 	if (us)
 		add_round_trip(s, connection, us);
 	tcp_add(c, s, WAITED, t, connection, 0, waited_ns(s, r, us, ns));

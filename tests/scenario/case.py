@@ -22,18 +22,22 @@ class Case:
     resource: typing.Optional[str] = None # regular expression that the resource's name must match
     evidence: tuple = ()                  # words that must be in the metrics of the evidence
     also: tuple = ()                      # ids that must be found, too: a second, independent fault
+    network: typing.Optional[str] = None  # shell commands that prepare a network namespace of the load's own
     seconds: int = 4                      # to look at the machine
     held_out: bool = False                # never looked at while thresholds were tuned
     often: bool = True                    # part of the run on every change; else of the whole run alone
 
 
-def start(load, injectors):
+def start(wanted, injectors):
     """A context manager for the case's load."""
-    if callable(load):
-        return load()
-    argv = load.split() if load else ["sleep", "600"]
+    if callable(wanted.load):
+        return wanted.load()
+    argv = wanted.load.split() if wanted.load else ["sleep", "600"]
     path = os.path.join(injectors, argv[0])
-    return running([path if load else argv[0]] + argv[1:])
+    argv = [path if wanted.load else argv[0]] + argv[1:]
+    if wanted.network:
+        argv = ["unshare", "-n", "sh", "-c", f'ip link set lo up && {wanted.network} && exec "$@"', "sh"] + argv
+    return running(argv)
 
 
 @contextlib.contextmanager

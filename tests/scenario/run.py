@@ -101,7 +101,7 @@ def attempt(wanted, perfscope, injectors):
     if not is_quiet(PATIENCE):
         return None
     with contextlib.ExitStack() as stack:
-        load = stack.enter_context(case.start(wanted.load, injectors))
+        load = stack.enter_context(case.start(wanted, injectors))
         time.sleep(0.5)
         status, document = diagnose(perfscope, wanted.seconds)
         c.check(load.poll() is None, "the load has ended by itself")

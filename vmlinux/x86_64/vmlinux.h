@@ -223,7 +223,6 @@ struct minmax {
 };
 
 struct inet_connection_sock {
-	u8 icsk_ca_state : 5;
 	u8 icsk_retransmits;
 };
 

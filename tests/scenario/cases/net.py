@@ -7,4 +7,28 @@ CASES = [
     Case("full-queue", "tcpfault full-queue", "net.accept-queue", "gatekeeper"),
     Case("refused", "tcpfault-nofp refused", "net.connect-failures", victims=("poller",)),
     Case("small-writes", "tcpfault small-writes", "net.small-writes", "customer", function="ask", victims=("clerk",)),
+    # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
+    Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),
+    Case("distant-calls", "distant-nofp call 30 0 1", "net.latency", victims=("customer",), resource=":7070$", held_out=True,
+         often=False),
+    Case("distant-later", "distant-nofp ask 80 0 0 2", "net.latency", victims=("customer",), resource=":7070$", often=False),
+    Case("distant-report", "distant report 60 0"),
+    # A line that loses packets: of requests, of a stream, of short connections; of all; a few of a stream.
+    Case("lossy", "distant ask 1 60", "net.retransmits", victims=("customer",), resource=":7070$"),
+    Case("lossy-upload", "distant-nofp upload 5 40 1", "net.retransmits", victims=("customer",), resource=":7070$", held_out=True,
+         often=False),
+    Case("lossy-calls", "distant call 0 60", "net.retransmits", victims=("customer",), often=False),
+    Case("cut-off", "distant ask 1 1000 0 1", "net.retransmits", victims=("customer",), resource=":7070$", often=False),
+    Case("lossy-a-little", "distant upload 10 3"),
+    Case("nobody-there", "distant-nofp call 0 1000", "net.connect-failures", victims=("customer",), resource=":7070$"),
+    # Datagrams for which a buffer, a queue, a firewall has no room.
+    Case("datagrams", "datagrams 1000 3000", "net.drops", "collector", function="digest", resource="RCVBUFF.*udp port"),
+    Case("datagrams-large", "datagrams-nofp 500 2000 900 1", "net.drops", "collector", resource="RCVBUFF.*udp port", held_out=True,
+         often=False),
+    Case("datagrams-read", "datagrams-nofp 300 0"),
+    Case("shaped", "datagrams 500 0 900", "net.drops", victims=("agent",), resource="QDISC.*lo, udp port",
+         network="tc qdisc add dev lo root tbf rate 2mbit burst 4k limit 8k"),
+    Case("firewall", "datagrams-nofp 1000 0", "net.drops", victims=("collector",), resource="NETFILTER.*lo, udp port", often=False,
+         network="nft add table inet t && nft 'add chain inet t in { type filter hook input priority 0; }' && "
+                 "nft 'add rule inet t in ip protocol udp numgen inc mod 3 == 0 drop'"),
 ]

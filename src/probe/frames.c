@@ -15,6 +15,7 @@
 #include "mem.h"
 #include "store_write.h"
 #include "tasks.h"
+#include "wait_loops.h"
 
 /* Interned keys, packed: equal frames and stacks have equal bytes. */
 struct frame_key {
@@ -168,6 +169,16 @@ void frames_callees(struct frames *f, uint32_t symbol, const struct symbol *symb
 {
 	for (size_t i = 0; i < count; i++)
 		symbol_id(f, f->frame_images[code_of(f->code, symbol).frame - 1], &symbols[i]);
+}
+
+void frames_wait_loops(struct frames *f, uint32_t symbol, const struct wait_loop *loops, size_t count)
+{
+	static const char *const kinds[WAIT_LOOP_KINDS] = {
+		[WAIT_LOOP_PAUSE] = "pause", [WAIT_LOOP_EXCHANGE] = "exchange", [WAIT_LOOP_LOAD] = "load"};
+
+	for (size_t i = 0; i < count; i++)
+		if (loops[i].kind < WAIT_LOOP_KINDS)
+			store_add_wait_loop(f->store, symbol, loops[i].start, loops[i].end, kinds[loops[i].kind]);
 }
 
 uint32_t frames_code_due(const struct frames *f)

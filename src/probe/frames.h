@@ -50,6 +50,7 @@ void frames_sampled(struct frames *f, uint32_t stack);
 /* The symbolizer's answers to that, for a symbol of the recording. */
 void frames_code(struct frames *f, uint32_t symbol, const void *bytes, size_t len);
 void frames_callees(struct frames *f, uint32_t symbol, const struct symbol *symbols, size_t count);
+void frames_wait_loops(struct frames *f, uint32_t symbol, const struct wait_loop *loops, size_t count);
 uint32_t frames_code_due(const struct frames *f);
 void frames_ask_again(struct frames *f); /* what the symbolizer's queue had no room for */
 uint32_t frames_unnamed(const struct frames *f); /* questions without answer yet */

@@ -109,6 +109,13 @@ static void code_callees(void *arg, uint32_t function, const struct symbol *symb
 	frames_callees(st->frames, function, symbols, count);
 }
 
+static void wait_loops(void *arg, uint32_t function, const struct wait_loop *loops, size_t count)
+{
+	struct stacks *st = arg;
+
+	frames_wait_loops(st->frames, function, loops, count);
+}
+
 int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **ret_stacks)
 {
 	struct stacks *st = xcalloc(1, sizeof(*st));
@@ -119,7 +126,8 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 	st->pendings = pendings_new();
 	r = symbolizer_new(&(struct symbolizer_options){.source_lines = o->inlined, .inlined = o->inlined,
 							.handler = named, .unwound = unwound, .code = code,
-							.code_callees = code_callees, .arg = st},
+							.code_callees = code_callees, .wait_loops = wait_loops,
+							.arg = st},
 			   &st->symbolizer);
 	if (r < 0) {
 		stacks_free(st);

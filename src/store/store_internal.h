@@ -8,7 +8,7 @@
 #include "buf.h"
 #include "store.h"
 
-enum { STORE_STATEMENTS = 25 };
+enum { STORE_STATEMENTS = 26 };
 
 struct store {
 	sqlite3 *db;

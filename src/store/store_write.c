@@ -11,7 +11,7 @@
 
 enum statement {
 	SET_META, ADD_SLICE, ADD_METRIC, ADD_CGROUP, PUT_PROCESS, PUT_TASK, PUT_MODULE, ADD_MAPPING, ADD_SYMBOL,
-	ADD_FRAME, NAME_FRAME, ADD_INLINED, ADD_CODE, ADD_STACK, ADD_RESOURCE, ADD_SAMPLE, ADD_SPAN, END_SPAN,
+	ADD_FRAME, NAME_FRAME, ADD_INLINED, ADD_WAIT_LOOP, ADD_CODE, ADD_STACK, ADD_RESOURCE, ADD_SAMPLE, ADD_SPAN, END_SPAN,
 	REMOVE_SPAN, ADD_EDGE, ADD_HISTOGRAM, ADD_GAUGE, ADD_EVENT, ADD_UNAVAILABLE, STATEMENT_COUNT
 };
 
@@ -30,6 +30,7 @@ static const char *const statements[] = {
 	[ADD_FRAME] = "INSERT INTO frame VALUES(?,?,?,NULL,NULL)",
 	[NAME_FRAME] = "UPDATE frame SET symbol = ?2, line = ?3 WHERE id = ?1",
 	[ADD_INLINED] = "INSERT INTO inlined VALUES(?,?,?,?)",
+	[ADD_WAIT_LOOP] = "INSERT INTO wait_loop VALUES(?,?,?,?)",
 	[ADD_CODE] = "INSERT OR REPLACE INTO code VALUES(?,?,?)",
 	[ADD_STACK] = "INSERT INTO stack VALUES(?,?,?)",
 	[ADD_RESOURCE] = "INSERT INTO resource VALUES(?,?,?)",
@@ -326,6 +327,19 @@ void store_add_code(struct store *s, uint32_t symbol, uint64_t address, const vo
 	bind_int(q, 1, symbol);
 	bind_address(q, 2, address);
 	sqlite3_bind_blob64(q, 3, bytes, len, SQLITE_TRANSIENT);
+	run(s, q);
+}
+
+void store_add_wait_loop(struct store *s, uint32_t symbol, uint64_t start, uint64_t end, const char *kind)
+{
+	sqlite3_stmt *q = prepare(s, ADD_WAIT_LOOP);
+
+	if (!q)
+		return;
+	bind_int(q, 1, symbol);
+	bind_address(q, 2, start);
+	bind_address(q, 3, end);
+	bind_text(q, 4, kind);
 	run(s, q);
 }
 

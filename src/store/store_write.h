@@ -54,6 +54,8 @@ void store_add_symbol(struct store *s, uint32_t id, uint32_t module, const char 
 		      uint64_t start, uint64_t size);
 void store_add_frame(struct store *s, uint32_t id, uint32_t module, uint64_t address);
 void store_name_frame(struct store *s, uint32_t frame, uint32_t symbol, uint32_t line);
+/* A loop in a function's code that only waits: where, as in frames, and by what (pause, exchange, load). */
+void store_add_wait_loop(struct store *s, uint32_t symbol, uint64_t start, uint64_t end, const char *kind);
 /* The machine code of a function, from `address` on as in its module's frames; a known one is replaced. */
 void store_add_code(struct store *s, uint32_t symbol, uint64_t address, const void *bytes, size_t len);
 void store_add_inlined(struct store *s, uint32_t frame, uint32_t depth, uint32_t symbol, uint32_t line);

@@ -12,6 +12,7 @@
 #include "mem.h"
 #include "protocol.h"
 #include "resolver.h"
+#include "wait_loops.h"
 
 /* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal
  * ends the child; the parent then knows which module it was. */
@@ -111,6 +112,20 @@ static void name_callees(struct child *c, const struct module *m, const struct r
 	}
 }
 
+static void add_wait_loops(struct child *c, const struct record_code *r, const void *bytes)
+{
+	struct wait_loop loops[WAIT_LOOPS_MOST];
+	size_t count = wait_loops_find(bytes, r->size, r->offset, loops);
+	struct record_wait_loops record = {
+		.head = {RECORD_WAIT_LOOPS, (uint32_t)(sizeof(record) + count * sizeof(*loops))},
+		.sequence = r->sequence, .count = (uint32_t)count};
+
+	if (!count)
+		return;
+	buf_add(&c->out.data, &record, sizeof(record));
+	buf_add(&c->out.data, loops, count * sizeof(*loops));
+}
+
 static void on_code(struct child *c, const struct record *record)
 {
 	static const char zeros[8];
@@ -123,6 +138,7 @@ static void on_code(struct child *c, const struct record *record)
 
 	if (bytes) {
 		name_callees(c, m, r, bytes);
+		add_wait_loops(c, r, bytes);
 		answer.len = (uint32_t)r->size;
 	}
 	answer.head.size = (uint32_t)(sizeof(answer) + padded);

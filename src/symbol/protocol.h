@@ -37,9 +37,10 @@ enum record_type {
 	RECORD_UNWIND,  /* answered by RECORD_UNWOUND, in order */
 	RECORD_UNWOUND, /* from here on to the parent */
 	RECORD_TABLES,
-	RECORD_CODE,    /* to the child that names: answered by any number of RECORD_CALLEES, then */
+	RECORD_CODE,    /* to the child that names: answered by any number of the last two, then */
 	RECORD_CODE_ANSWER,
 	RECORD_CALLEES, /* shaped as RECORD_ANSWER */
+	RECORD_WAIT_LOOPS,
 	RECORD_TYPES,
 };
 
@@ -81,6 +82,13 @@ struct record_code_answer {
 	struct record head;
 	uint32_t sequence;
 	uint32_t len;
+};
+
+/* Followed by `count` struct wait_loop. */
+struct record_wait_loops {
+	struct record head;
+	uint32_t sequence;
+	uint32_t count;
 };
 
 struct record_hello {

@@ -15,6 +15,7 @@
 #include "modules.h"
 #include "protocol.h"
 #include "unwind_client.h"
+#include "wait_loops.h"
 #include "worker.h"
 #include "zygote.h"
 
@@ -280,6 +281,18 @@ static bool on_callees(struct symbolizer *s, const struct record *record)
 	return true;
 }
 
+static bool on_wait_loops(struct symbolizer *s, const struct record *record)
+{
+	const struct record_wait_loops *r = (const void *)record;
+	const struct question *q = answered_question(s, r->sequence, true);
+
+	if (!q || r->count > WAIT_LOOPS_MOST || r->head.size != sizeof(*r) + r->count * sizeof(struct wait_loop))
+		return false;
+	if (s->options.wait_loops)
+		s->options.wait_loops(s->options.arg, q->frame, (const struct wait_loop *)(const void *)(r + 1), r->count);
+	return true;
+}
+
 static bool on_code_answer(struct symbolizer *s, const struct record *record)
 {
 	const struct record_code_answer *r = (const void *)record;
@@ -305,6 +318,7 @@ static bool handle_packet(struct symbolizer *s)
 		[RECORD_ANSWER] = on_answer,
 		[RECORD_USAGE] = on_usage,
 		[RECORD_CALLEES] = on_callees,
+		[RECORD_WAIT_LOOPS] = on_wait_loops,
 		[RECORD_CODE_ANSWER] = on_code_answer,
 	};
 	const struct record *record;

@@ -47,12 +47,17 @@ typedef void unwound_handler(void *arg, uint64_t cookie, const uint64_t *address
  * begin in the same module where this code calls to come to code_callees, in parts, and perhaps again. */
 typedef void code_handler(void *arg, uint32_t function, const void *bytes, size_t len);
 
+/* Likewise before it, if there are any: loops in the code that only wait. */
+struct wait_loop;
+typedef void wait_loop_handler(void *arg, uint32_t function, const struct wait_loop *loops, size_t count);
+
 struct symbolizer_options {
 	bool source_lines; /* read debug info for lines (slower, more memory) */
 	bool inlined;      /* and for functions that were inlined; lines come with them */
 	symbol_handler *handler;
 	code_handler *code; /* NULL, with the next: no code will be asked for */
 	symbol_handler *code_callees; /* with `function` for the frame */
+	wait_loop_handler *wait_loops; /* NULL: they are of no interest */
 	unwound_handler *unwound; /* NULL: nothing will be unwound */
 	void *arg;
 	uint64_t table_memory;    /* for unwind tables, in bytes; 0: 64 MiB */

@@ -52,8 +52,7 @@ int softirq_exit(u64 *ctx)
 	return 0;
 }
 
-SEC("tp_btf/irq_handler_entry")
-int irq_handler_entry(u64 *ctx)
+static __always_inline int hard_entry(void)
 {
 	struct irq_cpu *irq = this_irq_cpu();
 
@@ -62,24 +61,51 @@ int irq_handler_entry(u64 *ctx)
 	return 0;
 }
 
-SEC("tp_btf/irq_handler_exit")
-int irq_handler_exit(u64 *ctx)
+SEC("tp_btf/irq_handler_entry")
+int irq_handler_entry(u64 *ctx)
+{
+	return hard_entry();
+}
+
+static __always_inline int hard_exit(u32 number)
 {
 	struct irq_cpu *irq = this_irq_cpu();
-	u32 number = (u32)ctx[0];
 	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_IRQ, now);
 
-	if (irq && irq->hard_since) {
+	barrier_var(number); /* else the bound is known of another copy than the one that is used */
+	if (irq && irq->hard_since && number < IRQS) {
 		u64 ns = now - irq->hard_since;
 
-		if (number >= IRQS)
-			number = IRQS - 1;
 		add(&irq->hard[number], ns);
 		irq->hard_in_soft += ns;
 		irq->hard_since = 0;
 	}
 	cost_end(cpu, COST_IRQ, start);
 	return 0;
+}
+
+SEC("tp_btf/irq_handler_exit")
+int irq_handler_exit(u64 *ctx)
+{
+	u32 number = (u32)ctx[0];
+
+	if (number >= IRQ_TIMER)
+		number = IRQ_TIMER - 1;
+	return hard_exit(number);
+}
+
+/* The CPU's own timer is no handler of an interrupt's number, and where nothing else keeps it busy it is most of what
+ * interrupts take. x86 only. */
+SEC("?tp_btf/local_timer_entry")
+int local_timer_entry(u64 *ctx)
+{
+	return hard_entry();
+}
+
+SEC("?tp_btf/local_timer_exit")
+int local_timer_exit(u64 *ctx)
+{
+	return hard_exit(IRQ_TIMER);
 }

@@ -5,7 +5,8 @@
 
 enum {
 	SOFTIRQS = 10,
-	IRQS = 512, /* numbers from there on are counted as the last */
+	IRQS = 512, /* numbers from there on are counted as the last but one */
+	IRQ_TIMER = IRQS - 1, /* the CPU's own timer, which has no number */
 };
 
 struct irq_time {

@@ -45,6 +45,10 @@ static void hard_name(unsigned number, char *name, size_t size)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest;
 
+	if (number == IRQ_TIMER) {
+		snprintf(name, size, "timer");
+		return;
+	}
 	snprintf(name, size, "%u", number);
 	if (read_file("/proc/interrupts", 4 << 20, &b) < 0)
 		return;

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "affinity.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "fail.h"
 #include "kernel_text.h"
 #include "mem.h"
@@ -20,7 +22,10 @@ static void bpf_link_freep(struct bpf_link **link)
 }
 
 /* The first metrics are the states up to STATE_STOPPED. */
-enum { METRIC_LATENCY = STATE_DEAD, METRIC_WAKE };
+enum { METRIC_LATENCY = STATE_DEAD, METRIC_WAKE, METRIC_BOUND };
+
+/* Waits for a CPU of a thread in a slice: for less its CPUs are not asked for, which is a system call. */
+#define BOUND_LEAST_NS (20 * NS_PER_MS)
 
 struct sched_state {
 	struct probe_state probe;
@@ -91,6 +96,20 @@ static void take(struct capture *c, const struct sched_state *state, struct thre
 	for (uint32_t i = STATE_SLEEPING; a->owed && i < STATE_STOPPED; i++)
 		if (s->ns[i] > a->taken[i])
 			a->owed->ns[i] += s->ns[i] - a->taken[i];
+}
+
+/* It waited for a CPU: were there others that it could not use? */
+static void take_bound(struct capture *c, const struct sched_state *state, const struct thread *thread,
+		       const struct snapshot *s)
+{
+	const struct account *a = &thread->account;
+	uint64_t waited = s->ns[STATE_RUNNABLE] - a->taken[STATE_RUNNABLE] +
+			  s->ns[STATE_PREEMPTED] - a->taken[STATE_PREEMPTED];
+	_cleanup_free_ char *list = NULL;
+
+	if ((int64_t)waited >= (int64_t)BOUND_LEAST_NS && affinity_bound(thread->tid, &c->cpus, &list))
+		capture_add(c, state->probe.first_metric + METRIC_BOUND, thread->id, 0, capture_resource(c, "cpus", list),
+			    1, waited);
 }
 
 /* Who ended this thread's sleeps. A place that another waker has taken starts again from nothing. */
@@ -177,10 +196,12 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 	}
 	struct snapshot s = look(&copy, now_ns);
 	end_span(c, a);
-	if (s.since_ns <= c->slice_start_ns && s.state < STATE_DEAD)
+	if (s.since_ns <= c->slice_start_ns && s.state < STATE_DEAD) {
 		begin_span(c, state, thread, &copy, s.state, now_ns);
-	else if (is_wanted(c, thread))
+	} else if (is_wanted(c, thread)) {
 		take(c, state, thread, &s);
+		take_bound(c, state, thread, &s);
+	}
 	if (is_wanted(c, thread))
 		take_wakers(c, state, thread, &copy);
 	remember(a, &s);
@@ -357,6 +378,8 @@ const struct probe probe_sched = {
 		[STATE_STOPPED] = {"offcpu.stopped", "ns", "stopped by a signal, a tracer or a freezer"},
 		[METRIC_LATENCY] = {"runqueue.latency", "ns", "waits for a CPU, from wake-up or preemption to running"},
 		[METRIC_WAKE] = {"wake", "ns", "sleep that another thread ended by a system call (edges)"},
+		[METRIC_BOUND] = {"affinity.wait", "ns", "wait for a CPU, in a slice in which that was long, of a thread that may not use "
+				  "all of them (resource: those that it may)"},
 		{0}},
 	.object = perfscope_sched_object,
 	.object_size = &perfscope_sched_object_size,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Soft interrupts against the kernel's own counts."""
+"""Soft interrupts and the CPUs' timers against the kernel's own counts."""
 import socket
 import sys
 import time
@@ -16,6 +16,13 @@ def softirqs():
             for line in lines[1:] for cpu, number in zip(cpus, line.split()[1:])}
 
 
+def timers():
+    """Interrupts of each CPU's own timer, by CPU; empty where they are counted otherwise."""
+    lines = open("/proc/interrupts", encoding="ascii").read().splitlines()
+    cpus = [word[3:] for word in lines[0].split()]
+    return {cpu: int(number) for line in lines if line.split()[0] == "LOC:" for cpu, number in zip(cpus, line.split()[1:])}
+
+
 def flood(seconds):
     """Datagrams to ourselves: each is received in a soft interrupt of the CPU that sends it."""
     with socket.socket(type=socket.SOCK_DGRAM) as there, socket.socket(type=socket.SOCK_DGRAM) as here:
@@ -28,12 +35,13 @@ def flood(seconds):
 
 def test(t):
     def run():
-        before = softirqs()
+        before, ticks_before = softirqs(), timers()
         flood(2)
-        after = softirqs()
-        return {name: after[name] - before[name] for name in after}
+        after, ticks = softirqs(), timers()
+        return ({name: after[name] - before[name] for name in after},
+                {cpu: ticks[cpu] - ticks_before[cpu] for cpu in ticks})
 
-    truth = t.record(run)
+    truth, ticks = t.record(run)
     kinds = {}
     for name, number in truth.items():
         kinds[name.split(":")[1]] = kinds.get(name.split(":")[1], 0) + number
@@ -42,6 +50,9 @@ def test(t):
         found = t.rows("SELECT sum(value) FROM level WHERE metric = 'softirq.count' AND resource LIKE '%:' || ?", kind)
         # The recording begins a second before and ends a moment later than the flood.
         t.near(found[0][0], kinds[kind], 0.1 if kind == "NET_RX" else 1.2, 1500, f"runs of {kind}")
+    if ticks:
+        found = t.rows("SELECT sum(value) FROM level WHERE metric = 'irq.count' AND resource LIKE '%:timer'")
+        t.near(found[0][0], sum(ticks.values()), 1.2, 300, "interrupts of the CPUs' timers")
     for cpu in {name.split(":")[0] for name in truth}:
         busy = t.rows("SELECT l.slice, sum(l.value) / (s.end_ns - s.start_ns) FROM level l JOIN slice s ON s.id = l.slice "
                       "WHERE l.metric IN ('softirq.time', 'irq.time') AND l.resource LIKE ? || ':%' GROUP BY l.slice", cpu)

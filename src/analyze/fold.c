@@ -44,6 +44,37 @@ static const struct explanation {
 	{"lock.kernel", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.kernel", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.kernel", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Threads that are bound wait for their CPU in whatever they do. */
+	{"cpu.affinity", "cpu.spin", CULPRIT, SEVERITY_WARNING},
+	{"cpu.affinity", "app.serialized", CULPRIT, SEVERITY_WARNING},
+	{"cpu.affinity", "cpu.single-thread", CULPRIT, SEVERITY_WARNING},
+	{"cpu.affinity", "cpu.hotspot", CULPRIT, SEVERITY_WARNING},
+	{"cpu.affinity", "cpu.saturation", CULPRIT, SEVERITY_WARNING},
+	/* A process that is started again and again is busy in the kernel with that. */
+	{"cpu.process-churn", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_INFO},
+	/* What waits by spinning fills CPUs, and calls the kernel for nothing. */
+	{"cpu.spin", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.spin", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.spin", "cpu.saturation", CULPRIT, SEVERITY_WARNING},
+	{"cpu.spin", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.spin", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Switching is what a lock that is fought for costs; by itself it explains turns, and time in the kernel. */
+	{"lock.contention", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.context-switches", "app.serialized", CULPRIT, SEVERITY_WARNING},
+	{"cpu.context-switches", "cpu.kernel-time", CULPRIT, SEVERITY_WARNING},
+	{"cpu.context-switches", "cpu.saturation", CULPRIT, SEVERITY_WARNING},
+	{"cpu.context-switches", "cpu.hotspot", CULPRIT, SEVERITY_WARNING},
+	{"cpu.context-switches", "cpu.single-thread", CULPRIT, SEVERITY_WARNING},
+	/* Who sends what the interrupts receive, or sets the timers, is in the kernel for that. */
+	{"cpu.irq", "cpu.kernel-time", CULPRIT, SEVERITY_WARNING},
+	{"cpu.irq", "cpu.hotspot", CULPRIT, SEVERITY_WARNING},
+	{"cpu.irq", "cpu.single-thread", CULPRIT, SEVERITY_WARNING},
+	/* The touching of memory, and calls of the kernel, are what makes their caller hot. */
+	{"memory.faults", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_INFO},
+	{"cpu.kernel-time", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.kernel-time", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* More CPU does not help threads that take turns. */
 	{"app.serialized", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* The function that touches the memory is hot for that. */

@@ -1,6 +1,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who takes the CPUs, and whom that delays."""
+import subprocess
+import sys
+
+import case
 from case import Case
+
+# Workers of a pool that inherit their parent's mask, as under taskset or a CPUAffinity= line.
+POOL = """
+import multiprocessing, os
+def render(tile):
+    return sum(i * i for i in range(200000 + tile % 1000))
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+with multiprocessing.Pool(4) as pool:
+    while True:
+        pool.map(render, range(64))
+"""
+
+
+def python_pool():
+    return case.running([sys.executable, "-c", POOL], stderr=subprocess.DEVNULL) # its workers outlive it for a moment
+
 
 CASES = [
     Case("crowd", "crowd 6", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99")),
@@ -9,4 +29,26 @@ CASES = [
     Case("hot-function-many", "hotserver-nofp 4 60", "cpu.hotspot", "hotserver", function="price_basket", victims=("buyer",)),
     Case("slow-stage", "pipeline 5000", "cpu.single-thread", "compressor", function="squeeze", victims=("bookwriter",)),
     Case("slow-stage-pool", "pipeline-nofp 20000 3", "cpu.single-thread", "compressor", function="squeeze", victims=("bookwriter",)),
+    Case("pinned", "pinned 3 100", "cpu.affinity", "encoder", function="encode_block", resource="CPU 1"),
+    Case("pinned-busy", "pinned-nofp 4 60", "cpu.affinity", "encoder", function="encode_block", held_out=True, often=False),
+    Case("pinned-pool", python_pool, "cpu.affinity", "python3", function="render", held_out=True, often=False),
+    Case("relay-pipe", "relay pipe 1", "cpu.context-switches", "courier", function="pass_files", resource="courier.*courier"),
+    Case("relay-futex", "relay futex 1", "cpu.context-switches", "courier", function="pass_turns", often=False),
+    Case("relay-yield", "relay yield 2", "cpu.context-switches", "courier", function="pass_over", often=False),
+    Case("relay-eventfd", "relay-nofp eventfd 2 100", "cpu.context-switches", "courier", function="pass_files", held_out=True),
+    Case("spin-exchange", "impatient exchange 3", "cpu.spin", "bookkeeper", function="take_exchange"),
+    Case("spin-load", "impatient load 2", "cpu.spin", "bookkeeper", function="take_load", often=False),
+    Case("spin-yield", "impatient yield 3", "cpu.spin", "bookkeeper", function="take_yield", often=False),
+    Case("spin-try", "impatient trylock 2", "cpu.spin", "bookkeeper", function="take_trylock", often=False),
+    Case("poll-busy", "impatient poll 1 2000 2000", "cpu.spin", "bookkeeper", function="await_poll", often=False),
+    Case("spin-exchange-many", "impatient-nofp exchange 5 2000 100", "cpu.spin", "bookkeeper", function="take_exchange", held_out=True, often=False),
+    Case("spin-try-long", "impatient-nofp trylock 3 1000 0", "cpu.spin", "bookkeeper", function="take_trylock", held_out=True, often=False),
+    Case("receive-busy", "impatient-nofp receive 1 5000 500", "cpu.spin", "bookkeeper", function="await_receive", held_out=True),
+    Case("datagrams", "interrupts datagrams 0 1", "cpu.irq", "sensor", function="net_rx_action", resource="NET_RX on CPU"),
+    Case("timers", "interrupts timers 20000 10", "cpu.irq", "metronome", resource="timer on CPU", often=False),
+    Case("timers-few", "interrupts-nofp timers 100000 4", "cpu.irq", "metronome", resource="timer on CPU", held_out=True, often=False),
+    Case("many-stats", "caller stat 5000", "cpu.kernel-time", "inspector", function="find_plugin", victims=("visitor",), resource="newfstatat"),
+    Case("by-bytes", "caller alone-byte", "cpu.kernel-time", "inspector", function="read_book", resource="read", often=False),
+    Case("by-bytes-waited", "caller-nofp byte 20000", "cpu.kernel-time", "inspector", function="read_book", victims=("visitor",),
+         resource="read", held_out=True, often=False),
 ]

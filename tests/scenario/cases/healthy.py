@@ -23,4 +23,8 @@ CASES = [
     Case("answered", "tcpfault answered"),
     Case("whole-writes", "tcpfault-nofp whole-writes"),
     Case("keep-alive", "tcpfault keep-alive"),
+    Case("bound-with-room", "pinned 3 20"),
+    Case("many-switches", "relay pipe 1 20000", often=False),
+    Case("copy", "caller alone-copy"),
+    Case("datagrams-moderate", "interrupts datagrams 20000 1", often=False),
 ]

@@ -1,0 +1,135 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: Threads burn CPU while they wait: they spin or poll for something that others hold
+-- summary: {threads} of {comm} {how} in {function}: {share} % of the CPU time of {comm}, {cpu} % of a CPU, goes into waiting
+-- explain: Looks for CPU samples where nothing is computed: in loops that only look at memory until it changes (with a pause
+--    instruction, an exchange that is tried again and again, or nothing but a load and a jump; perfscope finds them in the code
+--    of sampled functions), in attempts to take a lock without waiting for it, in a loop around sched_yield(), and in calls that
+--    ask for input, time and again, without ever sleeping and without getting any. Other threads could use that time, and
+--    whoever holds what is waited for may be among them.
+-- threshold cpu = 0.2: CPUs burnt by the process; below that a short spin before sleeping is cheaper than a switch
+-- threshold share = 0.3: of the process's samples; adaptive locks and queues stay far below
+-- threshold samples = 50: of the process; fewer say nothing about shares
+-- threshold sleeps = 200: times a second that a thread sleeps; one that does so more often has nothing to do in between
+-- threshold wants = 0.7: of the period that a polling thread runs or wants to; below that it sleeps between its looks
+-- threshold empty = 0.02: of the samples in calls for input that copy any; calls that get some spend more on it
+-- threshold other = 0.2: of the samples below the caller of sched_yield() that are not in it; above that it works in between
+-- threshold holder = 0.15: of the process's samples outside; where nobody works, giving up the CPU is all that is done
+-- threshold switches = 5000: a second; where giving up the CPU succeeds so often, and nobody works, it is switching that costs
+-- action: Let the threads in {function} sleep until they are woken: a mutex or condition variable, a futex, poll with a timeout, blocking reads
+-- action: If the wait is always short, keep what is held shorter, and the number of threads at or below the number of CPUs
+-- action: See the loop: perfscope annotate {function}; and what the holder does: perfscope flamegraph -p {pid}
+-- runbook: high-cpu
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+busy AS MATERIALIZED (
+	SELECT p.* FROM process_state p, span
+	WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.2) * span.ns ORDER BY p.running DESC LIMIT 16),
+sampled AS MATERIALIZED (
+	SELECT t.process, t.id AS task, c.stack, sum(c.value) AS ns, sum(c.count) AS count
+	FROM sample_total c JOIN metric m ON m.id = c.metric JOIN task t ON t.id = c.task
+	WHERE m.name = 'cpu.time' AND t.process IN (SELECT process FROM busy) AND c.stack IS NOT NULL GROUP BY t.id, c.stack),
+looping AS MATERIALIZED (
+	SELECT DISTINCT f.id AS frame FROM wait_loop w JOIN frame f ON f.symbol = w.symbol AND f.address >= w.start AND f.address < w.end
+	JOIN module m ON m.id = f.module
+	WHERE m.kind = 'elf' AND (w.kind = 'pause' OR m.path NOT GLOB '*/libc.so*')),
+-- What a function's name says of all that is below it.
+kind AS MATERIALIZED (
+	SELECT frame, CASE
+		WHEN name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*' OR name GLOB '*TryLock*' OR name GLOB '*trywait*'
+			OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*' THEN 'try'
+		WHEN name IN ('sched_yield', '__sched_yield') THEN 'yield'
+		WHEN name IN ('poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'wait4',
+			'__wait4', 'waitpid', '__waitpid', 'waitid') THEN 'poll'
+		ELSE 'input' END AS kind
+	FROM frame_name WHERE kind = 'elf' AND (name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*'
+		OR name GLOB '*TryLock*' OR name GLOB '*trywait*' OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*'
+		OR name IN ('sched_yield', '__sched_yield', 'poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait',
+			'epoll_pwait', 'epoll_pwait2', 'wait4', '__wait4', 'waitpid', '__waitpid', 'waitid', 'recv', '__recv', '__libc_recv', 'recvfrom',
+			'__libc_recvfrom', 'recvmsg', '__libc_recvmsg', 'recvmmsg', 'read', '__read', '__libc_read', 'readv', 'accept', 'accept4'))
+	UNION ALL
+	SELECT frame, CASE WHEN name GLOB '*sched_yield' THEN 'yield'
+		WHEN name GLOB '*_sys_recv*' OR name GLOB '*sys_read' OR name GLOB '*sys_readv' OR name GLOB '*_sys_accept*' THEN 'input'
+		ELSE 'poll' END
+	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '__*_sys_sched_yield' OR name GLOB '__*_sys_*poll*' OR name GLOB '__*_sys_*select*'
+		OR name GLOB '__*_sys_epoll_*wait*' OR name GLOB '__*_sys_wait*' OR name GLOB '__*_sys_recv*' OR name GLOB 'ksys_read'
+		OR name GLOB '__*_sys_read*' OR name GLOB '__*_sys_accept*')),
+below(id, kind) AS (
+	SELECT s.id, k.kind FROM stack s JOIN kind k USING (frame)
+	UNION
+	SELECT s.id, b.kind FROM below b JOIN stack s ON s.parent = b.id),
+copied(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	WHERE n.kind = 'kernel' AND (n.name IN ('_copy_to_iter', '_copy_to_user', 'copy_page_to_iter', 'simple_copy_to_iter', 'copyout',
+		'copy_user_generic', '__arch_copy_to_user') OR n.name GLOB 'skb_copy_datagram*' OR n.name GLOB 'rep_movs*')
+	UNION
+	SELECT s.id FROM copied c JOIN stack s ON s.parent = c.id),
+stack_kind AS MATERIALIZED (
+	SELECT s.stack, CASE WHEN k.frame IN (SELECT frame FROM looping) THEN 'loop' ELSE
+		(SELECT b.kind FROM below b WHERE b.id = s.stack ORDER BY b.kind = 'try' DESC, b.kind = 'yield' DESC, b.kind = 'poll' DESC LIMIT 1) END AS kind
+	FROM (SELECT DISTINCT stack FROM sampled) s JOIN stack k ON k.id = s.stack),
+state AS MATERIALIZED (
+	SELECT s.task, (s.running + s.runnable) * 1.0 / span.ns AS wanted, (s.switches - s.preempted) * 1e9 / span.ns AS sleeps
+	FROM thread_state s, span WHERE s.process IN (SELECT process FROM busy)),
+-- By thread and kind; polling counts only where it is done without sleep, and input only where none comes.
+part AS MATERIALIZED (
+	SELECT s.process, s.task, k.kind, sum(s.ns) AS ns
+	FROM sampled s JOIN stack_kind k USING (stack) JOIN state t ON t.task = s.task
+	WHERE k.kind IS NOT NULL AND (k.kind NOT IN ('poll', 'input')
+		OR (t.wanted >= coalesce(:wants, 0.7) AND t.sleeps < coalesce(:sleeps, 200)))
+	GROUP BY s.task, k.kind
+	HAVING k.kind <> 'input' OR sum(iif(s.stack IN (SELECT id FROM copied), s.ns, 0)) <= coalesce(:empty, 0.02) * sum(s.ns)),
+total AS MATERIALIZED (SELECT process, sum(ns) AS ns, sum(count) AS count FROM sampled GROUP BY process),
+mostly AS MATERIALIZED (
+	SELECT process, kind, sum(sum(ns)) OVER (PARTITION BY process) AS ns, row_number() OVER (PARTITION BY process ORDER BY sum(ns) DESC) AS place
+	FROM part GROUP BY process, kind),
+candidate AS MATERIALIZED (
+	SELECT m.process, m.kind, m.ns, m.ns * 1.0 / t.ns AS share, m.ns * 1.0 / t.ns * b.running AS burnt, b.switches
+	FROM mostly m JOIN total t USING (process) JOIN busy b USING (process), span
+	WHERE m.place = 1 AND t.count >= coalesce(:samples, 50) AND m.ns >= coalesce(:share, 0.3) * t.ns
+		AND m.ns * 1.0 / t.ns * b.running >= coalesce(:cpu, 0.2) * span.ns),
+-- The function of the program's own code that has the loop.
+walk(process, leaf, ns, stack, up) AS (
+	SELECT s.process, s.stack, s.ns, s.stack, 0 FROM sampled s JOIN stack_kind k USING (stack) JOIN candidate c
+		ON c.process = s.process AND c.kind = k.kind
+	UNION ALL
+	SELECT w.process, w.leaf, w.ns, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.stack WHERE s.parent IS NOT NULL AND w.up < 96),
+code AS MATERIALIZED (
+	SELECT frame, name, module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AS own
+	FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND name NOT GLOB '*@plt'),
+near AS MATERIALIZED (
+	SELECT w.process, w.leaf, w.ns, c.name, min(w.up) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
+	WHERE c.own AND c.frame NOT IN (SELECT frame FROM kind) GROUP BY w.process, w.leaf),
+place AS MATERIALIZED (
+	SELECT process, name, max(ns) AS ns FROM (SELECT process, name, sum(ns) AS ns FROM near GROUP BY process, name) GROUP BY process),
+-- Giving up the CPU: what else is done below the function that does it?
+under(process, id) AS (
+	SELECT p.process, s.id FROM place p JOIN candidate c ON c.process = p.process AND c.kind = 'yield'
+		JOIN code n ON n.name = p.name JOIN stack s USING (frame)
+	UNION
+	SELECT u.process, s.id FROM under u JOIN stack s ON s.parent = u.id),
+working AS MATERIALIZED (
+	SELECT u.process, sum(iif(k.kind IS NULL, s.ns, 0)) * 1.0 / sum(s.ns) AS share
+	FROM under u JOIN sampled s ON s.stack = u.id AND s.process = u.process JOIN stack_kind k ON k.stack = s.stack GROUP BY u.process),
+found AS MATERIALIZED (
+	SELECT c.*, p.name AS function FROM candidate c LEFT JOIN place p USING (process) LEFT JOIN working w USING (process), span
+	WHERE c.kind <> 'yield' OR (ifnull(w.share, 0) <= coalesce(:other, 0.2)
+		AND (1 - c.share >= coalesce(:holder, 0.15) OR c.switches * 1e9 < coalesce(:switches, 5000) * span.ns))),
+thread_part AS MATERIALIZED (
+	SELECT p.process, p.task, sum(p.ns) AS ns FROM part p JOIN found USING (process) GROUP BY p.task
+	HAVING sum(p.ns) >= 0.1 * (SELECT sum(ns) FROM sampled s WHERE s.task = p.task))
+SELECT 'waited' AS urgency, min(1, f.share) AS impact, b.comm, b.pid, ifnull(f.function, 'its code') AS function,
+	(SELECT iif(count(*) = 1, 'one thread', count(*) || ' threads') FROM thread_part t WHERE t.process = f.process) AS threads,
+	CASE f.kind WHEN 'loop' THEN 'spin' WHEN 'try' THEN 'try to take a lock again and again' WHEN 'yield' THEN 'give up the CPU in a loop'
+		ELSE 'ask for input without pause' END AS how,
+	printf('%.0f', 100 * f.share) AS share, printf('%.0f', 100.0 * f.burnt / span.ns) AS cpu,
+	'function' AS resource_kind, f.function AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
+		FROM thread_part k JOIN thread t USING (task) WHERE k.process = f.process ORDER BY k.ns DESC LIMIT 10)) AS affected,
+	json_array(
+		json_object('metric', 'CPU time spent waiting', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.3)),
+		json_object('metric', 'CPU burnt by it', 'value', 100.0 * f.burnt / span.ns, 'unit', '% of a CPU',
+			'threshold', 100 * coalesce(:cpu, 0.2)),
+		json_object('metric', 'CPU of ' || b.comm, 'value', 100.0 * b.running / span.ns, 'unit', '% of a CPU')) AS evidence,
+	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'process', f.process, 'function', ifnull(f.function, '')),
+		json_object('role', 'holder', 'metric', 'cpu.time', 'process', f.process)) AS stacks
+FROM found f JOIN busy b ON b.process = f.process, span ORDER BY f.burnt DESC LIMIT 5;

@@ -58,10 +58,11 @@ static __always_inline u32 *expected_of(const struct task_slot *slot)
 static __always_inline void spend(struct cpu_slot *cpu, u64 now)
 {
 	u64 gap = now - cpu->wait_taken_ns, wanted = config.wait_gap_ns, interval = cpu->wait_interval_ns;
-	u64 step = interval >> 13; /* times 1024 below: an eighth */
+	u64 step = interval >> 14; /* times 1024 below: a sixteenth */
 
-	if (gap > 2 * wanted)
-		gap = 2 * wanted;
+	/* Stacks come in bursts, as one wait ends another: the long gaps between them must count. */
+	if (gap > 8 * wanted)
+		gap = 8 * wanted;
 	if (gap < wanted)
 		interval += step * ((wanted - gap) * 1024 / wanted);
 	else
@@ -291,7 +292,15 @@ static __noinline int end_wait(struct task_struct *task, struct task_slot *slot,
 	return 0;
 }
 
-/* A wait that was drawn is ended here, by the thread that runs or by what has interrupted it. */
+/* One that was drawn, or is longer than the interval. */
+static __always_inline bool wants_waker(const struct task_slot *slot, u64 now)
+{
+	u64 interval = slot->wait_interval_ns;
+
+	return slot->wait_weight || (interval && now - slot->since_ns >= interval);
+}
+
+/* Such a wait is ended here, by the thread that runs or by what has interrupted it. */
 static __noinline int note_waker(void *ctx, struct task_struct *task, struct task_slot *slot, u64 now)
 {
 	struct task_struct *waker = bpf_get_current_task_btf();

@@ -258,7 +258,7 @@ int sched_waking(u64 *ctx)
 		slot->woken_ns = now;
 		if (wakes_by_itself(slot))
 			remember_waker(slot, now - slot->since_ns);
-		if (slot->wait_weight)
+		if (wants_waker(slot, now))
 			note_waker(ctx, task, slot, now);
 	}
 	cost_end(cpu, COST_WAKING, start);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "arena.h"
+#include "chains.h"
 #include "fail.h"
+#include "frame_of.h"
 #include "hash.h"
 #include "mem.h"
 #include "stack_view.h"
@@ -25,7 +27,7 @@ static const struct {
 } profiles[PROFILES] = {
 	[PROFILE_CPU] = {"cpu.time", "oncpu", "CPU time"},
 	[PROFILE_OFFCPU] = {"wait.*", "offcpu", "Time off CPU"},
-	[PROFILE_WAKEUP] = {"wakeup.*", "wakeup", "Time until woken"},
+	[PROFILE_WAKEUP] = {"wait.*", "offcpu", "Waits, and who ended them"},
 	[PROFILE_LOCK] = {"wait.*lock", "offcpu", "Time waiting for locks"},
 	[PROFILE_DISK] = {"wait.disk", "offcpu", "Time waiting for disks"},
 	[PROFILE_NET] = {"wait.net", "offcpu", "Time waiting for the network"},
@@ -86,18 +88,6 @@ static int load_names(struct store *s, struct arena *strings, struct map *names)
 	return r;
 }
 
-static enum flame_kind kind_of(const struct stack_frame *f)
-{
-	static const enum flame_kind kinds[CODE_KINDS] = {
-		[CODE_KERNEL] = FLAME_KERNEL, [CODE_ELF] = FLAME_USER, [CODE_VDSO] = FLAME_USER,
-		[CODE_JIT] = FLAME_JIT, [CODE_PYTHON] = FLAME_PYTHON, [CODE_UNKNOWN] = FLAME_UNKNOWN,
-	};
-
-	if (f->inlined && f->kind != CODE_KERNEL)
-		return FLAME_INLINED;
-	return f->kind == CODE_ELF && !f->symbol ? FLAME_UNKNOWN : kinds[f->kind];
-}
-
 struct adding {
 	struct flame *flame;
 	enum flame_side side;
@@ -123,7 +113,7 @@ static void add_stack(struct adding *a, const struct stack_weight *w)
 	if (!depth)
 		a->frames[count++] = (struct flame_frame){.name = "[stack not readable]", .kind = FLAME_UNKNOWN};
 	for (size_t i = 0; i < depth; i++)
-		a->frames[count++] = (struct flame_frame){.name = walk[i]->name, .kind = kind_of(walk[i])};
+		a->frames[count++] = (struct flame_frame){.name = walk[i]->name, .kind = flame_kind_of(walk[i])};
 	flame_add(a->flame, a->side, a->frames, count, (double)w->value);
 }
 
@@ -140,8 +130,8 @@ static int read_unit(struct store *s, enum profile profile, char *unit, size_t s
 	return r;
 }
 
-int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, enum profile profile,
-			bool idle, struct recorded *ret_recorded)
+static int add_weights(struct flame *f, enum flame_side side, struct store *s, enum profile profile, bool idle,
+		       struct recorded *ret_recorded)
 {
 	_cleanup_(stack_view_freep) struct stack_view *view = NULL;
 	_cleanup_(arena_freep) struct arena *strings = arena_new();
@@ -152,10 +142,8 @@ int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, 
 	bool stacks = profile == PROFILE_CPU;
 	int r;
 
-	*ret_recorded = (struct recorded){0};
 	if ((r = stack_weights(s, &(struct stack_filter){.metric = profiles[profile].metric, .by_process = true,
 						       .held_up = !idle}, &weights, &count)) < 0 ||
-	    (r = read_unit(s, profile, ret_recorded->unit, sizeof(ret_recorded->unit))) < 0 ||
 	    (r = load_names(s, strings, names)) < 0 || (r = stack_view_new(s, &view)) < 0)
 		return r;
 	adding.view = view;
@@ -166,5 +154,18 @@ int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, 
 		ret_recorded->samples += weights[used].count > 0 ? (uint64_t)weights[used].count : 0;
 	}
 	free(adding.frames);
-	return used && stacks ? 0 : nothing(s, profile);
+	return used && stacks;
+}
+
+int flame_add_recording(struct flame *f, enum flame_side side, struct store *s, enum profile profile,
+			bool idle, struct recorded *ret_recorded)
+{
+	int r;
+
+	*ret_recorded = (struct recorded){0};
+	if ((r = read_unit(s, profile, ret_recorded->unit, sizeof(ret_recorded->unit))) < 0)
+		return r;
+	r = profile == PROFILE_WAKEUP ? flame_add_chains(f, side, s, idle, ret_recorded) :
+					add_weights(f, side, s, profile, idle, ret_recorded);
+	return r ? r < 0 ? r : 0 : nothing(s, profile);
 }

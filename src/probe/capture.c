@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "intern.h"
 #include "mem.h"
+#include "past.h"
 
 struct sum_key {
 	uint32_t metric, task, stack, resource;
@@ -34,6 +35,8 @@ void capture_done(struct capture *c)
 {
 	if (!c->aggregate)
 		return;
+	past_free(c->past);
+	c->past = NULL;
 	intern_free(c->aggregate->keys);
 	intern_free(c->aggregate->resources);
 	free(c->aggregate->sums);
@@ -61,15 +64,15 @@ void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t sta
 
 struct addition {
 	uint32_t metric, task, resource;
-	uint64_t count, value;
+	uint64_t count, value, time_ns;
 };
 
 static void add_now(void *arg, const void *data, uint32_t stack)
 {
 	const struct addition *a = data;
-
 	struct capture *c = arg;
 
+	past_add_sample(c->past, a->task, stack, a->time_ns, a->value);
 	stacks_sampled(c->stacks, stack);
 	capture_add(c, a->metric, a->task, stack, a->resource, a->count, a->value);
 }
@@ -78,7 +81,7 @@ void capture_add_stack(struct capture *c, const struct thread *thread, const str
 		       uint64_t time_ns, uint32_t metric, uint32_t resource, uint64_t count, uint64_t value)
 {
 	struct addition a = {.metric = metric, .task = thread->id, .resource = resource, .count = count,
-			     .value = value};
+			     .value = value, .time_ns = time_ns};
 
 	stacks_resolve(c->stacks, thread->process, stack, capture_time(c, time_ns), add_now, &a, sizeof(a));
 }

@@ -28,6 +28,7 @@ struct capture {
 	uint64_t lost_mappings;       /* of the side band, so far */
 	uint64_t kernel_bytes;        /* memory of the shared maps */
 
+	struct past *past;            /* what threads did of late */
 	struct aggregate *aggregate;  /* capture.c's own */
 };
 

@@ -13,9 +13,10 @@
 #include "kernel_text.h"
 #include "mem.h"
 #include "owed.h"
+#include "past.h"
 #include "probe.h"
 
-enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_INTERVAL };
+enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_WAKER_RUN, METRIC_WAKER_WAIT, METRIC_INTERVAL };
 #define FIRST_INTERVAL_NS (10 * NS_PER_MS)
 
 enum { MOST_SITES = 1 << 16 };
@@ -57,11 +58,6 @@ struct offcpu_state {
 	struct part *parts;
 	size_t part_count, part_capacity;
 };
-
-static uint64_t site_key(uint32_t task, uint32_t site)
-{
-	return (uint64_t)task << 32 | site;
-}
 
 static uint32_t metric_of(const struct offcpu_state *state, uint8_t cause)
 {
@@ -131,12 +127,11 @@ static void settle(struct wait *w)
 	}
 	if (w->known && !w->partial && w->outlasted) /* the likes of those that will have to borrow it */
 		map_put(state->stacks, site_key(w->task, w->site), w->stack);
-	if (w->woken && c->start_ns)
-		store_add_edge(c->store, &(struct edge_row){
-			.slice = c->slice, .kind = state->probe.first_metric + METRIC_WAKER, .task = w->task,
-			.stack = w->stack, .resource = w->resource, .other_task = w->waker_task,
-			.other_stack = w->waker_stack, .count = whole_weight(weight),
-			.ns = (w->end_ns - w->since_ns) / WAIT_WEIGHT_ONE * weight});
+	if (c->start_ns)
+		past_add_wait(c->past, &(struct past_wait){
+			.task = w->task, .stack = w->stack, .resource = w->resource, .site = w->partial ? w->site : 0,
+			.weight = weight, .waker = w->waker_task, .waker_stack = w->waker_stack, .woken = w->woken,
+			.since_ns = w->since_ns, .end_ns = w->end_ns});
 	wait_free(w);
 }
 
@@ -229,11 +224,23 @@ static void begin(struct offcpu_state *state, struct thread *thread, const struc
 	resolve(w, thread->process, r, waiter_known);
 }
 
+/* One that was not drawn but is long: it is heard of first when it is over. */
+static struct wait *late_wait(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+{
+	struct wait *w = wait_new(state, thread, r);
+
+	map_put(state->open, w->tid, (uintptr_t)w);
+	w->resource = resource_of(state, thread, r);
+	return w;
+}
+
 static void woken(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct wait *w = open_wait(state, r);
 	struct thread *other = r->other_tid ? tasks_find_thread(state->capture->tasks, r->other_tid) : NULL;
 
+	if (!w && !r->weight)
+		w = late_wait(state, thread, r);
 	if (!w || w->woken)
 		return;
 	w->woken = true;
@@ -242,29 +249,34 @@ static void woken(struct offcpu_state *state, struct thread *thread, const struc
 	resolve(w, other ? other->process : thread->process, r, waker_known);
 }
 
+/* Of a wait that was not drawn: that of the same call if it was drawn before, else the kernel's part. */
+static void find_stack(struct wait *w, struct thread *thread, const struct wait_record *r)
+{
+	uint64_t stack;
+
+	w->pending++; /* not before its end is known */
+	if (map_get(w->state->stacks, site_key(w->task, w->site), &stack)) {
+		w->stack = (uint32_t)stack;
+		w->known = true;
+	} else {
+		w->partial = true;
+		resolve(w, thread->process, r, waiter_known);
+	}
+	w->pending--;
+}
+
 static void end(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct wait *w = open_wait(state, r);
 	struct capture *c = state->capture;
-	uint64_t stack;
 
 	if (!w && r->weight)
 		return; /* its beginning was lost, or was before the recording */
-	if (w) {
-		map_remove(state->open, w->tid);
-	} else {
-		w = wait_new(state, thread, r);
-		w->resource = resource_of(state, thread, r);
-		w->pending++; /* not before its end is known */
-		if (map_get(state->stacks, site_key(w->task, w->site), &stack)) {
-			w->stack = (uint32_t)stack;
-			w->known = true;
-		} else {
-			w->partial = true;
-			resolve(w, thread->process, r, waiter_known);
-		}
-		w->pending--;
-	}
+	if (!w)
+		w = late_wait(state, thread, r);
+	map_remove(state->open, w->tid);
+	if (!r->weight)
+		find_stack(w, thread, r);
 	w->ended = true;
 	w->outlasted = r->outlasted;
 	w->end_ns = r->head.time_ns;
@@ -395,6 +407,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	for (size_t i = 0; i < state->part_count; i++)
 		owed_unref(state->parts[i].owed);
 	state->part_count = 0;
+	past_write(c->past, c, state->probe.first_metric + METRIC_WAKER, state->stacks);
 	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, mean_interval(c));
 }
 
@@ -442,6 +455,8 @@ const struct probe probe_offcpu = {
 		[STATE_IDLE - STATE_SLEEPING] = {"wait.idle", "ns", "offcpu.idle by stack: none are taken"},
 		[STATE_OTHER - STATE_SLEEPING] = {"wait.other", "ns", "offcpu.other by stack"},
 		[METRIC_WAKER] = {"waker", "ns", "waits that were drawn, and who ended them (edges); no other task: an interrupt"},
+		[METRIC_WAKER_RUN] = {"waker.run", "ns", "where the thread that ended a drawn wait ran meanwhile (edges)"},
+		[METRIC_WAKER_WAIT] = {"waker.wait", "ns", "where the thread that ended a drawn wait waited meanwhile (edges)"},
 		[METRIC_INTERVAL] = {"wait.interval", "ns", "waits of this length and longer all have their stacks"},
 		{0}},
 	.state_size = sizeof(struct offcpu_state),

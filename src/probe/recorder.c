@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "mappings.h"
 #include "mem.h"
+#include "past.h"
 #include "sideband.h"
 
 #define DRAIN_NS (100 * NS_PER_MS)
@@ -265,6 +266,7 @@ static int prepare(struct recorder *r)
 
 	if ((error = cpus_possible_count(&c->cpu_count)) < 0 || (error = cpus_online(&r->online)) < 0)
 		return error;
+	c->past = past_new(c->cpu_count);
 	c->cpus = r->online;
 	if (r->options.cpus)
 		cpus_and(&c->cpus, r->options.cpus);

@@ -98,6 +98,11 @@ CREATE VIEW waker AS
 SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, e.count, e.ns
 FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker';
 
+-- What `other_task` did at `other_stack` while `task` waited at `stack` for it to end that wait, ns: it ran, or waited itself.
+CREATE VIEW waker_did AS
+SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, m.name = 'waker.run' AS ran, e.count, e.ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name IN ('waker.run', 'waker.wait');
+
 -- CPU samples: where (stack) each thread spent its CPU time, ns.
 CREATE VIEW cpu_sample AS
 SELECT s.slice, s.task, s.stack, s.count, s.value AS ns

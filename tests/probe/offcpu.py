@@ -77,16 +77,16 @@ def wakers(path, directory):
     """Threads that wait for their partner are woken by it; timers and disks end waits as interrupts."""
     kinds = {name: (cause, int(tid)) for cause, name, tid, _, _ in record(path, WAITS, "5", directory)}
     with contextlib.closing(sqlite3.connect(path)) as db:
-        edges = db.execute("SELECT w.tid, o.comm, sum(e.count), count(*) FROM waker e JOIN thread w ON w.task = e.task "
+        edges = db.execute("SELECT w.tid, o.comm, sum(e.count) FROM waker e JOIN thread w ON w.task = e.task "
                            "LEFT JOIN thread o ON o.task = e.other_task WHERE w.process_comm = 'waits' GROUP BY 1, 2").fetchall()
         stacks = db.execute("SELECT count(*), sum(other_stack IS NULL) FROM waker").fetchone()
     check(stacks[0] > 100 and stacks[1] <= 0.02 * stacks[0], f"a waker's stack each: {stacks}")
     for name in ("futex", "pipe", "unix", "eventfd", "tcp", "inode"):
-        by = {other: count for tid, other, _, count in edges if tid == kinds[name][1]}
+        by = {other: count for tid, other, count in edges if tid == kinds[name][1]}
         # Other threads of the process fork: that takes its memory's lock.
         check(by.get("waker", 0) >= 0.8 * sum(by.values()) > 0, f"{name} is woken by its partner: {by}")
     for name in ("sleep-5", "epoll"):
-        by = {other: count for tid, other, _, count in edges if tid == kinds[name][1]}
+        by = {other: count for tid, other, count in edges if tid == kinds[name][1]}
         check(by.get(None, 0) >= 0.8 * sum(by.values()), f"{name} is woken by an interrupt: {by}")
 
 

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A lock handed through three threads to an fsync: who ends each wait, and what all of them come from."""
+import os
+import subprocess
+import sys
+
+import probe_test
+
+RELAY = sys.argv[2]
+SECONDS = 10
+
+WAITED = """
+WITH RECURSIVE inside(id) AS (
+    SELECT s.id FROM stack s JOIN frame_name n ON n.frame = s.frame WHERE n.name = ?
+    UNION SELECT s.id FROM inside i JOIN stack s ON s.parent = i.id)
+SELECT o.comm, sum(w.ns) FROM waker w JOIN thread t ON t.task = w.task LEFT JOIN thread o ON o.task = w.other_task
+WHERE t.comm = ? AND w.stack IN inside GROUP BY o.comm"""
+
+
+def wakers(t):
+    for thread, function, waker in (("first", "wait_for_second", "second"), ("second", "wait_for_third", "third")):
+        by = dict(t.rows(WAITED, function, thread))
+        t.check(by.get(waker, 0) >= 0.99 * sum(by.values()) > 0, f"{thread} is woken by {waker}: {by}")
+
+
+def folded(t):
+    out = subprocess.run([t.perfscope, "export", "--kind", "wakeup", "-o", "-", t.path], check=True, text=True,
+                         stdout=subprocess.PIPE).stdout
+    for line in out.splitlines():
+        stack, ns = line.rsplit(" ", 1)
+        yield stack.split(";"), float(ns)
+
+
+def follows(frames, names):
+    """These frames are there, in this order."""
+    rest = iter(frames)
+    return all(name in rest for name in names)
+
+
+def chains(t, truth):
+    found = list(folded(t))
+    for thread, hops in (("first", ["wait_for_second", "second", "wait_for_third", "third"]), ("second", ["wait_for_third", "third"])):
+        mine = [(frames, ns) for frames, ns in found if frames[:2] == ["relay", thread] and hops[0] in frames]
+        total = sum(ns for _, ns in mine)
+        waited, syncing = truth[thread]
+        share = sum(ns for frames, ns in mine if follows(frames, [*hops, "keep_data", "fsync"])) / (total or 1)
+        t.check(abs(total - waited) <= 0.15 * waited, f"{thread} waited {waited} ns, {total} in chains")
+        t.check(abs(share - syncing / waited) <= 0.1, f"{thread}: {share:.3f} of it comes from fsync, {syncing / waited:.3f} in truth")
+
+
+def test(t):
+    directory = os.path.join("/var/tmp", f"relay-{os.getpid()}") # on a disk
+    os.mkdir(directory)
+    try:
+        run = subprocess.run([t.perfscope, "record", "-q", "-o", t.path, "--", RELAY, str(SECONDS), directory], text=True,
+                             stdout=subprocess.PIPE, check=False)
+        t.check(run.returncode == 0, f"status {run.returncode}")
+        truth = {name: (int(ns), int(syncing)) for name, ns, syncing in (line.split() for line in run.stdout.splitlines())}
+        wakers(t)
+        chains(t, truth)
+    finally:
+        os.unlink(os.path.join(directory, "relay"))
+        os.rmdir(directory)
+
+
+sys.exit(probe_test.main("chains", test))

@@ -155,7 +155,7 @@ static __always_inline void capture_current(void *ctx, struct stack_capture *s, 
 	if (config.copy_stacks && entry_registers(task, s))
 		copy_stack(s, stack_top(task, s->registers.sp));
 	capture_python(s, task);
-	if (!s->pages && !s->python_depth)
+	if ((!s->pages || walks(task_find(task->pid))) && !s->python_depth)
 		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 }
 

@@ -38,9 +38,10 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u32 tid = task->pid, index = bpf_get_smp_processor_id();
+	struct task_slot *slot = task_find(tid);
 	struct sample_record *r;
 
-	if (!tid || !selected(task_find(tid)))
+	if (!tid || !selected(slot))
 		return 0;
 	u64 start = cost_begin(cpu, COST_SAMPLE, now);
 	r = bpf_map_lookup_elem(&per_cpu_scratch, &index);
@@ -55,7 +56,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 			capture_user(ctx, s, task);
 		capture_python(s, task);
 		/* Without frame pointers the kernel's walk is a guess: what Python says is better. */
-		if (!s->pages && !s->python_depth)
+		if ((!s->pages || walks(slot)) && !s->python_depth)
 			s->user_depth = walk(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 	}
 	if (!(s->kernel_depth + s->user_depth + s->python_depth + s->pages))

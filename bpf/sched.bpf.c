@@ -280,7 +280,7 @@ int sched_process_fork(u64 *ctx)
 		stale->tid = 0;
 		count(cpu, LOST_SLOTS);
 	}
-	introduce(child, now, STATE_RUNNABLE, slot ? slot->flags & (TASK_SELECTED | TASK_OWN) : 0, parent->tgid);
+	introduce(child, now, STATE_RUNNABLE, slot ? slot->flags & (TASK_SELECTED | TASK_OWN | TASK_WALK) : 0, parent->tgid);
 	cost_end(cpu, COST_LIFE, start);
 	return 0;
 }

@@ -15,6 +15,11 @@ static __always_inline u64 stack_capture_size(const struct stack_capture *s)
 	return __builtin_offsetof(struct stack_capture, frames) + (depth & 255) * sizeof(u64);
 }
 
+static __always_inline bool walks(const struct task_slot *slot)
+{
+	return slot && slot->flags & TASK_WALK;
+}
+
 static __always_inline void copy_registers(struct user_registers *to, const struct pt_regs *from)
 {
 	to->ip = from->ip;

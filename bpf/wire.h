@@ -78,6 +78,7 @@ enum task_flag {
 	TASK_SELECTED = 1, /* passes the filter; inherited at fork */
 	TASK_OWN = 2,      /* perfscope itself */
 	TASK_KERNEL = 4,
+	TASK_WALK = 8,     /* its copied stacks end where it goes on elsewhere: frame pointers may lead there */
 };
 
 /* How often and after how long a sleep another thread woke this one. */
@@ -187,7 +188,7 @@ struct user_registers {
  * in the kernel) or as registers and the used top of the stack, unwound in user space and then wiped. */
 struct stack_capture {
 	u16 kernel_depth;
-	u16 user_depth;   /* of frames behind the kernel's; 0 when pages were copied or Python's are there */
+	u16 user_depth;   /* of frames behind the kernel's; with pages only of a TASK_WALK, with Python's none */
 	u16 python_depth; /* of Python frames behind the kernel's, packed: see PYTHON_FRAME_* */
 	u16 python_cut;   /* there were more */
 	u32 pages;        /* of PAGE_BYTES each in `stack`; 0: none copied */

@@ -49,8 +49,9 @@ uint32_t pendings_count(const struct pendings *ps)
 uint64_t pendings_add(struct pendings *ps, struct process *p, const struct stack_capture *capture, uint64_t now_ns,
 		      struct python_stack *python, stacks_done *done, const void *data, size_t data_len)
 {
-	uint32_t depth = capture->kernel_depth <= STACK_DEPTH ? capture->kernel_depth : STACK_DEPTH;
-	struct pending *pending = xmalloc(sizeof(*pending) + depth * sizeof(pending->kernel[0]));
+	uint32_t kernel = capture->kernel_depth <= STACK_DEPTH ? capture->kernel_depth : STACK_DEPTH;
+	uint32_t walked = capture->user_depth <= STACK_DEPTH ? capture->user_depth : STACK_DEPTH, depth = kernel + walked;
+	struct pending *pending = xmalloc(sizeof(*pending) + depth * sizeof(pending->frames[0]));
 
 	pending->process = process_hold(p);
 	pending->mappings = mappings_ref(p->mappings);
@@ -58,8 +59,9 @@ uint64_t pendings_add(struct pendings *ps, struct process *p, const struct stack
 	pending->python = python;
 	pending->done = done;
 	memcpy(pending->data, data, data_len < STACKS_DATA_BYTES ? data_len : STACKS_DATA_BYTES);
-	pending->kernel_depth = depth;
-	memcpy(pending->kernel, capture->frames, depth * sizeof(pending->kernel[0]));
+	pending->kernel_depth = kernel;
+	pending->walked_depth = walked;
+	memcpy(pending->frames, capture->frames, depth * sizeof(pending->frames[0]));
 	map_put(ps->by_cookie, ++ps->last_cookie, (uintptr_t)pending);
 	return ps->last_cookie;
 }

@@ -17,8 +17,8 @@ struct pending {
 	stacks_done *done;
 	unsigned char data[STACKS_DATA_BYTES];
 	struct python_stack *python; /* owned; NULL: none */
-	uint32_t kernel_depth;
-	uint64_t kernel[]; /* leaf first */
+	uint32_t kernel_depth, walked_depth;
+	uint64_t frames[]; /* leaf first: the kernel's, then those of the kernel's walk of the user stack, if there is one */
 };
 
 struct pendings;

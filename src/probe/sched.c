@@ -337,8 +337,11 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		struct thread *thread = tasks_get(c->tasks, i);
 
-		if (thread->slot >= 0 && is_wanted(c, thread))
-			account_thread(c, state, thread, now_ns);
+		if (thread->slot < 0 || !is_wanted(c, thread))
+			continue;
+		if (thread->process->walk)
+			c->task_slots[thread->slot].flags |= TASK_WALK;
+		account_thread(c, state, thread, now_ns);
 	}
 	add_latency(c, state);
 }

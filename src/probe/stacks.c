@@ -52,6 +52,58 @@ static uint32_t missing_python(struct stacks *st)
 	return frames_marker(st->frames, "truncated: more Python frames than are kept");
 }
 
+static bool contains(const uint64_t *addresses, size_t depth, uint64_t address)
+{
+	for (size_t i = 0; i < depth; i++)
+		if (addresses[i] == address)
+			return true;
+	return false;
+}
+
+/* Some runtimes have two stacks to a thread, and go over to the other one for a while. Frame pointers lead back: the kernel's
+ * walk along them knows what follows the outermost known frame. Where the innermost functions keep no frame pointer, its first
+ * step is past them already. NULL: it leads nowhere, or out of known code. */
+static const uint64_t *walked_rest(const struct pending *p, const uint64_t *addresses, size_t depth, size_t *ret_count)
+{
+	const uint64_t *walked = p->frames + p->kernel_depth;
+	uint32_t first = 1;
+
+	for (uint32_t i = 0; i < p->walked_depth; i++)
+		if (contains(addresses, depth, walked[i]))
+			first = i + 1;
+	for (uint32_t i = first; i < p->walked_depth; i++)
+		if (!mappings_find(p->mappings, walked[i]))
+			return NULL;
+	if (first >= p->walked_depth)
+		return NULL;
+	*ret_count = p->walked_depth - first;
+	return walked + first;
+}
+
+/* Addresses with what the walk knows of the rest; NULL: it knows nothing. */
+static uint64_t *go_on(struct pending *p, const uint64_t *addresses, size_t *depth, enum unwind_status *status,
+		       enum unwind_reason reason)
+{
+	bool elsewhere = reason == UNWIND_REASON_OTHER_STACK || reason == UNWIND_REASON_COPY_ENDED;
+	const uint64_t *rest;
+	uint64_t *all;
+	size_t count;
+
+	if (*status != UNWIND_TRUNCATED || !elsewhere)
+		return NULL;
+	p->process->walk = true; /* from now on */
+	rest = walked_rest(p, addresses, *depth, &count);
+	if (!rest)
+		return NULL;
+	all = xmalloc((*depth + count) * sizeof(*all));
+	memcpy(all, addresses, *depth * sizeof(*all));
+	memcpy(all + *depth, rest, count * sizeof(*all));
+	*depth += count;
+	if (p->walked_depth < STACK_DEPTH)
+		*status = UNWIND_COMPLETE;
+	return all;
+}
+
 static bool runs_python(const struct stacks *st, const struct native_stack *native)
 {
 	struct python_loop loop;
@@ -68,6 +120,9 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 
 	if (!p)
 		return;
+	_cleanup_free_ uint64_t *longer = go_on(p, addresses, &depth, &status, reason);
+	if (longer)
+		addresses = longer;
 	if (status == UNWIND_COMPLETE && p->python && p->python->cut)
 		id = missing_python(st);
 	else
@@ -80,7 +135,7 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 		id = frames_user(st->frames, id, p->process, p->mappings, addresses, depth, p->now_ns);
 		st->truth.without_python += !native.cut && runs_python(st, &native);
 	}
-	id = frames_kernel(st->frames, id, p->kernel, p->kernel_depth);
+	id = frames_kernel(st->frames, id, p->frames, p->kernel_depth);
 	p->done(st->arg, p->data, id);
 	pending_free(p);
 }
@@ -180,7 +235,7 @@ void stacks_finish(struct stacks *st, uint64_t timeout_ns)
 	for (struct pending *p; (p = pendings_take_any(st->pendings)); pending_free(p)) {
 		uint32_t id = missing_root(st, UNWIND_UNREADABLE, UNWIND_REASON_NONE);
 
-		p->done(st->arg, p->data, frames_kernel(st->frames, id, p->kernel, p->kernel_depth));
+		p->done(st->arg, p->data, frames_kernel(st->frames, id, p->frames, p->kernel_depth));
 	}
 }
 

@@ -1,31 +1,37 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Small writes wait for the acknowledgement of the one before
--- summary: {comm} loses {share} % of its time to held-back small writes ({connection})
+-- summary: {comm} loses {share} % of its time to held-back small writes ({where})
 -- explain: A request that is written in two small pieces goes out as one piece at once and one that waits (Nagle) until the first is
 --    acknowledged, and the receiver delays that by some 40 ms because it has no answer to send yet. Looks at the sockets
 --    ten times a second tell how much of the time a last small segment is so held back with room in both windows. Who sends
 --    without end has such a segment now and then, but rarely when looked at.
--- threshold share = 0.3: of the period; a round trip that is really needed is a small part of it on a local net
+-- threshold share = 0.3: of the period, over all connections of a process, of which one may be used after the other; a round trip that is really needed is a small part of it on a local net
 -- threshold looks = 6: that found it so; fewer are chance
 -- threshold small = 1000: bytes a segment, on average: whoever sends much sends full ones
 -- action: Write each request with one call (writev, a buffer), or set TCP_NODELAY on the connection
 -- action: See where {comm} writes: perfscope flamegraph --kind offcpu -p {pid}
 WITH span AS MATERIALIZED (SELECT ns FROM period),
-held AS MATERIALIZED (
-	SELECT s.task, t.process, t.pid, t.process_comm AS comm, t.cgroup, r.name AS connection, sum(s.count) AS looks,
+looked AS MATERIALIZED (
+	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, r.kind, r.name AS connection, sum(s.count) AS looks,
 		sum(s.value) * 1.0 / span.ns AS share
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource, span
-	WHERE m.name = 'connection.held' AND r.kind = 'connection' AND NOT t.own GROUP BY s.task, r.id),
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource, span
+	WHERE m.name = 'connection.held' AND NOT t.own GROUP BY t.process, r.id),
+-- All of a process, under the name of the worst; where there are many, the rest has the name of the service.
+held AS MATERIALIZED (
+	SELECT process, pid, comm, cgroup, kind, connection, max(share) AS most, sum(share) AS share, sum(looks) AS looks,
+		count(*) AS connections
+	FROM looked GROUP BY process),
 size AS MATERIALIZED (
 	SELECT t.process, sum(s.value) * 1.0 / max(1, sum(s.count)) AS bytes
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name = 'connection.sent' GROUP BY t.process),
 other AS MATERIALIZED (
 	SELECT a.process, b.pid, b.process_comm AS comm, b.cgroup, sum(e.count) AS count
 	FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
 	WHERE m.name = 'connection.peer' GROUP BY a.process, b.process)
-SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid, h.connection,
-	printf('%.0f', 100 * min(1.0, h.share)) AS share, 'connection' AS resource_kind, h.connection AS resource_name,
+SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid,
+	h.connection || iif(h.connections > 1, printf(' and %d more', h.connections - 1), '') AS "where",
+	printf('%.0f', 100 * min(1.0, h.share)) AS share, h.kind AS resource_kind, h.connection AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', h.pid, 'tid', 0, 'comm', h.comm, 'cgroup', h.cgroup) AS x
 		UNION ALL SELECT * FROM (SELECT json_object('role', 'victim', 'pid', o.pid, 'tid', 0, 'comm', o.comm, 'cgroup', o.cgroup)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A receiver does not read, and the sender stalls
--- summary: {sender} cannot send: {receiver} does not read what it is sent ({connection})
+-- summary: {sender} cannot send: {receiver} does not read what it is sent ({where})
 -- explain: Looks at all TCP sockets ten times a second: a sender is stalled when it has data to send, nothing under way,
 --    and the window that its receiver grants has no room for a segment. A receiver that takes all the CPU it can to work its
 --    input off, and a sender that is a little faster, are a healthy pipe: there the window opens again within milliseconds. So
@@ -13,7 +13,7 @@
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 looked AS MATERIALIZED (
 	SELECT m.name AS metric, s.task, s.resource, sum(s.count) AS looks, sum(s.value) AS ns
-	FROM sample s JOIN metric m ON m.id = s.metric
+	FROM sample_total s JOIN metric m ON m.id = s.metric
 	WHERE m.name IN ('connection.zero_window', 'connection.not_read', 'connection.window_limited')
 	GROUP BY m.name, s.task, s.resource),
 -- The sender's side where it is on this host, else the receiver's alone.
@@ -27,7 +27,7 @@ connection AS MATERIALIZED (
 	WHERE r.kind = 'connection' AND (z.task IS NOT NULL OR n.task IS NOT NULL)),
 read AS MATERIALIZED (
 	SELECT t.process, s.resource, sum(s.value) AS bytes
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name = 'connection.received' GROUP BY t.process, s.resource),
 unread AS MATERIALIZED (
 	SELECT resource, avg(value) AS bytes FROM level WHERE metric = 'connection.unread' GROUP BY resource),
@@ -39,14 +39,21 @@ stalled AS MATERIALIZED (
 				WHERE instr(c.name, v.name)), 0) * 1e9 / span.ns) AS standing_ms
 	FROM connection c LEFT JOIN unread u ON u.resource = c.name, span
 	WHERE c.ns >= coalesce(:stalled, 0.2) * span.ns AND c.looks >= coalesce(:looks, 4)),
+-- What a receiver does not read is one finding, from however many connections; where it is elsewhere, what a sender cannot send.
+placed AS MATERIALIZED (
+	SELECT s.*, count(*) OVER by_process AS connections, row_number() OVER by_process AS place
+	FROM stalled s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
+	WHERE (b.task IS NULL OR s.standing_ms >= coalesce(:standing_ms, 40)) AND NOT ifnull(a.own, 0) AND NOT ifnull(b.own, 0)
+	WINDOW by_process AS (PARTITION BY b.process, iif(b.process IS NULL, a.process, NULL) ORDER BY s.share DESC
+		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
 -- What the receiver spends its time on, apart from waiting for work.
 doing AS MATERIALIZED (
 	SELECT t.process, m.name AS metric, sum(s.value) AS ns
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE (m.name GLOB 'wait.*' OR m.name = 'cpu.time')
 		AND t.process IN (SELECT process FROM stalled JOIN thread ON thread.task = stalled.receiver)
 	GROUP BY t.process, m.name)
-SELECT 'waited' AS urgency, s.share AS impact, s.name AS connection,
+SELECT 'waited' AS urgency, s.share AS impact, s.name || iif(s.connections > 1, printf(' and %d more', s.connections - 1), '') AS "where",
 	coalesce(a.process_comm, 'a sender elsewhere') AS sender, coalesce(b.process_comm, 'the other side') AS receiver,
 	coalesce(b.pid, 0) AS receiver_pid, 'connection' AS resource_kind, s.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
@@ -66,6 +73,6 @@ SELECT 'waited' AS urgency, s.share AS impact, s.name AS connection,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'metric', d.metric, 'process', d.process) AS x FROM doing d
 		WHERE d.process = b.process ORDER BY d.ns DESC LIMIT 1)) AS stacks
-FROM span, stalled s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
-WHERE (b.task IS NULL OR s.standing_ms >= coalesce(:standing_ms, 40)) AND NOT ifnull(a.own, 0) AND NOT ifnull(b.own, 0)
+FROM span, placed s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
+WHERE s.place = 1
 ORDER BY s.share DESC LIMIT 5;

@@ -17,6 +17,15 @@ enum relation {
 	MORE_PORT,     /* that, and the cause takes more */
 };
 
+/* What keeps a process from its sockets. */
+#define STANDS_STILL(symptom) \
+	{"pause.freeze", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
+	{"disk.sync", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
+	{"lock.deadlock", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
+	{"lock.contention", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
+	{"cpu.throttled", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
+	{"memory.pressure", symptom, FIRST_CULPRIT, SEVERITY_WARNING}
+
 /* In this order: what has been explained explains nothing any more. */
 static const struct explanation {
 	const char *cause, *symptom;
@@ -92,6 +101,13 @@ static const struct explanation {
 	{"cpu.saturation", "cpu.single-thread", CULPRIT, SEVERITY_INFO},
 	/* Who was killed had been short of memory before. */
 	{"memory.oom", "memory.pressure", FIRST_CULPRIT, SEVERITY_INFO},
+	/* Who stands still, for whatever reason, neither accepts nor reads. */
+	STANDS_STILL("net.accept-queue"),
+	STANDS_STILL("net.zero-window"),
+	STANDS_STILL("net.drops"),
+	/* What a receiver does instead of reading is part of that. */
+	{"net.zero-window", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"net.zero-window", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* What is dropped here is sent again and comes late. */
 	{"net.drops", "net.retransmits", SHARED, SEVERITY_WARNING},
 	{"net.drops", "net.latency", SHARED, SEVERITY_WARNING},

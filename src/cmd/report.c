@@ -9,6 +9,7 @@
 #include "output.h"
 #include "recording.h"
 #include "report_print.h"
+#include "report_view.h"
 #include "rule.h"
 #include "rule_folders.h"
 #include "store_query.h"
@@ -18,10 +19,13 @@ enum { TEXT_ROWS = 10, JSON_ROWS = 100, PIPE_WIDTH = 120 };
 struct report_options {
 	struct select_options select;
 	struct format_options format;
+	const char *view;
 	uint64_t limit;
 };
 
 static const struct option rows[] = {
+	{"view", 0, OPTION_STRING(struct report_options, view), .value = "NAME",
+	 .help = "only the tables of one resource: network"},
 	{"limit", 'n', OPTION_U64(struct report_options, limit), .value = "N", .min = 1, .max = 1000000,
 	 .help = "rows of each list (default: 10; with json 100)"},
 	{0},
@@ -55,12 +59,18 @@ static int run(const struct call *call)
 	size_t limit = o->limit ? o->limit : json ? JSON_ROWS : TEXT_ROWS;
 	int r = recording_open(recording_path(call), &o->select, &s);
 
-	if (r < 0 || (r = store_keep_totals(s)) < 0 || (r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
-	    (r = find(s, &o->select, &findings)) < 0)
-		return r;
 	const struct report_style style = {
 		.width = output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : PIPE_WIDTH,
 		.colour = output_colour(STDOUT_FILENO), .limit = limit};
+	if (r < 0 || (r = store_keep_totals(s)) < 0)
+		return r;
+	if (o->view) {
+		r = json ? report_view_json(s, o->view, limit, &out) : report_view_text(s, o->view, &style, &out);
+		fwrite(out.data, 1, out.len, stdout);
+		return r < 0 ? r : EXIT_OK;
+	}
+	if ((r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 || (r = find(s, &o->select, &findings)) < 0)
+		return r;
 	if (json)
 		report_json(report, findings, saturation, limit, &out);
 	else
@@ -95,6 +105,7 @@ const struct command cmd_report = {
 	.examples = (const struct example[]){
 		{"perfscope report", "perfscope.db at a glance"},
 		{"perfscope report night.db --from -10s", "its last ten seconds"},
+		{"perfscope report --view network", "who talks to whom, and what holds that up"},
 		{"perfscope report --format json | jq '.processes[0]'", "the busiest process, for scripts"},
 		{0}},
 	.run = run,

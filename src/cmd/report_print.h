@@ -12,6 +12,9 @@ struct report_style {
 	size_t limit; /* rows of each list */
 };
 
+void report_heading(struct buf *out, const struct report_style *style, const char *text);
+void report_rest(struct buf *out, size_t shown, size_t all); /* that there are more rows */
+
 void report_text(const struct report *r, const struct findings *findings, const struct saturation *saturation,
 		 const struct report_style *style, struct buf *out);
 /* perfscope.report/1, docs/recording.md */

@@ -13,7 +13,7 @@
 #define BOLD "\033[1m"
 #define PLAIN "\033[0m"
 
-static void add_heading(struct buf *out, const struct report_style *style, const char *text)
+void report_heading(struct buf *out, const struct report_style *style, const char *text)
 {
 	buf_addf(out, "\n%s%s%s\n", style->colour ? BOLD : "", text, style->colour ? PLAIN : "");
 }
@@ -125,7 +125,7 @@ static void add_cpus(struct buf *out, const struct report *r, const struct repor
 		add_time(t, cpu->latency.p99);
 		add_time(t, cpu->latency.max);
 	}
-	add_heading(out, style, "CPUs, and how long threads waited for each");
+	report_heading(out, style, "CPUs, and how long threads waited for each");
 	listing_print(t, style->width, style->colour, out);
 }
 
@@ -141,7 +141,7 @@ static const char *ending(const struct report_process *p, char text[32])
 	return text;
 }
 
-static void add_rest(struct buf *out, size_t shown, size_t all)
+void report_rest(struct buf *out, size_t shown, size_t all)
 {
 	if (all > shown)
 		buf_addf(out, "  and %zu more (--limit)\n", all - shown);
@@ -173,9 +173,9 @@ static void add_processes(struct buf *out, const struct report *r, const struct 
 		listing_add(t, p->comm);
 		listing_addf(t, "%s%s", ending(p, text), p->kernel ? "[kernel]" : p->command);
 	}
-	add_heading(out, style, "Processes by CPU time");
+	report_heading(out, style, "Processes by CPU time");
 	listing_print(t, style->width, style->colour, out);
-	add_rest(out, shown, all);
+	report_rest(out, shown, all);
 }
 
 static void add_threads(struct buf *out, const struct report *r, const struct report_style *style)
@@ -204,9 +204,9 @@ static void add_threads(struct buf *out, const struct report *r, const struct re
 		listing_add(t, thread->comm);
 		listing_add(t, p->comm);
 	}
-	add_heading(out, style, "Threads by CPU time");
+	report_heading(out, style, "Threads by CPU time");
 	listing_print(t, style->width, style->colour, out);
-	add_rest(out, shown, all);
+	report_rest(out, shown, all);
 }
 
 /* One that came and went says little; many of one name are a pattern. */
@@ -230,7 +230,7 @@ static void add_ended(struct buf *out, const struct report *r, const struct repo
 	}
 	if (!shown)
 		return;
-	add_heading(out, style, "Processes that ended, by name");
+	report_heading(out, style, "Processes that ended, by name");
 	listing_print(t, style->width, style->colour, out);
 }
 
@@ -263,7 +263,7 @@ static void add_functions(struct buf *out, const struct report *r, const struct 
 		listing_add(t, base_name(f->module));
 		listing_add(t, f->name);
 	}
-	add_heading(out, style, heading);
+	report_heading(out, style, heading);
 	listing_print(t, style->width, style->colour, out);
 }
 
@@ -273,7 +273,7 @@ static void add_code(struct buf *out, const struct report *r, const struct repor
 	size_t count;
 
 	if (!r->samples) {
-		add_heading(out, style, "Functions");
+		report_heading(out, style, "Functions");
 		buf_addstr(out, "  no stack was sampled\n");
 		return;
 	}
@@ -288,7 +288,7 @@ static void add_cost(struct buf *out, const struct report *r, const struct repor
 	const struct report_cost *c = &r->cost;
 	bool lost = false;
 
-	add_heading(out, style, "What perfscope itself took");
+	report_heading(out, style, "What perfscope itself took");
 	buf_addf(out, "  %.2f %% of a CPU (%.2f %% in its processes, %.2f %% in its BPF programs), ",
 		 c->cpu_percent + c->bpf_percent, c->cpu_percent, c->bpf_percent);
 	amount_add(out, c->memory, "bytes");
@@ -319,7 +319,7 @@ static void add_findings(struct buf *out, const struct findings *findings, const
 		{"what", .left = true, .takes_rest = true}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
-	add_heading(out, style, "Findings (perfscope diagnose FILE tells more)");
+	report_heading(out, style, "Findings (perfscope diagnose FILE tells more)");
 	for (size_t i = 0; i < findings->count && i < style->limit; i++) {
 		const struct finding *f = &findings->items[i];
 
@@ -332,7 +332,7 @@ static void add_findings(struct buf *out, const struct findings *findings, const
 		listing_print(t, style->width, style->colour, out);
 	else
 		buf_addstr(out, "  nothing is held up\n");
-	add_rest(out, findings->count < style->limit ? findings->count : style->limit, findings->count);
+	report_rest(out, findings->count < style->limit ? findings->count : style->limit, findings->count);
 }
 
 void report_text(const struct report *r, const struct findings *findings, const struct saturation *saturation,
@@ -340,7 +340,7 @@ void report_text(const struct report *r, const struct findings *findings, const 
 {
 	add_head(out, r, style);
 	add_findings(out, findings, style);
-	add_heading(out, style, "Resources");
+	report_heading(out, style, "Resources");
 	saturation_text(saturation, style->width, style->colour, out);
 	add_cpus(out, r, style);
 	add_processes(out, r, style);

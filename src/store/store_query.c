@@ -102,6 +102,19 @@ bool query_is_null(struct query *q, int column)
 	return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
 }
 
+enum query_type query_type(struct query *q, int column)
+{
+	switch (sqlite3_column_type(q->statement, column)) {
+	case SQLITE_NULL:
+		return QUERY_NULL;
+	case SQLITE_INTEGER:
+		return QUERY_INTEGER;
+	case SQLITE_FLOAT:
+		return QUERY_REAL;
+	}
+	return QUERY_TEXT;
+}
+
 int query_columns(struct query *q)
 {
 	return sqlite3_column_count(q->statement);

@@ -39,6 +39,8 @@ double query_real(struct query *q, int column);      /* 0 for NULL */
 const char *query_text(struct query *q, int column); /* "" for NULL; valid until query_next() */
 const void *query_blob(struct query *q, int column, size_t *ret_len); /* NULL, 0 for NULL; likewise */
 bool query_is_null(struct query *q, int column);
+enum query_type { QUERY_NULL, QUERY_INTEGER, QUERY_REAL, QUERY_TEXT };
+enum query_type query_type(struct query *q, int column); /* before the value is asked for */
 int query_columns(struct query *q);
 const char *query_column_name(struct query *q, int column);
 

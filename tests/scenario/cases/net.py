@@ -7,6 +7,13 @@ CASES = [
     Case("full-queue", "tcpfault full-queue", "net.accept-queue", "gatekeeper"),
     Case("refused", "tcpfault-nofp refused", "net.connect-failures", victims=("poller",)),
     Case("small-writes", "tcpfault small-writes", "net.small-writes", "customer", function="ask", victims=("clerk",)),
+    Case("slow-reader-6", "tcpfault-nofp slow-reader 1", "net.zero-window", "archiver", victims=("feeder",), held_out=True, often=False),
+    Case("reader-of-many", "tcpfault crowd-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",), often=False),
+    Case("full-queue-6", "tcpfault-nofp full-queue 1", "net.accept-queue", "gatekeeper", resource=r"^\[::1\]:", held_out=True, often=False),
+    Case("stuck", "tcpfault stuck", "net.accept-queue", "gatekeeper", often=False),
+    Case("impatient", "tcpfault impatient 1", "net.accept-queue", "gatekeeper", often=False),
+    Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),
+    Case("small-writes-of-many", "tcpfault crowd-writes 1", "net.small-writes", "customer", function="ask", victims=("clerk",), often=False),
     # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),
     Case("distant-calls", "distant-nofp call 30 0 1", "net.latency", victims=("customer",), resource=":7070$", held_out=True,

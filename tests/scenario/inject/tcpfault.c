@@ -1,40 +1,53 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tcpfault KIND: TCP on the loopback interface that goes wrong in one way, or (its healthy twin) goes well.
+/* tcpfault KIND [IPV6]: TCP on the loopback interface that goes wrong in one way, or (its healthy twin) goes well.
  *   slow-reader | fast-reader      a feeder writes without end; the archiver reads 64 KiB ten times a second, or all
  *   full-queue | busy-queue        visitors come faster than the gatekeeper accepts; or it accepts them at once
  *   refused | answered             a poller connects twenty times a second to a port that nobody has; or somebody has
  *   small-writes | whole-writes    each request is written in two pieces and waits for its answer; or in one
+ *   crowd-writes                   the same in pieces, over ten connections of one process
+ *   crowd-reader                   ten feeders, and one archiver that reads from one after the other
+ *   stuck                          six visitors wait for a gatekeeper with room for five that accepts nobody
+ *   impatient                      a poller gives each connect up after 300 ms, before a full queue has let it in
  *   keep-alive                     a hundred connections that say nothing */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "inject.h"
 
+enum { CROWD = 10 };
+
 struct plan {
-	struct sockaddr_in address;
+	struct sockaddr_storage address;
+	socklen_t length;
 	int listener;
-	unsigned good;
+	unsigned good, ipv6;
 };
 
 static int listen_at(struct plan *p, int backlog)
 {
-	socklen_t length = sizeof(p->address);
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&p->address;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&p->address;
 
-	p->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (p->listener < 0 || bind(p->listener, (struct sockaddr *)&p->address, length) < 0 ||
-	    getsockname(p->listener, (struct sockaddr *)&p->address, &length) < 0)
+	if (p->ipv6)
+		*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	else
+		*v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	p->length = p->ipv6 ? sizeof(*v6) : sizeof(*v4);
+	p->listener = socket(p->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (p->listener < 0 || bind(p->listener, (struct sockaddr *)&p->address, p->length) < 0 ||
+	    getsockname(p->listener, (struct sockaddr *)&p->address, &p->length) < 0)
 		return -1;
 	return backlog ? listen(p->listener, backlog) : 0;
 }
 
 static int dial(const struct plan *p)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(p->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&p->address, sizeof(p->address)) == 0)
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&p->address, p->length) == 0)
 		return fd;
 	close(fd);
 	return -1;
@@ -73,9 +86,9 @@ static void visit(void *arg)
 
 	close(p->listener);
 	for (;;) {
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int fd = socket(p->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-		connect(fd, (struct sockaddr *)&p->address, sizeof(p->address));
+		connect(fd, (struct sockaddr *)&p->address, p->length);
 		sleep_ns(20000000);
 		close(fd);
 	}
@@ -137,6 +150,73 @@ static void answer(void *arg)
 		write(fd, request, 16);
 }
 
+static void crowd(void (*one)(void *), void *arg)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < CROWD; i++)
+		pthread_create(&thread, NULL, (void *(*)(void *))(void *)one, arg);
+	pause();
+}
+
+static void crowd_asks(void *arg)
+{
+	crowd(ask, arg);
+}
+
+static void crowd_answers(void *arg)
+{
+	crowd(answer, arg);
+}
+
+static void crowd_feeds(void *arg)
+{
+	crowd(feed, arg);
+}
+
+static void read_in_turn(void *arg)
+{
+	static char data[1 << 16];
+	struct plan *p = arg;
+	int fds[CROWD];
+
+	for (int i = 0; i < CROWD; i++)
+		fds[i] = accept(p->listener, NULL, NULL);
+	for (unsigned i = 0; read(fds[i % CROWD], data, sizeof(data)) > 0; i++)
+		ponder();
+}
+
+static void crowd_visits(void *arg)
+{
+	struct plan *p = arg;
+
+	for (int i = 0; i < 6; i++)
+		dial(p);
+	pause();
+}
+
+static void accept_nobody(void *arg)
+{
+	(void)arg;
+	for (;;)
+		ponder();
+}
+
+static void lose_patience(void *arg)
+{
+	struct plan *p = arg;
+
+	for (int i = 0; i < 6; i++)
+		dial(p);
+	for (;;) {
+		int fd = socket(p->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		connect(fd, (struct sockaddr *)&p->address, p->length);
+		sleep_ns(300000000);
+		close(fd);
+	}
+}
+
 static void keep_alive(void *arg)
 {
 	struct plan *p = arg;
@@ -167,6 +247,10 @@ static const struct kind {
 	{"answered", "gatekeeper", "poller", keep_gate, poll_service, 1, 64},
 	{"small-writes", "clerk", "customer", answer, ask, 0, 16},
 	{"whole-writes", "clerk", "customer", answer, ask, 1, 16},
+	{"crowd-writes", "clerk", "customer", crowd_answers, crowd_asks, 0, 16},
+	{"crowd-reader", "archiver", "feeder", read_in_turn, crowd_feeds, 0, 16},
+	{"stuck", "gatekeeper", "visitor", accept_nobody, crowd_visits, 0, 5},
+	{"impatient", "gatekeeper", "poller", accept_nobody, lose_patience, 0, 5},
 	{"keep-alive", "clerk", "customer", hold, keep_alive, 1, 128},
 };
 
@@ -178,7 +262,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const struct kind *k = &kinds[i];
-		struct plan plan = {.good = k->good};
+		struct plan plan = {.good = k->good, .ipv6 = argument(argc, argv, 2, 0)};
 
 		if (strcmp(name, k->name))
 			continue;
@@ -190,6 +274,6 @@ int main(int argc, char **argv)
 		close(plan.listener);
 		pause();
 	}
-	fprintf(stderr, "usage: tcpfault KIND\n");
+	fprintf(stderr, "usage: tcpfault KIND [IPV6]\n");
 	return 2;
 }

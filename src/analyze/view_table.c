@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "view_table.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "mem.h"
+#include "tables.h"
+
+#define X(view, name, sql) extern const char sql[];
+TABLES
+#undef X
+
+#define X(view, name, sql) {view, name, sql},
+const struct view_table_source view_table_sources[] = {TABLES {0}};
+#undef X
+
+static const char *keep(struct view_table *t, const char *text)
+{
+	return arena_strndup(t->memory, text, strlen(text));
+}
+
+/* The comment "-- title: ...". */
+static const char *read_title(struct view_table *t)
+{
+	static const char mark[] = "-- title: ";
+	const char *text = strstr(t->source->sql, mark);
+
+	if (!text)
+		return t->source->name;
+	text += sizeof(mark) - 1;
+	return arena_strndup(t->memory, text, strcspn(text, "\n"));
+}
+
+static struct view_table_cell read_cell(struct view_table *t, struct query *q, int column)
+{
+	struct view_table_cell cell = {.type = query_type(q, column), .text = ""};
+
+	if (cell.type == QUERY_TEXT)
+		cell.text = keep(t, query_text(q, column));
+	else if (cell.type == QUERY_REAL)
+		cell.real = query_real(q, column);
+	else
+		cell.integer = query_int(q, column);
+	return cell;
+}
+
+int view_table_new(struct store *s, const struct view_table_source *source, size_t limit, struct view_table **ret_table)
+{
+	_cleanup_(view_table_freep) struct view_table *t = xcalloc(1, sizeof(*t));
+	_cleanup_(query_freep) struct query *q = NULL;
+	size_t capacity = 0;
+	int r = query_new(s, source->sql, &q);
+
+	if (r < 0)
+		return r;
+	t->memory = arena_new();
+	t->source = source;
+	t->title = read_title(t);
+	t->column_count = (size_t)query_columns(q);
+	t->columns = arena_alloc(t->memory, t->column_count * sizeof(*t->columns));
+	for (size_t i = 0; i < t->column_count; i++)
+		t->columns[i] = keep(t, query_column_name(q, (int)i));
+	for (; (r = query_next(q)) > 0; t->all_rows++) {
+		for (size_t i = 0; t->all_rows < limit && i < t->column_count; i++) {
+			size_t at = t->all_rows * t->column_count + i;
+
+			GROW(t->cells, at, capacity);
+			t->cells[at] = read_cell(t, q, (int)i);
+		}
+	}
+	if (r < 0)
+		return r;
+	t->rows = t->all_rows < limit ? t->all_rows : limit;
+	*ret_table = t;
+	t = NULL;
+	return 0;
+}
+
+void view_table_free(struct view_table *t)
+{
+	if (!t)
+		return;
+	free(t->cells);
+	arena_free(t->memory);
+	free(t);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report_view.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "amount.h"
+#include "escape.h"
+#include "fail.h"
+#include "listing.h"
+#include "mem.h"
+#include "view_table.h"
+
+/* What a column's name ends in, and how its values are shown: as an amount of this unit; "%": a percentage. */
+static const struct suffix {
+	const char *end, *unit;
+} suffixes[] = {{"_ns", "ns"}, {"_bytes", "bytes"}, {"_percent", "%"}};
+
+static const struct suffix *suffix_of(const char *column)
+{
+	size_t length = strlen(column);
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		size_t n = strlen(suffixes[i].end);
+
+		if (length > n && !strcmp(column + length - n, suffixes[i].end))
+			return &suffixes[i];
+	}
+	return NULL;
+}
+
+/* "round_trip_p50_ns" -> "round trip p50" */
+static char *heading_of(const char *column)
+{
+	const struct suffix *suffix = suffix_of(column);
+	char *text = xstrndup(column, strlen(column) - (suffix ? strlen(suffix->end) : 0));
+
+	for (char *c = text; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+	return text;
+}
+
+static void add_cell(struct listing *list, const struct view_table_cell *cell, const struct suffix *suffix)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	double value = cell->type == QUERY_INTEGER ? (double)cell->integer : cell->real;
+
+	if (cell->type == QUERY_TEXT)
+		listing_add(list, cell->text);
+	else if (cell->type == QUERY_NULL)
+		listing_add(list, "");
+	else if (suffix && *suffix->unit == '%')
+		listing_addf(list, value ? "%.1f %%" : "-", value);
+	else if (suffix && value)
+		amount_add(&text, value, suffix->unit);
+	else if (suffix)
+		listing_add(list, "-");
+	else if (cell->type == QUERY_INTEGER)
+		listing_addf(list, "%lld", (long long)cell->integer);
+	else
+		listing_addf(list, "%.2f", value);
+	if (text.len)
+		listing_add(list, text.data);
+}
+
+static bool is_text(const struct view_table *t, size_t column)
+{
+	for (size_t row = 0; row < t->rows; row++) {
+		enum query_type type = t->cells[row * t->column_count + column].type;
+
+		if (type != QUERY_NULL)
+			return type == QUERY_TEXT;
+	}
+	return false;
+}
+
+static void add_table(const struct view_table *t, const struct report_style *style, struct buf *out)
+{
+	_cleanup_free_ struct listing_column *columns = xcalloc(t->column_count + 1, sizeof(*columns));
+	char **headings = xcalloc(t->column_count, sizeof(*headings));
+
+	for (size_t i = 0; i < t->column_count; i++)
+		columns[i] = (struct listing_column){
+			.title = headings[i] = heading_of(t->columns[i]), .left = is_text(t, i) || i + 1 == t->column_count,
+			.most = i + 1 < t->column_count && is_text(t, i) ? 16 : 0, .takes_rest = i + 1 == t->column_count};
+	struct listing *list = listing_new(columns);
+	for (size_t i = 0; i < t->rows * t->column_count; i++)
+		add_cell(list, &t->cells[i], suffix_of(t->columns[i % t->column_count]));
+	report_heading(out, style, t->title);
+	if (t->rows)
+		listing_print(list, style->width, style->colour, out);
+	else
+		buf_addstr(out, "  none\n");
+	report_rest(out, t->rows, t->all_rows);
+	listing_free(list);
+	for (size_t i = 0; i < t->column_count; i++)
+		free(headings[i]);
+	free(headings);
+}
+
+static json_t *pack_cell(const struct view_table_cell *cell)
+{
+	_cleanup_(buf_done) struct buf valid = BUF_INIT;
+
+	switch (cell->type) {
+	case QUERY_INTEGER:
+		return json_integer(cell->integer);
+	case QUERY_REAL:
+		return json_real(cell->real);
+	case QUERY_TEXT:
+		escape_utf8(&valid, cell->text, strlen(cell->text));
+		return json_stringn(valid.data ? valid.data : "", valid.len);
+	case QUERY_NULL:
+		break;
+	}
+	return json_null();
+}
+
+static json_t *pack_table(const struct view_table *t)
+{
+	json_t *rows = json_array();
+
+	for (size_t row = 0; row < t->rows; row++) {
+		json_t *object = json_object();
+
+		for (size_t i = 0; i < t->column_count; i++)
+			json_object_set_new(object, t->columns[i], pack_cell(&t->cells[row * t->column_count + i]));
+		json_array_append_new(rows, object);
+	}
+	return rows;
+}
+
+static int unknown(const char *view)
+{
+	_cleanup_(buf_done) struct buf names = BUF_INIT;
+	const struct view_table_source *last = NULL;
+
+	for (const struct view_table_source *source = view_table_sources; source->view; last = source++)
+		if (!last || strcmp(last->view, source->view))
+			buf_addf(&names, "%s%s", last ? ", " : "", source->view);
+	return failx(-EINVAL, "there is no view '%s', but: %s", view, names.data);
+}
+
+static int each_table(struct store *s, const char *view, size_t limit, void (*use)(const struct view_table *t, void *arg), void *arg)
+{
+	bool found = false;
+
+	for (const struct view_table_source *source = view_table_sources; source->view; source++) {
+		_cleanup_(view_table_freep) struct view_table *t = NULL;
+		int r;
+
+		if (strcmp(source->view, view))
+			continue;
+		found = true;
+		r = view_table_new(s, source, limit, &t);
+		if (r < 0)
+			return r;
+		use(t, arg);
+	}
+	return found ? 0 : unknown(view);
+}
+
+struct text_use {
+	const struct report_style *style;
+	struct buf *out;
+};
+
+static void use_as_text(const struct view_table *t, void *arg)
+{
+	const struct text_use *use = arg;
+
+	add_table(t, use->style, use->out);
+}
+
+int report_view_text(struct store *s, const char *view, const struct report_style *style, struct buf *out)
+{
+	return each_table(s, view, style->limit, use_as_text, &(struct text_use){style, out});
+}
+
+static void use_as_json(const struct view_table *t, void *arg)
+{
+	json_object_set_new(arg, t->source->name, pack_table(t));
+}
+
+int report_view_json(struct store *s, const char *view, size_t limit, struct buf *out)
+{
+	json_t *tables = json_object(),
+	       *root = json_pack("{ss ss so}", "schema", "perfscope.view/1", "view", view, "tables", tables);
+	int r = each_table(s, view, limit, use_as_json, tables);
+
+	if (r >= 0) {
+		_cleanup_free_ char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+
+		buf_addf(out, "%s\n", dumped);
+	}
+	json_decref(root);
+	return r;
+}

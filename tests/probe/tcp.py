@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Connections in namespaces of their own against what ss says of them; failed connects and lost datagrams against the workload.
+
+usage: tcp.py PERFSCOPE DISTANT, an injector of the scenarios"""
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import probe_test
+
+
+def child_of(pid, comm):
+    for line in subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout.splitlines():
+        if line.split()[1] == comm:
+            return line.split()[0]
+    return None
+
+
+def socket_counts(pid):
+    """What ss says of the busiest connection in the process's namespace."""
+    text = subprocess.run(["nsenter", "-n", "-t", pid, "ss", "-tinH", "state", "established"], capture_output=True, text=True,
+                          check=True).stdout
+    names = {"sent": r"bytes_acked:(\d+)", "received": r"bytes_received:(\d+)", "segments": r"data_segs_out:(\d+)",
+             "again": r"retrans:\d+/(\d+)", "rtt_ms": r"\srtt:([\d.]+)/"}
+    found = {name: re.search(words, text) for name, words in names.items()}
+    return {name: float(match.group(1)) if match else 0 for name, match in found.items()}
+
+
+def sample(t, column, metric, comm, kind="service"):
+    return t.one(f"SELECT sum(s.{column}) FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task "
+                 "JOIN resource r ON r.id = s.resource WHERE m.name = ? AND t.process_comm = ? AND r.kind = ?", metric, comm, kind) or 0
+
+
+def far_host(t, injector, *args):
+    def run():
+        process = subprocess.Popen([injector, "ask", *args])
+        try:
+            time.sleep(3)
+            return {comm: socket_counts(child_of(process.pid, comm)) for comm in ("customer",)}
+        finally:
+            process.kill()
+            process.wait()
+
+    truth = t.record(run)["customer"]
+    t.check(truth["sent"] > 1000, f"there was traffic: {truth}")
+    # A moment passes between ss and the end; what happens in it is little.
+    t.near(sample(t, "value", "connection.sent", "customer"), truth["sent"], 0.1, 800, "bytes sent")
+    t.near(sample(t, "value", "connection.received", "customer"), truth["received"], 0.1, 8000, "bytes received")
+    t.near(sample(t, "count", "connection.sent", "customer"), truth["segments"], 0.1, 8, "segments sent")
+    t.near(sample(t, "value", "connection.retransmits", "customer"), truth["again"], 0.1, 2, "segments sent again")
+    found = t.one("SELECT p50 FROM latency_summary WHERE metric = 'connection.round_trip' AND resource_kind = 'service'")
+    t.near((found or 0) / 1e6, truth["rtt_ms"], 0.2, 2, "round trip")
+    t.check(t.one("SELECT count(*) FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task "
+                  "JOIN thread b ON b.task = e.other_task WHERE m.name = 'connection.peer' AND a.process_comm = 'customer' "
+                  "AND b.process_comm = 'clerk'"), "both ends are known, each in its own namespace")
+    return truth
+
+
+def lossy_host(t, injector):
+    truth = far_host(t, injector, "1", "40", "1")
+    t.check(truth["again"] >= 2, f"the line loses packets: {truth}")
+    t.near(sample(t, "value", "connection.retransmitted", "customer", "connection"), truth["again"], 0.1, 2,
+           "segments sent again, by connection")
+
+
+def distant_host(t, injector):
+    far_host(t, injector, "20", "0")
+    waited = sample(t, "value", "connection.waited", "customer", "connection") / 1e9
+    t.check(1.5 < waited < 3.3, f"nearly all of three seconds were spent on round trips: {waited}")
+
+
+def view(t):
+    """Of the recording of distant_host()."""
+    def report(*args):
+        return subprocess.run([t.perfscope, "report", *args, t.path], capture_output=True, text=True, check=False)
+    tables = json.loads(report("--view", "network", "--format", "json").stdout)["tables"]
+    t.check(any(row["process"] == "customer" and row["lost_ns"] > 1.5e9 for row in tables["services"]), f"{tables['services']}")
+    t.check(any(row["process"] == "customer" and row["rtt_p50_ns"] > 30e6 for row in tables["connections"]), f"{tables['connections']}")
+    t.check(any(row["process"] == "clerk" and row["listener"] == "10.77.0.1:7070" for row in tables["listeners"]),
+            f"{tables['listeners']}")
+    words = report("--view", "network").stdout
+    t.check("Services" in words and "customer" in words and "10.77.0.1:7070" in words, words)
+    wrong = report("--view", "nothing")
+    t.check(wrong.returncode == 2 and "network" in wrong.stderr, f"views are named: {wrong.stderr}")
+
+
+def connects(t):
+    def run():
+        with socket.socket(socket.AF_INET6) as server, socket.socket(socket.AF_INET6) as nobody:
+            server.bind(("::1", 0))
+            server.listen(64)
+            nobody.bind(("::1", 0))
+            for _ in range(20):
+                socket.create_connection(server.getsockname()[:2]).close()
+            for _ in range(7):
+                with socket.socket(socket.AF_INET6) as client:
+                    client.connect_ex(nobody.getsockname())
+            return server.getsockname()[1], nobody.getsockname()[1]
+
+    server, nobody = t.record(run)
+    count = ("SELECT sum(s.count) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
+             "WHERE m.name = ? AND r.name = ?")
+    t.check(t.one(count, "connection.opened", f"[::1]:{server}") == 20, "each connection is counted")
+    t.check(t.one(count, "connection.refused", f"[::1]:{nobody}") == 7, "each refusal is counted")
+
+
+def datagrams(t):
+    def run():
+        with socket.socket(type=socket.SOCK_DGRAM) as there, socket.socket(type=socket.SOCK_DGRAM) as here:
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            there.bind(("127.0.0.1", 0))
+            time.sleep(0.3)  # until a look has found the socket
+            for _ in range(500):
+                here.sendto(b"x" * 700, there.getsockname())
+            there.setblocking(False)
+            received = 0
+            try:
+                while there.recv(2000):
+                    received += 1
+            except BlockingIOError:
+                pass
+            return there.getsockname()[1], 500 - received
+
+    port, lost = t.record(run)
+    rows = t.rows("SELECT r.name, t.process_comm, s.value FROM sample s JOIN metric m ON m.id = s.metric "
+                  "JOIN resource r ON r.id = s.resource LEFT JOIN thread t ON t.task = s.task "
+                  "WHERE m.name = 'packet.drops' AND r.name LIKE '%udp port ' || ?", str(port))
+    if not rows and t.one("SELECT count(*) FROM unavailable WHERE probe = 'tcp'"):
+        return
+    t.check(sum(row[2] for row in rows) == lost, f"{lost} datagrams were lost: {rows}")
+    t.check(all("RCVBUFF" in row[0] for row in rows), f"for want of room: {rows}")
+
+
+def test(t):
+    injector = sys.argv[2]
+    lossy_host(t, injector)
+    distant_host(t, injector)
+    view(t)
+    connects(t)
+    datagrams(t)
+
+
+if __name__ == "__main__":
+    sys.exit(probe_test.main("tcp", test))

@@ -83,12 +83,6 @@ static __always_inline u64 current_interval(struct cpu_slot *cpu, u64 now)
 	return cpu->wait_interval_ns;
 }
 
-static __always_inline u32 random_of(struct cpu_slot *cpu)
-{
-	cpu->random = cpu->random * 6364136223846793005ull + 1442695040888963407ull;
-	return cpu->random >> 40;
-}
-
 static __always_inline bool waits_for_work(u8 state)
 {
 	return state == STATE_POLL || state == STATE_SLEEPING || state == STATE_CHILD || state == STATE_SIGNAL;

@@ -50,6 +50,13 @@ static __always_inline void count(struct cpu_slot *cpu, enum counter which)
 		cpu->counter[which]++;
 }
 
+/* 24 bits. */
+static __always_inline u32 random_of(struct cpu_slot *cpu)
+{
+	cpu->random = cpu->random * 6364136223846793005ull + 1442695040888963407ull;
+	return cpu->random >> 40;
+}
+
 /* Own cost: every COST_PERIOD-th run is timed. Returns the start, or 0 when this run is not. */
 static __always_inline u64 cost_begin(struct cpu_slot *cpu, enum cost_of which, u64 now)
 {

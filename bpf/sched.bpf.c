@@ -176,7 +176,8 @@ static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct 
 		end_wait(next, slot, cpu, woken_at(slot, now));
 	slot->sequence++;
 	barrier();
-	u32 bucket = latency_bucket(now - settle(slot, now, STATE_RUNNABLE));
+	slot->runnable_ns = settle(slot, now, STATE_RUNNABLE);
+	u32 bucket = latency_bucket(now - slot->runnable_ns);
 	set_state(slot, now, STATE_RUNNING);
 	barrier();
 	slot->sequence++;

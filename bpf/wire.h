@@ -110,11 +110,12 @@ struct task_slot {
 	u64 wait_interval_ns; /* that the present wait was drawn with; 0 not at all */
 	u32 wait_weight;      /* 256ths of waits that it stands for; 0: not drawn */
 	u32 wait_site;        /* hash of the place of the call */
-	u64 spare[2];
+	u64 runnable_ns;      /* when it began to wait for the CPU that it has or had last */
+	u64 called_ns;        /* when it last sent something to a service */
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
-enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_COUNT = 12 };
+enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_COUNT = 12 };
 
 struct cost {
 	u64 runs;
@@ -129,6 +130,7 @@ enum counter {
 	LOST_SWITCHES,  /* a thread left or took a CPU unseen */
 	LOST_REQUESTS,  /* a table of the blkio probe was full */
 	LOST_CONNECTIONS, /* a table of the tcp probe was full */
+	LOST_SERVICES,  /* one of the service probe's was */
 	COUNTER_COUNT = 8
 };
 
@@ -140,6 +142,9 @@ struct cpu_slot {
 	u64 wait_interval_ns; /* waits of this length are drawn once each; 0: none are drawn yet */
 	u64 wait_taken_ns;    /* when the last stack of a wait was taken */
 	u64 random;
+	u64 service_since_ns; /* when counting of requests that are drawn began */
+	u32 service_drawn;
+	u32 service_shift;       /* one request in 1 << this is drawn */
 	u32 running; /* tid, as of the last switch seen; 0 idle */
 	u32 unused;
 } __attribute__((aligned(64)));

@@ -44,6 +44,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_STACK_TRACE = 7,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -54,6 +55,7 @@ enum {
 	BPF_F_NO_PREALLOC = 1,
 	BPF_F_USER_STACK = 1 << 8,
 	BPF_F_MMAPABLE = 1 << 10,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
@@ -194,8 +196,9 @@ struct sock {
 	} sk_backlog;
 	int sk_rcvbuf;
 	int sk_err;
-	u16 sk_protocol;
+	u16 sk_protocol, sk_type;
 	u32 sk_ack_backlog, sk_max_ack_backlog;
+	void *sk_bpf_storage;
 };
 
 struct inet_sock {
@@ -235,6 +238,20 @@ struct tcp_sock {
 	struct minmax rtt_min;
 	u32 rcv_nxt, snd_nxt, snd_una, srtt_us, packets_out, rcv_wnd, rcv_wup, total_retrans;
 	u64 bytes_received, bytes_acked, tcp_mstamp;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct socket {

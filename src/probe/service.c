@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Service times: how long requests wait for their answer, what that time goes into, and who calls whom. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "fail.h"
+#include "hash.h"
+#include "mem.h"
+#include "probe.h"
+#include "service.h"
+#include "tcp_name.h"
+
+enum { REQUEST, REQUEST_PART, CALL = REQUEST_PART + PARTS, CALLS, LOST };
+
+#define LATENCY_TABLE_BYTES (SERVICE_COUNT * sizeof(struct service_latency))
+#define SUMS_TABLE_BYTES (SERVICE_THREADS * sizeof(struct service_sums))
+
+enum { IDLE_SLICES = 3 }; /* an entry that nothing was added to for so long is free again */
+
+struct service_state {
+	struct probe_state probe;
+	struct service_latency *latencies, *latencies_taken; /* the kernel's tables, mapped, and what is in the recording */
+	struct service_sums *sums, *sums_taken;
+	uint8_t latency_idle[SERVICE_COUNT], sums_idle[SERVICE_THREADS]; /* slices without a change */
+	struct map *names; /* hash of the address of a Unix socket's name -> index in latencies */
+	uint64_t lost;
+};
+
+static int prepare(struct bpf_object *object)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "tcp_sendmsg_locked");
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.service");
+	uint8_t sees_sending = program && bpf_program__autoload(program);
+
+	return map ? bpf_map__set_initial_value(map, &sees_sending, sizeof(sees_sending)) : -ENOENT;
+}
+
+static int map_table(struct bpf_object *object, const char *name, size_t bytes, void *ret_table)
+{
+	int fd = bpf_object__find_map_fd_by_name(object, name);
+	void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (table == MAP_FAILED)
+		return fail(-errno, "map the BPF map '%s' into memory", name);
+	*(void **)ret_table = table;
+	return 0;
+}
+
+static int attach(struct capture *c, struct bpf_object *object, void *arg)
+{
+	struct service_state *s = arg;
+	int r = map_table(object, "latencies", LATENCY_TABLE_BYTES, &s->latencies);
+
+	if (r < 0 || (r = map_table(object, "sums", SUMS_TABLE_BYTES, &s->sums)) < 0)
+		return r;
+	s->latencies_taken = xcalloc(SERVICE_COUNT, sizeof(*s->latencies_taken));
+	s->sums_taken = xcalloc(SERVICE_THREADS, sizeof(*s->sums_taken));
+	return 0;
+}
+
+/* An abstract name is shown with an @ for its NUL, as ss does. */
+static uint32_t unix_resource(struct capture *c, const struct service_latency *e)
+{
+	char name[SERVICE_PATH_BYTES + 1];
+
+	memcpy(name, e->path, SERVICE_PATH_BYTES);
+	name[e->path_length < SERVICE_PATH_BYTES ? e->path_length : SERVICE_PATH_BYTES] = 0;
+	if (!*name)
+		*name = '@';
+	return capture_resource(c, "service", name);
+}
+
+static uint32_t resource_of(struct capture *c, const struct service_state *s, const struct service_key *key)
+{
+	char name[TCP_NAME_BYTES];
+	uint64_t index;
+
+	if (!key->port)
+		return map_get(s->names, hash_bytes(key->address, sizeof(key->address)), &index) ?
+			       unix_resource(c, &s->latencies[index]) : 0;
+	tcp_name(key->address, key->port, name);
+	return capture_resource(c, "service", name);
+}
+
+static void add_latency(struct capture *c, const struct service_state *s, uint32_t i)
+{
+	const struct service_latency *e = &s->latencies[i];
+	uint32_t metric = s->probe.first_metric + (e->key.side == SERVICE_ANSWERS ? REQUEST : CALL);
+	uint32_t resource = resource_of(c, s, &e->key);
+
+	for (uint32_t b = 0; b < LATENCY_BUCKETS; b++)
+		if (e->histogram[b] > s->latencies_taken[i].histogram[b])
+			capture_histogram(c, metric, resource, b, e->histogram[b] - s->latencies_taken[i].histogram[b]);
+}
+
+/* Whether an entry stays: *idle counts the slices in which nothing was added. */
+static bool still_used(uint8_t *idle, bool changed)
+{
+	*idle = changed ? 0 : (uint8_t)(*idle + 1);
+	return *idle < IDLE_SLICES;
+}
+
+static void take_latencies(struct capture *c, struct service_state *s, bool write)
+{
+	for (uint32_t i = 0; i < SERVICE_COUNT; i++) {
+		struct service_latency *e = &s->latencies[i], *taken = &s->latencies_taken[i];
+
+		if (!e->id)
+			continue;
+		bool changed = memcmp(e->histogram, taken->histogram, sizeof(e->histogram));
+		if (write && changed)
+			add_latency(c, s, i);
+		*taken = *e;
+		if (!still_used(&s->latency_idle[i], changed)) {
+			memset(taken, 0, sizeof(*taken));
+			e->id = 0;
+		}
+	}
+}
+
+static void add_sums(struct capture *c, const struct service_state *s, uint32_t i)
+{
+	const struct service_sums *e = &s->sums[i], *taken = &s->sums_taken[i];
+	const struct thread *t = tasks_recent(c->tasks, e->tid, e->tgid);
+	uint32_t first = s->probe.first_metric;
+
+	if (!t || (c->filter && !t->process->selected))
+		return;
+	uint32_t resource = resource_of(c, s, &e->key);
+	if (e->key.side == SERVICE_CALLS) {
+		capture_add(c, first + CALL, t->id, 0, resource, e->count - taken->count, e->ns - taken->ns);
+		return;
+	}
+	capture_add(c, first + REQUEST, t->id, 0, resource, e->count - taken->count, e->ns - taken->ns);
+	for (uint32_t p = 0; p < PARTS; p++)
+		if (e->part[p] > taken->part[p])
+			capture_add(c, first + REQUEST_PART + p, t->id, 0, resource, 0, e->part[p] - taken->part[p]);
+}
+
+static void take_sums(struct capture *c, struct service_state *s, bool write)
+{
+	for (uint32_t i = 0; i < SERVICE_THREADS; i++) {
+		struct service_sums *e = &s->sums[i], *taken = &s->sums_taken[i];
+
+		if (!e->id)
+			continue;
+		bool changed = e->count != taken->count;
+		if (write && changed)
+			add_sums(c, s, i);
+		*taken = *e;
+		if (!still_used(&s->sums_idle[i], changed)) {
+			memset(taken, 0, sizeof(*taken));
+			e->id = 0;
+		}
+	}
+}
+
+static void take(struct capture *c, struct service_state *s, bool write)
+{
+	s->names = map_new();
+	for (uint32_t i = 0; i < SERVICE_COUNT; i++)
+		if (s->latencies[i].id && !s->latencies[i].key.port)
+			map_put(s->names, hash_bytes(s->latencies[i].key.address, 16), i);
+	take_sums(c, s, write);
+	take_latencies(c, s, write);
+	map_free(s->names);
+	s->names = NULL;
+}
+
+static uint64_t lost(const struct capture *c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		sum += c->cpu_slots[cpu].counter[LOST_SERVICES];
+	return sum;
+}
+
+static void start(struct capture *c, void *arg)
+{
+	struct service_state *s = arg;
+
+	s->lost = lost(c);
+	take(c, s, false);
+}
+
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct service_state *s = arg;
+	uint64_t now = lost(c);
+
+	take(c, s, true);
+	if (now > s->lost)
+		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(now - s->lost));
+	s->lost = now;
+}
+
+static void stop(struct capture *c, void *arg)
+{
+	struct service_state *s = arg;
+
+	if (s->latencies)
+		munmap(s->latencies, LATENCY_TABLE_BYTES);
+	if (s->sums)
+		munmap(s->sums, SUMS_TABLE_BYTES);
+	free(s->latencies_taken);
+	free(s->sums_taken);
+}
+
+extern const char perfscope_service_object[];
+extern const unsigned long perfscope_service_object_size;
+
+const struct probe probe_service = {
+	.name = "service",
+	.help = "how long services take to answer, what that time goes into, and who calls whom",
+	.metrics = (const struct probe_metric[]){
+		[REQUEST] = {"request.time", "ns", "by answering thread and service: from a request that can be read to the first "
+			     "byte of its answer; its parts are request.*"},
+		[REQUEST_PART + PART_QUEUE] = {"request.queue", "ns", "no thread had received it, or taken it over, or was in line "
+					       "for a CPU to do so"},
+		[REQUEST_PART + PART_RUNQUEUE] = {"request.runqueue", "ns", "its thread waited for a CPU"},
+		[REQUEST_PART + PART_CPU] = {"request.cpu", "ns", "its thread ran"},
+		[REQUEST_PART + PART_LOCK] = {"request.lock", "ns", "its thread waited for a lock"},
+		[REQUEST_PART + PART_DISK] = {"request.disk", "ns", "its thread waited for a disk"},
+		[REQUEST_PART + PART_MEMORY] = {"request.memory", "ns", "its thread waited for a page's content or for free memory"},
+		[REQUEST_PART + PART_PEER] = {"request.peer", "ns", "its thread waited on sockets or pipes"},
+		[REQUEST_PART + PART_OTHER] = {"request.other", "ns", "its thread slept, was stopped, or waited for something else"},
+		[REQUEST_PART + PART_ELSEWHERE] = {"request.elsewhere", "ns", "with threads of which nothing is known"},
+		[CALL] = {"call.time", "ns", "by calling thread and service: from what was sent last to the first byte of the answer"},
+		[CALLS] = {"service.call", "count", "who calls which process's service"},
+		[LOST] = {"lost.services", "count", "requests and calls that were not counted"},
+		{0}},
+	.object = perfscope_service_object,
+	.object_size = &perfscope_service_object_size,
+	.state_size = sizeof(struct service_state),
+	.prepare = prepare,
+	.attach = attach,
+	.start = start,
+	.slice = slice,
+	.stop = stop,
+};

@@ -63,6 +63,7 @@ static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 #define LOCKS "kernel locks"
 #define DISKS "disks"
 #define TCP "TCP"
+#define SERVICES "service times"
 #define PACKETS "packets and drops"
 #define INTERRUPTS "interrupts"
 #define MEMORY "memory"
@@ -71,6 +72,7 @@ static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 
 #define NO_CHURN "short-lived processes may have no name; cpu.process-churn finds less"
 #define NO_LOCKS "no lock.kernel and lock.mmap findings with the lock's name"
+#define NO_SERVICES "how long services take to answer is not known; no app.slo and app.downstream findings"
 #define NO_DISKS "no disk findings with latency split into queue and device"
 #define NO_IRQ "no cpu.irq finding with the interrupt's name"
 #define NO_RECLAIM "allocation stalls are known from PSI only"
@@ -112,8 +114,12 @@ static const struct check rows[] = {
 	     .config = "INET"),
 	HOOK("tcp_receive_reset", TCP, "refused connects are not told from time-outs",
 	     .config = "INET"),
-	HOOK("sk_data_ready", TCP, "how long data waits for its reader is not known",
-	     .config = "INET", .since = RELEASE(6, 3)),
+
+	HOOK("sk_data_ready", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3)),
+	HOOK("sock_recv_length", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3)),
+	HOOK("sock_send_length", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3)),
+	HOOK("tcp_sendmsg_locked", SERVICES, "answers end with the call that sends them, not with their first byte",
+	     .config = "INET", .since = RELEASE(6, 16)),
 
 	HOOK("kfree_skb", PACKETS, "drops are known as totals only, without reason and place",
 	     .config = "NET"),

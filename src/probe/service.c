@@ -25,6 +25,7 @@ struct service_state {
 	struct service_latency *latencies, *latencies_taken; /* the kernel's tables, mapped, and what is in the recording */
 	struct service_sums *sums, *sums_taken;
 	uint8_t latency_idle[SERVICE_COUNT], sums_idle[SERVICE_THREADS]; /* slices without a change */
+	struct map *servers; /* resource -> a thread that answers it */
 	struct map *names; /* hash of the address of a Unix socket's name -> index in latencies */
 	uint64_t lost;
 };
@@ -121,6 +122,29 @@ static void take_latencies(struct capture *c, struct service_state *s, bool writ
 	}
 }
 
+/* Whose service it is, as far as it is on this host. */
+static void add_edge(struct capture *c, const struct service_state *s, const struct thread *caller, uint32_t resource,
+		     uint64_t count, uint64_t ns)
+{
+	uint64_t server = 0;
+
+	map_get(s->servers, resource, &server);
+	store_add_edge(c->store, &(struct edge_row){
+		.slice = c->slice, .kind = s->probe.first_metric + CALLS, .task = caller->id, .other_task = (uint32_t)server,
+		.resource = resource, .count = count, .ns = ns});
+}
+
+static void find_servers(struct capture *c, struct service_state *s)
+{
+	for (uint32_t i = 0; i < SERVICE_THREADS; i++) {
+		const struct service_sums *e = &s->sums[i];
+		const struct thread *t = e->id && e->key.side == SERVICE_ANSWERS ? tasks_recent(c->tasks, e->tid, e->tgid) : NULL;
+
+		if (t)
+			map_put(s->servers, resource_of(c, s, &e->key), t->id);
+	}
+}
+
 static void add_sums(struct capture *c, const struct service_state *s, uint32_t i)
 {
 	const struct service_sums *e = &s->sums[i], *taken = &s->sums_taken[i];
@@ -132,6 +156,7 @@ static void add_sums(struct capture *c, const struct service_state *s, uint32_t 
 	uint32_t resource = resource_of(c, s, &e->key);
 	if (e->key.side == SERVICE_CALLS) {
 		capture_add(c, first + CALL, t->id, 0, resource, e->count - taken->count, e->ns - taken->ns);
+		add_edge(c, s, t, resource, e->count - taken->count, e->ns - taken->ns);
 		return;
 	}
 	capture_add(c, first + REQUEST, t->id, 0, resource, e->count - taken->count, e->ns - taken->ns);
@@ -164,10 +189,13 @@ static void take(struct capture *c, struct service_state *s, bool write)
 	for (uint32_t i = 0; i < SERVICE_COUNT; i++)
 		if (s->latencies[i].id && !s->latencies[i].key.port)
 			map_put(s->names, hash_bytes(s->latencies[i].key.address, 16), i);
+	s->servers = map_new();
+	find_servers(c, s);
 	take_sums(c, s, write);
 	take_latencies(c, s, write);
 	map_free(s->names);
-	s->names = NULL;
+	map_free(s->servers);
+	s->names = s->servers = NULL;
 }
 
 static uint64_t lost(const struct capture *c)

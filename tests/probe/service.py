@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Do service times agree with what clients measure, and their parts with what the server knows of itself?
+
+usage: service.py PERFSCOPE SERVICE"""
+import subprocess
+import sys
+
+import probe_test
+
+BUCKET = 1.13 # the upper end of a bucket, over a value in it
+EXTRA = 400e3 # ns that a request takes beyond what the server means it to, to wake up and to get through
+
+
+def values(t, metric, service):
+    found = t.rows("SELECT sum(s.count), sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON "
+                   "r.id = s.resource WHERE m.name = ? AND r.kind = 'service' AND r.name = ?", metric, service)
+    return found[0][0] or 0, found[0][1] or 0
+
+
+def part(t, name, service):
+    return values(t, "request." + name, service)[1]
+
+
+def run(t, *words):
+    """What the workload printed, by the first word of a line."""
+    def work():
+        done = subprocess.run([sys.argv[2], *words], stdout=subprocess.PIPE, text=True, check=False)
+        t.check(done.returncode == 0, f"the workload works: {words}")
+        return {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    return t.record(work)
+
+
+def latencies(t, truth, service, words):
+    """A client's latency is a little more than the service's."""
+    asked, mean, *percentiles = (int(x) for x in truth["asked"])
+    for metric in "request.time", "call.time":
+        count, ns = values(t, metric, service)
+        t.check(count == asked, f"{words}: {metric} counts {count} of {asked}")
+        t.near(ns / max(count, 1), mean, 0.05, EXTRA, f"{words}: mean {metric}")
+        found = t.rows("SELECT p50, p90, p99 FROM latency_summary WHERE metric = ? AND resource = ?", metric, service)
+        for name, value, wanted in zip(("p50", "p90", "p99"), found[0] if found else (0, 0, 0), percentiles):
+            t.check(wanted / BUCKET - EXTRA < value < wanted * BUCKET + EXTRA, f"{words}: {name} of {metric} is {value}, wanted {wanted}")
+    whole = values(t, "request.time", service)[1]
+    parts = t.one("SELECT sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
+                  "WHERE m.name GLOB 'request.*' AND m.name <> 'request.time' AND r.name = ?", service)
+    t.near(parts, whole, 0.01, 0, f"{words}: the parts' sum")
+
+
+def answered_by(t, service):
+    return {comm for (comm,) in t.rows(
+        "SELECT DISTINCT p.comm FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
+        "JOIN task k ON k.id = s.task JOIN process p ON p.id = k.process WHERE m.name = 'request.time' AND r.name = ?", service)}
+
+
+def local(truth, which=0):
+    return "127.0.0.1:" + truth["ports"][which]
+
+
+def test(t):
+    for clients in "1", "8":
+        truth = run(t, "threads", clients, "60")
+        service = local(truth)
+        latencies(t, truth, service, f"{clients} clients")
+        t.check(part(t, "other", service) > 0.9 * values(t, "request.time", service)[1], "a server that sleeps sleeps")
+        t.check(answered_by(t, service) == {"frontdesk"}, f"answered by {answered_by(t, service)}")
+    truth = run(t, "unix", "2", "40")
+    latencies(t, truth, truth["path"][0], "a Unix socket")
+
+    truth = run(t, "parts", "1", "100")
+    service, behind = local(truth), local(truth, 1)
+    latencies(t, truth, service, "parts")
+    for name, wanted in zip(("cpu", "peer", "other"), truth["parts"]):
+        t.near(part(t, name, service), int(wanted), 0.05, 100 * 60e3, name)
+    t.near(values(t, "call.time", behind)[1], int(truth["parts"][1]), 0.05, 0, "calls of the server")
+    found = t.rows("SELECT DISTINCT a.process_comm, b.process_comm FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON "
+                   "a.task = e.task JOIN thread b ON b.task = e.other_task WHERE m.name = 'service.call'")
+    t.check(("frontdesk", "storehouse") in found, f"who calls whom: {found}")
+
+    truth = run(t, "pool", "6", "80")
+    service, whole = local(truth), 480
+    latencies(t, truth, service, "pool")
+    t.near(part(t, "cpu", service), whole * 1e6, 0.15, 0, "a pool's time on CPUs")
+    t.near(part(t, "other", service), whole * 5e6, 0.1, 0, "a pool's sleep")
+
+    truth = run(t, "loop", "6", "80")
+    latencies(t, truth, local(truth), "loop")
+    t.check(part(t, "peer", local(truth)) > 0.85 * values(t, "request.time", local(truth))[1], "a loop waits for the other server")
+
+    truth = run(t, "halves", "2", "20")
+    count, ns = values(t, "request.time", local(truth))
+    t.check(count == 40 and ns < 40 * 3e6, f"a request in two parts begins with the second: {count} in {ns} ns")
+    truth = run(t, "one-way", "2", "100")
+    count, ns = values(t, "request.time", local(truth))
+    t.check(count == 2 and ns < 2 * 3e6, f"messages without an answer are no requests: {count} in {ns} ns")
+    truth = run(t, "stream", "2", "1")
+    count, ns = values(t, "request.time", local(truth))
+    t.check(count == 2, f"what nobody has asked for is no answer: {count}")
+    t.near(ns, 10e6, 0.05, 2 * EXTRA, "its first byte")
+
+
+if __name__ == "__main__":
+    sys.exit(probe_test.main("service", test))

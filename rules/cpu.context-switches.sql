@@ -5,7 +5,8 @@
 --    waking another. What is done between two switches is then less than the switches cost. A service that
 --    switches often for requests spends more on those than on switching.
 -- threshold rate = 5000: switches a second of a process; fewer cost less than a few percent of a CPU
--- threshold share = 0.4: of its samples in switching; busy services with a switch for each request stay below a third
+-- threshold share = 0.32: of its samples in switching; services that switch for each request stay at a quarter
+-- threshold work = 8e-06: seconds of CPU time between two switches, which cost some microseconds each; above that more is done than switching
 -- threshold cpu = 0.1: CPUs that the process uses; less is no burden
 -- threshold samples = 30: of the process; fewer say nothing about shares
 -- threshold pair = 0.1: of a thread's switches that another one's wake-ups end, to be named as a pair
@@ -16,7 +17,7 @@
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 often AS MATERIALIZED (
 	SELECT p.* FROM process_state p, span WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.1) * span.ns
-		AND p.switches * 1e9 >= coalesce(:rate, 5000) * span.ns),
+		AND p.switches * 1e9 >= coalesce(:rate, 5000) * span.ns AND p.running <= coalesce(:work, 8e-06) * 1e9 * p.switches),
 below(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('schedule', '__schedule', 'try_to_wake_up', 'wake_up_q', 'default_wake_function',
@@ -34,7 +35,7 @@ sampled AS MATERIALIZED (
 found AS MATERIALIZED (
 	SELECT s.process, sum(iif(s.stack IN (SELECT id FROM below) OR k.frame IN (SELECT frame FROM late), s.ns, 0)) * 1.0 / sum(s.ns) AS share
 	FROM sampled s JOIN stack k ON k.id = s.stack GROUP BY s.process
-	HAVING share >= coalesce(:share, 0.4) AND sum(s.count) >= coalesce(:samples, 30)),
+	HAVING share >= coalesce(:share, 0.32) AND sum(s.count) >= coalesce(:samples, 30)),
 -- Who wakes its threads, of what process.
 waker AS MATERIALIZED (
 	SELECT t.process, w.task, w.other_task, w.count, o.comm, o.process AS other,
@@ -64,10 +65,11 @@ SELECT 'waited' AS urgency, min(1, l.share) AS impact, p.comm, p.pid, printf('%.
 			FROM waker v JOIN thread t ON t.task = v.other_task
 			WHERE v.process = l.process AND NOT t.own AND NOT t.kernel ORDER BY v.count DESC LIMIT 9))) AS affected,
 	json_array(
-		json_object('metric', 'CPU time in switching', 'value', 100 * l.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.4)),
+		json_object('metric', 'CPU time in switching', 'value', 100 * l.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.32)),
 		json_object('metric', 'switches of ' || p.comm, 'value', p.switches * 1e9 / span.ns, 'unit', '/s',
 			'threshold', coalesce(:rate, 5000)),
-		json_object('metric', 'CPU time between two switches', 'value', p.running / 1e3 / p.switches, 'unit', 'us'),
+		json_object('metric', 'CPU time between two switches', 'value', p.running / 1e3 / p.switches, 'unit', 'us',
+			'threshold', 1e6 * coalesce(:work, 8e-06)),
 		json_object('metric', 'CPU of ' || p.comm, 'value', 100.0 * p.running / span.ns, 'unit', '% of a CPU')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', l.process),
 		json_object('role', 'waker', 'metric', 'cpu.time', 'process', coalesce(w.other, l.process))) AS stacks

@@ -9,7 +9,7 @@
 -- threshold call = 0.4: of the process's samples in one call; below that no single call is the reason
 -- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
 -- threshold samples = 50: of the process; fewer say nothing about shares
--- threshold small = 0.08: of the process's samples at the kernel's entry itself; services stay at half of that, copies near 0
+-- threshold small = 0.1: of the process's samples at the kernel's entry itself; services and walks over files stay below, copies near 0
 -- threshold alone = 0.8: CPUs that it uses or wants, of a process with small calls that nobody waits for; less is not worth the change
 -- threshold client = 0.3: of the period that another process's thread waits for it
 -- threshold rate = 2: wake-ups a second of that thread; what waits for the end of a job is woken once
@@ -35,10 +35,15 @@ below(id, call, depth) AS (
 	SELECT s.id, iif(b.depth, b.call, iif(s.frame IN (SELECT frame FROM entry), NULL, s.frame)),
 		b.depth OR s.frame NOT IN (SELECT frame FROM entry)
 	FROM below b JOIN stack s ON s.parent = b.id),
+-- libc's functions that do nothing but call: where a clock samples, the way in and out shows there, too.
+wrapper AS MATERIALIZED (
+	SELECT DISTINCT f.symbol FROM stack s JOIN entry USING (frame) JOIN stack p ON p.id = s.parent JOIN frame f ON f.id = p.frame
+	JOIN module m ON m.id = f.module WHERE m.kind = 'elf' AND (m.path GLOB '*/libc.so*' OR m.path GLOB '*/libc-*')),
 total AS MATERIALIZED (
-	SELECT s.process, sum(s.ns) AS ns, sum(s.count) AS count,
-		sum(iif(b.id, s.ns, 0)) AS kernel, sum(iif(b.id AND b.call IS NULL, s.ns, 0)) AS entered
-	FROM sampled s LEFT JOIN below b ON b.id = s.stack GROUP BY s.process),
+	SELECT s.process, sum(s.ns) AS ns, sum(s.count) AS count, sum(iif(b.id OR w.symbol, s.ns, 0)) AS kernel,
+		sum(iif(b.id AND b.call IS NULL, s.ns, 0)) AS entered, sum(iif(b.call, s.ns, 0)) AS called
+	FROM sampled s JOIN stack k ON k.id = s.stack JOIN frame f ON f.id = k.frame LEFT JOIN below b ON b.id = s.stack
+		LEFT JOIN wrapper w ON w.symbol = f.symbol GROUP BY s.process),
 -- Its name without what the kernel puts around it.
 named AS MATERIALIZED (
 	SELECT frame, name, CASE WHEN instr(name, 'sys_') THEN rtrim(substr(name, instr(name, 'sys_') + 4), '0123456789.') ELSE name END AS call
@@ -49,10 +54,10 @@ call AS MATERIALIZED (
 	WHERE n.name NOT GLOB 'exit_to_user_mode*' AND n.name NOT GLOB 'syscall_*' GROUP BY s.process, n.call),
 found AS MATERIALIZED (
 	SELECT t.process, t.kernel * 1.0 / t.ns AS kernel, t.entered * 1.0 / t.ns AS entered, c.call, c.name,
-		c.ns * 1.0 / t.ns AS seen, c.ns * 1.0 / (t.kernel - t.entered) * t.kernel / t.ns AS share
+		c.ns * 1.0 / t.called * t.kernel / t.ns AS share
 	FROM total t JOIN call c ON c.process = t.process AND c.place = 1
 	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= coalesce(:kernel, 0.6) * t.ns
-		AND c.ns * 1.0 / (t.kernel - t.entered) * t.kernel >= coalesce(:call, 0.4) * t.ns),
+		AND c.ns * 1.0 / t.called * t.kernel >= coalesce(:call, 0.4) * t.ns),
 -- Sending answers and reading requests is what a server is for, however much it costs.
 transport(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
@@ -89,7 +94,7 @@ caller AS MATERIALIZED (
 		GROUP BY process, name)
 	GROUP BY process)
 SELECT iif(f.process IN (SELECT server FROM client)
-		OR (f.entered >= coalesce(:small, 0.08) AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns), 'waited', 'none') AS urgency,
+		OR (f.entered >= coalesce(:small, 0.1) AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns), 'waited', 'none') AS urgency,
 	min(1, f.kernel) AS impact, b.comm, b.pid, f.call, ifnull(c.name, b.comm) AS caller,
 	printf('%.0f', 100 * f.kernel) AS kernel, printf('%.0f', 100 * f.share) AS share, ifnull(', called by ' || c.name, '') AS "from",
 	iif(f.process IN (SELECT server FROM client), '; others wait for it', '') AS waiting,
@@ -103,7 +108,7 @@ SELECT iif(f.process IN (SELECT server FROM client)
 		json_object('metric', 'CPU time in system calls', 'value', 100 * f.kernel, 'unit', '%', 'threshold', 100 * coalesce(:kernel, 0.6)),
 		json_object('metric', 'CPU time in ' || f.call, 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:call, 0.4)),
 		json_object('metric', 'CPU time at the kernel''s entry', 'value', 100 * f.entered, 'unit', '%',
-			'threshold', 100 * coalesce(:small, 0.08)),
+			'threshold', 100 * coalesce(:small, 0.1)),
 		json_object('metric', 'CPU of ' || b.comm, 'value', 100.0 * b.running / span.ns, 'unit', '% of a CPU',
 			'threshold', 100 * coalesce(:cpu, 0.3))) AS evidence,
 	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'process', f.process, 'function', f.name)) AS stacks

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads burn CPU while they wait: they spin or poll for something that others hold
--- summary: {threads} of {comm} {how} in {function}: {share} % of the CPU time of {comm}, {cpu} % of a CPU, goes into waiting
+-- summary: {comm} {how} in {function}, with {threads}: {share} % of its CPU time, {cpu} % of a CPU, goes into waiting
 -- explain: Looks for CPU samples where nothing is computed: in loops that only look at memory until it changes (with a pause
 --    instruction, an exchange that is tried again and again, or nothing but a load and a jump; perfscope finds them in the code
 --    of sampled functions), in attempts to take a lock without waiting for it, in a loop around sched_yield(), and in calls that
@@ -9,8 +9,8 @@
 -- threshold cpu = 0.2: CPUs burnt by the process; below that a short spin before sleeping is cheaper than a switch
 -- threshold share = 0.3: of the process's samples; adaptive locks and queues stay far below
 -- threshold samples = 50: of the process; fewer say nothing about shares
--- threshold sleeps = 200: times a second that a thread sleeps; one that does so more often has nothing to do in between
 -- threshold wants = 0.7: of the period that a polling thread runs or wants to; below that it sleeps between its looks
+-- threshold sleeps = 0.02: of the period that it is blocked in such calls; above that it waits as it should
 -- threshold empty = 0.02: of the samples in calls for input that copy any; calls that get some spend more on it
 -- threshold other = 0.2: of the samples below the caller of sched_yield() that are not in it; above that it works in between
 -- threshold holder = 0.15: of the process's samples outside; where nobody works, giving up the CPU is all that is done
@@ -44,14 +44,14 @@ kind AS MATERIALIZED (
 		OR name GLOB '*TryLock*' OR name GLOB '*trywait*' OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*'
 		OR name IN ('sched_yield', '__sched_yield', 'poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait',
 			'epoll_pwait', 'epoll_pwait2', 'wait4', '__wait4', 'waitpid', '__waitpid', 'waitid', 'recv', '__recv', '__libc_recv', 'recvfrom',
-			'__libc_recvfrom', 'recvmsg', '__libc_recvmsg', 'recvmmsg', 'read', '__read', '__libc_read', 'readv', 'accept', 'accept4'))
+			'__libc_recvfrom', 'recvmsg', '__libc_recvmsg', 'recvmmsg', 'accept', 'accept4'))
 	UNION ALL
 	SELECT frame, CASE WHEN name GLOB '*sched_yield' THEN 'yield'
-		WHEN name GLOB '*_sys_recv*' OR name GLOB '*sys_read' OR name GLOB '*sys_readv' OR name GLOB '*_sys_accept*' THEN 'input'
-		ELSE 'poll' END
-	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '__*_sys_sched_yield' OR name GLOB '__*_sys_*poll*' OR name GLOB '__*_sys_*select*'
-		OR name GLOB '__*_sys_epoll_*wait*' OR name GLOB '__*_sys_wait*' OR name GLOB '__*_sys_recv*' OR name GLOB 'ksys_read'
-		OR name GLOB '__*_sys_read*' OR name GLOB '__*_sys_accept*')),
+		WHEN name GLOB '__*_sys_recv*' OR name GLOB '__*_sys_accept*' OR name GLOB '*_read*' THEN 'input' ELSE 'poll' END
+	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '__*_sys_sched_yield' OR name GLOB '__*_sys_poll' OR name GLOB '__*_sys_ppoll'
+		OR name GLOB '__*_sys_select' OR name GLOB '__*_sys_pselect6' OR name GLOB '__*_sys_epoll_*wait*' OR name GLOB '__*_sys_wait*'
+		OR name GLOB '__*_sys_recv*' OR name GLOB '__*_sys_accept*' OR name IN ('sock_read_iter', 'pipe_read', 'anon_pipe_read',
+			'fifo_pipe_read', 'eventfd_read', 'timerfd_read', 'timerfd_read_iter', 'signalfd_read_iter', 'tty_read'))),
 below(id, kind) AS (
 	SELECT s.id, k.kind FROM stack s JOIN kind k USING (frame)
 	UNION
@@ -67,14 +67,15 @@ stack_kind AS MATERIALIZED (
 		(SELECT b.kind FROM below b WHERE b.id = s.stack ORDER BY b.kind = 'try' DESC, b.kind = 'yield' DESC, b.kind = 'poll' DESC LIMIT 1) END AS kind
 	FROM (SELECT DISTINCT stack FROM sampled) s JOIN stack k ON k.id = s.stack),
 state AS MATERIALIZED (
-	SELECT s.task, (s.running + s.runnable) * 1.0 / span.ns AS wanted, (s.switches - s.preempted) * 1e9 / span.ns AS sleeps
+	SELECT s.task, (s.running + s.runnable) * 1.0 / span.ns AS wanted, (SELECT ifnull(sum(w.ns), 0) FROM thread_wait w
+		WHERE w.task = s.task AND w.cause IN ('poll', 'ipc', 'net', 'child')) * 1.0 / span.ns AS sleeps
 	FROM thread_state s, span WHERE s.process IN (SELECT process FROM busy)),
 -- By thread and kind; polling counts only where it is done without sleep, and input only where none comes.
 part AS MATERIALIZED (
 	SELECT s.process, s.task, k.kind, sum(s.ns) AS ns
 	FROM sampled s JOIN stack_kind k USING (stack) JOIN state t ON t.task = s.task
 	WHERE k.kind IS NOT NULL AND (k.kind NOT IN ('poll', 'input')
-		OR (t.wanted >= coalesce(:wants, 0.7) AND t.sleeps < coalesce(:sleeps, 200)))
+		OR (t.wanted >= coalesce(:wants, 0.7) AND t.sleeps <= coalesce(:sleeps, 0.02)))
 	GROUP BY s.task, k.kind
 	HAVING k.kind <> 'input' OR sum(iif(s.stack IN (SELECT id FROM copied), s.ns, 0)) <= coalesce(:empty, 0.02) * sum(s.ns)),
 total AS MATERIALIZED (SELECT process, sum(ns) AS ns, sum(count) AS count FROM sampled GROUP BY process),
@@ -118,8 +119,8 @@ thread_part AS MATERIALIZED (
 	HAVING sum(p.ns) >= 0.1 * (SELECT sum(ns) FROM sampled s WHERE s.task = p.task))
 SELECT 'waited' AS urgency, min(1, f.share) AS impact, b.comm, b.pid, ifnull(f.function, 'its code') AS function,
 	(SELECT iif(count(*) = 1, 'one thread', count(*) || ' threads') FROM thread_part t WHERE t.process = f.process) AS threads,
-	CASE f.kind WHEN 'loop' THEN 'spin' WHEN 'try' THEN 'try to take a lock again and again' WHEN 'yield' THEN 'give up the CPU in a loop'
-		ELSE 'ask for input without pause' END AS how,
+	CASE f.kind WHEN 'loop' THEN 'spins' WHEN 'try' THEN 'tries to take a lock again and again' WHEN 'yield' THEN 'gives up the CPU in a loop'
+		ELSE 'asks for input without pause' END AS how,
 	printf('%.0f', 100 * f.share) AS share, printf('%.0f', 100.0 * f.burnt / span.ns) AS cpu,
 	'function' AS resource_kind, f.function AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (

@@ -44,7 +44,7 @@ CASES = [
     Case("spin-exchange-many", "impatient-nofp exchange 5 2000 100", "cpu.spin", "bookkeeper", function="take_exchange", held_out=True, often=False),
     Case("spin-try-long", "impatient-nofp trylock 3 1000 0", "cpu.spin", "bookkeeper", function="take_trylock", held_out=True, often=False),
     Case("receive-busy", "impatient-nofp receive 1 5000 500", "cpu.spin", "bookkeeper", function="await_receive", held_out=True),
-    Case("datagrams", "interrupts datagrams 0 1", "cpu.irq", "sensor", function="net_rx_action", resource="NET_RX on CPU"),
+    Case("flood", "interrupts datagrams 0 1", "cpu.irq", "sensor", function="net_rx_action", resource="NET_RX on CPU"),
     Case("timers", "interrupts timers 20000 10", "cpu.irq", "metronome", resource="timer on CPU", often=False),
     Case("timers-few", "interrupts-nofp timers 100000 4", "cpu.irq", "metronome", resource="timer on CPU", held_out=True, often=False),
     Case("many-stats", "caller stat 5000", "cpu.kernel-time", "inspector", function="find_plugin", victims=("visitor",), resource="newfstatat"),

@@ -26,5 +26,5 @@ CASES = [
     Case("bound-with-room", "pinned 3 20"),
     Case("many-switches", "relay pipe 1 20000", often=False),
     Case("copy", "caller alone-copy"),
-    Case("datagrams-moderate", "interrupts datagrams 20000 1", often=False),
+    Case("flood-moderate", "interrupts datagrams 20000 1", often=False),
 ]

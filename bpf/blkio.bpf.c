@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Requests to disks: how long they wait in the queue, how long the device takes, and for whom. Nothing is emitted: sums
- * and histograms stay in maps that user space reads once a slice. */
+/* Requests to disks: how long they wait in the queue, how long the device takes, and for whom. Devices that have no
+ * queue of their own (dm, md, brd) are seen by their bios. Who dirties pages is known too: the kernel's threads write
+ * them later. Nothing is emitted: sums and histograms stay in maps that user space reads once a slice. */
 #include "probe.bpf.h"
 #include "blkio.h"
 #include "histogram.bpf.h"
@@ -13,7 +14,7 @@ struct request_state {
 	u64 sector;
 	u32 tid, tgid;
 	u32 bytes;
-	u32 unused;
+	u32 alone;
 };
 
 struct {
@@ -37,11 +38,26 @@ struct {
 	__type(value, struct disk_user);
 } disk_users SEC(".maps");
 
+/* How many are in each device at this moment. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 128);
+	__type(key, u32); /* device */
+	__type(value, u32);
+} in_flight SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct dirtier_key);
+	__type(value, u64); /* pages */
+} dirtiers SEC(".maps");
+
 const struct disk_io no_io SEC(".rodata.no_io") = {};
 
-static __always_inline u32 operation_of(struct request *rq)
+static __always_inline u32 operation_of(u32 flags)
 {
-	switch (rq->cmd_flags & OPERATION_MASK) {
+	switch (flags & OPERATION_MASK) {
 	case REQUEST_READ: return DISK_READ;
 	case REQUEST_WRITE: return DISK_WRITE;
 	case REQUEST_FLUSH: return DISK_FLUSH;
@@ -50,34 +66,66 @@ static __always_inline u32 operation_of(struct request *rq)
 	}
 }
 
-static __always_inline u32 device_of(struct request *rq)
+static __always_inline u32 device_of(struct gendisk *disk)
 {
-	struct gendisk *disk = request_disk(rq);
-
 	return disk ? (u32)disk->major << 20 | (u32)disk->first_minor : 0;
 }
 
-static __always_inline void begin(struct request *rq, u64 now, u64 issue_ns)
+/* One more is in the device. Returns how many are now. */
+static __always_inline u32 arrive(u32 device)
 {
-	u64 key = (u64)rq, who = bpf_get_current_pid_tgid();
-	struct request_state state = {
-		.insert_ns = now, .issue_ns = issue_ns, .sector = rq->__sector, .tid = (u32)who, .tgid = who >> 32,
-		.bytes = rq->__data_len};
+	u32 *count = bpf_map_lookup_elem(&in_flight, &device), none = 0;
 
-	/* One that was merged into another never completes: its address comes again some time. */
-	if (bpf_map_update_elem(&requests, &key, &state, BPF_ANY))
-		count(this_cpu(), LOST_REQUESTS);
+	if (!count) {
+		bpf_map_update_elem(&in_flight, &device, &none, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&in_flight, &device);
+	}
+	return count ? __sync_fetch_and_add(count, 1) + 1 : 1;
+}
+
+/* Returns how many were there until now. */
+static __always_inline u32 depart(u32 device)
+{
+	u32 *count = bpf_map_lookup_elem(&in_flight, &device), were = count ? *count : 0;
+
+	if (were)
+		__sync_fetch_and_add(count, -1);
+	return were;
+}
+
+static __always_inline void begin(u64 key, u64 now, u64 issue_ns, u64 sector, u32 bytes, u32 device)
+{
+	u64 who = bpf_get_current_pid_tgid();
+	struct request_state state = {
+		.insert_ns = now, .issue_ns = issue_ns, .sector = sector, .tid = (u32)who, .tgid = who >> 32, .bytes = bytes,
+		.alone = issue_ns && arrive(device) <= ALONE_DEPTH};
+
+	if (!bpf_map_update_elem(&requests, &key, &state, BPF_ANY))
+		return;
+	count(this_cpu(), LOST_REQUESTS);
+	if (issue_ns)
+		depart(device);
+}
+
+static __always_inline struct request *traced_request(u64 *ctx)
+{
+	return (struct request *)(config.block_has_queue ? ctx[1] : ctx[0]);
 }
 
 SEC("tp_btf/block_rq_insert")
 int block_rq_insert(u64 *ctx)
 {
-	struct request *rq = (struct request *)(config.block_has_queue ? ctx[1] : ctx[0]);
-	u64 now = bpf_ktime_get_ns();
+	struct request *rq = traced_request(ctx);
+	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_BLOCK, now);
+	struct request_state *old = bpf_map_lookup_elem(&requests, &key);
 
-	begin(rq, now, 0);
+	/* One that was merged into another never completes: its address comes again some time. One that the device
+	 * had no room for is back in line. */
+	if (old && old->issue_ns)
+		depart(device_of(request_disk(rq)));
+	begin(key, now, 0, rq->__sector, rq->__data_len, 0);
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
 }
@@ -85,19 +133,22 @@ int block_rq_insert(u64 *ctx)
 SEC("tp_btf/block_rq_issue")
 int block_rq_issue(u64 *ctx)
 {
-	struct request *rq = (struct request *)(config.block_has_queue ? ctx[1] : ctx[0]);
+	struct request *rq = traced_request(ctx);
 	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_BLOCK, now);
 	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
+	u32 device = device_of(request_disk(rq));
 
 	if (state) {
+		if (!state->issue_ns)
+			state->alone = arrive(device) <= ALONE_DEPTH;
 		state->issue_ns = now;
 		/* Others may have been merged into it since. */
 		state->bytes = rq->__data_len;
 		state->sector = rq->__sector;
 	} else {
-		begin(rq, now, now); /* past the scheduler */
+		begin(key, now, now, rq->__sector, rq->__data_len, device); /* past the scheduler */
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
@@ -119,10 +170,15 @@ static __always_inline void add_user(const struct disk_key *disk, const struct r
 		count(this_cpu(), LOST_REQUESTS);
 }
 
-static __always_inline void finish(struct request *rq, const struct request_state *state, u32 error, u64 now)
+static __noinline int finish(const struct request_state *state, u32 device, u32 operation, u32 error)
 {
-	struct disk_key key = {.device = device_of(rq), .operation = operation_of(rq)};
+	struct disk_key key = {.device = device, .operation = operation};
 	struct disk_io *io = bpf_map_lookup_elem(&disks, &key);
+	u64 now = bpf_ktime_get_ns();
+
+	if (!state)
+		return 0;
+	bool alone = depart(device) <= ALONE_DEPTH && state->alone;
 
 	if (!io) {
 		bpf_map_update_elem(&disks, &key, (const void *)&no_io, BPF_NOEXIST);
@@ -130,7 +186,7 @@ static __always_inline void finish(struct request *rq, const struct request_stat
 	}
 	if (!io) {
 		count(this_cpu(), LOST_REQUESTS);
-		return;
+		return 0;
 	}
 	__sync_fetch_and_add(&io->requests, 1);
 	__sync_fetch_and_add(&io->bytes, state->bytes);
@@ -139,11 +195,16 @@ static __always_inline void finish(struct request *rq, const struct request_stat
 	io->next_sector = state->sector + state->bytes / 512;
 	latency_add(io->queue, state->issue_ns - state->insert_ns);
 	latency_add(io->device, now - state->issue_ns);
+	if (alone)
+		latency_add(io->alone, now - state->issue_ns);
 	if (error) {
 		__sync_fetch_and_add(&io->errors, 1);
 		io->last_error = error;
+		io->failed_tid = state->tid;
+		io->failed_tgid = state->tgid;
 	}
 	add_user(&key, state, now);
+	return 0;
 }
 
 /* Comes with 0 bytes for requests that were never issued, too (a sync's own request while its flush is on its way),
@@ -159,9 +220,90 @@ int block_rq_complete(u64 *ctx)
 	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
 
 	if (state && state->issue_ns && (error || bytes >= rq->__data_len)) {
-		finish(rq, state, error, now);
+		finish(state, device_of(request_disk(rq)), operation_of(rq->cmd_flags), error);
 		bpf_map_delete_elem(&requests, &key);
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
+}
+
+static __always_inline struct bio *traced_bio(u64 *ctx)
+{
+	return (struct bio *)(config.block_has_queue ? ctx[1] : ctx[0]);
+}
+
+SEC("?tp_btf/block_bio_queue")
+int block_bio_queue(u64 *ctx)
+{
+	struct bio *bio = traced_bio(ctx);
+	struct gendisk *disk = bio_disk(bio);
+
+	if (!disk || !disk->fops->submit_bio)
+		return 0; /* it will be part of a request */
+	struct cpu_slot *cpu = this_cpu();
+	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now);
+
+	begin((u64)bio, now, now, bio->bi_iter.bi_sector, bio->bi_iter.bi_size, device_of(disk));
+	cost_end(cpu, COST_BLOCK, start);
+	return 0;
+}
+
+SEC("?tp_btf/block_bio_complete")
+int block_bio_complete(u64 *ctx)
+{
+	struct bio *bio = (struct bio *)ctx[1]; /* the queue is in front on all kernels */
+	struct gendisk *disk = bio_disk(bio);
+
+	if (!disk || !disk->fops->submit_bio)
+		return 0;
+	struct cpu_slot *cpu = this_cpu();
+	u64 key = (u64)bio, start = cost_begin(cpu, COST_BLOCK, bpf_ktime_get_ns());
+	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
+
+	if (state) {
+		finish(state, device_of(disk), operation_of(bio->bi_opf), bio->bi_status);
+		bpf_map_delete_elem(&requests, &key);
+	}
+	cost_end(cpu, COST_BLOCK, start);
+	return 0;
+}
+
+/* A page of a file becomes dirty. Each CPU counts, and one in DIRTY_BATCH pays for looking up who it is. */
+static __always_inline int dirtied(u32 pages, struct address_space *mapping)
+{
+	struct cpu_slot *cpu = this_cpu();
+
+	if (!cpu || !mapping)
+		return 0;
+	cpu->dirtied += pages;
+	if (cpu->dirtied < DIRTY_BATCH)
+		return 0;
+	u64 who = bpf_get_current_pid_tgid(), sum = cpu->dirtied;
+	struct device *device = BPF_CORE_READ(mapping, host, i_sb, s_bdi, owner);
+	struct dirtier_key key = {.tid = (u32)who, .tgid = who >> 32, .device = device ? BPF_CORE_READ(device, devt) : 0};
+
+	cpu->dirtied = 0;
+	if (!key.device)
+		key.device = BPF_CORE_READ(mapping, host, i_rdev); /* the device's own file */
+	if (!key.device)
+		return 0;
+	u64 *known = bpf_map_lookup_elem(&dirtiers, &key);
+	if (known)
+		__sync_fetch_and_add(known, sum);
+	else if (bpf_map_update_elem(&dirtiers, &key, &sum, BPF_ANY))
+		count(cpu, LOST_REQUESTS);
+	return 0;
+}
+
+SEC("?tp_btf/writeback_dirty_folio")
+int writeback_dirty_folio(u64 *ctx)
+{
+	return dirtied(folio_pages((struct folio *)ctx[0]), (struct address_space *)ctx[1]);
+}
+
+/* Its name before 203a31516616 ("mm/writeback: Add __folio_mark_dirty()", 5.16). */
+SEC("?tp_btf/writeback_dirty_page")
+int writeback_dirty_page(u64 *ctx)
+{
+	return dirtied(1, (struct address_space *)ctx[1]);
 }

@@ -10,14 +10,21 @@ struct disk_key {
 	u32 operation;
 };
 
+enum {
+	ALONE_DEPTH = 2, /* with at most one other as it goes to the device and as it is done: nothing to queue behind */
+	DIRTY_BATCH = 16, /* pages that are dirtied on a CPU are put down to the thread that dirties the last of so many */
+};
+
 /* Totals that only grow. */
 struct disk_io {
 	u64 requests, bytes, errors;
 	u64 sequential;  /* began where the one before ended */
 	u64 next_sector; /* behind the last one */
 	u64 last_error;  /* as the kernel gave it: a blk_status_t, before 5.16 a negative errno */
+	u32 failed_tid, failed_tgid; /* whose the last one that failed was */
 	u64 queue[LATENCY_BUCKETS];  /* from insertion to issue, ns */
 	u64 device[LATENCY_BUCKETS]; /* from issue to completion, ns */
+	u64 alone[LATENCY_BUCKETS];  /* the same, of those that had the device as good as for themselves */
 };
 
 struct disk_user_key {
@@ -30,4 +37,11 @@ struct disk_user_key {
 struct disk_user {
 	u64 requests, bytes;
 	u64 ns; /* queue and device */
+};
+
+/* Who dirtied pages that the kernel's own threads will write to a disk; taken away each slice, too. */
+struct dirtier_key {
+	u32 tid;
+	u32 tgid;
+	u32 device; /* major << 20 | minor; of a partition where its device file was written to */
 };

@@ -142,8 +142,10 @@ static __always_inline u8 blocked_state(struct task_struct *task, struct task_sl
 		return STATE_KERNEL_LOCK;
 	if (kernel_thread)
 		return kernel_thread_cause(bits, iowait);
-	if (throttled && iowait && bits & BIT_WAKEKILL)
+	if (throttled && iowait && bits & BIT_WAKEKILL) {
+		slot->wait_key_kind = KEY_DEVICE;
 		return STATE_DIRTY;
+	}
 	if (flags & FLAG_MEMALLOC || (!iowait && task_in_memstall(task)))
 		return STATE_RECLAIM;
 	if (task_is_frozen(task) && !is_uninterruptible(bits)) /* vfork says that it is frozen, too */

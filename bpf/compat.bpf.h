@@ -103,3 +103,36 @@ static __always_inline struct gendisk *request_disk(struct request *rq)
 
 	return bpf_core_field_exists(old->rq_disk) ? old->rq_disk : rq->q->disk;
 }
+
+/* 309dca309fc3 ("block: store a block_device pointer in struct bio", 5.12). */
+struct bio___before_5_12 {
+	struct gendisk *bi_disk;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct gendisk *bio_disk(struct bio *bio)
+{
+	struct bio___before_5_12 *old = (struct bio___before_5_12 *)bio;
+
+	if (bpf_core_field_exists(old->bi_disk))
+		return old->bi_disk;
+	return bio->bi_bdev ? bio->bi_bdev->bd_disk : NULL;
+}
+
+/* 4eecb8b9163d ("mm: Move folio-related definitions into folio.h"): 6.15 renamed the field, which only large folios have. */
+struct folio___before_6_15 {
+	unsigned int _folio_nr_pages;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 folio_pages(struct folio *folio)
+{
+	struct folio___before_6_15 *old = (struct folio___before_6_15 *)folio;
+	u64 flags = 0; /* first in it, whatever its type is called */
+
+	bpf_probe_read_kernel(&flags, sizeof(flags), folio);
+	if (!bpf_core_enum_value_exists(enum pageflags, PG_head) ||
+	    !(flags >> bpf_core_enum_value(enum pageflags, PG_head) & 1))
+		return 1;
+	if (bpf_core_field_exists(folio->_nr_pages))
+		return BPF_CORE_READ(folio, _nr_pages);
+	return bpf_core_field_exists(old->_folio_nr_pages) ? BPF_CORE_READ(old, _folio_nr_pages) : 1;
+}

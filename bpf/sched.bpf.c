@@ -291,9 +291,12 @@ SEC("tp_btf/balance_dirty_pages")
 int balance_dirty_pages(u64 *ctx)
 {
 	struct task_slot *slot = task_find((u32)bpf_get_current_pid_tgid());
+	struct device *device = BPF_CORE_READ((struct bdi_writeback *)ctx[0], bdi, owner);
 
-	if (slot)
+	if (slot) {
 		slot->throttled = 1;
+		slot->wait_key = device ? BPF_CORE_READ(device, devt) : 0;
+	}
 	return 0;
 }
 

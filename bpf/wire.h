@@ -55,7 +55,7 @@ enum task_state {
 };
 
 /* What a blocked thread's wait_key is. */
-enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE };
+enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE, KEY_DEVICE };
 
 /* What a system call waits for when it blocks. */
 enum wait_how {
@@ -146,7 +146,7 @@ struct cpu_slot {
 	u32 service_drawn;
 	u32 service_shift;       /* one request in 1 << this is drawn */
 	u32 running; /* tid, as of the last switch seen; 0 idle */
-	u32 unused;
+	u32 dirtied; /* pages that are nobody's yet: see blkio.h */
 } __attribute__((aligned(64)));
 
 /* Fixed when the programs are loaded. */
@@ -163,7 +163,7 @@ struct config {
 	u8 has_task_registers;  /* bpf_task_pt_regs() */
 	u8 sees_kernel_locks;   /* lock/contention_begin: a wait for one is known, not guessed */
 	u8 victim_is_task;      /* mark_victim tells the task, not its number */
-	u8 block_has_queue;     /* the tracepoints of requests have the queue in front */
+	u8 block_has_queue;     /* the tracepoints of requests and bios have the queue in front */
 };
 
 /* Where the kernel's text of these functions is; 0 unknown. */

@@ -3,11 +3,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "blkio.h"
+#include "dirtiers.h"
+#include "disk_name.h"
 #include "fail.h"
 #include "map_take.h"
 #include "mem.h"
@@ -17,13 +17,14 @@
 enum {
 	QUEUE_TIME = 0,
 	DEVICE_TIME = QUEUE_TIME + DISK_OPERATIONS,
-	BYTES = DEVICE_TIME + DISK_OPERATIONS,
+	ALONE_TIME = DEVICE_TIME + DISK_OPERATIONS,
+	BYTES = ALONE_TIME + DISK_OPERATIONS,
 	USER_BYTES = BYTES + DISK_OPERATIONS,
 	USER_TIME = USER_BYTES + DISK_OPERATIONS,
-	SEQUENTIAL, ERRORS, LOST,
+	DIRTIED, SEQUENTIAL, ERRORS, LOST,
 };
 
-enum { MOST_DISKS = 128, MOST_USERS = 8192 }; /* entries of the maps */
+enum { MOST_DISKS = 128, MOST_USERS = 8192, MOST_DIRTIERS = 4096 }; /* entries of the maps */
 
 /* What is already in the recording. */
 struct known_disk {
@@ -34,9 +35,10 @@ struct known_disk {
 
 struct blkio_state {
 	struct probe_state probe;
-	int disks, users; /* maps */
+	int disks, users, dirty; /* maps */
 	struct known_disk *known;
 	uint32_t count, capacity;
+	struct dirtiers dirtiers;
 	uint64_t lost;
 };
 
@@ -46,24 +48,8 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 
 	s->disks = bpf_object__find_map_fd_by_name(object, "disks");
 	s->users = bpf_object__find_map_fd_by_name(object, "disk_users");
-	return s->disks < 0 || s->users < 0 ? fail(-ENOENT, "find its maps") : 0;
-}
-
-/* The kernel's name; the numbers where it has none any more. */
-static uint32_t disk_resource(struct capture *c, uint32_t device)
-{
-	unsigned major = device >> 20, minor = device & 0xfffff;
-	char link[64], target[PATH_MAX], name[64];
-
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major, minor);
-	ssize_t n = readlink(link, target, sizeof(target) - 1);
-	if (n > 0) {
-		target[n] = 0;
-		const char *slash = strrchr(target, '/');
-		return capture_resource(c, "disk", slash ? slash + 1 : target);
-	}
-	snprintf(name, sizeof(name), "%u:%u", major, minor);
-	return capture_resource(c, "disk", name);
+	s->dirty = bpf_object__find_map_fd_by_name(object, "dirtiers");
+	return s->disks < 0 || s->users < 0 || s->dirty < 0 ? fail(-ENOENT, "find its maps") : 0;
 }
 
 static struct known_disk *find_known(struct capture *c, struct blkio_state *s, const struct disk_key *key)
@@ -90,6 +76,14 @@ static const char *error_name(uint64_t error)
 	return code < ARRAY_SIZE(names) && names[code] ? names[code] : "error";
 }
 
+/* Not supported, of a discard or so; and: would have had to wait, which the caller asked to be told. */
+static bool is_harm(uint64_t error)
+{
+	int32_t code = (int32_t)error;
+
+	return code != 1 && code != 12 && code != -EOPNOTSUPP && code != -EAGAIN;
+}
+
 static void gauge(struct capture *c, const struct blkio_state *s, unsigned metric, uint32_t resource, uint64_t growth)
 {
 	if (growth)
@@ -104,6 +98,17 @@ static void add_histogram(struct capture *c, uint32_t metric, uint32_t resource,
 			capture_histogram(c, metric, resource, b, now[b] - before[b]);
 }
 
+/* Whose request has failed: of the kernel's own threads it was the one whose pages they write. */
+static uint32_t failed_task(struct capture *c, const struct blkio_state *s, const struct disk_io *io, uint32_t disk)
+{
+	const struct thread *t = io->failed_tid ? tasks_recent(c->tasks, io->failed_tid, io->failed_tgid) : NULL;
+
+	if (t && !(t->process->flags & PROCESS_KERNEL))
+		return t->id;
+	uint32_t dirtier = dirtiers_first(&s->dirtiers, disk);
+	return dirtier || !t ? dirtier : t->id;
+}
+
 static void add_disk(struct capture *c, struct blkio_state *s, const struct disk_key *key, const struct disk_io *io,
 		     uint64_t now_ns)
 {
@@ -113,13 +118,13 @@ static void add_disk(struct capture *c, struct blkio_state *s, const struct disk
 
 	add_histogram(c, first + QUEUE_TIME + operation, known->resource, io->queue, before->queue);
 	add_histogram(c, first + DEVICE_TIME + operation, known->resource, io->device, before->device);
+	add_histogram(c, first + ALONE_TIME + operation, known->resource, io->alone, before->alone);
 	gauge(c, s, BYTES + operation, known->resource, io->bytes - before->bytes);
 	gauge(c, s, SEQUENTIAL, known->resource, io->sequential - before->sequential);
-	/* A discard that the device does not know is no harm. */
-	if (io->errors > before->errors && io->last_error != 1) {
+	if (io->errors > before->errors && is_harm(io->last_error)) {
 		gauge(c, s, ERRORS, known->resource, io->errors - before->errors);
-		store_add_event(c->store, capture_time(c, now_ns), "disk.error", 0, known->resource,
-				(int64_t)(io->errors - before->errors), error_name(io->last_error));
+		store_add_event(c->store, capture_time(c, now_ns), "disk.error", failed_task(c, s, io, known->resource),
+				known->resource, (int64_t)(io->errors - before->errors), error_name(io->last_error));
 	}
 	known->io = *io;
 }
@@ -142,19 +147,55 @@ static void read_disks(struct capture *c, struct blkio_state *s, bool write, uin
 	}
 }
 
+struct share {
+	struct capture *capture;
+	const struct blkio_state *state;
+	const struct disk_user *user;
+	uint32_t operation, disk;
+};
+
+static void add_share(void *arg, uint32_t task, double share)
+{
+	const struct share *x = arg;
+	uint32_t first = x->state->probe.first_metric;
+	uint64_t requests = (uint64_t)((double)x->user->requests * share + 0.5);
+
+	capture_add(x->capture, first + USER_BYTES + x->operation, task, 0, x->disk, requests,
+		    (uint64_t)((double)x->user->bytes * share));
+	capture_add(x->capture, first + USER_TIME, task, 0, x->disk, requests, (uint64_t)((double)x->user->ns * share));
+}
+
 static void add_user(struct capture *c, struct blkio_state *s, const struct disk_user_key *key,
 		     const struct disk_user *user)
 {
 	/* Requests that are nobody's: made in an interrupt's wake while nothing ran. */
 	const struct thread *t = key->tid ? tasks_recent(c->tasks, key->tid, key->tgid) : NULL;
-	
+	struct share x = {c, s, user, key->disk.operation, find_known(c, s, &key->disk)->resource};
 
-	if (!t || (c->filter && !t->process->selected))
+	if (!t)
 		return;
-	uint32_t resource = find_known(c, s, &key->disk)->resource;
-	capture_add(c, s->probe.first_metric + USER_BYTES + key->disk.operation, t->id, 0, resource, user->requests,
-		    user->bytes);
-	capture_add(c, s->probe.first_metric + USER_TIME, t->id, 0, resource, user->requests, user->ns);
+	double rest = 1;
+	if (t->process->flags & PROCESS_KERNEL && key->disk.operation == DISK_WRITE)
+		rest -= dirtiers_take(&s->dirtiers, x.disk, user->bytes, add_share, &x);
+	if (rest > 0 && (!c->filter || t->process->selected))
+		add_share(&x, t->id, rest);
+}
+
+static void read_dirtiers(struct capture *c, struct blkio_state *s)
+{
+	struct dirtier_key key;
+	uint64_t pages;
+
+	for (int i = 0; i < MOST_DIRTIERS && bpf_map_get_next_key(s->dirty, NULL, &key) == 0; i++) {
+		if (map_take(s->dirty, &key, &pages) < 0)
+			return;
+		const struct thread *t = tasks_recent(c->tasks, key.tid, key.tgid);
+		if (!t || (c->filter && !t->process->selected))
+			continue;
+		uint32_t disk = disk_resource(c, key.device);
+		dirtiers_add(&s->dirtiers, disk, t->id, pages * PAGE_BYTES);
+		capture_add(c, s->probe.first_metric + DIRTIED, t->id, 0, disk, pages, pages * PAGE_BYTES);
+	}
 }
 
 static void read_users(struct capture *c, struct blkio_state *s, bool write)
@@ -184,6 +225,7 @@ static void start(struct capture *c, void *arg)
 	struct blkio_state *s = arg;
 
 	s->lost = lost(c);
+	read_dirtiers(c, s);
 	read_disks(c, s, false, 0);
 	read_users(c, s, false);
 }
@@ -193,6 +235,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct blkio_state *s = arg;
 	uint64_t now = lost(c);
 
+	read_dirtiers(c, s);
 	read_disks(c, s, true, now_ns);
 	read_users(c, s, true);
 	gauge(c, s, LOST, 0, now - s->lost);
@@ -201,7 +244,10 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 
 static void stop(struct capture *c, void *arg)
 {
-	free(((struct blkio_state *)arg)->known);
+	struct blkio_state *s = arg;
+
+	free(s->known);
+	dirtiers_done(&s->dirtiers);
 }
 
 extern const char perfscope_blkio_object[];
@@ -220,9 +266,12 @@ const struct probe probe_blkio = {
 	.metrics = (const struct probe_metric[]){
 		EACH_OPERATION(QUEUE_TIME, "disk.queue_time", "ns", "waiting in the kernel before the device gets them:"),
 		EACH_OPERATION(DEVICE_TIME, "disk.device_time", "ns", "time that the device takes for"),
+		EACH_OPERATION(ALONE_TIME, "disk.alone_time", "ns", "the same, with at most one other in the device:"),
 		EACH_OPERATION(BYTES, "disk.bytes", "bytes", "size of"),
 		EACH_OPERATION(USER_BYTES, "io", "bytes", "by thread and disk, size and count of"),
-		[USER_TIME] = {"io.time", "ns", "by thread and disk: queue and device time of its requests"},
+		[USER_TIME] = {"io.time", "ns", "by thread and disk: queue and device time of its requests; of what the kernel "
+				      "writes later, too"},
+		[DIRTIED] = {"io.dirtied", "bytes", "by thread and disk: pages that it made dirty, to be written later"},
 		[SEQUENTIAL] = {"disk.sequential", "count", "requests that began where the one before ended"},
 		[ERRORS] = {"disk.errors", "count", "requests that failed"},
 		[LOST] = {"lost.requests", "count", "disk requests that were not counted"},

@@ -4,7 +4,7 @@
 #include "probe.h"
 
 enum {
-	TOTAL, AVAILABLE, CACHED, ANONYMOUS, SHARED, SLAB, DIRTY, WRITEBACK, COMMITTED, COMMIT_LIMIT, SWAP_TOTAL, SWAP_FREE,
+	TOTAL, AVAILABLE, CACHED, ANONYMOUS, SHARED, SLAB, DIRTY, DIRTY_LIMIT, WRITEBACK, COMMITTED, COMMIT_LIMIT, SWAP_TOTAL, SWAP_FREE,
 	SWAP_IN, SWAP_OUT, MAJOR_FAULTS, MINOR_FAULTS, RECLAIMS, RECLAIMED_DIRECT, RECLAIMED_KSWAPD, REFAULTS, COMPACTIONS,
 	OOM_KILLS,
 };
@@ -20,6 +20,7 @@ static const struct gauge_key meminfo[] = {
 	{"SwapTotal", SWAP_TOTAL, true, KIB}, {"SwapFree", SWAP_FREE, true, KIB}, {0}};
 
 static const struct gauge_key vmstat[] = {
+	{"nr_dirty_threshold", DIRTY_LIMIT, true, PAGE},
 	{"pswpin", SWAP_IN, .factor = PAGE}, {"pswpout", SWAP_OUT, .factor = PAGE}, {"pgmajfault", MAJOR_FAULTS},
 	{"pgfault", MINOR_FAULTS}, {"allocstall_dma", RECLAIMS}, {"allocstall_dma32", RECLAIMS},
 	{"allocstall_normal", RECLAIMS}, {"allocstall_movable", RECLAIMS}, {"allocstall_device", RECLAIMS},
@@ -70,6 +71,7 @@ const struct probe probe_memory = {
 		[SHARED] = {"memory.shared", "bytes", "shared memory and tmpfs"},
 		[SLAB] = {"memory.slab", "bytes", "the kernel's own objects"},
 		[DIRTY] = {"memory.dirty", "bytes", "page cache that waits to be written"},
+		[DIRTY_LIMIT] = {"memory.dirty_limit", "bytes", "dirty page cache at which writers are held back"},
 		[WRITEBACK] = {"memory.writeback", "bytes", "page cache that is being written"},
 		[COMMITTED] = {"memory.committed", "bytes", "memory promised to processes"},
 		[COMMIT_LIMIT] = {"memory.commit_limit", "bytes", "what may be promised under strict accounting"},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "disk_name.h"
 #include "hash.h"
 #include "kernel_locks.h"
 #include "kernel_text.h"
@@ -183,6 +184,8 @@ static uint32_t resource_of(struct offcpu_state *state, const struct thread *thr
 
 	if (r->key_kind == KEY_FD)
 		return file_of(c, r->head.tgid, (uint32_t)r->key);
+	if (r->key_kind == KEY_DEVICE)
+		return disk_resource(c, (uint32_t)r->key);
 	snprintf(name, sizeof(name), "0x%llx", (unsigned long long)r->key);
 	switch (r->key_kind) {
 	case KEY_ADDRESS:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* blkio FILE: writes and reads FILE past the page cache, syncs it, and tells what it did:
- *   write COUNT BYTES NS, read COUNT BYTES NS, sync COUNT 0 NS, and of one read: median 1 0 NS */
+ *   write COUNT BYTES NS, read COUNT BYTES NS, sync COUNT 0 NS, of one read: median 1 0 NS; and what it left to the kernel
+ *   to write: buffered COUNT BYTES NS */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -72,6 +73,12 @@ int main(int argc, char **argv)
 	for (int i = 0; i < SYNCS; i++)
 		must(pwrite(fd, block, PAGE, 0) == PAGE && fdatasync(fd) == 0, "sync");
 	tell("sync", SYNCS, 0, start);
+	fcntl(fd, F_SETFL, 0);
+	start = now_ns();
+	for (int i = 0; i < BLOCKS; i++)
+		must(pwrite(fd, block, BLOCK, (off_t)i * BLOCK) == BLOCK, "write");
+	sync();
+	tell("buffered", BLOCKS, (unsigned long)BLOCK * BLOCKS, start);
 	unlink(argv[1]);
 	return 0;
 }

@@ -108,8 +108,55 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct bio;
+
+struct block_device_operations {
+	void (*submit_bio)(struct bio *bio);
+};
+
 struct gendisk {
 	int major, first_minor;
+	const struct block_device_operations *fops;
+};
+
+struct block_device {
+	struct gendisk *bd_disk;
+};
+
+struct bvec_iter {
+	u64 bi_sector;
+	unsigned int bi_size;
+};
+
+struct bio {
+	struct block_device *bi_bdev;
+	unsigned int bi_opf;
+	u8 bi_status;
+	struct bvec_iter bi_iter;
+};
+
+struct device {
+	u32 devt;
+};
+
+struct backing_dev_info {
+	struct device *owner;
+};
+
+struct bdi_writeback {
+	struct backing_dev_info *bdi;
+};
+
+struct super_block {
+	struct backing_dev_info *s_bdi;
+};
+
+struct folio {
+	unsigned int _nr_pages;
+};
+
+enum pageflags {
+	PG_head = 6,
 };
 
 struct request_queue {
@@ -133,6 +180,12 @@ struct cgroup {
 
 struct inode {
 	unsigned short i_mode;
+	struct super_block *i_sb;
+	u32 i_rdev;
+};
+
+struct address_space {
+	struct inode *host;
 };
 
 struct qstr {

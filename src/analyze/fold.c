@@ -15,6 +15,7 @@ enum relation {
 	SHARED,        /* both name one process at least, in whichever role */
 	PORT,          /* their resources' names end in the same port */
 	MORE_PORT,     /* that, and the cause takes more */
+	RESOURCE,      /* both name the same resource */
 };
 
 /* What keeps a process from its sockets. */
@@ -34,6 +35,25 @@ static const struct explanation {
 } explanations[] = {
 	/* Who waits for ever is not in line for a lock. */
 	{"lock.deadlock", "lock.contention", FIRST_CULPRIT, SEVERITY_INFO},
+	/* What fails is also tried again, and slow for it. */
+	{"disk.errors", "disk.latency", RESOURCE, SEVERITY_INFO},
+	{"disk.errors", "disk.sync", SHARED, SEVERITY_INFO},
+	/* Who wants the disk to have its data at once fills it with that; who is kept from it by others is their victim. */
+	{"disk.sync", "disk.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"disk.saturation", "disk.sync", SHARED, SEVERITY_WARNING},
+	{"disk.latency", "disk.sync", SHARED, SEVERITY_WARNING},
+	/* A disk that is full, or slow, does not write what is dirty either; if only the writers suffer, they are the matter. */
+	{"disk.saturation", "disk.writeback", SHARED, SEVERITY_WARNING},
+	{"disk.latency", "disk.writeback", SHARED, SEVERITY_WARNING},
+	{"disk.writeback", "disk.saturation", FIRST_CULPRIT, SEVERITY_INFO},
+	/* A file's lock is held while its writer is held back, or waits for the disk. */
+	{"disk.writeback", "lock.kernel", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"disk.saturation", "lock.kernel", SHARED, SEVERITY_WARNING},
+	{"disk.latency", "lock.kernel", SHARED, SEVERITY_WARNING},
+	/* Threads that wait for a disk do not run side by side. */
+	{"disk.saturation", "app.serialized", SHARED, SEVERITY_WARNING},
+	{"disk.latency", "app.serialized", SHARED, SEVERITY_WARNING},
+	{"disk.latency", "lock.contention", SHARED, SEVERITY_WARNING},
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
 	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -168,6 +188,9 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 		return same_culprit(cause, symptom, cause->affected_count);
 	case SHARED:
 		return share_process(cause, symptom);
+	case RESOURCE:
+		return !strcmp(cause->resource_kind, symptom->resource_kind) &&
+		       !strcmp(cause->resource_name, symptom->resource_name);
 	case MORE_PORT:
 		return cause->impact >= symptom->impact && related(cause, symptom, PORT);
 	case PORT:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 @dataclass
 class Case:
     name: str
-    # An injector with its arguments; None for an idle machine; or what returns a context manager that starts what is
-    # needed (a cgroup, a device, several programs) and yields something with poll(), None while all goes well.
+    # An injector with its arguments; None for an idle machine; or what takes the injectors' folder and returns a context
+    # manager that starts what is needed (a cgroup, a device, several programs) and yields something with poll(), None
+    # while all goes well.
     load: typing.Union[str, typing.Callable, None]
     finding: typing.Optional[str] = None  # that must lead; None: healthy, nothing above info may be raised
     culprit: typing.Optional[str] = None  # comm of the first culprit; None: there is none on this machine
@@ -31,7 +32,7 @@ class Case:
 def start(wanted, injectors):
     """A context manager for the case's load."""
     if callable(wanted.load):
-        return wanted.load()
+        return wanted.load(injectors)
     argv = wanted.load.split() if wanted.load else ["sleep", "600"]
     path = os.path.join(injectors, argv[0])
     argv = [path if wanted.load else argv[0]] + argv[1:]

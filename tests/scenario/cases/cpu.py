@@ -18,7 +18,7 @@ with multiprocessing.Pool(4) as pool:
 """
 
 
-def python_pool():
+def python_pool(_injectors):
     return case.running([sys.executable, "-c", POOL], stderr=subprocess.DEVNULL) # its workers outlive it for a moment
 
 

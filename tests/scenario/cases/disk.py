@@ -1,8 +1,39 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Waiting for disks."""
 from case import Case
+from disks import on_file, on_memory_disk, on_slow_disk
+
+DISK = r"^(vd|sd|nvme|xvd|dm-|md|mmcblk)"
+LOOP = r"^loop\d+$"
+LIMIT = (16 << 20, 8 << 20)  # bytes of page cache that may be dirty, and from which on it is written
+AMPLE = (512 << 20, 128 << 20)
 
 CASES = [
+    Case("disk-full", on_file("reindexer,fetch,16,64,0", "orders,fetch,1,4,1000"), "disk.saturation", "reindexer",
+         "fetch_block", victims=("orders",), resource=DISK),
+    Case("disk-full-async", on_file("thumbnailer,stream,64,64,0", "orders,fetch,2,4,200", program="diskjobs-nofp"),
+         "disk.saturation", "thumbnailer", victims=("orders",), resource=DISK, often=False),
+    Case("disk-full-writes", on_file("importer,store,24,256,0", "mailbox,commit,1,4,500"), "disk.saturation", "importer",
+         victims=("mailbox",), resource=DISK, held_out=True),
+    Case("disk-full-alone", on_file("loader,fetch,32,16,0", program="diskjobs-nofp"), "disk.saturation", "loader", "fetch_block",
+         resource=DISK, held_out=True, often=False),
+    Case("disk-slow", on_slow_disk("catalog,fetch,1,4,1000"), "disk.latency", None, "fetch_block", victims=("catalog",),
+         resource=LOOP, evidence=("read in the device, p99", "queue")),
+    Case("disk-slow-writes", on_slow_disk("ledger,store,2,4,2000", program="diskjobs-nofp", write=40), "disk.latency", None,
+         "store_block", victims=("ledger",), resource=LOOP, evidence=("write in the device, p99",), often=False),
+    Case("disk-slow-sync", on_slow_disk("ledger,commit,1,4,500"), "disk.latency", None, victims=("ledger",), resource=LOOP,
+         held_out=True),
+    Case("disk-fails", on_memory_disk("archiver,store,1,64,20000"), "disk.errors", None, victims=("archiver",), resource=LOOP),
+    Case("disk-fails-later", on_memory_disk("archiver,commit,1,64,1000", program="diskjobs-nofp"), "disk.errors", None,
+         victims=("archiver",), resource=LOOP, held_out=True),
+    Case("held-back", on_file("exporter,append,1,256,0", dirty=LIMIT), "disk.writeback", "exporter", "append_block", resource=DISK),
+    Case("held-back-many", on_file("exporter,append,4,64,0", program="diskjobs-nofp", dirty=LIMIT, mib=512), "disk.writeback",
+         "exporter", "append_block", resource=DISK, held_out=True),
+    Case("copy", on_file("backup,copy,1,1024,0", mib=512)),
+    Case("copy-ample", on_file("backup,append,1,1024,0", mib=2048, dirty=AMPLE), often=False),
+    Case("random-reads", on_file("catalog,fetch,2,4,5000")),
+    Case("log", on_file("logger,append,4,4,2000"), often=False),
+    Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True),
     Case("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", function="commit_order"),
     Case("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", function="commit_order"),
 ]

@@ -21,7 +21,7 @@ while True:
 
 
 @contextmanager
-def archive():
+def archive(_injectors):
     with tempfile.TemporaryDirectory(dir=".", ignore_cleanup_errors=True) as folder:
         with running([sys.executable, "-c", ARCHIVE, folder], start_new_session=True) as process:
             yield process

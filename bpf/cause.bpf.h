@@ -99,6 +99,8 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 	if (number >= SYSCALL_COUNT)
 		return iowait ? STATE_DISK : STATE_OTHER;
 	u8 cause = syscall_waits[number].cause, how = syscall_waits[number].how;
+
+	slot->for_many = how & WAIT_FOR_MANY && !(iowait && !(how & WAIT_IS_POLL));
 	if (how & WAIT_KEY_ADDRESS) {
 		slot->wait_key = entry.first;
 		slot->wait_key_kind = KEY_ADDRESS;
@@ -123,6 +125,13 @@ static __always_inline bool is_address_space(struct task_struct *task, u64 lock)
 	return task->mm && lock == (u64)task->mm + bpf_core_field_offset(struct mm_struct, mmap_lock);
 }
 
+static __always_inline u8 stopped_state(struct task_struct *task, struct task_slot *slot, u32 bits)
+{
+	slot->wait_key_kind = bits & BIT_FROZEN ? KEY_FREEZER : bits & BIT_TRACED ? KEY_TRACER : KEY_SIGNAL;
+	slot->wait_key = bits & BIT_TRACED ? (u32)task->parent->tgid : 0;
+	return STATE_STOPPED;
+}
+
 /* The state that a thread leaves its CPU with. The first checks are of what the kernel says itself. */
 static __always_inline u8 blocked_state(struct task_struct *task, struct task_slot *slot, u32 bits)
 {
@@ -132,7 +141,7 @@ static __always_inline u8 blocked_state(struct task_struct *task, struct task_sl
 
 	slot->wait_key_kind = KEY_NONE;
 	slot->wait_site = 0;
-	slot->throttled = 0;
+	slot->throttled = slot->for_many = 0;
 	if (slot->kernel_lock) {
 		slot->wait_key = slot->kernel_lock;
 		slot->wait_key_kind = is_address_space(task, slot->kernel_lock) ? KEY_ADDRESS_SPACE : KEY_KERNEL_LOCK;
@@ -149,7 +158,7 @@ static __always_inline u8 blocked_state(struct task_struct *task, struct task_sl
 	if (flags & FLAG_MEMALLOC || (!iowait && task_in_memstall(task)))
 		return STATE_RECLAIM;
 	if (task_is_frozen(task) && !is_uninterruptible(bits)) /* vfork says that it is frozen, too */
-		return STATE_STOPPED;
+		return stopped_state(task, slot, BIT_FROZEN);
 	return syscall_cause(task, slot, bits, iowait);
 }
 
@@ -160,6 +169,6 @@ static __always_inline u8 left_state(struct task_struct *task, struct task_slot 
 	if (bits & BIT_DEAD)
 		return STATE_DEAD;
 	if (bits & (BIT_STOPPED | BIT_TRACED | BIT_FROZEN))
-		return STATE_STOPPED;
+		return stopped_state(task, slot, bits);
 	return blocked_state(task, slot, bits);
 }

@@ -17,6 +17,10 @@ enum {
 	IDLE_SHIFT = 3,           /* waits for work are drawn so much more rarely */
 };
 
+/* An event loop is to wait for nothing but its poll: what else it waits for so long is drawn, unless there is a storm. */
+#define LOOP_INTERVAL_NS 20000000ull
+#define STORM_INTERVAL_NS 2000000000ull
+
 #define FIRST_GUESS_NS 1000000ull
 #define SHORTEST_INTERVAL_NS 20000ull
 #define LONGEST_INTERVAL_NS (1ull << 36)
@@ -221,8 +225,12 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	if (state < STATE_SLEEPING || state == STATE_IDLE || state >= STATE_STOPPED || !selected(slot))
 		return 0;
 	u64 interval = current_interval(cpu, slot->since_ns);
-	if (waits_for_work(state))
+	if (slot->progress_ns && !slot->for_many && interval < STORM_INTERVAL_NS) {
+		if (interval > LOOP_INTERVAL_NS)
+			interval = LOOP_INTERVAL_NS;
+	} else if (waits_for_work(state)) {
 		interval <<= IDLE_SHIFT;
+	}
 	slot->wait_interval_ns = interval;
 	if (!interval)
 		return 0;

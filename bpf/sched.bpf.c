@@ -4,6 +4,7 @@
 #include "cause.bpf.h"
 #include "histogram.bpf.h"
 #include "offcpu.bpf.h"
+#include "pause.bpf.h"
 
 /* A free place for the thread. Two threads can meet in one place only when their tids are equal in the
  * low bits and both are claimed in the same nanoseconds: no lock is worth that. */
@@ -30,6 +31,8 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		slot->wait_key_kind = slot->throttled = 0;
 		slot->wait_key = slot->kernel_lock = slot->wait_interval_ns = 0;
 		slot->wait_weight = 0;
+		slot->progress_ns = 0;
+		slot->polls = 0;
 		slot->state = state;
 		slot->flags = flags | (task->flags & FLAG_KTHREAD ? TASK_KERNEL : 0);
 		*ret_index = index;
@@ -158,6 +161,7 @@ static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 b
 		slot->preempted++;
 	else
 		slot->switches++;
+	leave_loop(prev, slot, cpu, now);
 	barrier();
 	slot->sequence++;
 	if (config.wait_gap_ns && state >= STATE_SLEEPING)
@@ -174,10 +178,13 @@ static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct 
 	}
 	if (slot->wait_interval_ns)
 		end_wait(next, slot, cpu, woken_at(slot, now));
+	if (slot->state == STATE_STOPPED)
+		note_stop(next, slot, now);
 	slot->sequence++;
 	barrier();
 	slot->runnable_ns = settle(slot, now, STATE_RUNNABLE);
 	u32 bucket = latency_bucket(now - slot->runnable_ns);
+	enter_loop(slot, cpu, now, now - slot->runnable_ns);
 	set_state(slot, now, STATE_RUNNING);
 	barrier();
 	slot->sequence++;
@@ -257,8 +264,10 @@ int sched_waking(u64 *ctx)
 
 	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns) {
 		slot->woken_ns = now;
-		if (wakes_by_itself(slot))
+		if (wakes_by_itself(slot)) {
 			remember_waker(slot, now - slot->since_ns);
+			note_release(task, slot, cpu, now);
+		}
 		if (wants_waker(slot, now))
 			note_waker(ctx, task, slot, now);
 	}

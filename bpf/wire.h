@@ -54,8 +54,9 @@ enum task_state {
 	STATE_ROOM = 20    /* in the array */
 };
 
-/* What a blocked thread's wait_key is. */
-enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE, KEY_DEVICE };
+/* What a blocked thread's wait_key is. Of one that is stopped: by whom; the key is the tracer's process. */
+enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE, KEY_DEVICE, KEY_SIGNAL,
+		KEY_TRACER, KEY_FREEZER };
 
 /* What a system call waits for when it blocks. */
 enum wait_how {
@@ -65,6 +66,7 @@ enum wait_how {
 	WAIT_BY_COMMAND = 8,  /* fcntl */
 	WAIT_ANYHOW = 16,     /* `cause` even when uninterruptible */
 	WAIT_IS_POLL = 32,    /* `cause` even when the kernel counts it as I/O */
+	WAIT_FOR_MANY = 64,   /* for the first of many things, as an event loop does */
 };
 
 struct syscall_wait {
@@ -112,6 +114,11 @@ struct task_slot {
 	u32 wait_site;        /* hash of the place of the call */
 	u64 runnable_ns;      /* when it began to wait for the CPU that it has or had last */
 	u64 called_ns;        /* when it last sent something to a service */
+	u64 progress_ns;      /* of an event loop: when it last came back from its poll, or let another process go on */
+	u64 queued_ns;        /* that it has waited for a CPU since then */
+	u32 polls;            /* that it has waited in */
+	u8 for_many;          /* the present wait is an event loop's poll */
+	u8 unused[3];
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
@@ -131,6 +138,7 @@ enum counter {
 	LOST_REQUESTS,  /* a table of the blkio probe was full */
 	LOST_CONNECTIONS, /* a table of the tcp probe was full */
 	LOST_SERVICES,  /* one of the service probe's was */
+	LOST_RELEASES,  /* more long waits ended than are told */
 	COUNTER_COUNT = 8
 };
 
@@ -147,6 +155,9 @@ struct cpu_slot {
 	u32 service_shift;       /* one request in 1 << this is drawn */
 	u32 running; /* tid, as of the last switch seen; 0 idle */
 	u32 dirtied; /* pages that are nobody's yet: see blkio.h */
+	u32 releases; /* records since releases_ns */
+	u64 releases_ns;
+	u64 progress_ns, queued_ns; /* of the thread that runs here; 0: it is no event loop */
 } __attribute__((aligned(64)));
 
 /* Fixed when the programs are loaded. */
@@ -174,7 +185,8 @@ struct place_range {
 };
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_VICTIM,
-		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_PYTHON_CODE, RECORD_KINDS };
+		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_PYTHON_CODE, RECORD_RELEASE, RECORD_BURST,
+		   RECORD_STOP, RECORD_SIGNAL, RECORD_KINDS };
 
 struct record {
 	u64 time_ns;
@@ -345,6 +357,37 @@ struct victim_record {
 	u32 victim; /* process */
 	u32 unused;
 	char comm[COMM_LENGTH];
+};
+
+/* A thread's long wait on another of its process is over: a part of a pause, perhaps. The head is the waiter's. */
+struct release_record {
+	struct record head;
+	u64 since_ns;
+	u32 other_tid; /* who let it go on */
+	u32 unused;
+};
+
+/* An event loop has come back to its poll, or let another process go on, for the first time since since_ns. */
+struct burst_record {
+	struct record head;
+	u64 since_ns;
+	u64 queued_ns; /* of that, waiting for a CPU */
+};
+
+/* A thread that was stopped goes on. */
+struct stop_record {
+	struct record head;
+	u64 since_ns;
+	u32 how;    /* enum wait_key */
+	u32 tracer; /* process, of KEY_TRACER */
+};
+
+/* A signal that stops, continues or ends a process; the head is the sender's. */
+struct signal_record {
+	struct record head;
+	u32 signal;
+	u32 target; /* process */
+	char comm[COMM_LENGTH]; /* the sender's */
 };
 
 struct cgroup_record {

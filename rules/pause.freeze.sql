@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A process is stopped by a signal, a freezer or a tracer
--- summary: {comm} was stopped for {ms} ms, {share} % of the time
+-- summary: {comm} was stopped for {ms} ms, {share} % of the time{by}
 -- explain: Looks at exact times in which a process's threads were neither running nor waiting but stopped. It is worth a warning
 --    when the process has work: it uses the CPU when it may run, or threads of other processes wait
 --    for it. One that lies still for all of the period, a job put aside in a shell for instance, is only mentioned.
 -- threshold share = 0.05: of the period; shorter stops are a debugger's or a snapshot's glance
 -- threshold work = 0.02: of the time that it is not stopped, running or waiting for a CPU; below that it has nothing to do
 -- threshold client = 0.1: of the period that another process's thread waits for it
--- action: Find who sends SIGSTOP or holds its cgroup frozen: grep -E 'State|TracerPid' /proc/{pid}/status; cat /proc/{pid}/cgroup
+-- action: Find who stops it (SIGSTOP, a debugger) or holds its cgroup frozen: grep -E 'State|TracerPid' /proc/{pid}/status; cat /proc/{pid}/cgroup
 -- action: If nobody wants it stopped: kill -CONT {pid}
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 stopped AS MATERIALIZED (
@@ -15,6 +15,10 @@ stopped AS MATERIALIZED (
 		max(min(1, (s.running + s.runnable) * 1.0 / max(1, span.ns - s.stopped))) AS work
 	FROM thread_state s, span WHERE NOT s.own AND NOT s.kernel GROUP BY s.process
 	HAVING max(s.stopped) >= coalesce(:share, 0.05) * span.ns),
+by_whom AS MATERIALIZED (
+	SELECT process, detail, max(count) FROM (
+		SELECT t.process, e.detail, count(*) AS count FROM event e JOIN task t ON t.id = e.task
+		WHERE e.kind = 'process.stop' GROUP BY t.process, e.detail) GROUP BY process),
 client AS MATERIALIZED (
 	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
@@ -23,7 +27,8 @@ client AS MATERIALIZED (
 SELECT iif(s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.process IN (SELECT server FROM client)),
 		'waited', 'none') AS urgency,
 	min(1, s.ns * 1.0 / span.ns) AS impact, s.comm, s.pid, printf('%.0f', s.ns / 1e6) AS ms,
-	printf('%.0f', 100.0 * s.ns / span.ns) AS share,
+	printf('%.0f', 100.0 * s.ns / span.ns) AS share, ifnull(': ' || b.detail, '') AS by,
+	iif(b.detail IS NULL, NULL, 'stopped by') AS resource_kind, b.detail AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', s.pid, 'tid', 0, 'comm', s.comm, 'cgroup', s.cgroup) AS x
 		UNION ALL
@@ -36,4 +41,4 @@ SELECT iif(s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.proce
 		json_object('metric', 'at work when not stopped', 'value', 100 * s.work, 'unit', '%',
 			'threshold', 100 * coalesce(:work, 0.02))) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', s.process)) AS stacks
-FROM stopped s, span ORDER BY s.ns DESC LIMIT 10;
+FROM stopped s LEFT JOIN by_whom b ON b.process = s.process, span ORDER BY s.ns DESC LIMIT 10;

@@ -109,6 +109,17 @@ static const struct explanation {
 	/* The function that touches the memory is hot for that. */
 	{"memory.faults", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"memory.faults", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Whatever the threads wait for while they are stopped, and whatever runs then, is the pause's. */
+	{"pause.gc", "pause.event-loop", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.gc", "lock.contention", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.gc", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.gc", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.gc", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* A burst that waits for a disk or a lock is long for that; one that computes is what is hot. */
+	{"disk.sync", "pause.event-loop", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.contention", "pause.event-loop", MORE, SEVERITY_WARNING},
+	{"pause.event-loop", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.event-loop", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* What is computed under a lock is long because others wait for it. */
 	{"lock.contention", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.contention", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},

@@ -62,28 +62,37 @@ void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t sta
 	a->sums[id].value += value;
 }
 
-struct addition {
-	uint32_t metric, task, resource;
-	uint64_t count, value, time_ns;
-};
-
-static void add_now(void *arg, const void *data, uint32_t stack)
+void capture_active(struct capture *c, const struct activity *a)
 {
-	const struct addition *a = data;
-	struct capture *c = arg;
-
-	past_add_sample(c->past, a->task, stack, a->time_ns, a->value);
-	stacks_sampled(c->stacks, stack);
-	capture_add(c, a->metric, a->task, stack, a->resource, a->count, a->value);
+	if (c->active)
+		c->active(c->active_arg, a);
 }
 
-void capture_add_stack(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
-		       uint64_t time_ns, uint32_t metric, uint32_t resource, uint64_t count, uint64_t value)
-{
-	struct addition a = {.metric = metric, .task = thread->id, .resource = resource, .count = count,
-			     .value = value, .time_ns = time_ns};
+struct run {
+	uint32_t metric, process, task;
+	uint64_t time_ns, ns;
+};
 
-	stacks_resolve(c->stacks, thread->process, stack, capture_time(c, time_ns), add_now, &a, sizeof(a));
+static void add_run(void *arg, const void *data, uint32_t stack)
+{
+	struct capture *c = arg;
+	struct run run;
+
+	memcpy(&run, data, sizeof(run));
+	past_add_sample(c->past, run.task, stack, run.time_ns, run.ns);
+	stacks_sampled(c->stacks, stack);
+	capture_add(c, run.metric, run.task, stack, 0, 1, run.ns);
+	/* It was met in the middle, on average. */
+	capture_active(c, &(struct activity){.process = run.process, .task = run.task, .stack = stack, .state = STATE_RUNNING,
+					     .start_ns = run.time_ns - run.ns / 2, .end_ns = run.time_ns + run.ns / 2});
+}
+
+void capture_add_run(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
+		     uint64_t time_ns, uint32_t metric, uint64_t ns)
+{
+	struct run run = {.metric = metric, .process = thread->process->id, .task = thread->id, .time_ns = time_ns, .ns = ns};
+
+	stacks_resolve(c->stacks, thread->process, stack, capture_time(c, time_ns), add_run, &run, sizeof(run));
 }
 
 void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value)

@@ -10,6 +10,14 @@
 #include "tasks.h"
 #include "wire.h"
 
+/* What a thread did for a while: it ran, as a sample says, or waited. Told as soon as the stack is known, which
+ * may be a moment later. */
+struct activity {
+	uint32_t process, task, stack; /* ids of the recording */
+	uint8_t state;                 /* enum task_state */
+	uint64_t start_ns, end_ns;     /* CLOCK_MONOTONIC */
+};
+
 struct capture {
 	struct store *store;
 	struct tasks *tasks;
@@ -29,6 +37,11 @@ struct capture {
 	uint64_t kernel_bytes;        /* memory of the shared maps */
 
 	struct past *past;            /* what threads did of late */
+
+	/* Who wants to know of activities; NULL: nobody. */
+	void (*active)(void *arg, const struct activity *a);
+	void *active_arg;
+
 	struct aggregate *aggregate;  /* capture.c's own */
 };
 
@@ -38,9 +51,10 @@ void capture_done(struct capture *c);
 /* Adds up within the open slice. What comes before the recording's start is not part of it. */
 void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
 		 uint64_t count, uint64_t value);
-/* The same under a stack of what ran on a CPU, as soon as that is known: which may be a moment after the slice. */
-void capture_add_stack(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
-		       uint64_t time_ns, uint32_t metric, uint32_t resource, uint64_t count, uint64_t value);
+/* One sample of what ran on a CPU for about ns, as soon as its stack is known: which may be a moment after the slice. */
+void capture_add_run(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
+		     uint64_t time_ns, uint32_t metric, uint64_t ns);
+void capture_active(struct capture *c, const struct activity *a);
 void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value);
 void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, uint32_t bucket, uint64_t count);
 uint32_t capture_resource(struct capture *c, const char *kind, const char *name);

@@ -27,7 +27,7 @@ struct wait {
 	struct wait *next, *previous; /* in the list of all */
 	struct offcpu_state *state;
 	struct owed *owed;            /* its thread's */
-	uint32_t task, tid, site;
+	uint32_t process, task, tid, site;
 	uint64_t since_ns, counted_ns, end_ns; /* counted: up to here its time is in the recording */
 	uint32_t weight;              /* 256ths, while it is shorter than the interval */
 	uint32_t stack, resource, span;
@@ -69,8 +69,8 @@ static struct wait *wait_new(struct offcpu_state *state, struct thread *thread, 
 {
 	struct wait *w = xcalloc(1, sizeof(*w));
 
-	*w = (struct wait){.state = state, .owed = owed_ref(owed_of(&thread->account.owed)), .task = thread->id,
-			   .tid = thread->tid, .site = r->site, .since_ns = r->since_ns, .counted_ns = r->since_ns,
+	*w = (struct wait){.state = state, .owed = owed_ref(owed_of(&thread->account.owed)),
+			   .process = thread->process->id, .task = thread->id, .tid = thread->tid, .site = r->site, .since_ns = r->since_ns, .counted_ns = r->since_ns,
 			   .weight = r->weight, .cause = r->state, .next = state->waits};
 	if (w->next)
 		w->next->previous = w;
@@ -122,6 +122,8 @@ static void settle(struct wait *w)
 	if (!w->ended || w->pending)
 		return;
 	add_part(w, w->end_ns, weight, whole_weight(weight));
+	capture_active(c, &(struct activity){.process = w->process, .task = w->task, .stack = w->stack, .state = w->cause,
+					     .start_ns = w->since_ns, .end_ns = w->end_ns});
 	if (map_count(state->stacks) >= MOST_SITES) {
 		map_free(state->stacks);
 		state->stacks = map_new();

@@ -127,8 +127,8 @@ static void record(struct capture *c, void *arg, const struct record *r)
 
 	if (c->filter && !thread->process->selected)
 		return;
-	capture_add_stack(c, thread, &sample->stack, r->time_ns, state->probe.first_metric + METRIC_CPU_TIME, 0, 1,
-			  NS_PER_S / c->frequency);
+	capture_add_run(c, thread, &sample->stack, r->time_ns, state->probe.first_metric + METRIC_CPU_TIME,
+			NS_PER_S / c->frequency);
 }
 
 static void detach(struct capture *c, void *arg)

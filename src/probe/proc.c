@@ -134,6 +134,29 @@ int proc_cgroup(uint32_t pid, struct buf *path)
 	return 0;
 }
 
+int proc_freezer(uint32_t pid, struct buf *path)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char file[64];
+
+	snprintf(file, sizeof(file), "/proc/%u/cgroup", pid);
+	int r = read_file(file, MOST_BYTES, &b);
+	if (r < 0)
+		return r;
+	char *rest = b.data;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char *controllers = strchr(line, ':'), *where = controllers ? strchr(controllers + 1, ':') : NULL;
+
+		if (!where || !strcmp(where, ":/"))
+			continue;
+		*where++ = 0;
+		/* The unified hierarchy has no names and can always freeze. */
+		if (!controllers[1] || !strcmp(controllers + 1, "freezer"))
+			buf_addstr(path, path->len ? "" : where);
+	}
+	return path->len ? 0 : -ENOENT;
+}
+
 static void parse_mapping(char *line, void (*each)(void *arg, const struct proc_mapping *m), void *arg)
 {
 	unsigned long long start, end, offset, inode;

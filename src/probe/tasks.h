@@ -12,6 +12,14 @@ struct map;
 struct mappings;
 struct owed;
 
+/* Who sent a process a signal. */
+struct sent_signal {
+	uint32_t signal; /* 0: none */
+	uint32_t pid;
+	char comm[COMM_LENGTH];
+	uint64_t time_ns;
+};
+
 struct process {
 	uint32_t id; /* in the recording */
 	uint32_t pid, ppid;
@@ -31,12 +39,15 @@ struct process {
 	struct map *python; /* code object -> function; NULL: none seen. python_code.c's */
 	uint32_t python_image; /* id of the interpreter's image; 0: runs none that is known */
 	bool python_checked;   /* its mappings have been looked at for one */
+	struct sent_signal stopped_by, ended_by; /* the last signals of that kind */
+	uint64_t stop_ns, stop_end_ns; /* the last stop that was told; 0: none */
 };
 
 /* What the sched probe remembers of a thread from slice to slice. */
 struct account {
 	uint64_t taken[STATE_ROOM]; /* ns that are already in the recording */
 	uint32_t switches, preempted;
+	uint32_t polls;              /* the pause probe's */
 	uint32_t span;               /* open span in the recording, 0 none */
 	uint32_t span_state;         /* enum task_state */
 	uint64_t span_start_ns;      /* CLOCK_MONOTONIC */

@@ -8,6 +8,7 @@
 
 enum {
 	FILE_KEY = WAIT_KEY_FD | WAIT_BY_FILE,
+	LOOP = WAIT_KEY_FD | WAIT_FOR_MANY,
 	SYNC = WAIT_KEY_FD | WAIT_ANYHOW, /* a journal's commit is awaited without being counted as I/O */
 };
 
@@ -27,10 +28,10 @@ static const struct {
 	CALL(sendto, OTHER, FILE_KEY), CALL(sendmsg, OTHER, FILE_KEY), CALL(sendmmsg, OTHER, FILE_KEY),
 	CALL(connect, OTHER, FILE_KEY), CALL(close, OTHER, WAIT_KEY_FD), CALL(shutdown, OTHER, FILE_KEY),
 	CALL(openat, IPC, 0), /* of a FIFO, for its other end */
-	CALL(accept, POLL, WAIT_KEY_FD), CALL(accept4, POLL, WAIT_KEY_FD), CALL(epoll_pwait, POLL, WAIT_KEY_FD),
-	CALL(ppoll, POLL, 0), CALL(pselect6, POLL, 0),
+	CALL(accept, POLL, WAIT_KEY_FD), CALL(accept4, POLL, WAIT_KEY_FD), CALL(epoll_pwait, POLL, LOOP),
+	CALL(ppoll, POLL, WAIT_FOR_MANY), CALL(pselect6, POLL, WAIT_FOR_MANY),
 	/* It is counted as I/O whatever it waits for. */
-	CALL(io_uring_enter, POLL, WAIT_KEY_FD | WAIT_IS_POLL),
+	CALL(io_uring_enter, POLL, LOOP | WAIT_IS_POLL),
 	CALL(io_getevents, DISK, 0),
 	CALL(nanosleep, SLEEPING, 0), CALL(clock_nanosleep, SLEEPING, 0), CALL(restart_syscall, SLEEPING, 0),
 	CALL(futex, LOCK, WAIT_KEY_ADDRESS), CALL(flock, LOCK, WAIT_KEY_FD),
@@ -48,14 +49,14 @@ static const struct {
 	CALL(clone3, CHILD, WAIT_ANYHOW),
 #endif
 #ifdef SYS_epoll_pwait2
-	CALL(epoll_pwait2, POLL, WAIT_KEY_FD),
+	CALL(epoll_pwait2, POLL, LOOP),
 #endif
 #ifdef SYS_futex_waitv
 	CALL(futex_waitv, LOCK, 0),
 #endif
 #ifdef SYS_vfork
-	CALL(open, IPC, 0), CALL(creat, IPC, 0), CALL(epoll_wait, POLL, WAIT_KEY_FD), CALL(poll, POLL, 0),
-	CALL(select, POLL, 0), CALL(pause, SIGNAL, 0), CALL(vfork, CHILD, WAIT_ANYHOW), CALL(fork, CHILD, WAIT_ANYHOW),
+	CALL(open, IPC, 0), CALL(creat, IPC, 0), CALL(epoll_wait, POLL, LOOP), CALL(poll, POLL, WAIT_FOR_MANY),
+	CALL(select, POLL, WAIT_FOR_MANY), CALL(pause, SIGNAL, 0), CALL(vfork, CHILD, WAIT_ANYHOW), CALL(fork, CHILD, WAIT_ANYHOW),
 #endif
 };
 

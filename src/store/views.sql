@@ -216,3 +216,33 @@ FROM (SELECT cpu, 100 * sum(iif(metric IN ('cpu.user', 'cpu.nice'), part, 0)) / 
 	FROM (SELECT g.resource AS cpu, g.metric, g.value * (s.end_ns - s.start_ns) AS part
 		FROM level g JOIN slice s ON s.id = g.slice WHERE g.resource_kind = 'cpu' AND g.metric GLOB 'cpu.*')
 	GROUP BY cpu);
+
+-- The runtime that runs a process's program, where its files or functions tell.
+CREATE VIEW runtime AS
+SELECT process, min(name) AS name
+FROM (SELECT p.process, CASE WHEN o.path GLOB '*/libjvm.so' THEN 'HotSpot'
+			WHEN o.path GLOB '*/node' OR o.path GLOB '*/nodejs' OR o.path GLOB '*/libnode.so*' THEN 'V8'
+			WHEN o.path GLOB '*/libcoreclr.so' THEN '.NET'
+			WHEN o.path GLOB '*/ruby' OR o.path GLOB '*/ruby[0-9]*' OR o.path GLOB '*/libruby*' THEN 'Ruby'
+			WHEN o.path GLOB '*/python[23]' OR o.path GLOB '*/python[23].*' OR o.path GLOB '*/libpython[23]*' THEN 'CPython'
+			WHEN o.id IN (SELECT module FROM symbol WHERE name IN ('runtime.mcall', 'runtime.schedule', 'runtime.mstart',
+				'runtime.findRunnable', 'runtime.findrunnable', 'runtime.main')) THEN 'Go' END AS name
+	FROM mapping p JOIN module o ON o.id = p.module)
+WHERE name IS NOT NULL GROUP BY process;
+
+-- Pauses of processes: all threads stopped (world), an event loop kept from its poll (burst), stopped from outside (stop).
+-- `task` ended it, is the loop, or was stopped. `threads` were stopped together; `early` of them before `task` itself began.
+CREATE VIEW pause AS
+SELECT iif(e.kind = 'process.continue', 'stop', substr(e.kind, 7)) AS kind, t.process, e.task,
+	e.time_ns - iif(e.kind = 'process.continue', e.value, 0) AS start_ns, e.value AS ns,
+	ifnull(json_extract(e.detail, '$.threads'), 1) AS threads, ifnull(json_extract(e.detail, '$.early'), 0) AS early
+FROM event e JOIN thread t ON t.task = e.task
+WHERE e.kind IN ('pause.world', 'pause.burst', 'process.continue') AND NOT t.own;
+
+-- The same by process and kind, ns: how often, together, half of them were at most, the longest.
+CREATE VIEW pause_summary AS
+SELECT process, kind, count(*) AS count, sum(ns) AS ns, max(iif(place * 2 <= total + 1, ns, 0)) AS p50, max(ns) AS max,
+	avg(threads) AS threads, avg(early * 1.0 / threads) AS early
+FROM (SELECT p.*, row_number() OVER w AS place, count(*) OVER (PARTITION BY process, kind) AS total FROM pause p
+	WINDOW w AS (PARTITION BY process, kind ORDER BY ns))
+GROUP BY process, kind;

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import os
 import pkgutil
+import shutil
 import subprocess
 import typing
 from dataclasses import dataclass
@@ -24,9 +25,17 @@ class Case:
     evidence: tuple = ()                  # words that must be in the metrics of the evidence
     also: tuple = ()                      # ids that must be found, too: a second, independent fault
     network: typing.Optional[str] = None  # shell commands that prepare a network namespace of the load's own
+    needs: typing.Union[str, typing.Callable, None] = None  # a program, or whether the machine has what is needed
     seconds: int = 4                      # to look at the machine
     held_out: bool = False                # never looked at while thresholds were tuned
     often: bool = True                    # part of the run on every change; else of the whole run alone
+
+
+def lacks(wanted):
+    """What the machine has not that the case needs; None: nothing."""
+    if callable(wanted.needs):
+        return None if wanted.needs() else "what " + wanted.name + " needs"
+    return wanted.needs if wanted.needs and not shutil.which(wanted.needs) else None
 
 
 def start(wanted, injectors):

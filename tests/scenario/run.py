@@ -169,6 +169,10 @@ def main():
         wanted, skipped = [], 1
     table = Table()
     for one in wanted * options.rounds:
+        if lacking := case.lacks(one):
+            print(f"skipped: there is no {lacking}")
+            skipped += 1
+            continue
         c = run(one, options)
         if not c:
             print(f"skipped: {BUSY}")

@@ -331,7 +331,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	pid_t pid;
 	pid_t tgid;
-	struct task_struct *real_parent;
+	struct task_struct *real_parent, *parent;
 	struct task_struct *group_leader;
 	u64 start_time;
 	char comm[16];

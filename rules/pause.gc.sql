@@ -1,0 +1,109 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: A runtime stops all of its threads at once, or its only one collects garbage
+-- summary: {comm} is stopped by {what} for {share} % of the time{longest}
+-- explain: Looks for moments in which most of a process's active threads began to wait on a futex or for a signal, and were let
+--    go on together by another of its threads. Threads that meet at a barrier do that, too: what counts is that code for
+--    collecting garbage runs meanwhile, as function or thread names tell, or that the thread that lets them go on does little else.
+--    Runtimes with one thread collect in that: the share of its samples in such code is what they lose.
+-- threshold share = 0.05: of the period in such pauses; a healthy collector takes less
+-- threshold ran = 0.5: of the pauses, in which threads of the process ran; in others all of them wait for work
+-- threshold collecting = 0.5: of what ran meanwhile, collecting garbage; most means more than half
+-- threshold dedicated = 0.5: of the CPU time of the thread that lets the others go on, in pauses; one that works itself has more
+-- threshold active = 0.02: of the period on a CPU, of a thread that counts as active
+-- threshold most = 0.5: of the active threads, stopped at once; most means more than half
+-- threshold early = 0.5: of the stopped threads, waiting before who let them go on was awake: those had finished their work
+-- threshold alone = 0.15: of the only thread's time, collecting garbage; a healthy collector takes less
+-- threshold client = 0.1: of the period that another process's thread waits for it
+-- action: Give it more memory, or allocate less: the less garbage, the rarer and shorter the pauses
+-- action: Choose a collector that works beside the threads, where the runtime has one (HotSpot: -XX:+UseG1GC, -XX:+UseZGC)
+-- action: See what runs meanwhile: perfscope flamegraph --kind pause -p {pid}
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+gc_frame AS MATERIALIZED (
+	SELECT frame FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND (
+		-- HotSpot
+		name GLOB '*CollectedHeap::*collect*' OR name GLOB 'VM_G*::doit*' OR name GLOB 'DefNewGeneration::*'
+		OR name GLOB 'G1*::*' OR name GLOB 'PSParallelCompact::*' OR name GLOB 'PSScavenge::*' OR name GLOB 'GenMarkSweep::*'
+		-- V8
+		OR name GLOB 'v8::internal::*Heap::*ollect*' OR name GLOB 'v8::internal::*Scaveng*'
+		OR name GLOB 'v8::internal::*MarkCompact*' OR name GLOB 'v8::internal::*Marking*' OR name GLOB 'v8::internal::*Sweep*'
+		-- Go, CPython, Ruby, .NET, Mono, OCaml, Boehm's
+		OR name GLOB 'runtime.gc*' OR name GLOB 'runtime.stopTheWorld*' OR name GLOB 'runtime.markroot*'
+		OR name GLOB 'gc_collect*' OR name IN ('PyGC_Collect', 'deduce_unreachable', 'collect_with_callback')
+		OR name GLOB 'gc_start*' OR name GLOB 'gc_marks*' OR name GLOB 'gc_sweep*' OR name GLOB '*gc_heap::*'
+		OR name GLOB 'sgen_*' OR name GLOB 'caml_*major*' OR name GLOB 'caml_*minor*' OR name GLOB 'GC_*collect*'
+		OR name GLOB 'GC_mark*'
+		-- what others may call it
+		OR lower(name) GLOB '*garbage*' OR lower(name) GLOB '*stop*the*world*' OR lower(name) GLOB '*stoptheworld*'
+		OR lower(name) GLOB 'gc_*' OR lower(name) GLOB '*_gc' OR lower(name) GLOB '*_gc_*' OR lower(name) GLOB '*mark*sweep*'
+		OR lower(name) GLOB '*sweep*arena*' OR lower(name) GLOB '*sweep*heap*' OR lower(name) GLOB '*compact*heap*'
+		OR lower(name) GLOB '*heap*compact*' OR lower(name) GLOB '*collect_heap*')),
+gc_stack(id) AS (
+	SELECT s.id FROM stack s JOIN gc_frame USING (frame)
+	UNION
+	SELECT s.id FROM gc_stack g JOIN stack s ON s.parent = g.id),
+gc_thread AS MATERIALIZED (
+	SELECT task FROM thread WHERE comm IN ('VM Thread', '.NET Server GC', '.NET SVR GC') OR comm GLOB 'GC Thread#*' OR comm GLOB 'G1 *'
+		OR comm GLOB 'ZWorker*' OR comm GLOB 'Shenandoah*' OR comm GLOB 'SGen*'),
+ran AS MATERIALIZED (
+	SELECT t.process, s.task, sum(s.value) AS ns,
+		sum(iif(s.task IN gc_thread OR s.stack IN gc_stack, s.value, 0)) AS gc
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task
+	WHERE m.name = 'pause.world' GROUP BY s.task),
+waker AS MATERIALIZED (SELECT process, task FROM pause WHERE kind = 'world' GROUP BY task),
+dedicated AS MATERIALIZED (
+	SELECT w.process, sum(ifnull(r.ns, 0)) * 1.0 / max(1, sum(s.running)) AS share
+	FROM waker w JOIN thread_state s ON s.task = w.task LEFT JOIN ran r ON r.task = w.task GROUP BY w.process),
+world AS MATERIALIZED (
+	SELECT p.*, (SELECT sum(ns) FROM ran WHERE ran.process = p.process) * 1.0 / p.ns AS ran,
+		(SELECT sum(gc) * 1.0 / sum(ns) FROM ran WHERE ran.process = p.process) AS gc, d.share AS dedicated,
+		(SELECT count(*) FROM thread_state s WHERE s.process = p.process AND s.running >= coalesce(:active, 0.02) * span.ns
+			AND s.task NOT IN (SELECT task FROM waker)) AS active
+	FROM pause_summary p JOIN dedicated d ON d.process = p.process, span
+	WHERE p.kind = 'world' AND p.ns >= coalesce(:share, 0.05) * span.ns),
+stopped AS MATERIALIZED (
+	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric FROM world w, span
+	WHERE ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND dedicated >= coalesce(:dedicated, 0.5)
+		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
+-- The thread that has the process's work to do collects in between.
+only AS MATERIALIZED (
+	SELECT t.process, c.task, sum(iif(c.stack IN gc_stack, c.value, 0)) AS gc, s.running + s.runnable + s.held_up AS busy
+	FROM sample_total c JOIN metric m ON m.id = c.metric JOIN thread t ON t.task = c.task JOIN thread_state s ON s.task = c.task
+	WHERE m.name = 'cpu.time' AND t.tid = t.pid AND NOT t.own AND c.task NOT IN gc_thread GROUP BY c.task),
+alone AS MATERIALIZED (
+	SELECT o.process, ifnull(b.count, 0) AS count, o.gc * 1.0 / span.ns AS share, b.p50, b.max, 1 AS threads, 1 AS gc,
+		iif(b.count, 'pause.burst', 'cpu.time') AS metric
+	FROM only o LEFT JOIN pause_summary b ON b.process = o.process AND b.kind = 'burst', span
+	WHERE o.gc >= coalesce(:alone, 0.15) * o.busy AND o.gc >= coalesce(:share, 0.05) * span.ns
+		AND o.process NOT IN (SELECT process FROM stopped)
+		AND o.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go', '.NET'))),
+client AS MATERIALIZED (
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	JOIN thread v ON v.task = w.task, span
+	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY t.process, w.task
+	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),
+found AS MATERIALIZED (
+	SELECT f.*, r.name AS runtime, f.gc >= coalesce(:collecting, 0.5) AS collects
+	FROM (SELECT * FROM stopped UNION ALL SELECT * FROM alone) f LEFT JOIN runtime r ON r.process = f.process)
+SELECT iif(f.metric = 'pause.world' OR f.process IN (SELECT server FROM client), 'waited', 'none') AS urgency,
+	min(1, f.share) AS impact, p.comm, p.pid, printf('%.0f', 100 * f.share) AS share,
+	CASE WHEN f.runtime IS NULL THEN iif(f.collects, 'its garbage collector', 'a thread of its own that stops the others')
+		ELSE iif(f.collects, 'the garbage collector of ', 'its runtime, ') || f.runtime END AS what,
+	iif(f.max, printf(', %.0f ms at the most', f.max / 1e6), '') AS longest,
+	iif(f.runtime IS NULL, NULL, 'runtime') AS resource_kind, f.runtime AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup', g.path) AS x
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
+			FROM client c JOIN thread t USING (task) WHERE c.server = f.process ORDER BY c.ns DESC LIMIT 10))) AS affected,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('metric', 'stopped', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.05)) AS x
+		UNION ALL SELECT json_object('metric', 'pauses', 'value', f.count * 1e9 / span.ns, 'unit', '/s') FROM span WHERE f.count
+		UNION ALL SELECT json_object('metric', 'pause p50', 'value', f.p50 / 1e6, 'unit', 'ms') WHERE f.count
+		UNION ALL SELECT json_object('metric', 'pause max', 'value', f.max / 1e6, 'unit', 'ms') WHERE f.count
+		UNION ALL SELECT json_object('metric', 'threads stopped at once', 'value', f.threads, 'unit', 'threads')
+		UNION ALL SELECT json_object('metric', 'collecting garbage meanwhile', 'value', 100 * f.gc, 'unit', '%',
+			'threshold', 100 * coalesce(:collecting, 0.5)) WHERE f.collects AND f.metric = 'pause.world')) AS evidence,
+	json_array(json_object('role', 'culprit', 'metric', f.metric, 'process', f.process),
+		json_object('role', 'victim', 'metric', iif(f.metric = 'pause.world', 'wait.lock', 'none'), 'process', f.process)) AS stacks
+FROM found f JOIN process p ON p.id = f.process LEFT JOIN cgroup g ON g.id = p.cgroup
+ORDER BY f.share DESC LIMIT 5;

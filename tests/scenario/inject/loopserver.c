@@ -8,19 +8,20 @@
 
 #include "inject.h"
 
+static bool tell; /* when a callback took long, and how many nanoseconds */
 static unsigned long_ms;
 static const char *how;
 
 __attribute__((noinline)) static uint64_t rank_players(uint64_t seed)
 {
-	uint64_t end = now_ns() + long_ms * 1000000ull;
+	uint64_t start = now_ns(), end = start + long_ms * 1000000ull;
 
-	if (!strcmp(how, "sleep")) {
+	if (!strcmp(how, "sleep"))
 		sleep_ns(long_ms * 1000000ull);
-		return seed + 1;
-	}
 	while (now_ns() < end)
 		seed = work(1000, seed);
+	if (tell)
+		printf("%llu %llu\n", (unsigned long long)start, (unsigned long long)(now_ns() - start));
 	return seed + 1;
 }
 
@@ -77,6 +78,8 @@ int main(int argc, char **argv)
 
 	long_ms = argument(argc, argv, 1, 100);
 	how = argc > 5 ? argv[5] : "";
+	tell = getenv("TELL");
+	setlinebuf(stdout);
 	die_with_parent();
 	prctl(PR_SET_NAME, "gameserver");
 	for (unsigned i = 0; i < clients; i++) {

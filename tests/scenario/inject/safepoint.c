@@ -12,6 +12,7 @@ enum { MOST = 64 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER, all_stopped = PTHREAD_COND_INITIALIZER;
 static volatile int stopping;
+static bool tell; /* when it stopped its threads, and for how many nanoseconds */
 static unsigned mutators, stopped, stop_ms, every_ms, by_signal;
 static pthread_t threads[MOST];
 static sem_t suspended;
@@ -19,10 +20,12 @@ static volatile uint64_t next_stop;
 
 __attribute__((noinline)) static uint64_t sweep_arena(uint64_t seed)
 {
-	uint64_t end = now_ns() + stop_ms * 1000000ull;
+	uint64_t start = now_ns(), end = start + stop_ms * 1000000ull;
 
 	while (now_ns() < end)
 		seed = work(1000, seed);
+	if (tell)
+		printf("%llu %llu\n", (unsigned long long)start, (unsigned long long)(now_ns() - start));
 	return seed + 1;
 }
 
@@ -115,6 +118,8 @@ int main(int argc, char **argv)
 	stop_ms = argument(argc, argv, 2, 60);
 	every_ms = argument(argc, argv, 3, 200);
 	by_signal = argc > 4 && !strcmp(argv[4], "signal");
+	tell = getenv("TELL");
+	setlinebuf(stdout);
 	die_with_parent();
 	prctl(PR_SET_NAME, "orderbook");
 	signal(SIGUSR2, resume);

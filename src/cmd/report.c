@@ -53,6 +53,7 @@ static int run(const struct call *call)
 	_cleanup_(store_freep) struct store *s = NULL;
 	_cleanup_(report_freep) struct report *report = NULL;
 	_cleanup_(saturation_freep) struct saturation *saturation = NULL;
+	_cleanup_(explained_freep) struct explained *explained = NULL;
 	_cleanup_(findings_freep) struct findings *findings = NULL;
 	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	bool json = o->format.format == FORMAT_JSON;
@@ -69,12 +70,14 @@ static int run(const struct call *call)
 		fwrite(out.data, 1, out.len, stdout);
 		return r < 0 ? r : EXIT_OK;
 	}
-	if ((r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 || (r = find(s, &o->select, &findings)) < 0)
+	if ((r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
+	    (r = explained_new(s, &explained)) < 0 || (r = find(s, &o->select, &findings)) < 0)
 		return r;
+	const struct report_parts parts = {.report = report, .findings = findings, .saturation = saturation, .explained = explained};
 	if (json)
-		report_json(report, findings, saturation, limit, &out);
+		report_json(&parts, limit, &out);
 	else
-		report_text(report, findings, saturation, &style, &out);
+		report_text(&parts, &style, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	return EXIT_OK;
 }

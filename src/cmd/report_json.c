@@ -6,6 +6,7 @@
 #include "escape.h"
 #include "report_print.h"
 #include "report_saturation.h"
+#include "report_waits.h"
 
 static json_t *text(const char *s)
 {
@@ -183,9 +184,9 @@ static json_t *pack_gaps(const struct report *r)
 	return list;
 }
 
-void report_json(const struct report *r, const struct findings *findings, const struct saturation *saturation,
-		 size_t limit, struct buf *out)
+void report_json(const struct report_parts *parts, size_t limit, struct buf *out)
 {
+	const struct report *r = parts->report;
 	_cleanup_free_ struct report_function *by_total = NULL;
 	json_t *root = pack_head(r), *cpus = json_array();
 	size_t count;
@@ -194,15 +195,17 @@ void report_json(const struct report *r, const struct findings *findings, const 
 		json_array_append_new(cpus, pack_cpu(&r->cpu[i]));
 	by_total = report_by_total(r, limit, &count);
 	json_object_set_new(root, "cpu", cpus);
-	json_object_set_new(root, "resources", saturation_json(saturation));
+	json_object_set_new(root, "resources", saturation_json(parts->saturation));
 	json_object_set_new(root, "processes", pack_processes(r, limit));
 	json_object_set_new(root, "threads", pack_threads(r, limit));
 	json_object_set_new(root, "ended", pack_ended(r, limit));
 	json_object_set_new(root, "functions", pack_functions(r, r->functions, r->function_count, limit));
 	json_object_set_new(root, "functions_by_total", pack_functions(r, by_total, count, limit));
+	json_object_set_new(root, "waits", waits_json(parts->explained, limit));
+	json_object_set_new(root, "knots", knots_json(parts->explained, limit));
 	json_object_set_new(root, "overhead", pack_cost(&r->cost));
 	json_object_set_new(root, "unavailable", pack_gaps(r));
-	json_object_set_new(root, "findings", findings_json(findings));
+	json_object_set_new(root, "findings", findings_json(parts->findings));
 	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 	buf_addf(out, "%s\n", dumped);
 	free(dumped);

@@ -8,6 +8,7 @@
 #include "escape.h"
 #include "report_print.h"
 #include "report_saturation.h"
+#include "report_waits.h"
 #include "listing.h"
 
 #define BOLD "\033[1m"
@@ -335,17 +336,19 @@ static void add_findings(struct buf *out, const struct findings *findings, const
 	report_rest(out, findings->count < style->limit ? findings->count : style->limit, findings->count);
 }
 
-void report_text(const struct report *r, const struct findings *findings, const struct saturation *saturation,
-		 const struct report_style *style, struct buf *out)
+void report_text(const struct report_parts *parts, const struct report_style *style, struct buf *out)
 {
+	const struct report *r = parts->report;
+
 	add_head(out, r, style);
-	add_findings(out, findings, style);
+	add_findings(out, parts->findings, style);
 	report_heading(out, style, "Resources");
-	saturation_text(saturation, style->width, style->colour, out);
+	saturation_text(parts->saturation, style->width, style->colour, out);
 	add_cpus(out, r, style);
 	add_processes(out, r, style);
 	add_threads(out, r, style);
 	add_ended(out, r, style);
+	waits_text(parts->explained, style, out);
 	add_code(out, r, style);
 	add_cost(out, r, style);
 }

@@ -12,6 +12,8 @@ struct report_style {
 	bool colour;
 	size_t limit; /* rows of each list */
 };
+
+void report_heading(struct buf *out, const struct report_style *style, const char *text);
 void report_rest(struct buf *out, size_t shown, size_t all); /* that there are more rows */
 
 /* What the report is made of. */

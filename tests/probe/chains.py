@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """A lock handed through three threads to an fsync: who ends each wait, and what all of them come from."""
+import json
 import os
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def chains(t, truth):
         t.check(abs(share - syncing / waited) <= 0.1, f"{thread}: {share:.3f} of it comes from fsync, {syncing / waited:.3f} in truth")
 
 
+def report(t):
+    document = json.loads(subprocess.run([t.perfscope, "report", "--format", "json", t.path], check=True, stdout=subprocess.PIPE).stdout)
+    knot = document["knots"][0]
+    t.check((knot["process"], knot["thread"], knot["waiters"]) == ("relay", "third", 2), f"third holds both others up: {knot}")
+    ways = [[hop["thread"] for hop in row["hops"]] for row in document["waits"][:5]]
+    t.check(["first", "second", "third"] in ways, f"first waits for second, and that for third: {ways}")
+
+
 def test(t):
     directory = os.path.join("/var/tmp", f"relay-{os.getpid()}") # on a disk
     os.mkdir(directory)
@@ -59,6 +68,7 @@ def test(t):
         truth = {name: (int(ns), int(syncing)) for name, ns, syncing in (line.split() for line in run.stdout.splitlines())}
         wakers(t)
         chains(t, truth)
+        report(t)
     finally:
         os.unlink(os.path.join(directory, "relay"))
         os.rmdir(directory)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A process of several threads runs one at a time
 -- summary: {threads} threads of {comm} take turns: together they use {cpu} % of one CPU, and wait {share} % of their time
+-- kind: wait
 -- explain: Looks for processes several of whose threads compute, use about one CPU together, and spend a large part
 --    of their time waiting on futexes until another of these threads lets them go on, as under an interpreter's
 --    global lock. Workers that others feed are not meant: who feeds them computes little.

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads wait for a user-space lock that other threads of their process hold
 -- summary: {threads} threads of {comm} wait {share} % of their time for one lock{where}
+-- kind: wait
 -- explain: Looks at sleeps on a futex that a thread of the same process ended, and whose stacks lead through a function
 --    that takes a lock. Sleeps on condition variables, semaphores and barriers are no contention: a worker
 --    that waits there has nothing to do. The time that a thread works or is held up is the whole; what it

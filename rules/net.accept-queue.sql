@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A listener's queue overflows or stays full
 -- summary: {comm} {what} to {listener}: their queue is full
+-- kind: wait
 -- explain: Asks each listening socket for the connections that it has lost. One is lost when its queue of connections
 --    that nobody has accepted yet is full; its client tries again a second later, and then later still. So the process
 --    accepts too slowly, or the queue is too short for a burst.

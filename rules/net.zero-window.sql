@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A receiver does not read, and the sender stalls
 -- summary: {sender} cannot send: {receiver} does not read what it is sent ({where})
+-- kind: wait
 -- explain: Looks at all TCP sockets ten times a second: a sender is stalled when it has data to send, nothing under way,
 --    and the window that its receiver grants has no room for a segment. A receiver that takes all the CPU it can to work its
 --    input off, and a sender that is a little faster, are a healthy pipe: there the window opens again within milliseconds. So

@@ -150,8 +150,12 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	for (size_t i = 0; (error = rules_error(rules, i)); i++)
 		findings_add_error(f, "%s", error);
 	r = kept < 0 ? kept : ask(s, rules, o->only, &d);
-	if (r >= 0)
+	if (r >= 0) {
 		fold(&d);
+		r = fold_chains(s, &d);
+	}
+	if (r >= 0)
+		r = rule_out(s, &d);
 	if (r >= 0 && (o->pid || o->cgroup))
 		r = focus(s, o, &d);
 	if (d.count)

@@ -27,6 +27,7 @@ struct draft {
 	struct stack_selector selectors[MOST_STACK_SELECTORS];
 	size_t selector_count;
 	bool folded;
+	bool waits; /* it says that somebody waits: whoever is waited for may explain it */
 };
 
 struct drafts {
@@ -43,9 +44,14 @@ void findings_add_error(struct findings *f, const char *format, ...)
 int rule_query(struct store *s, const struct rule *rule, struct drafts *d);
 /* fold.c: marks what another finding explains, and adds it there as evidence. */
 void fold(struct drafts *d);
+void explain(struct findings *f, struct draft *cause, struct draft *symptom);
 void add_evidence(struct findings *f, struct finding *finding,
 		  const struct finding_evidence *evidence);
 int by_importance(const struct finding *f, const struct finding *g); /* as qsort() wants it */
+/* fold_chain.c: the same along the wait-for graph. */
+int fold_chains(struct store *s, struct drafts *d);
+/* ruled_out.c: healthy resources become evidence of what is left. */
+int rule_out(struct store *s, struct drafts *d);
 /* finding_stack.c */
 struct stack_view;
 int find_stacks(struct store *s, struct stack_view *view, struct findings *f, struct draft *draft);

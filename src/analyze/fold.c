@@ -57,6 +57,19 @@ static const struct explanation {
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
 	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Workers that wait for something of their own process, or for the CPU, are no fewer than they should be. */
+	{"lock.deadlock", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"disk.sync", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.contention", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"app.serialized", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.freeze", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"memory.pressure", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.throttled", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* A pool that is too small takes connections late, and makes its service wait for another one. */
+	{"app.thread-pool", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"app.thread-pool", "app.downstream", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Taking turns at a lock is what a lock is for. */
 	{"lock.contention", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Whoever frees memory or waits for a disk while it holds a lock of the kernel keeps all others waiting. */
@@ -220,7 +233,7 @@ void add_evidence(struct findings *f, struct finding *finding,
 		finding->evidence[finding->evidence_count++] = *evidence;
 }
 
-static void explain(struct findings *f, struct draft *cause, struct draft *symptom)
+void explain(struct findings *f, struct draft *cause, struct draft *symptom)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 

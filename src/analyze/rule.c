@@ -131,6 +131,7 @@ static const struct field fields[] = {
 	{"summary", offsetof(struct rule, summary), set_text},
 	{"explain", offsetof(struct rule, explain), set_text},
 	{"runbook", offsetof(struct rule, runbook), set_text},
+	{"kind", offsetof(struct rule, kind), set_text},
 	{"action", 0, add_action},
 	{"threshold", 0, add_threshold},
 };
@@ -232,6 +233,8 @@ void rules_add(struct rules *rules, const char *path, const char *text, bool bui
 	rd.line = 0;
 	if (!rule.title || !rule.summary)
 		reject(&rd, "there is no '-- %s:' line", rule.title ? "summary" : "title");
+	if (rule.kind && strcmp(rule.kind, "wait"))
+		reject(&rd, "the only kind is 'wait'");
 	if (rules->count >= MOST_RULES)
 		reject(&rd, "more than %d rules", MOST_RULES);
 	if (!rule.explain)

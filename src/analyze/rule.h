@@ -22,6 +22,7 @@ struct rule {
 	const char *summary; /* a finding's title, with {column} */
 	const char *explain; /* "" if it has none */
 	const char *runbook; /* NULL: none */
+	const char *kind;    /* "wait": what it finds is a wait, which whoever is waited for explains; NULL */
 	const char **actions;
 	size_t action_count;
 	struct rule_threshold *thresholds;

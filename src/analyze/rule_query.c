@@ -262,6 +262,7 @@ static void read_row(struct row *row, struct drafts *d)
 	read_evidence(row, f);
 	read_selectors(row, &draft);
 	read_actions(row, f);
+	draft.waits = row->rule->kind != NULL;
 	if (row->failed)
 		return;
 	GROW(d->items, d->count, d->capacity);

@@ -105,18 +105,23 @@ void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, ui
 	store_add_histogram(c->store, c->slice, metric, resource, bucket, count);
 }
 
-uint32_t capture_resource(struct capture *c, const char *kind, const char *name)
+uint32_t capture_resource_keyed(struct capture *c, const char *kind, const char *key, const char *name)
 {
-	_cleanup_(buf_done) struct buf key = BUF_INIT;
+	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
 	bool is_new;
 	uint32_t id;
 
-	buf_add(&key, kind, strlen(kind) + 1);
-	buf_addstr(&key, name);
-	id = intern_id(c->aggregate->resources, key.data, key.len, &is_new) + 1;
+	buf_add(&bytes, kind, strlen(kind) + 1);
+	buf_addstr(&bytes, key);
+	id = intern_id(c->aggregate->resources, bytes.data, bytes.len, &is_new) + 1;
 	if (is_new)
 		store_add_resource(c->store, id, kind, name);
 	return id;
+}
+
+uint32_t capture_resource(struct capture *c, const char *kind, const char *name)
+{
+	return capture_resource_keyed(c, kind, name, name);
 }
 
 uint32_t capture_span_id(struct capture *c)

@@ -58,6 +58,8 @@ void capture_active(struct capture *c, const struct activity *a);
 void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value);
 void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, uint32_t bucket, uint64_t count);
 uint32_t capture_resource(struct capture *c, const char *kind, const char *name);
+/* The same for things of which several may have one name. */
+uint32_t capture_resource_keyed(struct capture *c, const char *kind, const char *key, const char *name);
 uint32_t capture_span_id(struct capture *c); /* a new one */
 
 /* Writes what has been added up; the recorder's, as a slice closes. */

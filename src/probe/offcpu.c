@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "kernel_locks.h"
 #include "kernel_text.h"
+#include "lock_names.h"
 #include "mem.h"
 #include "owed.h"
 #include "past.h"
@@ -56,6 +57,7 @@ struct offcpu_state {
 	struct map *open;   /* tid -> wait that goes on */
 	struct map *stacks; /* of waits that have ended, by task and site */
 	struct wait *waits; /* all of them */
+	struct lock_names *lock_names;
 	struct part *parts;
 	size_t part_count, part_capacity;
 };
@@ -179,7 +181,7 @@ static uint32_t file_of(struct capture *c, uint32_t pid, uint32_t fd)
 	return capture_resource(c, "file", name);
 }
 
-static uint32_t resource_of(struct offcpu_state *state, const struct thread *thread, const struct wait_record *r)
+static uint32_t resource_of(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct capture *c = state->capture;
 	char name[64];
@@ -188,10 +190,9 @@ static uint32_t resource_of(struct offcpu_state *state, const struct thread *thr
 		return file_of(c, r->head.tgid, (uint32_t)r->key);
 	if (r->key_kind == KEY_DEVICE)
 		return disk_resource(c, (uint32_t)r->key);
-	snprintf(name, sizeof(name), "0x%llx", (unsigned long long)r->key);
 	switch (r->key_kind) {
 	case KEY_ADDRESS:
-		return capture_resource(c, "futex", name);
+		return lock_names_resource(state->lock_names, thread->process, r->key);
 	case KEY_KERNEL_LOCK:
 		return capture_resource(c, "kernel lock", kernel_locks_name(&state->locks, &state->text, r->key));
 	case KEY_ADDRESS_SPACE:
@@ -298,6 +299,7 @@ static void init(struct capture *c, struct offcpu_state *state)
 	state->capture = c;
 	state->open = map_new();
 	state->stacks = map_new();
+	state->lock_names = lock_names_new(c);
 	kernel_text_read(&state->text);
 }
 
@@ -412,6 +414,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	for (size_t i = 0; i < state->part_count; i++)
 		owed_unref(state->parts[i].owed);
 	state->part_count = 0;
+	lock_names_slice(state->lock_names);
 	past_write(c->past, c, state->probe.first_metric + METRIC_WAKER, state->stacks);
 	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, mean_interval(c));
 }
@@ -437,6 +440,7 @@ static void stop(struct capture *c, void *arg)
 	free(state->parts);
 	map_free(state->open);
 	map_free(state->stacks);
+	lock_names_free(state->lock_names);
 	kernel_text_done(&state->text);
 	kernel_locks_done(&state->locks);
 }

@@ -26,6 +26,9 @@ struct stacks {
 	uint32_t last_space;
 	struct stacks_truth truth;
 	void *arg; /* of stacks_options */
+	stacks_variable *variable;
+	void *variable_arg;
+	uint32_t variables_due;
 };
 
 static uint32_t missing_root(struct stacks *st, enum unwind_status status, enum unwind_reason reason)
@@ -140,12 +143,26 @@ static void unwound(void *arg, uint64_t cookie, const uint64_t *addresses, size_
 	pending_free(p);
 }
 
+/* Questions for variables; those for frames have smaller numbers, and Python's a larger one. */
+enum { VARIABLE_QUESTION = 1 << 30 };
+
+static void variable_named(struct stacks *st, uint32_t what, const struct symbol *symbols, size_t count)
+{
+	const struct symbol *s = count ? &symbols[count - 1] : NULL;
+
+	st->variables_due--;
+	if (st->variable)
+		st->variable(st->variable_arg, what, s ? s->name : NULL, s ? s->start : 0);
+}
+
 static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
 {
 	struct stacks *st = arg;
 
 	if (frame & PYTHON_QUESTION)
 		python_processes_answer(st->python, frame, symbols, count);
+	else if (frame & VARIABLE_QUESTION)
+		variable_named(st, frame & ~(uint32_t)VARIABLE_QUESTION, symbols, count);
 	else
 		frames_named(st->frames, frame, symbols, count);
 }
@@ -225,7 +242,7 @@ void stacks_finish(struct stacks *st, uint64_t timeout_ns)
 {
 	uint64_t end = clock_mono_ns() + timeout_ns, now;
 
-	while ((frames_unnamed(st->frames) || frames_code_due(st->frames) || pendings_count(st->pendings)) &&
+	while ((frames_unnamed(st->frames) || st->variables_due || frames_code_due(st->frames) || pendings_count(st->pendings)) &&
 	       (now = clock_mono_ns()) < end) {
 		symbolizer_flush(st->symbolizer, end - now);
 		if (stacks_dispatch(st) < 0)
@@ -259,6 +276,25 @@ static char *plain_path(const char *path)
 	if (len > suffix && !strcmp(path + len - suffix, " (deleted)"))
 		len -= suffix;
 	return xstrndup(path, len);
+}
+
+void stacks_name_variables(struct stacks *st, stacks_variable *answer, void *arg)
+{
+	st->variable = answer;
+	st->variable_arg = arg;
+}
+
+void stacks_ask_variable(struct stacks *st, const struct process *p, const struct stacks_mapping *m, uint64_t address,
+			 uint32_t what)
+{
+	_cleanup_free_ char *path = plain_path(m->path);
+	uint64_t offset = address - m->start + m->offset;
+	int module = symbolizer_elf(st->symbolizer, &(struct symbol_mapping){
+		.pid = (pid_t)p->pid, .start = m->start, .end = m->end, .offset = m->offset, .path = path,
+		.dev_major = m->major, .dev_minor = m->minor, .inode = m->inode});
+
+	if (module >= 0 && symbolizer_request(st->symbolizer, module, offset, VARIABLE_QUESTION | what) == 0)
+		st->variables_due++;
 }
 
 static uint32_t module_of(struct stacks *st, const struct process *p, const struct stacks_mapping *m)

@@ -34,6 +34,14 @@ struct stacks_mapping {
 void stacks_map(struct stacks *st, struct process *p, const struct stacks_mapping *m);
 void stacks_read_mappings(struct stacks *st, struct process *p); /* once, from /proc */
 
+/* Names of variables: the answer to stacks_ask_variable(); name NULL: it has none; `start` of it
+ * in the file. */
+typedef void stacks_variable(void *arg, uint32_t what, const char *name, uint64_t start);
+void stacks_name_variables(struct stacks *st, stacks_variable *answer, void *arg);
+/* What is at an address of the process, in a file's mapping or the zeroed memory behind it. `what` below 2^30. */
+void stacks_ask_variable(struct stacks *st, const struct process *p, const struct stacks_mapping *m, uint64_t address,
+			 uint32_t what);
+
 struct python_code_record;
 void stacks_set_python(struct stacks *st, int map_fd); /* the kernel side's map of processes that run CPython */
 void stacks_python_code(struct stacks *st, struct process *p, const struct python_code_record *r);

@@ -33,7 +33,7 @@ static const char *const statements[] = {
 	[ADD_WAIT_LOOP] = "INSERT INTO wait_loop VALUES(?,?,?,?)",
 	[ADD_CODE] = "INSERT OR REPLACE INTO code VALUES(?,?,?)",
 	[ADD_STACK] = "INSERT INTO stack VALUES(?,?,?)",
-	[ADD_RESOURCE] = "INSERT INTO resource VALUES(?,?,?)",
+	[ADD_RESOURCE] = "INSERT OR REPLACE INTO resource VALUES(?,?,?)",
 	[ADD_SAMPLE] = "INSERT INTO sample VALUES(?,?,?,?,?,?,?)",
 	[ADD_SPAN] = "INSERT INTO span VALUES(?,?,?,?,?,?,?)",
 	[END_SPAN] = "UPDATE span SET last = ?2 WHERE id = ?1",

@@ -60,7 +60,7 @@ void store_add_wait_loop(struct store *s, uint32_t symbol, uint64_t start, uint6
 void store_add_code(struct store *s, uint32_t symbol, uint64_t address, const void *bytes, size_t len);
 void store_add_inlined(struct store *s, uint32_t frame, uint32_t depth, uint32_t symbol, uint32_t line);
 void store_add_stack(struct store *s, uint32_t id, uint32_t parent, uint32_t frame);
-void store_add_resource(struct store *s, uint32_t id, const char *kind, const char *name);
+void store_add_resource(struct store *s, uint32_t id, const char *kind, const char *name); /* a known id is replaced */
 void store_add_sample(struct store *s, const struct sample_row *row);
 /* A state that lasts over whole slices: first..last, last 0 while it goes on. */
 void store_add_span(struct store *s, uint32_t id, uint32_t first, uint32_t last, uint32_t metric,

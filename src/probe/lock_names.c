@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lock_names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture.h"
+#include "intern.h"
+#include "mem.h"
+
+enum { LOOKS_A_SLICE = 32 }; /* at a process's mappings: a tenth of a millisecond each */
+
+struct lock_key {
+	uint32_t process, low, high;
+};
+
+struct lock {
+	uint64_t address, offset; /* offset: in its file */
+	uint32_t resource;
+	char *place; /* "[prog+0x4060]": its name where the file has none for it; NULL: not asked for */
+};
+
+struct lock_names {
+	struct capture *capture;
+	struct intern *keys;
+	struct lock *locks; /* by key */
+	size_t count, capacity;
+	uint32_t looks;
+};
+
+/* A line of /proc/PID/maps. */
+struct region {
+	struct stacks_mapping map;
+	char access[5], path[512];
+};
+
+static void named(void *arg, uint32_t what, const char *name, uint64_t start)
+{
+	struct lock_names *l = arg;
+	struct lock *lock = &l->locks[what];
+	_cleanup_free_ char *text = name ? xasprintf("0x%" PRIx64 " (%s+0x%" PRIx64 ")", lock->address, name, lock->offset - start) :
+					   xasprintf("0x%" PRIx64 " (%s)", lock->address, lock->place);
+
+	store_add_resource(l->capture->store, lock->resource, "futex", text);
+}
+
+struct lock_names *lock_names_new(struct capture *c)
+{
+	struct lock_names *l = xcalloc(1, sizeof(*l));
+
+	l->capture = c;
+	l->keys = intern_new();
+	l->looks = LOOKS_A_SLICE;
+	stacks_name_variables(c->stacks, named, l);
+	return l;
+}
+
+void lock_names_free(struct lock_names *l)
+{
+	if (!l)
+		return;
+	stacks_name_variables(l->capture->stacks, NULL, NULL);
+	for (size_t i = 0; i < l->count; i++)
+		free(l->locks[i].place);
+	free(l->locks);
+	intern_free(l->keys);
+	free(l);
+}
+
+void lock_names_slice(struct lock_names *l)
+{
+	l->looks = LOOKS_A_SLICE;
+}
+
+static bool parse(const char *line, struct region *r)
+{
+	int path = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &r->map.start, &r->map.end, r->access,
+		   &r->map.offset, &r->map.major, &r->map.minor, &r->map.inode, &path) < 7 || !path)
+		return false;
+	snprintf(r->path, sizeof(r->path), "%s", line + path);
+	r->path[strcspn(r->path, "\n")] = 0;
+	r->map.path = r->path;
+	return true;
+}
+
+static bool is_file(const struct region *r)
+{
+	return r->path[0] == '/' && r->map.inode;
+}
+
+/* The region with the address, or the file's mapping whose zeroed memory, which follows it, has it. */
+static bool find_region(uint32_t pid, uint64_t address, struct region *ret)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%u/maps", pid), *line = NULL;
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	struct region last = {0};
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0) {
+		*ret = (struct region){0};
+		if (!parse(line, ret) || address >= ret->map.end) {
+			last = *ret;
+			continue;
+		}
+		if (!*ret->path && is_file(&last) && last.access[1] == 'w' && last.map.end == ret->map.start)
+			*ret = last;
+		ret->map.path = ret->path; /* of the copy */
+		return address >= ret->map.start;
+	}
+	return false;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static char *first_name(const struct region *r, uint64_t address, bool found)
+{
+	if (!found)
+		return xasprintf("0x%" PRIx64, address);
+	if (is_file(r))
+		return xasprintf("0x%" PRIx64 " ([%s+0x%" PRIx64 "])", address, base_name(r->path),
+				 address - r->map.start + r->map.offset);
+	return xasprintf("0x%" PRIx64 " (%s)", address, *r->path ? r->path : "[anonymous memory]");
+}
+
+static void look_at(struct lock_names *l, struct process *p, uint64_t address, uint32_t what)
+{
+	struct lock *lock = &l->locks[what];
+	struct region r;
+	bool found = l->looks && find_region(p->pid, address, &r);
+	_cleanup_free_ char *name = first_name(&r, address, found), *key = xasprintf("%u %" PRIx64, p->id, address);
+
+	l->looks -= l->looks > 0;
+	lock->resource = capture_resource_keyed(l->capture, "futex", key, name);
+	if (!found || !is_file(&r))
+		return;
+	lock->offset = address - r.map.start + r.map.offset;
+	lock->place = xasprintf("[%s+0x%" PRIx64 "]", base_name(r.path), lock->offset);
+	stacks_ask_variable(l->capture->stacks, p, &r.map, address, what);
+}
+
+uint32_t lock_names_resource(struct lock_names *l, struct process *p, uint64_t address)
+{
+	struct lock_key key = {.process = p->id, .low = (uint32_t)address, .high = (uint32_t)(address >> 32)};
+	bool is_new;
+	uint32_t what = intern_id(l->keys, &key, sizeof(key), &is_new);
+
+	if (is_new) {
+		GROW(l->locks, l->count, l->capacity);
+		l->locks[l->count++] = (struct lock){.address = address};
+		look_at(l, p, address, what);
+	}
+	return l->locks[what].resource;
+}

@@ -3,6 +3,7 @@
 
 #include <capstone/capstone.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -10,7 +11,8 @@
 
 enum {
 	LOOP_BYTES = 128,   /* longer ones do something */
-	TRY_BYTES = 48,     /* ... with an exchange in it */
+	TRY_BYTES = 48,     /* ... without a pause in it */
+	LOADS = 2,          /* a place in memory, and where that is; a reader that tries again after a change has more */
 	SMALL_FUNCTION = 64, /* bytes: one with a pause is part of another's loop */
 	REGISTERS = 512,    /* more than either machine has names for */
 };
@@ -195,20 +197,21 @@ static bool carries(const struct step *steps, size_t count)
 static bool waits(const struct step *steps, size_t count, uint32_t *ret_kind)
 {
 	uint64_t bytes = steps[count - 1].address + steps[count - 1].size - steps[0].address;
-	bool pauses = false, exchanges = false, loads = false, stores = false;
+	bool pauses = false, exchanges = false, stores = false;
+	unsigned loads = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (steps[i].calls)
 			return false;
 		pauses |= steps[i].pauses;
 		exchanges |= steps[i].exchanges;
-		loads |= steps[i].loads;
+		loads += steps[i].loads;
 		stores |= steps[i].stores;
 	}
 	*ret_kind = pauses ? WAIT_LOOP_PAUSE : exchanges ? WAIT_LOOP_EXCHANGE : WAIT_LOOP_LOAD;
-	if (pauses || exchanges)
-		return bytes <= (pauses ? LOOP_BYTES : TRY_BYTES);
-	return loads && !stores && !carries(steps, count);
+	if (pauses || bytes > TRY_BYTES)
+		return pauses; /* LOOP_BYTES at the most, as all that come here */
+	return exchanges || (loads && loads <= LOADS && !stores && !carries(steps, count));
 }
 
 static size_t find(const struct step *steps, size_t count, struct wait_loop *loops)

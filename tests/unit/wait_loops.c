@@ -16,7 +16,7 @@ struct node {
 	int value;
 };
 
-static volatile int flag;
+static volatile int flag, sequence, day, hour;
 
 ALONE(pausing) void pausing(void)
 {
@@ -84,6 +84,18 @@ ALONE(filling) void filling(volatile int *numbers, int count)
 		numbers[count] = flag;
 }
 
+/* Reads again only if what it reads was changed meanwhile. */
+ALONE(retrying) int retrying(void)
+{
+	int before, sum;
+
+	do {
+		before = sequence;
+		sum = day * 24 + hour;
+	} while (before != sequence);
+	return sum;
+}
+
 BYTES(pausing);
 BYTES(exchanging);
 BYTES(loading);
@@ -93,6 +105,7 @@ BYTES(adding);
 BYTES(walking);
 BYTES(measuring);
 BYTES(filling);
+BYTES(retrying);
 
 static void check_code(const char *name, const char *start, const char *end, bool waits, uint32_t kind)
 {
@@ -115,12 +128,15 @@ static void test_compiled(void)
 	CHECK_CODE(exchanging, true, WAIT_LOOP_EXCHANGE); /* elsewhere a function of the compiler's library may do it */
 #endif
 	CHECK_CODE(loading, true, WAIT_LOOP_LOAD);
+#ifdef __OPTIMIZE__
 	CHECK_CODE(comparing, true, WAIT_LOOP_LOAD);
+#endif
 	CHECK_CODE(computing, false, 0);
 	CHECK_CODE(adding, false, 0);
 	CHECK_CODE(walking, false, 0);
 	CHECK_CODE(measuring, false, 0);
 	CHECK_CODE(filling, false, 0);
+	CHECK_CODE(retrying, false, 0);
 }
 
 static void test_bytes(void)

@@ -327,7 +327,7 @@ static __always_inline void read_packet(const struct sk_buff *skb, struct tcp_dr
 		return;
 	bpf_probe_read_kernel(ports, sizeof(ports), packet + bytes);
 	u16 from = __builtin_bswap16(ports[0]), to = __builtin_bswap16(ports[1]);
-	key->port = !in_socket && from < to ? from : to;
+	key->port = !in_socket && from < to && from < TCP_EPHEMERAL ? from : to;
 }
 
 static __always_inline u32 sender_of(const struct sk_buff *skb)
@@ -459,6 +459,8 @@ int walk(struct bpf_iter__task_file *ctx)
 		remember(key, &first);
 		state = bpf_map_lookup_elem(&sockets, &key);
 	}
+	if (state && state->tgid == 1)
+		state->tgid = task->tgid; /* who passes sockets on to others does not use them */
 	if (!state || state->session == ctx->meta->session_id)
 		return 0; /* another process has it open, too */
 	state->session = ctx->meta->session_id;

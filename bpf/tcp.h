@@ -24,6 +24,9 @@ enum { TCP_SLOW_US = 5000 };
 /* More than a receiver keeps an acknowledgement back. */
 enum { TCP_ACK_DELAY_US = 45000 };
 
+/* From here on ports are given to clients. */
+enum { TCP_EPHEMERAL = 32768 };
+
 enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
 enum { TCP_STATE_ESTABLISHED = 1, TCP_STATE_SYN_SENT = 2, TCP_STATE_SYN_RECV = 3, TCP_STATE_FIN_WAIT1 = 4,
@@ -89,7 +92,7 @@ struct tcp_drop_key {
 	u64 location; /* in the kernel's text */
 	u32 tgid;     /* whose packet it was, on its way out; 0 unknown */
 	u16 reason;
-	u16 port;     /* in a socket the one that it was for, else the lower one: the service's */
+	u16 port;     /* the one that it was for; on the way the service's, in which direction it ever goes */
 	u8 protocol;
 	u8 unused[7];
 	char device[16]; /* on the way, else "" */

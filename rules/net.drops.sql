@@ -2,13 +2,14 @@
 -- title: Packets are dropped on this host
 -- summary: {drops} packets {whose} are dropped: {words} ({place})
 -- explain: The kernel says of each packet that it throws away why, and where in its code. Those that nobody wanted, duplicates and the like,
---    are left out. A datagram that is dropped is lost to its program. TCP sends again, and a queue that is full now and then is how it learns
+--    are left out. A datagram that is dropped is lost to its program: the more of all, the worse. TCP sends again, and a queue that is full now and then is how it learns
 --    the speed of a path; so drops of its packets count only where the process sends a noticeable share of its segments again. A filter that
 --    keeps strangers out drops packets that no program here has a port for: those are told, but harm nobody.
 -- threshold drops = 50: in all
 -- threshold rate = 10: a second; fewer is a burst now and then
 -- threshold share = 0.2: of the time that is looked at, in tenths of seconds in which packets were dropped
 -- threshold again = 0.02: of the TCP segments that the process sends; as in net.retransmits
+-- threshold again_drops = 5: of TCP, where so many are sent again and half of those were dropped here, however rarely
 -- action: {advice}
 -- action: See the counters of the place: nstat -az, tc -s qdisc, nft list ruleset, cat /proc/net/softnet_stat, ss -lunm
 WITH span AS MATERIALIZED (SELECT ns FROM period),
@@ -29,6 +30,8 @@ again AS MATERIALIZED (
 		sum(iif(m.name = 'connection.retransmits', s.value, 0)) AS again
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name IN ('connection.sent', 'connection.retransmits') GROUP BY t.process),
+-- Datagrams that arrived, in this namespace: how many of all were lost.
+arrived AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE metric = 'udp.received'),
 -- Who talks to whom within this host: what is lost on the way to one is sent again by the other.
 talks AS MATERIALIZED (
 	SELECT DISTINCT a.process, b.process AS other
@@ -46,13 +49,18 @@ doing AS MATERIALIZED (
 	WHERE (m.name GLOB 'wait.*' OR m.name = 'cpu.time') AND t.process IN (SELECT process FROM lost) GROUP BY t.process, m.name),
 judged AS MATERIALIZED (
 	SELECT l.*, ifnull(r.share, 0) AS resent, ifnull(r.count, 0) AS resent_count, min(1.0, l.ns * 1.0 / span.ns) AS time_share,
-		l.process IS NOT NULL AND (NOT l.tcp OR (ifnull(r.share, 0) >= coalesce(:again, 0.02) AND r.count >= 0.2 * l.drops)) AS harms,
+		l.process IS NOT NULL AND (NOT l.tcp OR (ifnull(r.share, 0) >= coalesce(:again, 0.02) AND r.count >= 0.2 * l.drops
+			AND l.drops >= 0.5 * r.count)) AS harms,
 		l.reason IN ('SOCKET_RCVBUFF', 'SOCKET_BACKLOG', 'PROTO_MEM', 'TCP_OFO_QUEUE_PRUNE', 'TCP_OFO_DROP') AS unread
 	FROM lost l LEFT JOIN resent r ON r.process = l.process, span
-	WHERE l.drops >= coalesce(:drops, 50) AND l.drops * 1e9 >= coalesce(:rate, 10) * span.ns
-		AND l.ns >= coalesce(:share, 0.2) * span.ns)
+	WHERE l.drops >= coalesce(:again_drops, 5)),
+-- A TCP connection with few packets loses few.
+told AS MATERIALIZED (
+	SELECT j.* FROM judged j, span
+	WHERE (j.tcp AND j.harms) OR (j.drops >= coalesce(:drops, 50) AND j.drops * 1e9 >= coalesce(:rate, 10) * span.ns
+		AND j.ns >= coalesce(:share, 0.2) * span.ns))
 SELECT iif(j.harms, 'waited', 'none') AS urgency,
-	iif(j.tcp, min(1.0, 10 * j.resent), j.time_share) AS impact,
+	iif(j.tcp, min(1.0, 10 * j.resent), min(j.time_share, j.drops * 1.0 / (j.drops + a.count))) AS impact,
 	CAST(j.drops AS INTEGER) AS drops, iif(j.process IS NULL, 'of nobody here', 'of ' || j.comm) AS whose,
 	CASE WHEN j.reason = 'SOCKET_RCVBUFF' THEN 'the receive buffer of its socket is full'
 		WHEN j.unread THEN 'its socket has no room for them'
@@ -86,5 +94,5 @@ SELECT iif(j.harms, 'waited', 'none') AS urgency,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', iif(j.unread, 'culprit', 'victim'), 'metric', d.metric, 'process', d.process) AS x FROM doing d
 		WHERE d.process = j.process ORDER BY d.ns DESC LIMIT 1)) AS stacks
-FROM judged j, span
+FROM told j, span, arrived a
 ORDER BY j.harms DESC, j.drops DESC LIMIT 5;

@@ -39,19 +39,28 @@ static uint64_t port_key(uint8_t protocol, uint16_t port)
 	return (uint64_t)protocol << 16 | port;
 }
 
-/* Who listens comes before who talks to it. */
+/* Who listens comes before who talks to it, and who opened a socket before who inherited it; but the first process of all
+ * only passes sockets on. */
+static void enter_port(struct tcp_walk *w, size_t i, uint16_t port, bool owns)
+{
+	uint64_t key = port_key(w->reports[i].protocol, port), index;
+	bool taken = map_get(w->ports, key, &index);
+	const struct tcp_report *r = taken ? &w->reports[index] : NULL;
+
+	if (!taken || (owns && (r->tuple.local_port != port || r->tgid == 1)))
+		map_put(w->ports, key, i);
+}
+
 static void enter(struct tcp_walk *w, size_t i)
 {
 	const struct tcp_report *r = &w->reports[i];
+	bool owns = r->state == TCP_STATE_LISTEN || r->protocol == PROTOCOL_UDP;
 
 	if (r->state == TCP_STATE_LISTEN)
 		map_put(w->listeners, r->tuple.local_port, i);
 	else if (r->protocol == PROTOCOL_TCP)
 		map_put(w->by_tuple, key_of(r->tuple), i);
-	if (r->state == TCP_STATE_LISTEN || r->protocol == PROTOCOL_UDP)
-		map_put(w->ports, port_key(r->protocol, r->tuple.local_port), i);
-	else if (!map_get(w->ports, port_key(r->protocol, r->tuple.remote_port), NULL))
-		map_put(w->ports, port_key(r->protocol, r->tuple.remote_port), i);
+	enter_port(w, i, owns ? r->tuple.local_port : r->tuple.remote_port, owns);
 }
 
 static void settle_sides(struct tcp_walk *w)

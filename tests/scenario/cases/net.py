@@ -14,6 +14,8 @@ CASES = [
     Case("impatient", "tcpfault impatient 1", "net.accept-queue", "gatekeeper", often=False),
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),
     Case("small-writes-of-many", "tcpfault crowd-writes 1", "net.small-writes", "customer", function="ask", victims=("clerk",), often=False),
+    Case("hurried", "tcpfault hurried"),
+    Case("mistaken", "tcpfault mistaken", often=False),
     # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),
     Case("distant-calls", "distant-nofp call 30 0 1", "net.latency", victims=("customer",), resource=":7070$", held_out=True,
@@ -29,12 +31,16 @@ CASES = [
     Case("lossy-a-little", "distant upload 10 3"),
     Case("nobody-there", "distant-nofp call 0 1000", "net.connect-failures", victims=("customer",), resource=":7070$"),
     # Datagrams for which a buffer, a queue, a firewall has no room.
-    Case("datagrams", "datagrams 1000 3000", "net.drops", "collector", function="digest", resource="RCVBUFF.*udp port"),
-    Case("datagrams-large", "datagrams-nofp 500 2000 900 1", "net.drops", "collector", resource="RCVBUFF.*udp port", held_out=True,
+    Case("lost-datagrams", "datagrams 1000 3000", "net.drops", "collector", function="digest", resource="RCVBUFF.*udp port"),
+    Case("lost-datagrams-large", "datagrams-nofp 500 2000 900 1", "net.drops", "collector", resource="RCVBUFF.*udp port", held_out=True,
          often=False),
-    Case("datagrams-read", "datagrams-nofp 300 0"),
+    Case("read-datagrams", "datagrams-nofp 300 0"),
     Case("shaped", "datagrams 500 0 900", "net.drops", victims=("agent",), resource="QDISC.*lo, udp port",
          network="tc qdisc add dev lo root tbf rate 2mbit burst 4k limit 8k"),
+    Case("filtered", "tcpfault whole-writes", "net.drops", victims=("clerk", "customer"), resource="NETFILTER.*, lo",
+         evidence=("explains net.retransmits",), often=False,
+         network="nft add table inet t && nft 'add chain inet t in { type filter hook input priority 0; }' && "
+                 "nft 'add rule inet t in meta l4proto tcp numgen random mod 10 == 0 drop'"),
     Case("firewall", "datagrams-nofp 1000 0", "net.drops", victims=("collector",), resource="NETFILTER.*lo, udp port", often=False,
          network="nft add table inet t && nft 'add chain inet t in { type filter hook input priority 0; }' && "
                  "nft 'add rule inet t in ip protocol udp numgen inc mod 3 == 0 drop'"),

@@ -76,6 +76,7 @@ int main(int argc, char **argv)
 	}
 	spawn("collector", collect, &p);
 	spawn("agent", emit, &p);
+	close(p.socket);
 	pause();
 	return 0;
 }

@@ -8,6 +8,8 @@
  *   crowd-reader                   ten feeders, and one archiver that reads from one after the other
  *   stuck                          six visitors wait for a gatekeeper with room for five that accepts nobody
  *   impatient                      a poller gives each connect up after 300 ms, before a full queue has let it in
+ *   hurried                        a poller that opens one connection after the other, which are accepted at once
+ *   mistaken                       a poller that finds nobody now and then
  *   keep-alive                     a hundred connections that say nothing */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -125,6 +127,26 @@ __attribute__((noinline)) static void send_request(int fd, unsigned good)
 	}
 	write(fd, request, 8);
 	write(fd, request, sizeof(request) - 8);
+}
+
+static void poll_hurriedly(void *arg)
+{
+	struct plan *p = arg;
+
+	for (;;) {
+		close(dial(p));
+		sleep_ns(1000000);
+	}
+}
+
+static void poll_in_vain(void *arg)
+{
+	struct plan *p = arg;
+
+	for (;;) {
+		close(dial(p));
+		sleep_ns(3000000000);
+	}
 }
 
 static void ask(void *arg)
@@ -251,6 +273,8 @@ static const struct kind {
 	{"crowd-reader", "archiver", "feeder", read_in_turn, crowd_feeds, 0, 16},
 	{"stuck", "gatekeeper", "visitor", accept_nobody, crowd_visits, 0, 5},
 	{"impatient", "gatekeeper", "poller", accept_nobody, lose_patience, 0, 5},
+	{"hurried", "gatekeeper", "poller", keep_gate, poll_hurriedly, 1, 64},
+	{"mistaken", NULL, "poller", NULL, poll_in_vain, 1, 0},
 	{"keep-alive", "clerk", "customer", hold, keep_alive, 1, 128},
 };
 

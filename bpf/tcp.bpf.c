@@ -408,7 +408,8 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 
 static __always_inline bool worth_telling(const struct tcp_report *r)
 {
-	return r->state == TCP_STATE_LISTEN || r->state == TCP_STATE_SYN_SENT || r->flags & ~(TCP_SERVER | TCP_LOSSY) || r->unread || r->growth.sent || r->growth.received ||
+	return r->state == TCP_STATE_LISTEN || r->state == TCP_STATE_SYN_SENT || r->flags & ~(TCP_SERVER | TCP_LOSSY) ||
+	       r->unread || r->growth.sent || r->growth.received ||
 	       r->growth.retransmits || r->growth.window_limited || r->growth.buffer_limited;
 }
 

@@ -38,7 +38,7 @@ struct tcp_counts {
 	u32 segments, retransmits;
 	u32 busy; /* data is under way, and nothing else sets the pace */
 	u32 window_limited, buffer_limited;
-	u32 drops; /* of a listener: connections that it had no room for; of a UDP socket: datagrams */
+	u32 drops; /* of a listener: connections that it had no room for */
 };
 
 /* One socket as the walk over all files finds it, if it has done something or is in trouble. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The lines above every screen: is the machine well? */
 #pragma once
-#include "ui.h"
+#include "screen.h"
 
 struct header {
-	const struct window *window;
+	const struct screen_context *context;
 	const char *host, *kernel;
 	uint64_t start_wall_ns; /* of the recording */
+	uint64_t behind_ns;     /* how far the end of the window lies in the past */
 	bool paused;
-	const struct ui_finding *findings;
-	size_t finding_count;
+	enum header_detail { HEADER_TITLE, HEADER_BRIEF, HEADER_ALL } detail;
 };
 
 /* Draws from the top; returns the rows used, at most `rows`. */

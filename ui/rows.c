@@ -27,7 +27,8 @@ static int compare_rows(const void *a, const void *b, void *arg)
 {
 	const struct row_order *order = arg;
 	const struct row *x = a, *y = b;
-	int c = order->compare(x, y);
+	double a_value = row_number(x, order->field), b_value = row_number(y, order->field);
+	int c = (a_value > b_value) - (a_value < b_value);
 	uint32_t id_x = x->thread ? x->thread->id : 0, id_y = y->thread ? y->thread->id : 0;
 
 	if (c)
@@ -130,6 +131,22 @@ void rows_done(struct row_list *r)
 {
 	free(r->rows);
 	*r = (struct row_list){0};
+}
+
+double row_number(const struct row *r, enum row_field field)
+{
+	switch (field) {
+	case ROW_PID: return r->process->pid;
+	case ROW_TID: return r->thread ? r->thread->tid : 0;
+	case ROW_CPU: return row_percent(r, RUNNING);
+	case ROW_RUNNABLE: return row_percent(r, RUNNABLE);
+	case ROW_LOCK: return row_percent(r, LOCK);
+	case ROW_DISK: return row_percent(r, DISK);
+	case ROW_BLOCKED: return row_blocked_percent(r);
+	case ROW_THREADS: return r->process->threads;
+	case ROW_SWITCHES: return row_switch_rate(r);
+	default: return 0;
+	}
 }
 
 double row_percent(const struct row *r, enum state state)

@@ -15,13 +15,14 @@ struct row {
 	uint64_t branch; /* bit i: the ancestor at depth i has a sibling below */
 };
 
-typedef int row_compare(const struct row *a, const struct row *b);
+enum row_field { ROW_PID, ROW_TID, ROW_CPU, ROW_RUNNABLE, ROW_LOCK, ROW_DISK, ROW_BLOCKED, ROW_THREADS, ROW_SWITCHES,
+		 ROW_FIELDS };
 
 struct row_order {
 	bool threads; /* each thread, not each process */
 	bool tree;    /* below its parent, threads below their process */
-	bool reverse;
-	row_compare *compare;
+	bool reverse; /* the largest first */
+	enum row_field field;
 };
 
 struct row_list {
@@ -33,6 +34,7 @@ struct row_list {
 void rows_build(struct row_list *r, const struct window *w, const struct row_order *order);
 void rows_done(struct row_list *r);
 
+double row_number(const struct row *r, enum row_field field);
 double row_percent(const struct row *r, enum state state); /* of one CPU's time */
 double row_blocked_percent(const struct row *r); /* of its threads' time; waiting for a CPU or for work is not blocked */
 double row_switch_rate(const struct row *r);     /* a second */

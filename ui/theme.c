@@ -14,7 +14,8 @@ struct colour {
 };
 
 enum hue { HUE_DEFAULT, HUE_GREY, HUE_GREEN, HUE_YELLOW, HUE_RED, HUE_BLUE, HUE_CYAN, HUE_MAGENTA, HUE_BAR, HUE_CURSOR,
-	   HUE_ON_BAR, HUES };
+	   HUE_ON_BAR, HUE_WARM, HUE_WARM_2, HUE_COLD, HUE_COLD_2, HUE_FRESH, HUE_FRESH_2, HUE_PLAIN, HUE_PLAIN_2, HUE_FOUND,
+	   HUE_ON_FLAME, HUES };
 
 static const struct colour dark[HUES] = {
 	[HUE_DEFAULT] = {-1, -1, -1},
@@ -28,6 +29,10 @@ static const struct colour dark[HUES] = {
 	[HUE_BAR] = {4, 238, 0x444444},
 	[HUE_CURSOR] = {6, 24, 0x005f87},
 	[HUE_ON_BAR] = {7, 255, 0xeeeeee},
+	[HUE_WARM] = {3, 173, 0xd7875f}, [HUE_WARM_2] = {3, 179, 0xd7af5f}, [HUE_COLD] = {6, 110, 0x87afd7},
+	[HUE_COLD_2] = {6, 116, 0x87d7d7}, [HUE_FRESH] = {2, 114, 0x87d787}, [HUE_FRESH_2] = {2, 150, 0xafd787},
+	[HUE_PLAIN] = {7, 248, 0xa8a8a8}, [HUE_PLAIN_2] = {7, 251, 0xc6c6c6}, [HUE_FOUND] = {5, 176, 0xd787d7},
+	[HUE_ON_FLAME] = {0, 16, 0x000000},
 };
 
 static const struct colour light[HUES] = {
@@ -42,6 +47,10 @@ static const struct colour light[HUES] = {
 	[HUE_BAR] = {4, 252, 0xd0d0d0},
 	[HUE_CURSOR] = {6, 153, 0xafd7ff},
 	[HUE_ON_BAR] = {7, 234, 0x1c1c1c},
+	[HUE_WARM] = {3, 216, 0xffaf87}, [HUE_WARM_2] = {3, 222, 0xffd787}, [HUE_COLD] = {6, 153, 0xafd7ff},
+	[HUE_COLD_2] = {6, 159, 0xafffff}, [HUE_FRESH] = {2, 157, 0xafffaf}, [HUE_FRESH_2] = {2, 193, 0xd7ffaf},
+	[HUE_PLAIN] = {7, 252, 0xd0d0d0}, [HUE_PLAIN_2] = {7, 254, 0xe4e4e4}, [HUE_FOUND] = {5, 219, 0xffafff},
+	[HUE_ON_FLAME] = {0, 16, 0x000000},
 };
 
 /* The last column is what is left of a style without colours. */
@@ -73,6 +82,17 @@ static const struct {
 	[STYLE_SYSTEM] = {HUE_RED, HUE_DEFAULT, 0, 0},
 	[STYLE_IRQ] = {HUE_YELLOW, HUE_DEFAULT, 0, 0},
 	[STYLE_STEAL] = {HUE_CYAN, HUE_DEFAULT, 0, 0},
+	[STYLE_FLAME_USER] = {HUE_ON_FLAME, HUE_WARM, 0, 0},
+	[STYLE_FLAME_USER_2] = {HUE_ON_FLAME, HUE_WARM_2, 0, 0},
+	[STYLE_FLAME_KERNEL] = {HUE_ON_FLAME, HUE_COLD, 0, 0},
+	[STYLE_FLAME_KERNEL_2] = {HUE_ON_FLAME, HUE_COLD_2, 0, 0},
+	[STYLE_FLAME_DYNAMIC] = {HUE_ON_FLAME, HUE_FRESH, 0, 0},
+	[STYLE_FLAME_DYNAMIC_2] = {HUE_ON_FLAME, HUE_FRESH_2, 0, 0},
+	[STYLE_FLAME_TASK] = {HUE_ON_FLAME, HUE_PLAIN, LOOK_BOLD, LOOK_BOLD},
+	[STYLE_FLAME_TASK_2] = {HUE_ON_FLAME, HUE_PLAIN_2, LOOK_BOLD, LOOK_BOLD},
+	[STYLE_FLAME_UNKNOWN] = {HUE_ON_FLAME, HUE_PLAIN, 0, LOOK_DIM},
+	[STYLE_FLAME_UNKNOWN_2] = {HUE_ON_FLAME, HUE_PLAIN_2, 0, LOOK_DIM},
+	[STYLE_FLAME_MATCH] = {HUE_ON_FLAME, HUE_FOUND, LOOK_BOLD, LOOK_BOLD | LOOK_UNDERLINE},
 };
 
 static int colour_number(const struct colour *c, int colours)

@@ -7,13 +7,21 @@
 #include "clock.h"
 #include "header.h"
 #include "mem.h"
+#include "recorded.h"
 #include "screen.h"
 #include "store_query.h"
 #include "store_write.h"
+#include "table_screen.h"
 
-enum { MOST_FINDINGS = 8, PRUNE_SLICES = 10, HEADER_MOST = 100 };
+enum { PRUNE_SLICES = 10, HEADER_MOST = 100, MOST_STEPS = 32, TWO_LINES_FROM = 20 };
 
 static const uint64_t window_steps_s[] = {1, 2, 5, 10, 30, 60, 120, 300, 600};
+
+/* Where the user came from. */
+struct step {
+	size_t screen;
+	struct focus focus;
+};
 
 struct ui {
 	struct store *store;
@@ -23,16 +31,23 @@ struct ui {
 	bool paused;
 	struct screen_context context;
 	void **states; /* by screen; NULL: not opened yet */
-	size_t screen, before; /* the one that is shown; the one to go back to */
-	char host[256], kernel[256];
+	size_t screen; /* the one that is shown */
+	struct step steps[MOST_STEPS];
+	size_t step_count;
+	char host[256], kernel[256], said[256];
 	uint32_t slices_since_prune;
 };
 
 static const struct key_help global_keys[] = {
-	{"?", "Help", "the help and back; F1 and h, too"},
+	{"q", "Quit", "leave; F10, too"},
+	{"Enter", "Explain", "the selected row, on the screen that tells more of it"},
+	{"Backspace", NULL, "back to where you came from; Escape, too"},
+	{"o", "Only", "look at the selected row only, on all screens; again: at all"},
 	{"p", "Pause", "look at what is there while recording goes on; the space bar, too"},
 	{"+ -", "Window", "look at more or less of the past: 1 s to 10 min"},
-	{"q", "Quit", "leave; F10, too"},
+	{"[ ]", "Step", "back and forth in time, a slice; { and } go as far as the window is long"},
+	{"w", NULL, "write the recording of the last minutes into a file"},
+	{"s", NULL, "write the flame graph of what is shown into a file"},
 	{0},
 };
 
@@ -48,7 +63,7 @@ static int open_shown(struct ui *ui)
 	if (ui->states[ui->screen])
 		return 0;
 	ui->states[ui->screen] = xcalloc(1, screen->state_size ? screen->state_size : 1);
-	return screen->open ? screen->open(&ui->context, ui->states[ui->screen]) : 0;
+	return screen->open ? screen->open(&ui->context, screen, ui->states[ui->screen]) : 0;
 }
 
 static void update_shown(struct ui *ui)
@@ -72,11 +87,12 @@ int ui_new(struct store *s, const struct ui_options *o, struct ui **ret_ui)
 	r = window_new(s, o->user, o->arg, &ui->window);
 	if (r < 0)
 		return r;
-	ui->context = (struct screen_context){.store = s, .window = ui->window, .screens = all_screens,
-					      .global_keys = global_keys};
+	ui->context = (struct screen_context){.store = s, .window = ui->window, .options = &ui->options,
+					      .screens = all_screens, .global_keys = global_keys};
 	r = open_shown(ui);
 	if (r < 0)
 		return r;
+	update_shown(ui);
 	*ret_ui = ui;
 	ui = NULL;
 	return 0;
@@ -121,13 +137,18 @@ static void prune(struct ui *ui)
 	window_forget(ui->window, first);
 }
 
-static int show(struct ui *ui)
+static int show_slice(struct ui *ui, uint32_t last)
 {
-	int r = window_show_ns(ui->window, ui->paused ? window_last(ui->window) : 0, ui->window_ns);
+	int r = window_show_ns(ui->window, last, ui->window_ns);
 
 	if (r >= 0)
 		update_shown(ui);
 	return r;
+}
+
+static int show(struct ui *ui)
+{
+	return show_slice(ui, ui->paused ? window_last(ui->window) : 0);
 }
 
 int ui_update(struct ui *ui, bool *ret_changed)
@@ -147,42 +168,84 @@ int ui_update(struct ui *ui, bool *ret_changed)
 	return show(ui);
 }
 
+void ui_answered(struct ui *ui)
+{
+	update_shown(ui);
+}
+
+void ui_say(struct ui *ui, const char *text)
+{
+	snprintf(ui->said, sizeof(ui->said), "%s", text);
+}
+
 static unsigned draw_header(struct ui *ui, struct grid *g, unsigned rows)
 {
-	struct ui_finding findings[MOST_FINDINGS];
-	struct header h = {.window = ui->window, .host = ui->host, .kernel = ui->kernel, .paused = ui->paused,
+	struct header h = {.context = &ui->context, .host = ui->host, .kernel = ui->kernel, .paused = ui->paused,
 			   .start_wall_ns = (uint64_t)store_meta_int(ui->store, "start_wall_ns"),
-			   .findings = findings};
+			   .behind_ns = window_newest_end_ns(ui->window) - window_end_ns(ui->window),
+			   .detail = shown(ui)->whole ? HEADER_TITLE : shown(ui)->detailed ? HEADER_ALL : HEADER_BRIEF};
 
-	if (ui->options.findings)
-		h.finding_count = ui->options.findings(ui->options.arg, findings, MOST_FINDINGS);
 	return header_draw(&h, g, rows);
 }
 
-static void draw_hints(struct grid *g, unsigned *at, const struct key_help *keys)
+static void draw_hint(struct grid *g, unsigned row, unsigned *at, const char *keys, const char *label, bool marked)
 {
-	unsigned row = g->rows - 1;
-
-	for (; keys->keys; keys++) {
-		if (!keys->label || *at + grid_text_width(keys->keys) + strlen(keys->label) + 2 > g->columns)
-			continue;
-		*at += grid_put(g, row, *at, g->columns - *at, STYLE_KEY, keys->keys);
+	if (!label || *at + grid_text_width(keys) + strlen(label) + 2 > g->columns)
+		return;
+	*at += grid_put(g, row, *at, g->columns - *at, STYLE_KEY, keys);
+	if (grid_text_width(keys) > 1) {
 		grid_fill(g, row, *at, 1, STYLE_HINT, " ");
 		*at += 1;
-		*at += grid_put(g, row, *at, g->columns - *at, STYLE_HINT, keys->label);
-		*at += 1;
 	}
+	*at += grid_put(g, row, *at, g->columns - *at, marked ? STYLE_SORTED : STYLE_HINT, label);
+	*at += 1;
 }
 
-static void draw_footer(struct ui *ui, struct grid *g)
+static bool has_keys(const struct key_help *list, const char *keys)
+{
+	for (; list && list->keys; list++)
+		if (!strcmp(list->keys, keys))
+			return true;
+	return false;
+}
+
+/* But for those that mean something else on this screen. */
+static void draw_hints(struct grid *g, unsigned row, unsigned *at, const struct key_help *keys, const struct key_help *but)
+{
+	for (; keys && keys->keys; keys++)
+		if (!has_keys(but, keys->keys))
+			draw_hint(g, row, at, keys->keys, keys->label, false);
+}
+
+static void draw_screens(const struct ui *ui, struct grid *g, unsigned row)
 {
 	unsigned at = 0;
 
-	/* What is needed most stands first: the rest may not fit. */
-	draw_hints(g, &at, (const struct key_help[]){global_keys[0], {0}});
-	if (shown(ui)->keys)
-		draw_hints(g, &at, shown(ui)->keys);
-	draw_hints(g, &at, global_keys + 1);
+	for (size_t i = 0; all_screens[i]; i++) {
+		char key[2] = {(char)all_screens[i]->key, 0};
+
+		draw_hint(g, row, &at, key, all_screens[i]->label, i == ui->screen);
+	}
+}
+
+/* Keys of the screen, and of all; screens, where there is room for a second line. */
+static unsigned draw_footer(struct ui *ui, struct grid *g)
+{
+	unsigned rows = g->rows >= TWO_LINES_FROM ? 2 : g->rows >= 6, at = 0;
+
+	if (!rows)
+		return 0;
+	if (rows == 2)
+		draw_screens(ui, g, g->rows - 2);
+	else
+		draw_hint(g, g->rows - 1, &at, "?", "Help", false);
+	if (ui->said[0]) {
+		grid_put(g, g->rows - 1, 0, g->columns, STYLE_STRONG, ui->said);
+		return rows;
+	}
+	draw_hints(g, g->rows - 1, &at, shown(ui)->keys, NULL);
+	draw_hints(g, g->rows - 1, &at, global_keys, shown(ui)->keys);
+	return rows;
 }
 
 static void draw_shown(struct ui *ui, struct grid *g, const struct area *a)
@@ -192,18 +255,15 @@ static void draw_shown(struct ui *ui, struct grid *g, const struct area *a)
 
 void ui_draw(struct ui *ui, struct grid *g)
 {
-	/* A screen's use is its rows: the header gets a third at most. */
-	bool footer = g->rows >= 6;
 	struct area a = {.columns = g->columns};
 
 	grid_clear(g);
 	if (!g->rows || !g->columns)
 		return;
+	/* A screen's use is its rows: the header gets a third at most. */
 	a.row = g->rows >= 3 ? draw_header(ui, g, g->rows / 3) : 0;
-	a.rows = g->rows - a.row - footer;
+	a.rows = g->rows - a.row - draw_footer(ui, g);
 	draw_shown(ui, g, &a);
-	if (footer)
-		draw_footer(ui, g);
 }
 
 void ui_draw_all(struct ui *ui, struct grid *g, unsigned columns)
@@ -239,16 +299,141 @@ static enum ui_answer toggle_pause(struct ui *ui)
 	return ui->paused || show(ui) >= 0 ? UI_REDRAW : UI_NOTHING;
 }
 
-static enum ui_answer go_to(struct ui *ui, size_t screen)
+/* Another time is looked at: the picture stands still there. */
+static enum ui_answer step_in_time(struct ui *ui, int direction, bool far)
 {
-	/* The same key leads back. */
-	if (screen == ui->screen)
-		screen = ui->before;
-	ui->before = ui->screen;
+	uint32_t last = window_last(ui->window), step = far ? window_slices(ui->window) : 1;
+
+	if (!last)
+		return UI_NOTHING;
+	ui->paused = true;
+	if (direction < 0)
+		last = last > step ? last - step : 1;
+	else
+		last += step;
+	return show_slice(ui, last) < 0 ? UI_NOTHING : UI_REDRAW;
+}
+
+static void remember(struct ui *ui)
+{
+	if (ui->step_count == MOST_STEPS) {
+		memmove(ui->steps, ui->steps + 1, (MOST_STEPS - 1) * sizeof(*ui->steps));
+		ui->step_count--;
+	}
+	ui->steps[ui->step_count++] = (struct step){ui->screen, ui->context.focus};
+}
+
+static enum ui_answer show_screen(struct ui *ui, size_t screen, const struct focus *focus)
+{
+	size_t before = ui->screen;
+
+	ui->context.focus = *focus;
 	ui->screen = screen;
 	if (open_shown(ui) < 0)
-		ui->screen = ui->before;
+		ui->screen = before;
 	update_shown(ui);
+	return UI_REDRAW;
+}
+
+static enum ui_answer go_back(struct ui *ui)
+{
+	const struct step *step;
+
+	if (!ui->step_count)
+		return ui->screen ? show_screen(ui, 0, &(struct focus){0}) : UI_NOTHING;
+	step = &ui->steps[--ui->step_count];
+	return show_screen(ui, step->screen, &step->focus);
+}
+
+static enum ui_answer go_to(struct ui *ui, size_t screen)
+{
+	struct focus focus = ui->context.focus;
+
+	/* The same key leads back. */
+	if (screen == ui->screen)
+		return go_back(ui);
+	remember(ui);
+	return show_screen(ui, screen, &focus);
+}
+
+/* A screen's name, or one of its tables'. */
+static bool find_screen(const char *name, size_t *ret_screen)
+{
+	for (size_t i = 0; all_screens[i]; i++)
+		if (!strcmp(all_screens[i]->name, name) || table_screen_has(all_screens[i], name)) {
+			*ret_screen = i;
+			return true;
+		}
+	return false;
+}
+
+static bool go_to_named(struct ui *ui, const char *name, const struct focus *focus)
+{
+	size_t screen;
+
+	if (!find_screen(name, &screen))
+		return false;
+	ui->screen = screen;
+	ui->context.focus = *focus;
+	if (open_shown(ui) < 0)
+		return false;
+	if (table_screen_has(shown(ui), name))
+		table_screen_show(ui->states[screen], name);
+	update_shown(ui);
+	return true;
+}
+
+bool ui_show(struct ui *ui, const char *screen)
+{
+	return go_to_named(ui, screen, &ui->context.focus);
+}
+
+static bool target_of(struct ui *ui, struct target *target)
+{
+	const struct screen *screen = shown(ui);
+
+	*target = (struct target){.focus = ui->context.focus};
+	return screen->enter && screen->enter(&ui->context, ui->states[ui->screen], target);
+}
+
+static enum ui_answer explain(struct ui *ui)
+{
+	struct target target;
+
+	if (!target_of(ui, &target))
+		return UI_NOTHING;
+	remember(ui);
+	if (go_to_named(ui, target.screen, &target.focus))
+		return UI_REDRAW;
+	ui->step_count--;
+	return UI_NOTHING;
+}
+
+/* What the selected row would lead to is what is looked at from now on. */
+static enum ui_answer toggle_only(struct ui *ui)
+{
+	struct target target;
+	struct focus focus = {.finding = ui->context.focus.finding};
+
+	if (focus_is_any(&ui->context.focus) && !ui->context.focus.resource && target_of(ui, &target))
+		focus = target.focus;
+	ui->context.focus = focus;
+	update_shown(ui);
+	return UI_REDRAW;
+}
+
+static enum ui_answer save(struct ui *ui, bool flames)
+{
+	uint64_t end = window_end_ns(ui->window);
+	struct ui_save what = {.kind = flames ? profile_names[shown(ui)->profile] : NULL, .from_ns = end - window_ns(ui->window),
+			       .to_ns = end};
+
+	for (uint32_t i = 0; ui->context.focus.process && i < window_process_count(ui->window); i++)
+		if (window_process(ui->window, i)->id == ui->context.focus.process)
+			what.pid = window_process(ui->window, i)->pid;
+	if (!ui->options.save || !end)
+		return UI_NOTHING;
+	ui->options.save(ui->options.arg, &what);
 	return UI_REDRAW;
 }
 
@@ -262,9 +447,18 @@ static enum ui_answer global_key(struct ui *ui, int code)
 	case '+':
 	case '=': return change_window(ui, 1);
 	case '-': return change_window(ui, -1);
+	case '[': return step_in_time(ui, -1, false);
+	case ']': return step_in_time(ui, 1, false);
+	case '{': return step_in_time(ui, -1, true);
+	case '}': return step_in_time(ui, 1, true);
+	case 'o': return toggle_only(ui);
+	case 'w': return save(ui, false);
+	case 's': return save(ui, true);
+	case UI_KEY_ENTER: return explain(ui);
+	case UI_KEY_BACKSPACE:
+	case UI_KEY_ESCAPE: return go_back(ui);
 	case UI_KEY_F1:
 	case 'h': code = '?'; break;
-	case UI_KEY_ESCAPE: return ui->screen ? go_to(ui, ui->before) : UI_NOTHING;
 	}
 	for (size_t i = 0; all_screens[i]; i++)
 		if (all_screens[i]->key == code)
@@ -276,6 +470,7 @@ enum ui_answer ui_key(struct ui *ui, const struct key_event *e)
 {
 	const struct screen *screen = shown(ui);
 
+	ui->said[0] = 0;
 	if (screen->key_press && screen->key_press(&ui->context, ui->states[ui->screen], e))
 		return UI_REDRAW;
 	return global_key(ui, e->code);

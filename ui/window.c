@@ -4,17 +4,20 @@
 #include <string.h>
 
 #include "mem.h"
+#include "stack_view.h"
 #include "store_query.h"
 #include "window_internal.h"
 
 static const char *const stream_tables[STREAMS] = {
-	[SAMPLES] = "sample", [LEVELS] = "gauge", [LATENCIES] = "histogram",
+	[SAMPLES] = "sample", [EDGES] = "edge", [LEVELS] = "gauge", [LATENCIES] = "histogram",
 };
 
 static const char *const stream_rows[STREAMS] = {
-	[SAMPLES] = "SELECT metric, task, count, value FROM main.sample WHERE rowid >= :first AND rowid < :end",
+	[SAMPLES] = "SELECT metric, task, stack, resource, count, value FROM main.sample WHERE rowid >= :first AND rowid < :end",
+	[EDGES] = "SELECT kind, task, stack, resource, other_task, other_stack, count, ns FROM main.edge "
+		  "WHERE rowid >= :first AND rowid < :end",
 	[LEVELS] = "SELECT metric, resource, value FROM main.gauge WHERE rowid >= :first AND rowid < :end",
-	[LATENCIES] = "SELECT metric, bucket, count FROM main.histogram WHERE rowid >= :first AND rowid < :end",
+	[LATENCIES] = "SELECT metric, resource, bucket, count FROM main.histogram WHERE rowid >= :first AND rowid < :end",
 };
 
 int window_new(struct store *s, window_user *user, void *arg, struct window **ret_window)
@@ -29,8 +32,10 @@ int window_new(struct store *s, window_user *user, void *arg, struct window **re
 		if ((r = query_new(s, stream_rows[i], &w->rows[i])) < 0)
 			return r;
 	if ((r = query_new(s, "SELECT last FROM main.span WHERE id = :id", &w->ask_span)) < 0 ||
-	    (r = window_prepare_tasks(w)) < 0)
+	    (r = window_prepare_tasks(w)) < 0 || (r = stack_view_new(s, &w->stacks)) < 0)
 		return r;
+	w->level_index = map_new();
+	w->metric_index = map_new();
 	*ret_window = w;
 	w = NULL;
 	return 0;
@@ -44,11 +49,12 @@ void window_free(struct window *w)
 		query_free(w->rows[i]);
 	query_free(w->ask_span);
 	window_tasks_done(w);
-	for (uint32_t i = 0; i < w->metric_count; i++)
-		free(w->metrics[i].name);
-	free(w->metrics);
-	free(w->cpus);
-	free(w->levels);
+	window_names_done(w);
+	ledger_done(&w->samples);
+	ledger_done(&w->edges);
+	ledger_done(&w->latencies);
+	stack_view_free(w->stacks);
+	free(w->lasting);
 	free(w->spans);
 	free(w->slices);
 	free(w);
@@ -130,7 +136,7 @@ static int follow_open_spans(struct window *w)
 static int follow_new_spans(struct window *w)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(w->store, "SELECT id, first, last, metric, task FROM main.span WHERE id > :seen", &q);
+	int r = query_new(w->store, "SELECT id, first, last, metric, task, stack, resource FROM main.span WHERE id > :seen", &q);
 
 	if (r < 0)
 		return r;
@@ -139,18 +145,40 @@ static int follow_new_spans(struct window *w)
 		const struct metric *metric = window_metric(w, (uint32_t)query_int(q, 3));
 
 		w->seen_span = (uint32_t)query_int(q, 0);
-		if (!metric || metric->state < 0)
+		if (!metric)
 			continue;
 		GROW(w->spans, w->span_count, w->span_capacity);
 		w->spans[w->span_count++] = (struct span){
 			.id = w->seen_span, .first = (uint32_t)query_int(q, 1), .last = (uint32_t)query_int(q, 2),
-			.task = (uint32_t)query_int(q, 4), .state = (enum state)metric->state};
+			.metric = metric->id, .task = (uint32_t)query_int(q, 4), .stack = (uint32_t)query_int(q, 5),
+			.resource = (uint32_t)query_int(q, 6), .state = metric->state};
+	}
+	return r;
+}
+
+/* The course of levels is noted as they come, whatever is shown. */
+static int follow_levels(struct window *w, uint32_t seen)
+{
+	struct query *q = w->rows[LEVELS];
+	int r = 0;
+
+	for (uint32_t id = seen + 1; id <= window_newest(w) && r >= 0; id++) {
+		const struct slice *slice = find_slice(w, id);
+
+		if (!slice || window_newest(w) - id >= SERIES_SLICES)
+			continue;
+		query_bind_int(q, ":first", slice->rows[LEVELS].first);
+		query_bind_int(q, ":end", slice->rows[LEVELS].end);
+		while ((r = query_next(q)) > 0)
+			window_note_level(w, id, (uint32_t)query_int(q, 0), (uint32_t)query_int(q, 1), query_real(q, 2));
+		query_reset(q);
 	}
 	return r;
 }
 
 int window_follow(struct window *w)
 {
+	uint32_t seen = window_newest(w);
 	int r;
 
 	if ((r = window_read_names(w)) < 0 || (r = follow_slices(w)) < 0 || (r = follow_open_spans(w)) < 0 ||
@@ -159,24 +187,48 @@ int window_follow(struct window *w)
 	for (enum stream i = 0; i < STREAMS; i++)
 		if ((r = follow_stream(w, i)) < 0)
 			return r;
-	return 0;
+	r = follow_levels(w, seen);
+	return r < 0 ? r : stack_view_follow(w->stacks);
 }
 
+static void read_key(struct query *q, uint32_t key[LEDGER_KEYS], int columns)
+{
+	for (int i = 0; i < LEDGER_KEYS; i++)
+		key[i] = i < columns ? (uint32_t)query_int(q, i) : 0;
+}
+
+/* Unsigned sums wrap: what is taken away leaves exactly what was there before it was added. */
 static void add_sample(struct window *w, struct query *q, const struct slice *slice, int sign)
 {
-	const struct metric *metric = window_metric(w, (uint32_t)query_int(q, 0));
+	uint32_t key[LEDGER_KEYS];
+	uint64_t count = (uint64_t)sign * (uint64_t)query_int(q, 4), value = (uint64_t)sign * (uint64_t)query_int(q, 5);
+	const struct metric *metric;
 	struct state_times *t;
-	uint64_t count = (uint64_t)query_int(q, 2);
 
-	if (!metric || metric->state < 0 || query_is_null(q, 1))
+	read_key(q, key, 4);
+	metric = window_metric(w, key[BY_METRIC]);
+	if (!metric)
 		return;
-	/* Unsigned sums wrap: what is taken away leaves exactly what was there before it was added. */
-	t = &window_find_thread(w, (uint32_t)query_int(q, 1))->changes;
-	t->ns[metric->state] += (uint64_t)sign * (uint64_t)query_int(q, 3);
+	if (metric->state < 0) {
+		ledger_add(&w->samples, key, count, value);
+		return;
+	}
+	if (!key[BY_TASK])
+		return;
+	t = &window_find_thread(w, key[BY_TASK])->changes;
+	t->ns[metric->state] += value;
 	if (metric->state == RUNNING)
-		t->switches += (uint64_t)sign * count;
+		t->switches += count;
 	if (metric->state == RUNNABLE)
-		t->preempted += (uint64_t)sign * count;
+		t->preempted += count;
+}
+
+static void add_edge(struct window *w, struct query *q, const struct slice *slice, int sign)
+{
+	uint32_t key[LEDGER_KEYS];
+
+	read_key(q, key, 6);
+	ledger_add(&w->edges, key, (uint64_t)sign * (uint64_t)query_int(q, 6), (uint64_t)sign * (uint64_t)query_int(q, 7));
 }
 
 static void add_gauge(struct window *w, struct query *q, const struct slice *slice, int sign)
@@ -187,17 +239,18 @@ static void add_gauge(struct window *w, struct query *q, const struct slice *sli
 
 static void add_latency(struct window *w, struct query *q, const struct slice *slice, int sign)
 {
-	const struct metric *metric = window_metric(w, (uint32_t)query_int(q, 0));
-	int64_t bucket = query_int(q, 1);
+	int64_t bucket = query_int(q, 2);
+	uint32_t key[LEDGER_KEYS] = {[BY_METRIC] = (uint32_t)query_int(q, 0), [BY_RESOURCE] = (uint32_t)query_int(q, 1),
+				    [BY_BUCKET] = (uint32_t)bucket};
 
-	if (metric && metric->latency && bucket >= 0 && bucket < HISTOGRAM_BUCKETS)
-		w->latency[bucket] += (uint64_t)sign * (uint64_t)query_int(q, 2);
+	if (bucket >= 0 && bucket < HISTOGRAM_BUCKETS)
+		ledger_add(&w->latencies, key, (uint64_t)sign * (uint64_t)query_int(q, 3), 0);
 }
 
 static int add_slice(struct window *w, uint32_t id, int sign)
 {
 	static void (*const add[STREAMS])(struct window *w, struct query *q, const struct slice *slice, int sign) = {
-		[SAMPLES] = add_sample, [LEVELS] = add_gauge, [LATENCIES] = add_latency,
+		[SAMPLES] = add_sample, [EDGES] = add_edge, [LEVELS] = add_gauge, [LATENCIES] = add_latency,
 	};
 	const struct slice *slice = find_slice(w, id);
 	int r = 0;
@@ -222,8 +275,10 @@ static void start_anew(struct window *w)
 {
 	for (uint32_t i = 0; i < w->thread_count; i++)
 		w->threads[i].changes = (struct state_times){0};
-	memset(w->latency, 0, sizeof(w->latency));
-	w->level_count = 0;
+	ledger_clear(&w->samples);
+	ledger_clear(&w->edges);
+	ledger_clear(&w->latencies);
+	window_clear_levels(w);
 	w->first = w->last = 0;
 	w->stale = false;
 }
@@ -242,19 +297,34 @@ static int move(struct window *w, uint32_t first, uint32_t last)
 			r = add_slice(w, id, -1);
 	w->first = first;
 	w->last = last;
+	ledger_pack(&w->samples);
+	ledger_pack(&w->edges);
+	ledger_pack(&w->latencies);
 	return r;
+}
+
+static void add_span(struct window *w, const struct span *span, uint64_t ns)
+{
+	if (span->state >= 0) {
+		window_find_thread(w, span->task)->times.ns[span->state] += ns;
+		return;
+	}
+	GROW(w->lasting, w->lasting_count, w->lasting_capacity);
+	w->lasting[w->lasting_count++] = (struct ledger_row){
+		.key = {[BY_METRIC] = span->metric, [BY_TASK] = span->task, [BY_STACK] = span->stack,
+			[BY_RESOURCE] = span->resource}, .value = ns};
 }
 
 static void add_spans(struct window *w)
 {
+	w->lasting_count = 0;
 	for (uint32_t i = 0; i < w->span_count; i++) {
 		const struct span *span = &w->spans[i];
 		uint32_t first = span->first > w->first ? span->first : w->first;
 		uint32_t last = span->last && span->last < w->last ? span->last : w->last;
 
 		if (first <= last && first <= window_newest(w))
-			window_find_thread(w, span->task)->times.ns[span->state] +=
-				find_slice(w, last)->end_ns - find_slice(w, first)->start_ns;
+			add_span(w, span, find_slice(w, last)->end_ns - find_slice(w, first)->start_ns);
 	}
 }
 
@@ -365,6 +435,16 @@ uint64_t window_end_ns(const struct window *w)
 	return w->shown_end_ns;
 }
 
+uint64_t window_newest_end_ns(const struct window *w)
+{
+	return w->slice_count ? w->slices[w->slice_count - 1].end_ns : 0;
+}
+
+uint32_t window_slices(const struct window *w)
+{
+	return w->first ? w->last - w->first + 1 : 0;
+}
+
 uint32_t window_thread_count(const struct window *w)
 {
 	return w->thread_count;
@@ -383,4 +463,36 @@ uint32_t window_process_count(const struct window *w)
 const struct window_process *window_process(const struct window *w, uint32_t index)
 {
 	return &w->processes[index];
+}
+
+static const struct ledger_row *next_row(const struct ledger *t, uint32_t *cursor)
+{
+	while (*cursor < t->count) {
+		const struct ledger_row *row = &t->rows[(*cursor)++];
+
+		if (row->count || row->value)
+			return row;
+	}
+	return NULL;
+}
+
+const struct ledger_row *window_next_sample(const struct window *w, uint32_t *cursor)
+{
+	const struct ledger_row *row = next_row(&w->samples, cursor);
+	uint32_t index = *cursor - w->samples.count;
+
+	if (row || index >= w->lasting_count)
+		return row;
+	(*cursor)++;
+	return &w->lasting[index];
+}
+
+const struct ledger_row *window_next_edge(const struct window *w, uint32_t *cursor)
+{
+	return next_row(&w->edges, cursor);
+}
+
+struct stack_view *window_stacks(const struct window *w)
+{
+	return w->stacks;
 }

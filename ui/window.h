@@ -8,9 +8,15 @@
 
 #include "cleanup.h"
 #include "state.h"
+#include "ledger.h"
 
+struct stack_view;
 struct store;
 struct window;
+
+struct window_resource {
+	char *kind, *name;
+};
 
 struct window_process {
 	uint32_t id; /* in the store */
@@ -53,18 +59,45 @@ uint32_t window_last(const struct window *w);
 uint32_t window_slice_before(const struct window *w, uint64_t ns); /* the first not older than that before the newest */
 uint64_t window_ns(const struct window *w);
 uint64_t window_end_ns(const struct window *w); /* since the recording's start */
+uint64_t window_newest_end_ns(const struct window *w); /* the end of the newest slice */
+uint32_t window_slices(const struct window *w);        /* how many are shown */
 
 uint32_t window_thread_count(const struct window *w);
 const struct window_thread *window_thread(const struct window *w, uint32_t index);
 uint32_t window_process_count(const struct window *w);
 const struct window_process *window_process(const struct window *w, uint32_t index);
 
+const struct window_thread *window_find(const struct window *w, uint32_t task); /* by id in the store; NULL: not in it */
+
+/* Ids in the store; 0: there is none. */
+uint32_t window_metric_id(const struct window *w, const char *name);
+const char *window_metric_name(const struct window *w, uint32_t id); /* "" for none */
+const struct window_resource *window_resource(const struct window *w, uint32_t id); /* "" and "" for none */
+uint32_t window_resource_count(const struct window *w); /* ids are below it */
+
+/* What was sampled, by metric, task, stack and resource; whole slices (spans) included. Start with *cursor = 0. The
+ * metrics that are a thread's state are not among it: they are in its times. */
+const struct ledger_row *window_next_sample(const struct window *w, uint32_t *cursor);
+const struct ledger_row *window_next_edge(const struct window *w, uint32_t *cursor);
+struct stack_view *window_stacks(const struct window *w);
+
 /* CPUs that have levels, ascending; returns how many there are. */
 uint32_t window_cpus(const struct window *w, uint32_t *cpus, uint32_t most);
-/* Mean over time, and sum, of a level ("cpu.user", "load", "self.cpu"); cpu -1: not of a CPU. */
-double window_level(const struct window *w, const char *metric, int cpu);
-double window_level_sum(const struct window *w, const char *metric);
-/* Run-queue latency that the share (0..1) of all waits for a CPU stays below, ns; 0: there was none. */
-uint64_t window_latency(const struct window *w, double share);
+uint32_t window_cpu_resource(const struct window *w, uint32_t cpu);
+/* A gauge of a resource (0: of the machine), such as "cpu.user": mean over time; sum, for amounts; the last that is
+ * known, for levels that are written when they change (NAN: none). */
+double window_level(const struct window *w, const char *metric, uint32_t resource);
+double window_level_sum(const struct window *w, const char *metric, uint32_t resource);
+double window_level_last(const struct window *w, const char *metric, uint32_t resource);
+bool window_has_level(const struct window *w, const char *metric, uint32_t resource);
+/* Sets true at the ids of the resources for which the metric has something in the window, or a level that lasts. */
+void window_mark_resources(const struct window *w, const char *metric, bool *known);
+/* Its values in the last slices up to the end of what is shown, the latest last. Returns how many. */
+unsigned window_series(const struct window *w, const char *metric, uint32_t resource, double *values, unsigned most);
+
+/* The value that the share (0..1) of a histogram stays below; resource 0: of all; 0: nothing was counted. The metric is
+ * a name, or the beginning of names with a "*" behind it. */
+uint64_t window_quantile(const struct window *w, const char *metric, uint32_t resource, double share);
+uint64_t window_events(const struct window *w, const char *metric, uint32_t resource); /* that were counted */
 
 DEFINE_CLEANUP(struct window *, window_free)

@@ -7,7 +7,10 @@
 
 struct query;
 
-enum stream { SAMPLES, LEVELS, LATENCIES, STREAMS };
+enum stream { SAMPLES, EDGES, LEVELS, LATENCIES, STREAMS };
+
+/* Slices that the course of a level is kept for. */
+enum { SERIES_SLICES = 600, MOST_SERIES = 4096 };
 
 /* Rows are written slice by slice: each slice's are a range of rowids. */
 struct rows {
@@ -19,27 +22,25 @@ struct slice {
 	struct rows rows[STREAMS];
 };
 
-/* A state that fills slices from end to end. */
+/* A state, or a wait at a stack, that fills slices from end to end. */
 struct span {
 	uint32_t id, task, first, last; /* last 0: it goes on */
-	enum state state;
+	uint32_t metric, stack, resource;
+	int state; /* enum state, or -1 */
 };
 
 struct metric {
 	uint32_t id;
 	char *name;
 	int state; /* enum state, or -1 */
-	bool latency;
+	bool lasting; /* written when it changes, until then it is as it was */
 };
 
 struct level {
 	uint32_t metric, resource;
 	double sum, ns_sum; /* of values, and of values times ns */
-};
-
-struct cpu_resource {
-	uint32_t resource;
-	uint32_t cpu;
+	float *course;      /* by slice modulo SERIES_SLICES; NULL: not kept */
+	uint32_t first, newest; /* slices that it is known for; newest 0: none */
 };
 
 struct window {
@@ -58,9 +59,12 @@ struct window {
 	struct query *ask_span, *ask_thread, *ask_process;
 
 	struct metric *metrics;
+	struct map *metric_index; /* hash of the name -> index */
 	uint32_t metric_count, metric_capacity;
-	struct cpu_resource *cpus;
-	uint32_t cpu_count, cpu_capacity, seen_resource;
+	struct window_resource *resources; /* by id */
+	uint32_t resource_count, resource_capacity;
+	uint32_t *cpus; /* ids of resources */
+	uint32_t cpu_count, cpu_capacity;
 
 	struct span *spans;
 	uint32_t span_count, span_capacity, seen_span;
@@ -74,7 +78,12 @@ struct window {
 
 	struct level *levels;
 	uint32_t level_count, level_capacity;
-	uint64_t latency[HISTOGRAM_BUCKETS];
+	struct map *level_index; /* metric and resource -> index */
+
+	struct ledger samples, edges, latencies;
+	struct ledger_row *lasting; /* waits that fill what is shown */
+	uint32_t lasting_count, lasting_capacity;
+	struct stack_view *stacks;
 };
 
 /* window_tasks.c: who the threads and processes are */
@@ -84,7 +93,10 @@ struct window_thread *window_find_thread(struct window *w, uint32_t id); /* made
 int window_refresh_tasks(struct window *w); /* names that may have changed */
 void window_drop_ended(struct window *w);   /* those that nothing in the window is about */
 
-/* window_levels.c: gauges and histograms */
-const struct metric *window_metric(struct window *w, uint32_t id); /* NULL: not in the store */
+/* window_names.c and window_levels.c: metrics, resources, gauges, histograms */
+const struct metric *window_metric(const struct window *w, uint32_t id); /* NULL: not in the store */
 int window_read_names(struct window *w);
 void window_add_level(struct window *w, uint32_t metric, uint32_t resource, double value, double ns, int sign);
+void window_clear_levels(struct window *w); /* the sums */
+void window_note_level(struct window *w, uint32_t slice, uint32_t metric, uint32_t resource, double value);
+void window_names_done(struct window *w);

@@ -1,107 +1,54 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
-#include "store_query.h"
 #include "window_internal.h"
 
-static int read_metrics(struct window *w)
-{
-	_cleanup_(query_freep) struct query *q = NULL;
-	uint32_t seen = w->metric_count ? w->metrics[w->metric_count - 1].id : 0;
-	int r = query_new(w->store, "SELECT id, name FROM main.metric WHERE id > :seen ORDER BY id", &q);
-
-	if (r < 0)
-		return r;
-	query_bind_int(q, ":seen", seen);
-	while ((r = query_next(q)) > 0) {
-		const char *name = query_text(q, 1);
-
-		GROW(w->metrics, w->metric_count, w->metric_capacity);
-		w->metrics[w->metric_count++] = (struct metric){
-			.id = (uint32_t)query_int(q, 0), .name = xstrdup(name), .state = state_of_metric(name),
-			.latency = !strcmp(name, "runqueue.latency")};
-	}
-	return r;
-}
-
-static int read_cpus(struct window *w)
-{
-	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(w->store, "SELECT id, kind, name FROM main.resource WHERE id > :seen ORDER BY id", &q);
-
-	if (r < 0)
-		return r;
-	query_bind_int(q, ":seen", w->seen_resource);
-	while ((r = query_next(q)) > 0) {
-		w->seen_resource = (uint32_t)query_int(q, 0);
-		if (strcmp(query_text(q, 1), "cpu"))
-			continue;
-		GROW(w->cpus, w->cpu_count, w->cpu_capacity);
-		w->cpus[w->cpu_count++] = (struct cpu_resource){w->seen_resource,
-								(uint32_t)query_int(q, 2)};
-	}
-	return r;
-}
-
-int window_read_names(struct window *w)
-{
-	int r = read_metrics(w);
-
-	return r < 0 ? r : read_cpus(w);
-}
-
-static int compare_metric(const void *key, const void *element)
-{
-	uint32_t id = *(const uint32_t *)key, other = ((const struct metric *)element)->id;
-
-	return (id > other) - (id < other);
-}
-
-const struct metric *window_metric(struct window *w, uint32_t id)
-{
-	return w->metric_count ? bsearch(&id, w->metrics, w->metric_count, sizeof(*w->metrics), compare_metric) : NULL;
-}
-
-/* One for each metric of each CPU: few enough to look at in turn. */
+/* A level keeps its place for good: there are as many as there are things that are measured. */
 static struct level *find_level(const struct window *w, uint32_t metric, uint32_t resource)
 {
-	for (uint32_t i = 0; i < w->level_count; i++)
-		if (w->levels[i].metric == metric && w->levels[i].resource == resource)
-			return &w->levels[i];
-	return NULL;
+	uint64_t index;
+
+	return metric && map_get(w->level_index, (uint64_t)metric << 32 | resource, &index) ? &w->levels[index] : NULL;
+}
+
+static struct level *make_level(struct window *w, uint32_t metric, uint32_t resource)
+{
+	struct level *level = find_level(w, metric, resource);
+
+	if (level)
+		return level;
+	GROW(w->levels, w->level_count, w->level_capacity);
+	map_put(w->level_index, (uint64_t)metric << 32 | resource, w->level_count);
+	level = &w->levels[w->level_count++];
+	*level = (struct level){.metric = metric, .resource = resource};
+	return level;
 }
 
 void window_add_level(struct window *w, uint32_t metric, uint32_t resource, double value, double ns, int sign)
 {
-	struct level *level = find_level(w, metric, resource);
+	struct level *level = make_level(w, metric, resource);
 
-	if (!level) {
-		GROW(w->levels, w->level_count, w->level_capacity);
-		level = &w->levels[w->level_count++];
-		*level = (struct level){.metric = metric, .resource = resource};
-	}
 	level->sum += sign * value;
 	level->ns_sum += sign * value * ns;
 }
 
-static uint32_t metric_id(const struct window *w, const char *name)
+void window_clear_levels(struct window *w)
 {
-	for (uint32_t i = 0; i < w->metric_count; i++)
-		if (!strcmp(w->metrics[i].name, name))
-			return w->metrics[i].id;
-	return 0;
+	for (uint32_t i = 0; i < w->level_count; i++)
+		w->levels[i].sum = w->levels[i].ns_sum = 0;
 }
 
-static const struct level *named_level(const struct window *w, const char *metric, int cpu)
+static const struct level *named_level(const struct window *w, const char *metric, uint32_t resource)
 {
-	uint32_t resource = 0;
+	return find_level(w, window_metric_id(w, metric), resource);
+}
 
-	for (uint32_t i = 0; cpu >= 0 && i < w->cpu_count; i++)
-		if (w->cpus[i].cpu == (uint32_t)cpu)
-			resource = w->cpus[i].resource;
-	return cpu >= 0 && !resource ? NULL : find_level(w, metric_id(w, metric), resource);
+bool window_has_level(const struct window *w, const char *metric, uint32_t resource)
+{
+	return named_level(w, metric, resource);
 }
 
 /* What is left of floating-point sums whose parts have all been taken away again is not a level. */
@@ -110,39 +57,151 @@ static double positive(double value)
 	return value > 1e-6 ? value : 0;
 }
 
-double window_level(const struct window *w, const char *metric, int cpu)
+double window_level(const struct window *w, const char *metric, uint32_t resource)
 {
-	const struct level *level = named_level(w, metric, cpu);
+	const struct level *level = named_level(w, metric, resource);
 	uint64_t ns = window_ns(w);
 
 	return level && ns ? positive(level->ns_sum / (double)ns) : 0;
 }
 
-double window_level_sum(const struct window *w, const char *metric)
+double window_level_sum(const struct window *w, const char *metric, uint32_t resource)
 {
-	const struct level *level = named_level(w, metric, -1);
+	const struct level *level = named_level(w, metric, resource);
 
 	return level ? positive(level->sum) : 0;
 }
 
-static int compare_cpu(const void *a, const void *b)
+/* Interrupts of each CPU by kind are many, and nobody draws their course. */
+static bool has_course(const struct window *w, const struct level *level)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
+	return level->resource == 0 || !strstr(window_resource(w, level->resource)->kind, "irq");
 }
 
-uint32_t window_cpus(const struct window *w, uint32_t *cpus, uint32_t most)
+static float last_value(const struct window *w, const struct level *level)
 {
-	uint32_t count = 0;
+	const struct metric *metric = window_metric(w, level->metric);
 
-	for (uint32_t i = 0; i < w->cpu_count && count < most; i++)
-		cpus[count++] = w->cpus[i].cpu;
-	qsort(cpus, count, sizeof(*cpus), compare_cpu);
+	return metric && metric->lasting && level->newest ? level->course[level->newest % SERIES_SLICES] : 0;
+}
+
+void window_note_level(struct window *w, uint32_t slice, uint32_t metric, uint32_t resource, double value)
+{
+	struct level *level = make_level(w, metric, resource);
+
+	if (!level->course) {
+		if (w->level_count > MOST_SERIES || !has_course(w, level))
+			return;
+		level->course = xcalloc(SERIES_SLICES, sizeof(*level->course));
+		level->first = slice;
+	}
+	if (slice - level->newest > SERIES_SLICES)
+		level->newest = level->newest && slice > SERIES_SLICES ? slice - SERIES_SLICES : level->newest;
+	for (uint32_t i = level->newest ? level->newest + 1 : slice; i < slice; i++)
+		level->course[i % SERIES_SLICES] = last_value(w, level);
+	level->course[slice % SERIES_SLICES] = (float)value;
+	level->newest = slice;
+}
+
+/* Of a slice; NAN before the first. */
+static double value_at(const struct window *w, const struct level *level, uint32_t slice)
+{
+	if (!level || !level->newest || slice < level->first)
+		return NAN;
+	if (slice > level->newest)
+		return (double)last_value(w, level);
+	if (level->newest - slice >= SERIES_SLICES)
+		return NAN;
+	return (double)level->course[slice % SERIES_SLICES];
+}
+
+double window_level_last(const struct window *w, const char *metric, uint32_t resource)
+{
+	return value_at(w, named_level(w, metric, resource), w->last);
+}
+
+unsigned window_series(const struct window *w, const char *metric, uint32_t resource, double *values, unsigned most)
+{
+	const struct level *level = named_level(w, metric, resource);
+	uint32_t first = w->last >= most ? w->last - most + 1 : 1;
+	unsigned count = 0;
+
+	if (first < w->oldest)
+		first = w->oldest;
+	for (uint32_t slice = first; w->last && slice <= w->last; slice++) {
+		double value = value_at(w, level, slice);
+
+		values[count++] = isnan(value) ? 0 : value;
+	}
 	return count;
 }
 
-uint64_t window_latency(const struct window *w, double share)
+/* A name, or the beginning of names with a "*" behind it. */
+struct pattern {
+	const char *text;
+	size_t prefix; /* 0: it is a name */
+	uint32_t id;
+};
+
+static struct pattern pattern_of(const struct window *w, const char *metric)
 {
-	return histogram_quantile(w->latency, share);
+	size_t len = strlen(metric);
+	bool prefix = len && metric[len - 1] == '*';
+
+	return (struct pattern){metric, prefix ? len - 1 : 0, prefix ? 0 : window_metric_id(w, metric)};
+}
+
+static bool is_like(const struct window *w, uint32_t metric, const struct pattern *p)
+{
+	return p->prefix ? !strncmp(window_metric_name(w, metric), p->text, p->prefix) : metric == p->id;
+}
+
+void window_mark_resources(const struct window *w, const char *metric, bool *known)
+{
+	struct pattern p = pattern_of(w, metric);
+
+	for (uint32_t i = 0; i < w->level_count; i++) {
+		const struct level *level = &w->levels[i];
+
+		if (is_like(w, level->metric, &p) && level->resource < w->resource_count &&
+		    (positive(level->sum) > 0 || window_metric(w, level->metric)->lasting))
+			known[level->resource] = true;
+	}
+	for (uint32_t i = 0; i < w->latencies.count; i++) {
+		const struct ledger_row *row = &w->latencies.rows[i];
+
+		if (row->count && is_like(w, row->key[BY_METRIC], &p) && row->key[BY_RESOURCE] < w->resource_count)
+			known[row->key[BY_RESOURCE]] = true;
+	}
+}
+
+static void add_buckets(const struct window *w, const char *metric, uint32_t resource,
+			uint64_t counts[HISTOGRAM_BUCKETS])
+{
+	struct pattern p = pattern_of(w, metric);
+
+	for (uint32_t i = 0; i < w->latencies.count; i++) {
+		const struct ledger_row *row = &w->latencies.rows[i];
+
+		if ((!resource || row->key[BY_RESOURCE] == resource) && is_like(w, row->key[BY_METRIC], &p))
+			counts[row->key[BY_BUCKET]] += row->count;
+	}
+}
+
+uint64_t window_quantile(const struct window *w, const char *metric, uint32_t resource, double share)
+{
+	uint64_t counts[HISTOGRAM_BUCKETS] = {0};
+
+	add_buckets(w, metric, resource, counts);
+	return histogram_quantile(counts, share);
+}
+
+uint64_t window_events(const struct window *w, const char *metric, uint32_t resource)
+{
+	uint64_t counts[HISTOGRAM_BUCKETS] = {0}, sum = 0;
+
+	add_buckets(w, metric, resource, counts);
+	for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+		sum += counts[i];
+	return sum;
 }

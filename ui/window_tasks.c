@@ -131,6 +131,13 @@ struct window_thread *window_find_thread(struct window *w, uint32_t id)
 	return &w->threads[index];
 }
 
+const struct window_thread *window_find(const struct window *w, uint32_t task)
+{
+	uint64_t index;
+
+	return task && map_get(w->thread_index, task, &index) ? &w->threads[index] : NULL;
+}
+
 /* New ones at once, a part of the others each slice. */
 static bool is_due(uint32_t id, uint32_t refreshed, uint32_t slice)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "annotate.h"
+#include "annotate_json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -30,11 +31,6 @@ static const struct option rows[] = {
 	{0},
 };
 
-static double share(uint64_t part, uint64_t whole)
-{
-	return whole ? 100.0 * (double)part / (double)whole : 0;
-}
-
 static void add_safe(struct buf *b, const char *text)
 {
 	escape_terminal(b, text, strlen(text));
@@ -53,7 +49,7 @@ static void add_head(struct buf *b, struct store *s, const struct annotation *a,
 		add_safe(b, a->file);
 	}
 	buf_addf(b, "\n%" PRIu64 " samples, %.2f s of CPU time in the function itself, %.1f %% of all that was sampled\n",
-		 a->samples, (double)a->ns / (double)NS_PER_S, share(a->ns, a->all_ns));
+		 a->samples, (double)a->ns / (double)NS_PER_S, annotation_percent(a->ns, a->all_ns));
 	add_safe(b, where.data);
 	buf_addf(b, "\n\n%8s %9s %6s  %10s    %s\n", "percent", "samples", "line", "address", "instruction");
 }
@@ -65,7 +61,7 @@ static const char *heat(double percent)
 
 static void add_row(struct buf *b, const struct annotation *a, const struct annotated *row, bool colour)
 {
-	double percent = share(row->samples, a->samples);
+	double percent = annotation_percent(row->samples, a->samples);
 	const char *start = colour ? heat(percent) : "";
 
 	if (row->samples)
@@ -103,55 +99,9 @@ static void print_text(struct store *s, const struct annotation *a, const struct
 	fwrite(b.data, 1, b.len, stdout);
 }
 
-static json_t *text(const char *s)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	if (!s)
-		return json_null();
-	escape_utf8(&valid, s, strlen(s));
-	return json_stringn(valid.data, valid.len);
-}
-
-static json_t *pack_target(const struct annotated_target *t)
-{
-	return t->known ? json_pack("{sI so sb}", "address", (json_int_t)t->address, "name", text(t->name), "inside",
-				    t->inside) : json_null();
-}
-
-static json_t *pack_row(const struct annotation *a, const struct annotated *row)
-{
-	_cleanup_(buf_done) struct buf hex = BUF_INIT;
-
-	for (uint32_t i = 0; i < row->size; i++)
-		buf_addf(&hex, "%02x", row->bytes[i]);
-	return json_pack("{sI sI ss so so sI sf sf so so sb so}", "address", (json_int_t)row->address, "offset",
-			 (json_int_t)(row->address - a->address), "bytes", hex.data, "mnemonic", text(row->mnemonic),
-			 "operands", text(row->operands), "samples", (json_int_t)row->samples, "ms",
-			 (double)row->ns / 1e6, "percent", share(row->samples, a->samples), "file", text(row->file), "line",
-			 row->line ? json_integer(row->line) : json_null(), "jumped_to", row->jumped_to, "target",
-			 pack_target(&row->target));
-}
-
 static void print_json(struct store *s, const struct annotation *a)
 {
-	char host[256], kernel[256], when[21];
-	int64_t start = 0, ns = 0;
-	json_t *instructions = json_array();
-
-	query_one_int(s, "SELECT start_ns FROM period", 0, &start);
-	query_one_int(s, "SELECT ns FROM period", 0, &ns);
-	clock_format_utc((uint64_t)store_meta_int(s, "start_wall_ns") + (uint64_t)start, when);
-	for (size_t i = 0; i < a->count; i++)
-		json_array_append_new(instructions, pack_row(a, &a->rows[i]));
-	json_t *document = json_pack(
-		"{ss so so ss sf so so so so sI sI sI sf sf sI so}", "schema", "perfscope.annotate/1", "host",
-		text(store_meta_text(s, "host", host, sizeof(host))), "kernel",
-		text(store_meta_text(s, "kernel", kernel, sizeof(kernel))), "start", when, "duration_s", (double)ns / 1e9,
-		"function", text(a->name), "module", text(a->module), "file", text(a->file), "machine", text(a->machine),
-		"address", (json_int_t)a->address, "size", (json_int_t)a->size, "samples", (json_int_t)a->samples, "ms",
-		(double)a->ns / 1e6, "percent", share(a->ns, a->all_ns), "all_samples", (json_int_t)a->all_samples,
-		"instructions", instructions);
+	json_t *document = annotation_json(s, a);
 
 	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 	putchar('\n');

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "live_findings.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
-#include "buf.h"
+#include "ask.h"
 #include "clock.h"
 #include "findings.h"
-#include "io.h"
-#include "loop.h"
 #include "mem.h"
 #include "rule.h"
 #include "rule_folders.h"
@@ -24,165 +15,161 @@
 #define SHORTEST_NS (5 * NS_PER_S)
 #define LOOK_BACK_NS (30 * NS_PER_S)
 #define PAUSE_NS (5 * NS_PER_S)
+#define KEEP_NS (600 * NS_PER_S)
 
-enum { COST_SHARE = 100, LONGEST_CPU_S = 20, LONGEST_ANSWER = 4 << 20 };
+enum { COST_SHARE = 30, MOST_KEPT = 200 };
 
 struct live_findings {
-	struct store *store;
-	struct loop *loop;
+	struct ask *ask;
 	int (*changed)(void *arg);
 	void *arg;
 	struct rules *rules;
-	json_t *found;    /* an array */
-	uint64_t next_ns; /* CLOCK_MONOTONIC */
-
-	pid_t child; /* 0: none */
-	int fd;
-	struct loop_source *source;
-	struct buf answer;
+	json_t *found;      /* an array, as it was answered */
+	json_t *history;    /* the same with "number", "since_ns", "until_ns"; then those that are over. NULL: not asked yet */
+	json_int_t numbers; /* given so far */
+	uint64_t next_ns;   /* CLOCK_MONOTONIC */
+	uint64_t asked_ns, asked_before_ns; /* the recording's time of this question and of the last one */
 };
+
+struct question {
+	const struct rules *rules;
+	uint64_t recorded_ns;
+};
+
+static json_t *ask_rules(struct store *s, const void *arg)
+{
+	const struct question *q = arg;
+	struct findings *found;
+
+	if (store_select(s, &(struct selection){
+		.from_ns = q->recorded_ns > LOOK_BACK_NS ? q->recorded_ns - LOOK_BACK_NS : 0, .to_ns = q->recorded_ns}) < 0 ||
+	    findings_new(s, q->rules, &(struct findings_options){0}, &found) < 0)
+		return NULL;
+	return findings_json(found);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static json_int_t culprit_of(const json_t *f)
+{
+	return json_integer_value(json_object_get(json_array_get(json_object_get(f, "affected"), 0), "pid"));
+}
+
+/* Numbers in its title change from answer to answer; what it is about does not. */
+static bool is_same(const json_t *a, const json_t *b)
+{
+	return !strcmp(text_of(a, "id"), text_of(b, "id")) && culprit_of(a) == culprit_of(b) &&
+	       !strcmp(text_of(json_object_get(a, "resource"), "name"), text_of(json_object_get(b, "resource"), "name"));
+}
+
+static json_t *find_lasting(const json_t *history, const json_t *finding)
+{
+	for (size_t i = 0; i < json_array_size(history); i++) {
+		json_t *f = json_array_get(history, i);
+
+		if (!json_integer_value(json_object_get(f, "until_ns")) && is_same(f, finding))
+			return f;
+	}
+	return NULL;
+}
+
+static json_t *remember(struct live_findings *f, json_t *finding)
+{
+	const json_t *known = find_lasting(f->history, finding);
+	json_t *now = json_copy(finding);
+
+	json_object_set_new(now, "number", json_integer(known ? json_integer_value(json_object_get(known, "number")) :
+							++f->numbers));
+	/* It began after the question that did not bring it. */
+	json_object_set_new(now, "since_ns", known ? json_incref(json_object_get(known, "since_ns")) :
+			    json_integer((json_int_t)f->asked_before_ns));
+	json_object_set_new(now, "until_ns", json_integer(0));
+	return now;
+}
+
+static void add_past(struct live_findings *f, json_t *history)
+{
+	for (size_t i = 0; i < json_array_size(f->history) && json_array_size(history) < MOST_KEPT; i++) {
+		json_t *old = json_array_get(f->history, i);
+		json_int_t until = json_integer_value(json_object_get(old, "until_ns"));
+
+		if (!until && find_lasting(history, old))
+			continue;
+		if (!until)
+			json_object_set_new(old, "until_ns", json_integer((json_int_t)f->asked_before_ns + 1));
+		if (!until || (uint64_t)until + KEEP_NS > f->asked_ns)
+			json_array_append(history, old);
+	}
+}
+
+static void take(struct live_findings *f, json_t *found)
+{
+	json_t *history = json_array();
+
+	for (size_t i = 0; i < json_array_size(found); i++)
+		json_array_append_new(history, remember(f, json_array_get(found, i)));
+	add_past(f, history);
+	json_decref(f->history);
+	json_decref(f->found);
+	f->history = history;
+	f->found = found;
+	f->asked_before_ns = f->asked_ns;
+}
+
+static int answered(void *arg, json_t *answer, uint64_t cpu_ns)
+{
+	struct live_findings *f = arg;
+
+	f->next_ns = clock_mono_ns() + (COST_SHARE * cpu_ns > PAUSE_NS ? COST_SHARE * cpu_ns : PAUSE_NS);
+	if (!json_is_array(answer)) {
+		json_decref(answer);
+		return 0;
+	}
+	take(f, answer);
+	return f->changed ? f->changed(f->arg) : 0;
+}
 
 struct live_findings *live_findings_new(struct store *s, struct loop *l, int (*changed)(void *arg), void *arg)
 {
 	_cleanup_(rule_folders_freep) struct rule_folders *folders = rule_folders_new();
 	struct live_findings *f = xmalloc(sizeof(*f));
 
-	*f = (struct live_findings){.store = s, .loop = l, .changed = changed, .arg = arg, .answer = BUF_INIT,
-				    .rules = rules_new(rule_folders_list(folders)), .found = json_array()};
+	*f = (struct live_findings){.changed = changed, .arg = arg, .rules = rules_new(rule_folders_list(folders)),
+				    .found = json_array()};
+	f->ask = ask_new(s, l, ask_rules, answered, f);
 	return f;
-}
-
-static void end_child(struct live_findings *f, uint64_t *ret_cpu_ns)
-{
-	struct rusage usage = {0};
-
-	loop_remove(f->loop, f->source);
-	close(f->fd);
-	wait4(f->child, NULL, 0, &usage);
-	f->child = 0;
-	buf_reset(&f->answer);
-	*ret_cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
-		      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 
 void live_findings_free(struct live_findings *f)
 {
-	uint64_t cpu_ns;
-
 	if (!f)
 		return;
-	if (f->child) {
-		kill(f->child, SIGKILL);
-		end_child(f, &cpu_ns);
-	}
-	buf_done(&f->answer);
+	ask_free(f->ask);
 	json_decref(f->found);
+	json_decref(f->history);
 	rules_free(f->rules);
 	free(f);
 }
 
-/* The child's whole life. What it inherits is a copy; of what is shared it touches nothing but the pipe. */
-static _Noreturn void ask(const struct live_findings *f, int fd, uint64_t recorded_ns)
-{
-	static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
-	const struct rlimit cpu = {LONGEST_CPU_S, LONGEST_CPU_S};
-	struct findings *found;
-	char *text = NULL;
-
-	/* Its crash is not to restore the terminal. */
-	for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
-		signal(fatal_signals[i], SIG_DFL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setrlimit(RLIMIT_CPU, &cpu);
-	setpriority(PRIO_PROCESS, 0, 10);
-	if (store_select(f->store, &(struct selection){
-		.from_ns = recorded_ns > LOOK_BACK_NS ? recorded_ns - LOOK_BACK_NS : 0, .to_ns = recorded_ns}) == 0 &&
-	    findings_new(f->store, f->rules, &(struct findings_options){0}, &found) == 0)
-		text = json_dumps(findings_json(found), JSON_COMPACT);
-	_exit(text && write_all(fd, text, strlen(text)) == 0 ? 0 : 1);
-}
-
-static int take_answer(struct live_findings *f)
-{
-	json_t *found = json_loadb(f->answer.data, f->answer.len, 0, NULL);
-	uint64_t cpu_ns;
-
-	end_child(f, &cpu_ns);
-	f->next_ns = clock_mono_ns() + (COST_SHARE * cpu_ns > PAUSE_NS ? COST_SHARE * cpu_ns : PAUSE_NS);
-	if (!json_is_array(found)) {
-		json_decref(found);
-		return 0;
-	}
-	json_decref(f->found);
-	f->found = found;
-	return f->changed ? f->changed(f->arg) : 0;
-}
-
-static int read_answer(void *arg, uint32_t events)
-{
-	struct live_findings *f = arg;
-	char part[16384];
-	ssize_t n = read(f->fd, part, sizeof(part));
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n > 0 && f->answer.len + (size_t)n <= LONGEST_ANSWER) {
-		buf_add(&f->answer, part, (size_t)n);
-		return 0;
-	}
-	return take_answer(f);
-}
-
 void live_findings_update(struct live_findings *f, uint64_t recorded_ns)
 {
-	int fds[2];
-
-	if (f->child || recorded_ns < SHORTEST_NS || clock_mono_ns() < f->next_ns || pipe2(fds, O_CLOEXEC) < 0)
+	if (ask_is_pending(f->ask) || recorded_ns < SHORTEST_NS || clock_mono_ns() < f->next_ns)
 		return;
-	f->child = fork();
-	if (f->child == 0) {
-		close(fds[0]);
-		ask(f, fds[1], recorded_ns);
-	}
-	close(fds[1]);
-	f->fd = fds[0];
-	if (f->child < 0) {
-		f->child = 0;
-		close(f->fd);
-		return;
-	}
-	fcntl(f->fd, F_SETFL, O_NONBLOCK);
-	if (loop_add_fd(f->loop, f->fd, EPOLLIN, read_answer, f, &f->source) < 0) {
-		uint64_t cpu_ns;
-
-		f->source = NULL;
-		kill(f->child, SIGKILL);
-		end_child(f, &cpu_ns);
-	}
-}
-
-static const char *text_of(const json_t *finding, const char *key)
-{
-	const char *text = json_string_value(json_object_get(finding, key));
-
-	return text ? text : "";
-}
-
-size_t live_findings_get(const struct live_findings *f, struct ui_finding *findings, size_t most)
-{
-	size_t count = json_array_size(f->found);
-
-	if (count > most)
-		count = most;
-	for (size_t i = 0; i < count; i++) {
-		const json_t *from = json_array_get(f->found, i);
-
-		findings[i] = (struct ui_finding){text_of(from, "id"), text_of(from, "severity"), text_of(from, "title")};
-	}
-	return count;
+	f->asked_ns = recorded_ns;
+	ask_start(f->ask, &(struct question){f->rules, recorded_ns});
 }
 
 json_t *live_findings_json(const struct live_findings *f)
 {
 	return json_incref(f->found);
+}
+
+const json_t *live_findings_history(const struct live_findings *f)
+{
+	return f->history;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the rules say of the last half minute, asked again and again while it is being recorded. A child asks a
- * copy of the store (fork), so that neither recorder nor screen wait for the answer. */
+/* What the rules say of the last half minute, asked again and again while it is being recorded, and what they said
+ * before. */
 #pragma once
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "cleanup.h"
-#include "ui.h"
 
 struct loop;
 struct store;
@@ -18,10 +17,10 @@ struct live_findings *live_findings_new(struct store *s, struct loop *l, int (*c
 void live_findings_free(struct live_findings *f);
 
 /* A slice has been written: asks the rules when it is time. What costs much is asked less often: all of it takes
- * a hundredth of a CPU. */
+ * at most three hundredths of a CPU. */
 void live_findings_update(struct live_findings *f, uint64_t recorded_ns);
-/* Worst first; valid until the loop runs on. Returns how many. */
-size_t live_findings_get(const struct live_findings *f, struct ui_finding *findings, size_t most);
-json_t *live_findings_json(const struct live_findings *f); /* an array, the caller's reference */
+json_t *live_findings_json(const struct live_findings *f); /* the last answer: an array, the caller's reference */
+/* The last ten minutes' as struct ui_options wants them; NULL before the first answer. Borrowed, until the loop runs on. */
+const json_t *live_findings_history(const struct live_findings *f);
 
 DEFINE_CLEANUP(struct live_findings *, live_findings_free)

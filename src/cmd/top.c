@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "command.h"
 #include "fail.h"
+#include "live_answers.h"
 #include "live_findings.h"
 #include "loop.h"
 #include "output.h"
@@ -57,6 +58,7 @@ struct top {
 	struct store *store;
 	struct users *users;
 	struct live_findings *findings;
+	struct live_answers *answers;
 	struct ui *ui;
 	struct terminal *terminal; /* NULL: batch */
 	uint64_t screens;
@@ -73,9 +75,32 @@ static const char *user_name(void *arg, uint32_t pid)
 	return users_of_process(((struct top *)arg)->users, pid);
 }
 
-static size_t get_findings(void *arg, struct ui_finding *findings, size_t most)
+static const json_t *get_findings(void *arg)
 {
-	return live_findings_get(((struct top *)arg)->findings, findings, most);
+	return live_findings_history(((struct top *)arg)->findings);
+}
+
+static const json_t *get_resources(void *arg, uint64_t from_ns, uint64_t to_ns)
+{
+	struct top *top = arg;
+
+	/* Who looks back waits for just that; what is now is another thing in a second. */
+	return live_answers_resources(top->answers, from_ns, to_ns, to_ns < window_newest_end_ns(ui_window(top->ui)));
+}
+
+static const json_t *get_annotation(void *arg, const char *function, const char *module, bool intel)
+{
+	struct top *top = arg;
+	uint64_t end = window_end_ns(ui_window(top->ui));
+
+	return live_answers_annotation(top->answers, function, module, intel, end - window_ns(ui_window(top->ui)), end);
+}
+
+static void save(void *arg, const struct ui_save *what)
+{
+	struct top *top = arg;
+
+	ui_say(top->ui, live_answers_save(top->answers, what) ? "writing ..." : "one moment: the file before this one is being written");
 }
 
 static int draw(void *arg)
@@ -87,9 +112,20 @@ static int draw(void *arg)
 	return 0;
 }
 
-static int show_findings(void *arg)
+static int show_answer(void *arg)
 {
-	return ((struct top *)arg)->terminal ? draw(arg) : 0;
+	struct top *top = arg;
+
+	ui_answered(top->ui);
+	return top->terminal ? draw(top) : 0;
+}
+
+static int show_saved(void *arg, const char *text)
+{
+	struct top *top = arg;
+
+	ui_say(top->ui, text);
+	return top->terminal ? draw(top) : 0;
 }
 
 static int take_key(void *arg, const struct key_event *e)
@@ -129,8 +165,8 @@ static void look(void *arg)
 	if (top->error < 0 || (top->options->iterations && top->screens >= top->options->iterations))
 		return;
 	top->error = ui_update(top->ui, &changed);
-	if (top->error >= 0 && changed)
-		live_findings_update(top->findings, window_end_ns(ui_window(top->ui)));
+	if (top->error >= 0)
+		live_findings_update(top->findings, window_newest_end_ns(ui_window(top->ui)));
 	if (top->error >= 0 && (changed || !top->terminal))
 		top->error = top->terminal ? draw(top) : print(top);
 	top->screens++;
@@ -157,12 +193,14 @@ static int watch_signals(struct top *top)
 
 static int open_ui(struct top *top)
 {
-	int r = ui_new(top->store, &(struct ui_options){.window_ns = top->options->delay_ns, .keep_ns = KEEP_NS, .keep_bytes = KEEP_BYTES,
+	const struct top_options *o = top->options;
+	int r = ui_new(top->store, &(struct ui_options){.window_ns = o->delay_ns, .keep_ns = KEEP_NS, .keep_bytes = KEEP_BYTES,
 							.user = user_name, .findings = get_findings,
-							.arg = top}, &top->ui);
+							.resources = is_batch(o) ? NULL : get_resources,
+							.annotation = get_annotation, .save = save, .arg = top}, &top->ui);
 
-	if (r >= 0 && top->options->threads)
-		ui_key(top->ui, &(struct key_event){.code = 'H'});
+	if (r >= 0 && (o->threads || is_batch(o)))
+		ui_show(top->ui, o->threads ? "threads" : "processes");
 	return r;
 }
 
@@ -203,6 +241,7 @@ static int run(const struct call *call)
 	_cleanup_(loop_freep) struct loop *loop = NULL;
 	_cleanup_(users_freep) struct users *users = users_new();
 	_cleanup_(live_findings_freep) struct live_findings *findings = NULL;
+	_cleanup_(live_answers_freep) struct live_answers *answers = NULL;
 	_cleanup_(ui_freep) struct ui *ui = NULL;
 	int r;
 
@@ -219,7 +258,9 @@ static int run(const struct call *call)
 	top.store = store;
 	top.loop = loop;
 	top.users = users;
-	findings = top.findings = live_findings_new(store, loop, show_findings, &top);
+	findings = top.findings = live_findings_new(store, loop, show_answer, &top);
+	answers = top.answers = live_answers_new(store, loop, &(struct live_answers_events){
+		.changed = show_answer, .saved = show_saved, .arg = &top});
 	r = open_ui(&top);
 	ui = top.ui;
 	if (r >= 0)

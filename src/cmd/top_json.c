@@ -18,13 +18,6 @@ static json_t *text_value(const char *text)
 	return json_stringn(valid.data, valid.len);
 }
 
-static int by_cpu(const struct row *a, const struct row *b)
-{
-	uint64_t x = a->times->ns[RUNNING], y = b->times->ns[RUNNING];
-
-	return (x > y) - (x < y);
-}
-
 static json_t *row_value(const struct row *row)
 {
 	const struct window_process *p = row->process;
@@ -52,7 +45,7 @@ static json_t *rows_value(const struct window *w, bool threads)
 	struct row_list list = {0};
 	json_t *values = json_array();
 
-	rows_build(&list, w, &(struct row_order){.threads = threads, .reverse = true, .compare = by_cpu});
+	rows_build(&list, w, &(struct row_order){.threads = threads, .reverse = true, .field = ROW_CPU});
 	for (uint32_t i = 0; i < list.count; i++)
 		json_array_append_new(values, row_value(&list.rows[i]));
 	rows_done(&list);
@@ -72,7 +65,7 @@ static json_t *cpus_value(const struct window *w)
 			char metric[32];
 
 			snprintf(metric, sizeof(metric), "cpu.%s", parts[k]);
-			json_object_set_new(value, parts[k], json_real(window_level(w, metric, (int)cpus[i])));
+			json_object_set_new(value, parts[k], json_real(window_level(w, metric, window_cpu_resource(w, cpus[i]))));
 		}
 		json_array_append_new(values, value);
 	}
@@ -81,19 +74,19 @@ static json_t *cpus_value(const struct window *w)
 
 static json_t *latency_value(const struct window *w)
 {
-	return json_pack("{sf sf sf}", "p50_us", (double)window_latency(w, 0.5) / 1e3, "p99_us",
-			 (double)window_latency(w, 0.99) / 1e3, "max_us", (double)window_latency(w, 1) / 1e3);
+	return json_pack("{sf sf sf}", "p50_us", (double)window_quantile(w, "runqueue.latency", 0, 0.5) / 1e3, "p99_us",
+			 (double)window_quantile(w, "runqueue.latency", 0, 0.99) / 1e3, "max_us", (double)window_quantile(w, "runqueue.latency", 0, 1) / 1e3);
 }
 
 static json_t *overhead_value(const struct window *w)
 {
-	double own_ns = window_level_sum(w, "self.cpu") + window_level_sum(w, "self.bpf");
-	double lost = window_level_sum(w, "lost.records") + window_level_sum(w, "lost.threads") +
-		      window_level_sum(w, "lost.mappings") + window_level_sum(w, "lost.switches");
+	double own_ns = window_level_sum(w, "self.cpu", 0) + window_level_sum(w, "self.bpf", 0);
+	double lost = window_level_sum(w, "lost.records", 0) + window_level_sum(w, "lost.threads", 0) +
+		      window_level_sum(w, "lost.mappings", 0) + window_level_sum(w, "lost.switches", 0);
 	uint64_t ns = window_ns(w);
 
 	return json_pack("{sf sf sI}", "cpu_percent", ns ? 100 * own_ns / (double)ns : 0.0, "memory_bytes",
-			 window_level(w, "self.memory", -1), "lost_events", (json_int_t)lost);
+			 window_level(w, "self.memory", 0), "lost_events", (json_int_t)lost);
 }
 
 void top_json(struct store *s, const struct window *w, bool threads, json_t *findings, struct buf *text)
@@ -104,7 +97,7 @@ void top_json(struct store *s, const struct window *w, bool threads, json_t *fin
 	json_t *root = json_pack("{ss so so ss sf sf so so so so}", "schema", "perfscope.top/1", "host",
 				 text_value(store_meta_text(s, "host", host, sizeof(host))), "kernel",
 				 text_value(store_meta_text(s, "kernel", kernel, sizeof(kernel))), "time", when, "window_s",
-				 (double)window_ns(w) / NS_PER_S, "load", window_level(w, "load", -1), "cpus",
+				 (double)window_ns(w) / NS_PER_S, "load", window_level(w, "load", 0), "cpus",
 				 cpus_value(w), "runqueue_latency", latency_value(w), "overhead", overhead_value(w), "findings", findings);
 	json_object_set_new(root, threads ? "threads" : "processes", rows_value(w, threads));
 	char *dump = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6));

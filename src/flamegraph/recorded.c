@@ -41,6 +41,11 @@ const char *profile_title(enum profile profile)
 	return profiles[profile].title;
 }
 
+const char *profile_metric(enum profile profile)
+{
+	return profiles[profile].metric;
+}
+
 /* Exact totals of a metric may be there without a single stack. */
 static int has_stacks(struct store *s, const char *metric)
 {

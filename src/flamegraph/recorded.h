@@ -14,6 +14,7 @@ enum profile { PROFILE_CPU, PROFILE_OFFCPU, PROFILE_WAKEUP, PROFILE_LOCK, PROFIL
 /* As users name them; ends with NULL: the choices of an option. */
 extern const char *const profile_names[PROFILES + 1];
 const char *profile_title(enum profile profile); /* "CPU time" */
+const char *profile_metric(enum profile profile); /* its metrics, as a GLOB: "wait.*" */
 
 struct recorded {
 	uint64_t samples;

@@ -237,6 +237,30 @@ int store_finish(struct store *s)
 	return r;
 }
 
+int store_save(struct store *s, const char *path)
+{
+	char *sql;
+	int r;
+
+	if (access(path, F_OK) == 0)
+		return fail(-EEXIST, "%s", path);
+	for (int i = 0; i < STORE_STATEMENTS; i++)
+		sqlite3_reset(s->insert[i]);
+	if (!sqlite3_get_autocommit(s->db) && (r = store_execute(s, "ROLLBACK")) < 0)
+		return r;
+	umask(077);
+	r = store_execute(s, "INSERT OR REPLACE INTO meta VALUES('complete', 1), "
+			     "('duration_ns', (SELECT max(end_ns) - min(start_ns) FROM slice))");
+	if (r < 0)
+		return r;
+	/* One in memory has no need of a header. */
+	sql = sqlite3_mprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; VACUUM INTO %Q", APPLICATION_ID,
+			      STORE_SCHEMA_VERSION, path);
+	r = store_execute(s, sql);
+	sqlite3_free(sql);
+	return r;
+}
+
 /* Our schema as sqlite itself writes it down: whatever differs from it was not made by us. */
 static int schema_text(struct store *s, struct buf *text)
 {

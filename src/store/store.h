@@ -20,6 +20,10 @@ int store_open(const char *path, struct store **ret_store);
 /* Ends a recording that was created: everything in the one file, marked complete. */
 int store_finish(struct store *s);
 
+/* What has been recorded so far, as a finished recording of its own, mode 0600; nothing is written over. What of the
+ * open slice has been written is given up, so that only a copy of a process may do this. */
+int store_save(struct store *s, const char *path);
+
 void store_free(struct store *s); /* NULL is fine; without store_finish() the file reads as unfinished */
 
 const char *store_path(const struct store *s);

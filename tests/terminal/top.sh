@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# top.sh PERFSCOPE: top as a user sees it, in tmux: keys, sizes, kinds of terminals, and the terminal afterwards,
+# top.sh PERFSCOPE INJECTORS: top as a user sees it, in tmux: keys, sizes, kinds of terminals, and the terminal afterwards,
 # however it ended. Needs root.
 set -u
 perfscope=$(realpath "$1")
+injectors=$(realpath "$2")
 dir=$(mktemp -d)
 export LC_ALL=C.UTF-8
 unset NO_COLOR COLORFGBG TMUX
@@ -66,8 +67,12 @@ open_shell() { # COLUMNS ROWS [VARIABLE=VALUE...]
 }
 start() {
 	rm -f "$dir/status"
-	type_line "clear; $perfscope top $*; echo \$? >$dir/status"
-	sees 'PID' && within 4 showing
+	type_line "clear; cd $dir; $perfscope top $*; echo \$? >$dir/status"
+	sees 'SERVICE' && within 4 showing
+}
+processes() {
+	keys 2
+	sees 'PID'
 }
 showing() { pane | grep -q 'CPUs  load'; }
 # The recorder is the one of perfscope's processes that the shell started.
@@ -93,9 +98,13 @@ began=${EPOCHREALTIME/./}
 check "it starts" start
 took=$(((${EPOCHREALTIME/./} - began) / 1000))
 check "its first screen is there soon ($took ms)" test $took -lt 2000
+check "the overview names what is used" within 6 has 'RESOURCE'
+check "and that nothing is known yet, or what is wrong" eval 'has "Looking for" || has "Nothing holds" || has "for "'
+check "2 shows processes" processes
 check "the spinner is seen to run" within 4 row_has spin-for-test '█'
 check "no row is wider than the terminal" test "$(pane | wc -L)" -le 80
-check "the footer names keys" has '? Help'
+check "the footer names screens" has '?Help'
+check "and keys" has 'qQuit'
 keys H
 check "H shows threads" sees TID
 keys H
@@ -127,15 +136,47 @@ check "+ widens the window" sees 'window 5'
 keys - -
 check "- narrows it" sees 'window 1'
 keys '?'
-check "? helps" sees 'Keys on every screen'
+check "? helps" sees 'services and connections by process'
 keys End
-check "which goes on below" sees CGROUP
+check "which goes on below" sees INSTRUCTION
 keys '?'
 check "? goes back" sees 'CPU%▾'
 keys F1 Home
-check "F1 helps, too" sees 'Keys on every screen'
+check "F1 helps, too" sees 'services and connections by process'
 keys Escape
 check "Escape goes back" sees 'CPU%▾'
+screen() { # KEY TEXT
+	keys "$1"
+	check "$1 shows its screen" sees "$2"
+}
+screen 3 SEVERITY
+screen 4 'SELF%▾'
+screen Tab 'call tree'
+check "a tree of calls" sees 'TOTAL%  SELF%'
+screen 5 'WAITS/S'
+screen 6 'HELD BY'
+screen 7 'BUSY%▾'
+screen Tab 'IO TIME%'
+screen 8 'SENT/S▾'
+screen Tab 'CONNECTION'
+screen 9 'AMOUNT▾'
+screen 0 'AGO▴'
+screen f offcpu
+keys Down Down
+check "a frame of the flame graph is chosen" sees '%  '
+screen a OFFSET
+screen 1 SERVICE
+keys w
+check "w writes the recording" within 10 eval 'ls "$dir"/perfscope-*.db'
+check "which is one" within 5 eval '"$perfscope" report "$dir"/perfscope-*.db | grep -q "most by"'
+keys s
+check "s writes a flame graph" within 10 eval 'ls "$dir"/flame-cpu-*.svg'
+keys [ [
+check "[ looks back" sees 'ago'
+keys p
+check "p comes back" within 4 gone ' ago'
+keys 2
+sees 'CPU%▾'
 # A click on a column's title, as the terminal reports it, and the wheel.
 row=$(pane | grep -n 'PID' | cut -d: -f1)
 mouse() { # BUTTON COLUMN ROW
@@ -162,6 +203,29 @@ check "and gives the terminal back" restored
 rm -f "$dir/status"
 type_line "fg; echo \$? >$dir/status"
 check "fg brings it back" within 4 showing
+# From a finding to an instruction.
+(exec "$injectors/storekeepers" 4 1000 300 >/dev/null 2>&1) &
+keeper=$!
+helpers+=($keeper)
+keys 1
+check "the finding is there" within 30 has 'for one lock'
+keys Home Enter
+check "Enter shows its evidence" sees 'lock wait share'
+keys Enter
+check "Enter shows the threads" sees TID
+check "of that process alone" sees 'only storekeeper'
+keys Enter
+check "Enter shows where a thread waits or runs" within 4 eval 'has "Who ended these waits" || has "SELF%"'
+keys 6
+check "its lock has a holder" sees 'in reserve_i'
+keys Enter
+check "Enter shows what the holder runs" sees 'SELF%▾'
+keys Enter
+check "Enter shows instructions" within 6 row_has 'samples,' ' in '
+check "with their shares" within 4 has 'OFFSET'
+keys BSpace BSpace
+check "Backspace goes back" sees 'HELD BY'
+kill $keeper
 keys q
 check "q ends it with 0" ended_with 0
 check "and gives the terminal back" restored
@@ -183,11 +247,13 @@ is_ascii() { ! pane | LC_ALL=C grep -q "$(printf '[\200-\377]')"; }
 open_shell 80 24 LC_ALL=C
 check "it starts without UTF-8" start
 check "and draws in ASCII" is_ascii
+check "processes in ASCII" processes
 check "with bars" within 4 row_has spin-for-test '##'
 keys q
 check "and ends" ended_with 0
 open_shell 80 24 LC_ALL= LANG=xx_YY.UTF-8
 check "it starts in a locale that is not installed" start
+check "processes there, too" processes
 check "and knows UTF-8" within 4 row_has spin-for-test '█'
 keys q
 check "and ends" ended_with 0

@@ -14,8 +14,17 @@
 enum {
 	METRIC_RUNNING = 1, METRIC_RUNNABLE, METRIC_SLEEPING, METRIC_DISK, METRIC_STOPPED, METRIC_LOCK, METRIC_LATENCY,
 	METRIC_USER, METRIC_SYSTEM, METRIC_SOFTIRQ, METRIC_STEAL, METRIC_LOAD, METRIC_OWN, METRIC_MEMORY, METRIC_LOST,
+	METRIC_CPU_TIME, METRIC_WAIT_LOCK, METRIC_WAIT_DISK, METRIC_WAKER, METRIC_TOTAL, METRIC_AVAILABLE, METRIC_DISK_SIZE,
+	METRIC_DISK_BUSY, METRIC_DISK_QUEUE, METRIC_DISK_WRITTEN, METRIC_DISK_WRITES, METRIC_DISK_TIME, METRIC_IO_TIME,
+	METRIC_IO_WRITE, METRIC_IN, METRIC_OUT, METRIC_SPEED, METRIC_SENT, METRIC_NOT_READ, METRIC_ROUND_TRIP, METRIC_QUEUED,
+	METRIC_SPACE, METRIC_SPACE_USED, METRIC_RECLAIM, METRIC_REQUEST,
 	METRICS
 };
+
+/* Resources behind those of the CPUs. */
+enum { DISK_A = 10, ETH_0, MUTEX, SERVICE, CONNECTION, ROOT_FS, PORT, FILE_X };
+/* Stacks: of a worker that computes under a lock, that waits for it, that gives it back; of one that writes. */
+enum { STACK_WORK = 4, STACK_WAIT = 7, STACK_GIVE = 9, STACK_WRITE = 11 };
 
 static const char *golden;
 static bool write_golden;
@@ -26,6 +35,14 @@ static const char *const metric_names[METRICS] = {
 	[METRIC_USER] = "cpu.user", [METRIC_SYSTEM] = "cpu.system", [METRIC_SOFTIRQ] = "cpu.softirq",
 	[METRIC_STEAL] = "cpu.steal", [METRIC_LOAD] = "load", [METRIC_OWN] = "self.cpu",
 	[METRIC_MEMORY] = "self.memory", [METRIC_LOST] = "lost.records",
+	[METRIC_CPU_TIME] = "cpu.time", [METRIC_WAIT_LOCK] = "wait.lock", [METRIC_WAIT_DISK] = "wait.disk", [METRIC_WAKER] = "waker",
+	[METRIC_TOTAL] = "memory.total", [METRIC_AVAILABLE] = "memory.available", [METRIC_DISK_SIZE] = "disk.size",
+	[METRIC_DISK_BUSY] = "disk.busy", [METRIC_DISK_QUEUE] = "disk.queue", [METRIC_DISK_WRITTEN] = "disk.written",
+	[METRIC_DISK_WRITES] = "disk.writes", [METRIC_DISK_TIME] = "disk.device_time.write", [METRIC_IO_TIME] = "io.time",
+	[METRIC_IO_WRITE] = "io.write", [METRIC_IN] = "interface.received", [METRIC_OUT] = "interface.sent",
+	[METRIC_SPEED] = "interface.speed", [METRIC_SENT] = "connection.sent", [METRIC_NOT_READ] = "connection.not_read",
+	[METRIC_ROUND_TRIP] = "connection.round_trip", [METRIC_QUEUED] = "port.queue", [METRIC_SPACE] = "filesystem.size",
+	[METRIC_SPACE_USED] = "filesystem.used", [METRIC_RECLAIM] = "reclaim.direct", [METRIC_REQUEST] = "request.time",
 };
 
 struct fixture_process {
@@ -56,15 +73,135 @@ static const char *user_of(void *arg, uint32_t pid)
 	return NULL;
 }
 
-static size_t findings(void *arg, struct ui_finding *f, size_t most)
-{
-	static const struct ui_finding found[] = {
-		{"lock.contention", "critical", "3 threads of shop wait for one mutex (inventory_lock)"},
-		{"cpu.hotspot", "info", "java spends 61 % of its CPU in crc32"},
-	};
+/* What the owner of the screen answers. */
+struct answers {
+	json_t *findings, *resources, *annotation;
+	bool silent; /* no findings */
+	struct ui_save saved;
+	unsigned saves;
+};
 
-	memcpy(f, found, sizeof(found));
-	return *(const bool *)arg && most >= 2 ? 2 : 0;
+static const char findings_text[] =
+	"[{\"id\": \"lock.contention\", \"severity\": \"critical\", \"impact\": 0.83, \"number\": 1, \"since_ns\": 5000000000,"
+	" \"until_ns\": 0, \"title\": \"3 threads of java wait for one mutex (inventory_lock)\","
+	" \"affected\": [{\"role\": \"culprit\", \"pid\": 900, \"tid\": 902, \"comm\": \"worker-1\"},"
+	" {\"role\": \"culprit\", \"pid\": 900, \"tid\": 903, \"comm\": \"worker-1\"},"
+	" {\"role\": \"victim\", \"pid\": 812, \"tid\": 0, \"comm\": \"postgres\"}],"
+	" \"resource\": {\"kind\": \"futex\", \"name\": \"0x7f12 (inventory_lock+0x0)\"},"
+	" \"evidence\": [{\"metric\": \"lock wait share\", \"value\": 83.1, \"unit\": \"%\", \"threshold\": 20},"
+	" {\"metric\": \"mean wait\", \"value\": 52.71, \"unit\": \"ms\"}],"
+	" \"stacks\": [{\"role\": \"holder\", \"weight_ms\": 8120.0, \"frames\": [\"main\", \"reserve_item\", \"crc32\"]}],"
+	" \"actions\": [\"Keep the lock shorter in reserve_item: move what needs no protection out of it, or split the lock's"
+	" data\"]},"
+	" {\"id\": \"cpu.hotspot\", \"severity\": \"info\", \"impact\": 0.6, \"number\": 2, \"since_ns\": 5000000000, \"until_ns\": 0,"
+	" \"title\": \"java spends 61 % of its CPU in crc32\", \"affected\": [{\"role\": \"culprit\", \"pid\": 900, \"tid\": 0,"
+	" \"comm\": \"java\"}]},"
+	" {\"id\": \"disk.sync\", \"severity\": \"warning\", \"impact\": 0.3, \"number\": 3, \"since_ns\": 1000000000,"
+	" \"until_ns\": 8000000000, \"title\": \"postgres \\u001b[31mwaits\\u202e for fsync\", \"affected\": []}]";
+
+static const char resources_text[] =
+	"[{\"kind\": \"CPU\", \"name\": null, \"utilisation_percent\": 64.0, \"high\": false, \"saturation\": 0.6,"
+	" \"saturation_unit\": \"threads\", \"errors\": null, \"errors_unit\": null, \"latency\": {\"p99_us\": 12000.0},"
+	" \"most_by\": {\"pid\": 900, \"comm\": \"java\"}},"
+	" {\"kind\": \"memory\", \"name\": null, \"utilisation_percent\": 31.0, \"high\": false, \"saturation\": 0.0,"
+	" \"errors\": 0.0, \"latency\": null, \"most_by\": null},"
+	" {\"kind\": \"disk\", \"name\": \"sda\", \"utilisation_percent\": 91.0, \"high\": true, \"saturation\": 4.2,"
+	" \"saturation_unit\": \"requests\", \"errors\": 2, \"errors_unit\": \"failed\", \"latency\": {\"p99_us\": 31000.0},"
+	" \"most_by\": {\"pid\": 812, \"comm\": \"postgres\"}}]";
+
+static const char annotation_text[] =
+	"{\"function\": \"crc32\", \"module\": \"/srv/shop/libshop.so\", \"samples\": 210, \"ms\": 2100.0, \"percent\": 61.0,"
+	" \"instructions\": ["
+	"{\"address\": 4096, \"offset\": 0, \"mnemonic\": \"xorl\", \"operands\": \"%eax, %eax\", \"samples\": 0, \"percent\": 0.0,"
+	" \"jumped_to\": false, \"target\": null, \"file\": null, \"line\": null},"
+	"{\"address\": 4098, \"offset\": 2, \"mnemonic\": \"movzbl\", \"operands\": \"(%rdi), %ecx\", \"samples\": 190, \"percent\": 90.5,"
+	" \"jumped_to\": true, \"target\": null, \"file\": \"/src/crc32.c\", \"line\": 12},"
+	"{\"address\": 4101, \"offset\": 5, \"mnemonic\": \"jne\", \"operands\": \"0x1002\", \"samples\": 20, \"percent\": 9.5,"
+	" \"jumped_to\": false, \"target\": {\"address\": 4098, \"inside\": true, \"name\": null}, \"file\": \"/src/crc32.c\","
+	" \"line\": 13},"
+	"{\"address\": 4103, \"offset\": 7, \"mnemonic\": \"callq\", \"operands\": \"0x2000\", \"samples\": 0, \"percent\": 0.0,"
+	" \"jumped_to\": false, \"target\": {\"address\": 8192, \"inside\": false, \"name\": \"free@plt\"}, \"file\": null,"
+	" \"line\": null}]}";
+
+static const json_t *findings(void *arg)
+{
+	const struct answers *a = arg;
+
+	return a->silent ? NULL : a->findings;
+}
+
+static const json_t *resources(void *arg, uint64_t from_ns, uint64_t to_ns)
+{
+	return ((const struct answers *)arg)->resources;
+}
+
+static const json_t *annotation(void *arg, const char *function, const char *module, bool intel)
+{
+	return !strcmp(function, "crc32") ? ((const struct answers *)arg)->annotation : NULL;
+}
+
+static void save(void *arg, const struct ui_save *what)
+{
+	struct answers *a = arg;
+
+	a->saved = *what;
+	a->saves++;
+}
+
+static struct answers answers_new(void)
+{
+	struct answers a = {.findings = json_loads(findings_text, 0, NULL), .resources = json_loads(resources_text, 0, NULL),
+			    .annotation = json_loads(annotation_text, 0, NULL)};
+
+	CHECK(a.findings && a.resources && a.annotation);
+	return a;
+}
+
+static void answers_done(struct answers *a)
+{
+	json_decref(a->findings);
+	json_decref(a->resources);
+	json_decref(a->annotation);
+}
+
+static void fill_stacks(struct store *s)
+{
+	static const struct {
+		uint32_t module;
+		const char *name;
+	} functions[] = {{1, "_start"}, {1, "main"}, {1, "reserve_item"}, {1, "crc32"}, {2, "pthread_mutex_lock"}, {2, "__lll_lock_wait"},
+			 {3, "__x64_sys_futex"}, {2, "pthread_mutex_unlock"}, {3, "futex_wake"}, {1, "save_order\033[1m"}, {3, "__x64_sys_fsync"}};
+
+	store_put_module(s, 1, "elf", "/srv/shop/libshop.so", NULL, 0);
+	store_put_module(s, 2, "elf", "/usr/lib/libc.so.6", NULL, 0);
+	store_put_module(s, 3, "kernel", "[kernel]", NULL, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		store_add_symbol(s, i + 1, functions[i].module, functions[i].name, i == 2 ? "shop.c" : NULL, 16 * i, 16);
+		store_add_frame(s, i + 1, functions[i].module, 16 * i + 4);
+		store_name_frame(s, i + 1, i + 1, i == 2 ? 77 : 0);
+	}
+	for (uint32_t i = 1; i <= 4; i++)
+		store_add_stack(s, i, i - 1, i);
+	store_add_stack(s, 5, 3, 5);
+	store_add_stack(s, 6, 5, 6);
+	store_add_stack(s, STACK_WAIT, 6, 7);
+	store_add_stack(s, 8, 3, 8);
+	store_add_stack(s, STACK_GIVE, 8, 9);
+	store_add_stack(s, 10, 2, 10);
+	store_add_stack(s, STACK_WRITE, 10, 11);
+}
+
+static void fill_resources(struct store *s)
+{
+	static const struct {
+		uint32_t id;
+		const char *kind, *name;
+	} all[] = {{DISK_A, "disk", "sda"}, {ETH_0, "interface", "eth0"}, {MUTEX, "futex", "0x7f12"}, {SERVICE, "service", "10.0.0.1:8080"},
+		   {CONNECTION, "connection", "10.0.0.7:41234 -> 10.0.0.1:8080"}, {ROOT_FS, "filesystem", "/"}, {PORT, "port", "*:8080"},
+		   {FILE_X, "file", "/var/lib/\033[31morders"}};
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(all); i++)
+		store_add_resource(s, all[i].id, all[i].kind, all[i].name);
 }
 
 static void fill_names(struct store *s)
@@ -94,12 +231,64 @@ static void fill_names(struct store *s)
 
 		store_add_resource(s, cpu + 1, "cpu", name);
 	}
+	fill_resources(s);
+	fill_stacks(s);
 }
 
 static void add(struct store *s, uint32_t slice, uint32_t task, uint32_t metric, uint64_t count, uint64_t ms)
 {
 	store_add_sample(s, &(struct sample_row){.slice = slice, .metric = metric, .task = task, .count = count,
 						 .value = ms * NS_PER_MS});
+}
+
+static void sample(struct store *s, uint32_t slice, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
+		   uint64_t count, uint64_t value)
+{
+	store_add_sample(s, &(struct sample_row){slice, metric, task, stack, resource, count, value});
+}
+
+/* Workers compute under a mutex and wait for it; postgres writes, and waits for its disk. */
+static void fill_work(struct store *s, uint32_t id, bool busy)
+{
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		sample(s, id, METRIC_CPU_TIME, FIRST_WORKER + i, STACK_WORK, 0, busy ? 60 : 6, (busy ? 600 : 60) * NS_PER_MS);
+		sample(s, id, METRIC_CPU_TIME, FIRST_WORKER + i, STACK_GIVE, 0, 5, 50 * NS_PER_MS);
+		sample(s, id, METRIC_WAIT_LOCK, FIRST_WORKER + i, STACK_WAIT, MUTEX, 20, (busy ? 100 : 10) * NS_PER_MS);
+		store_add_edge(s, &(struct edge_row){.slice = id, .kind = METRIC_WAKER, .task = FIRST_WORKER + i, .stack = STACK_WAIT,
+			.resource = MUTEX, .other_task = FIRST_WORKER + (i + 1) % WORKERS, .other_stack = STACK_GIVE, .count = 20,
+			.ns = (i + 1) * 10 * NS_PER_MS});
+		sample(s, id, METRIC_REQUEST, FIRST_WORKER + i, 0, SERVICE, 10, 90 * NS_PER_MS);
+	}
+	sample(s, id, METRIC_CPU_TIME, 3, STACK_WRITE, 0, 2, 20 * NS_PER_MS);
+	sample(s, id, METRIC_WAIT_DISK, 3, STACK_WRITE, FILE_X, 12, 300 * NS_PER_MS);
+	sample(s, id, METRIC_IO_TIME, 3, 0, DISK_A, 0, 290 * NS_PER_MS);
+	sample(s, id, METRIC_IO_WRITE, 3, 0, DISK_A, 120, 4 << 20);
+	sample(s, id, METRIC_SENT, FIRST_WORKER, 0, SERVICE, 100, 1 << 20);
+	sample(s, id, METRIC_NOT_READ, 6, 0, CONNECTION, 3, 300 * NS_PER_MS);
+	sample(s, id, METRIC_RECLAIM, 6, 0, 0, 2, 20 * NS_PER_MS);
+}
+
+static void fill_levels(struct store *s, uint32_t id, bool busy)
+{
+	store_add_gauge(s, id, METRIC_AVAILABLE, 0, (busy ? 5.5 : 7.0) * (1 << 30));
+	store_add_gauge(s, id, METRIC_DISK_BUSY, DISK_A, busy ? 91 : 4);
+	store_add_gauge(s, id, METRIC_DISK_QUEUE, DISK_A, busy ? 4.2 : 0.1);
+	store_add_gauge(s, id, METRIC_DISK_WRITTEN, DISK_A, 4 << 20);
+	store_add_gauge(s, id, METRIC_DISK_WRITES, DISK_A, 120);
+	store_add_histogram(s, id, METRIC_DISK_TIME, DISK_A, histogram_bucket(30 * NS_PER_MS), 120);
+	store_add_gauge(s, id, METRIC_IN, ETH_0, 1 << 20);
+	store_add_gauge(s, id, METRIC_OUT, ETH_0, 300 << 10);
+	store_add_histogram(s, id, METRIC_ROUND_TRIP, SERVICE, histogram_bucket(250000), 40);
+	store_add_histogram(s, id, METRIC_REQUEST, SERVICE, histogram_bucket(9 * NS_PER_MS), 30);
+	store_add_gauge(s, id, METRIC_QUEUED, PORT, 3);
+	store_add_gauge(s, id, METRIC_SPACE_USED, ROOT_FS, 90.0 * (1 << 30) + id * (10 << 20));
+	if (id > 1)
+		return;
+	/* Written when it changes. */
+	store_add_gauge(s, id, METRIC_TOTAL, 0, 8.0 * (1 << 30));
+	store_add_gauge(s, id, METRIC_DISK_SIZE, DISK_A, 100.0 * (1 << 30));
+	store_add_gauge(s, id, METRIC_SPEED, ETH_0, 125e6);
+	store_add_gauge(s, id, METRIC_SPACE, ROOT_FS, 100.0 * (1 << 30));
 }
 
 /* A second: the first half of the slices is quiet, then the machine is busy. */
@@ -133,6 +322,10 @@ static void fill_slice(struct store *s, uint32_t id, bool busy)
 	store_add_gauge(s, id, METRIC_MEMORY, 0, 12e6);
 	if (busy)
 		store_add_gauge(s, id, METRIC_LOST, 0, 2);
+	fill_work(s, id, busy);
+	fill_levels(s, id, busy);
+	if (id == 7)
+		store_add_event(s, 6500 * NS_PER_MS, "oom.kill", 6, 0, 1203, "by \033[2J the kernel");
 	store_add_slice(s, id, (id - 1) * NS_PER_S, id * NS_PER_S);
 	CHECK(store_commit(s) == 0);
 }
@@ -154,12 +347,12 @@ static struct store *fixture(void)
 	return s;
 }
 
-static struct ui *make_ui(struct store *s, bool *has_findings)
+static struct ui *make_ui(struct store *s, struct answers *answers)
 {
 	struct ui *ui;
 
-	CHECK(ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .user = user_of, .findings = findings,
-					     .arg = has_findings}, &ui) == 0);
+	CHECK(ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .user = user_of, .findings = findings, .resources = resources,
+					     .annotation = annotation, .save = save, .arg = answers}, &ui) == 0);
 	return ui;
 }
 
@@ -204,20 +397,26 @@ static void check_screen(struct ui *ui, const char *name, unsigned rows, unsigne
 	check_golden(full, g);
 }
 
-static void test_goldens(void)
+static void check_sizes(struct ui *ui, const char *name)
+{
+	check_screen(ui, name, 24, 80);
+	check_screen(ui, name, 60, 200);
+}
+
+static void test_processes(void)
 {
 	_cleanup_(store_freep) struct store *s = fixture();
-	bool has_findings = true;
-	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &has_findings);
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &answers);
 	_cleanup_(grid_freep) struct grid *g = grid_new(0, 0);
 
 	check_screen(ui, "empty", 24, 80);
+	press(ui, "2");
 	for (uint32_t i = 1; i <= 10; i++) {
 		fill_slice(s, i, i > 5);
 		update(ui);
 	}
-	check_screen(ui, "processes", 24, 80);
-	check_screen(ui, "processes", 60, 200);
+	check_sizes(ui, "processes");
 	check_screen(ui, "processes", 12, 20);
 	press(ui, "t");
 	check_screen(ui, "tree", 24, 80);
@@ -231,25 +430,180 @@ static void test_goldens(void)
 	check_screen(ui, "help", 60, 100);
 	check_screen(ui, "help", 10, 30);
 	press(ui, "?+++");
-	has_findings = false;
+	answers.silent = true;
 	check_screen(ui, "window", 24, 80);
 	ui_draw_all(ui, g, 120);
 	check_golden("top-all-120", g);
+}
+
+static struct ui *filled_ui(struct store *s, struct answers *answers)
+{
+	struct ui *ui = make_ui(s, answers);
+
+	for (uint32_t i = 1; i <= 10; i++) {
+		fill_slice(s, i, i > 5);
+		update(ui);
+	}
+	return ui;
+}
+
+static void test_screens(void)
+{
+	static const struct {
+		const char *keys, *name;
+	} screens[] = {
+		{"", "overview"}, {"3", "findings"}, {"4", "functions"}, {"\t", "calls"}, {"5", "offcpu"}, {"6", "locks"}, {"7", "disk"},
+		{"\t", "disk-users"}, {"\t", "disk-files"}, {"\t", "disk-space"}, {"8", "services"}, {"\t", "connections"},
+		{"\t", "listeners"}, {"\t", "round-trips"}, {"\t", "interfaces"}, {"9", "memory"}, {"\t", "memory-processes"},
+		{"0", "events"}, {"\t", "stopped"}, {"f", "flame"}, {"a", "annotate"},
+	};
+	_cleanup_(store_freep) struct store *s = fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
+
+	for (size_t i = 0; i < ARRAY_SIZE(screens); i++) {
+		press(ui, screens[i].keys);
+		check_sizes(ui, screens[i].name);
+	}
+	answers.silent = true;
+	press(ui, "1");
+	check_screen(ui, "overview-early", 24, 80);
+}
+
+static bool is_on_screen(struct ui *ui, const char *text)
+{
+	_cleanup_(grid_freep) struct grid *g = grid_new(40, 140);
+	_cleanup_(buf_done) struct buf dump = BUF_INIT;
+
+	ui_draw(ui, g);
+	grid_dump(g, &dump);
+	return strstr(dump.data, text);
+}
+
+static bool is_drawn(struct ui *ui, const char *text)
+{
+	if (!is_on_screen(ui, text))
+		fprintf(stderr, "'%s' is not on the screen\n", text);
+	return is_on_screen(ui, text);
+}
+
+static void type(struct ui *ui, int code)
+{
+	CHECK(ui_key(ui, &(struct key_event){.code = code}) == UI_REDRAW);
+}
+
+/* From a finding to an instruction, and all the way back. */
+static void test_drill_down(void)
+{
+	_cleanup_(store_freep) struct store *s = fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
+
+	type(ui, UI_KEY_ENTER);
+	CHECK(is_drawn(ui, "lock wait share: 83.1 % (from 20 on it counts)") && is_drawn(ui, "worker-1 (900), thread 902, 903"));
+	type(ui, UI_KEY_ENTER);
+	CHECK(is_drawn(ui, "only java (900)") && is_drawn(ui, "worker-2") && is_drawn(ui, "TID"));
+	type(ui, UI_KEY_ENTER);
+	CHECK(is_drawn(ui, "crc32") && is_drawn(ui, "thread worker-"));
+	type(ui, UI_KEY_ENTER);
+	CHECK(is_drawn(ui, "movzbl") && is_drawn(ui, "90.5") && is_drawn(ui, "<free@plt>") && is_drawn(ui, "<+0x2>"));
+	for (int i = 0; i < 2; i++)
+		type(ui, UI_KEY_BACKSPACE);
+	CHECK(is_drawn(ui, "TID") && is_drawn(ui, "only java (900)"));
+	type(ui, UI_KEY_BACKSPACE);
+	type(ui, UI_KEY_BACKSPACE);
+	CHECK(is_drawn(ui, "SERVICE"));
+	/* What is looked at follows to other screens, until it is given up. */
+	press(ui, "2");
+	type(ui, 'o');
+	press(ui, "7\t");
+	CHECK(is_drawn(ui, "only java (900)") && is_drawn(ui, "No process that fits used a disk"));
+	type(ui, 'o');
+	CHECK(is_drawn(ui, "postgres"));
+}
+
+/* Locks: who holds, and where; a row of the overview leads to what explains it. */
+static void test_locks(void)
+{
+	_cleanup_(store_freep) struct store *s = fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
+
+	press(ui, "6");
+	CHECK(is_drawn(ui, "worker-0 (901) in reserve_item") && is_drawn(ui, "Holder worker-0 (901): others waited 30 ms"));
+	press(ui, "5/reserve\n");
+	CHECK(is_drawn(ui, "reserve_item") && is_drawn(ui, "ended by worker-"));
+	press(ui, "1\t");
+	type(ui, UI_KEY_ENTER);
+	CHECK(is_drawn(ui, "Who uses sda"));
+	press(ui, "1\t");
+	type(ui, UI_KEY_ENTER);
+	CHECK(is_drawn(ui, "only shop.service"));
+}
+
+static void test_flame(void)
+{
+	_cleanup_(store_freep) struct store *s = fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
+
+	press(ui, "f");
+	type(ui, UI_KEY_DOWN);
+	type(ui, UI_KEY_DOWN);
+	type(ui, UI_KEY_DOWN);
+	CHECK(is_drawn(ui, "main  99.0%"));
+	type(ui, UI_KEY_ENTER);
+	CHECK(!is_on_screen(ui, "_start"));
+	press(ui, "/crc\n");
+	CHECK(is_drawn(ui, "found 92.3%"));
+	type(ui, UI_KEY_BACKSPACE);
+	CHECK(is_drawn(ui, "_start"));
+	press(ui, "\t\t\t");
+	CHECK(is_drawn(ui, "pthread_mutex_lock"));
+	press(ui, "s");
+	CHECK(answers.saves == 1 && !strcmp(answers.saved.kind, "cpu") && answers.saved.to_ns == 10 * NS_PER_S);
+	press(ui, "6s");
+	CHECK(answers.saves == 2 && !strcmp(answers.saved.kind, "lock"));
+	press(ui, "w");
+	CHECK(answers.saves == 3 && !answers.saved.kind);
+}
+
+static void test_time(void)
+{
+	_cleanup_(store_freep) struct store *s = fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
+	const struct window *w = ui_window(ui);
+
+	press(ui, "[[");
+	CHECK(window_last(w) == 8 && is_drawn(ui, "paused 2.0 s ago"));
+	press(ui, "]");
+	CHECK(window_last(w) == 9);
+	press(ui, "++{");
+	CHECK(window_last(w) == 4 && is_drawn(ui, "paused 6.0 s ago"));
+	/* Before it was found, nothing was wrong. */
+	CHECK(is_drawn(ui, "warning for 3.0 s") && !is_on_screen(ui, "inventory_lock"));
+	press(ui, "}");
+	CHECK(window_last(w) == 8);
+	press(ui, "p");
+	CHECK(window_last(w) == 10 && window_ns(w) == 5 * NS_PER_S);
 }
 
 /* Every size there may be: nothing may be read or written outside. */
 static void test_sizes(void)
 {
 	_cleanup_(store_freep) struct store *s = fixture();
-	bool has_findings = true;
-	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &has_findings);
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &answers);
 	_cleanup_(grid_freep) struct grid *g = grid_new(0, 0);
+	static const char *const keys[] = {"1", "2", "3", "4", "\t", "5", "6", "7", "8", "9", "0", "f", "a", "?"};
 	unsigned drawn = 0;
 
 	fill_slice(s, 1, true);
 	update(ui);
 	for (unsigned rows = 0; rows < 30; rows++)
 		for (unsigned columns = 0; columns < 210; columns += columns < 24 ? 1 : 7) {
+			press(ui, keys[drawn % ARRAY_SIZE(keys)]);
 			grid_resize(g, rows, columns);
 			ui_draw(ui, g);
 			ui_key(ui, &(struct key_event){.code = UI_KEY_END});
@@ -310,9 +664,9 @@ static void test_window(void)
 	check_window(s, w, 2, 4);
 	check_window(s, w, 1, 10);
 	CHECK(time_of(w, 4, SLEEPING) == 8000 && time_of(w, 4, STOPPED) == 2000);
-	CHECK(window_level(w, "cpu.user", 1) > 21.4 && window_level(w, "cpu.user", 1) < 21.6);
-	CHECK(window_level_sum(w, "lost.records") == 10);
-	CHECK(window_level(w, "cpu.user", 9) == 0 && window_level(w, "nothing", -1) == 0);
+	CHECK(window_level(w, "cpu.user", window_cpu_resource(w, 1)) > 21.4 && window_level(w, "cpu.user", 2) < 21.6);
+	CHECK(window_level_sum(w, "lost.records", 0) == 10);
+	CHECK(window_level(w, "cpu.user", 9) == 0 && window_level(w, "nothing", 0) == 0);
 	CHECK(window_show_ns(w, 0, 3 * NS_PER_S) == 0 && window_ns(w) == 3 * NS_PER_S && window_last(w) == 10);
 	CHECK(window_show_ns(w, 4, 2 * NS_PER_S) == 0 && window_ns(w) == 2 * NS_PER_S && window_last(w) == 4);
 	/* What has been forgotten is gone, what is shown stays. */
@@ -331,8 +685,8 @@ static void test_window(void)
 static void test_pause(void)
 {
 	_cleanup_(store_freep) struct store *s = fixture();
-	bool has_findings = false;
-	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &has_findings);
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &answers);
 	bool changed;
 
 	for (uint32_t i = 1; i <= 3; i++)
@@ -373,7 +727,12 @@ int main(int argc, char **argv)
 	golden = argc > 1 ? argv[1] : "tests/golden";
 	write_golden = argc > 2 && !strcmp(argv[2], "write");
 	setenv("TZ", "UTC", 1);
-	test_goldens();
+	test_processes();
+	test_screens();
+	test_drill_down();
+	test_locks();
+	test_flame();
+	test_time();
 	test_sizes();
 	test_window();
 	test_pause();

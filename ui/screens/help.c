@@ -2,9 +2,9 @@
 /* What the keys do, and what columns and colours mean: made from the tables that make them so. */
 #include <string.h>
 
-#include "columns.h"
 #include "mem.h"
-#include "screen.h"
+#include "state.h"
+#include "table_screen.h"
 
 enum { NAME_CELLS = 11 };
 
@@ -100,11 +100,18 @@ static void add_states(struct page *p)
 	entry(p, STYLE_STEAL, "░", "taken by the hypervisor");
 }
 
-static void add_columns(struct page *p)
+static void add_columns(struct page *p, const struct screen *s)
 {
-	title(p, "Columns");
-	for (int i = 0; i < COLUMNS; i++)
-		entry(p, STYLE_NORMAL, columns[i].title, columns[i].help);
+	for (const struct table_view *v = s->table ? s->table->views : NULL; v && v->name; v++) {
+		if (v > s->table->views && v->columns == v[-1].columns)
+			continue;
+		_cleanup_free_ char *name = xasprintf("Columns of %s", v->name);
+
+		title(p, name);
+		for (const struct column *c = v->columns; c->title; c++)
+			if (*c->title)
+				entry(p, STYLE_NORMAL, c->title, c->help);
+	}
 }
 
 static void draw(const struct screen_context *c, void *state, struct grid *g, const struct area *a)
@@ -117,7 +124,8 @@ static void draw(const struct screen_context *c, void *state, struct grid *g, co
 	p.top = help->top;
 	add_screens(&p, c);
 	add_states(&p);
-	add_columns(&p);
+	for (const struct screen *const *s = c->screens; *s; s++)
+		add_columns(&p, *s);
 	help->lines = p.line;
 	help->page = a->rows;
 }
@@ -150,6 +158,7 @@ const struct screen screen_help = {
 	.name = "help",
 	.key = '?',
 	.help = "this page",
+	.label = "Help",
 	.state_size = sizeof(struct help),
 	.draw = draw,
 	.key_press = key_press,

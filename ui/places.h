@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stacks as screens tell them. */
+#pragma once
+#include "lines.h"
+#include "screen.h"
+#include "stack_view.h"
+
+/* The function that speaks for a stack: the innermost of the program's own, behind those of the C library and of locks;
+ * else the innermost. NULL: there is no stack. */
+const struct stack_frame *stack_speaker(struct stack_view *v, uint32_t stack);
+/* Whether the innermost function that says what is waited for takes a lock: then the wait is for a lock, and not for
+ * work, a signal or another thread's end. */
+enum lock_kind { LOCK_NONE, LOCK_LOCK, LOCK_CONDITION, LOCK_SEMAPHORE, LOCK_OTHER };
+enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack);
+extern const char *const lock_kind_names[];
+
+/* The innermost frame first, with its file and line where they are known. Of a wait, the kernel's part is one line: the
+ * way into the scheduler is the same everywhere. */
+void lines_add_stack(struct lines *l, struct stack_view *v, uint32_t stack, unsigned indent, unsigned most);
+void lines_add_wait(struct lines *l, struct stack_view *v, uint32_t stack, unsigned indent, unsigned most);
+bool is_held_up_metric(const char *name); /* "wait.X" in which somebody holds the thread up; waits for work do not */

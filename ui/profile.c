@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "profile.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "mem.h"
+#include "frame_of.h"
+#include "places.h"
+#include "stack_view.h"
+#include "window.h"
+
+static bool is_of(const char *metric, const char *pattern, bool idle)
+{
+	return !fnmatch(pattern, metric, 0) && (idle || strncmp(metric, "wait.", 5) || is_held_up_metric(metric));
+}
+
+void profile_each(const struct screen_context *c, enum profile profile, bool idle,
+		  void (*add)(void *arg, const struct ledger_row *row), void *arg)
+{
+	const char *pattern = profile_metric(profile);
+	const struct ledger_row *row;
+	uint32_t cursor = 0, metric = 0;
+	bool wanted = false;
+
+	while ((row = window_next_sample(c->window, &cursor))) {
+		if (row->key[BY_METRIC] != metric) {
+			metric = row->key[BY_METRIC];
+			wanted = is_of(window_metric_name(c->window, metric), pattern, idle);
+		}
+		if (wanted && focus_has(&c->focus, c->window, row))
+			add(arg, row);
+	}
+}
+
+struct adding {
+	const struct screen_context *context;
+	struct flame *flame;
+	struct flame_frame *frames;
+	size_t capacity;
+};
+
+static void add_stack(void *arg, const struct ledger_row *row)
+{
+	struct adding *a = arg;
+	const struct window *w = a->context->window;
+	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
+	size_t depth, count = 0;
+	const struct stack_frame *const *frames = stack_view_walk(window_stacks(w), row->key[BY_STACK], &depth);
+
+	if (a->capacity < depth + 2) {
+		a->capacity = depth + 64;
+		a->frames = xrealloc(a->frames, a->capacity * sizeof(*a->frames));
+	}
+	a->frames[count++] = (struct flame_frame){t ? window_process(w, t->process)->comm : "[unknown process]", FLAME_TASK};
+	if (!depth)
+		a->frames[count++] = (struct flame_frame){"[stack not readable]", FLAME_UNKNOWN};
+	for (size_t i = 0; i < depth; i++)
+		a->frames[count++] = (struct flame_frame){frames[i]->name, flame_kind_of(frames[i])};
+	flame_add(a->flame, FLAME_NEW, a->frames, count, (double)row->value);
+}
+
+struct flame *profile_flame(const struct screen_context *c, enum profile profile, bool idle)
+{
+	struct adding a = {.context = c, .flame = flame_new()};
+
+	profile_each(c, profile, idle, add_stack, &a);
+	free(a.frames);
+	return a.flame;
+}
+
+struct ranking {
+	const struct screen_context *context;
+	const char *function;
+	struct profile_stack *stacks;
+	size_t count, most;
+};
+
+static bool leads_through(const struct window *w, uint32_t stack, const char *function)
+{
+	size_t depth;
+	const struct stack_frame *const *frames = stack_view_walk(window_stacks(w), stack, &depth);
+
+	for (size_t i = 0; i < depth; i++)
+		if (!strcmp(frames[i]->name, function))
+			return true;
+	return false;
+}
+
+static void rank(void *arg, const struct ledger_row *row)
+{
+	struct ranking *k = arg;
+	size_t at = k->count;
+
+	if (!row->key[BY_STACK] || (k->count == k->most && row->value <= k->stacks[k->most - 1].value) ||
+	    (k->function && !leads_through(k->context->window, row->key[BY_STACK], k->function)))
+		return;
+	at = k->count < k->most ? k->count++ : k->most - 1;
+	for (; at && k->stacks[at - 1].value < row->value; at--)
+		k->stacks[at] = k->stacks[at - 1];
+	k->stacks[at] = (struct profile_stack){row->key[BY_STACK], row->key[BY_TASK], row->value, row->count};
+}
+
+size_t profile_heaviest(const struct screen_context *c, enum profile profile, bool idle, const char *function,
+			struct profile_stack *stacks, size_t most)
+{
+	struct ranking k = {.context = c, .function = function, .stacks = stacks, .most = most};
+
+	profile_each(c, profile, idle, rank, &k);
+	return k.count;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Locks: who waits, who holds, and in which code. */
+#include <math.h>
+#include <string.h>
+
+#include "clock.h"
+#include "hash.h"
+#include "mem.h"
+#include "places.h"
+#include "profile.h"
+#include "table_screen.h"
+#include "window.h"
+
+enum { TIME, COUNT, WAITERS, PID };
+enum { LOCK_NAME, KIND, HOLDER, PROCESS };
+enum { MOST_SHOWN = 4, MOST_HOLDERS = 64, STACK_FRAMES = 12 };
+
+static const struct column columns[] = {
+	{"WAIT%", "time waited for it; 100 is one thread that always waits", .width = 7, .field = TIME, .unit = UNIT_PERCENT,
+	 .warning = 20, .critical = 100},
+	{"WAITS/S", "waits a second", .width = 7, .from = 90, .field = COUNT},
+	{"THR", "threads that waited", .width = 4, .from = 40, .field = WAITERS},
+	{"KIND", "lock, condition variable, semaphore; or the kernel's", .width = 9, .from = 66, .kind = COLUMN_TEXT, .field = KIND,
+	 .ascending = true},
+	{"PID", "process", .width = 7, .field = PID, .ascending = true},
+	{"PROCESS", "whose threads wait", .width = 15, .from = 50, .kind = COLUMN_TEXT, .field = PROCESS, .ascending = true},
+	{"LOCK", "its address, or the function that takes it", .width = 18, .wide = 40, .from = 100, .kind = COLUMN_TEXT,
+	 .field = LOCK_NAME, .ascending = true},
+	{"HELD BY", "the thread that ended most of the waits, and in which function", .kind = COLUMN_TEXT, .field = HOLDER,
+	 .ascending = true},
+	{0},
+};
+
+struct locks {
+	const struct screen_context *context;
+	struct table *table;
+	struct map *waiters; /* lock and thread */
+	bool idle;
+};
+
+/* A lock of a process is its address; one of the kernel has none: the function that waits stands for it. */
+static uint64_t key_of(const struct ledger_row *row, uint32_t process, const struct stack_frame *place)
+{
+	return hash_u64((uint64_t)process << 32 | (row->key[BY_RESOURCE] ? row->key[BY_RESOURCE] :
+						   (1u << 31 | (place ? place->function : 0)))) | 1;
+}
+
+static const char *kind_of(struct locks *s, const struct ledger_row *row)
+{
+	const struct window *w = s->context->window;
+
+	if (strcmp(window_metric_name(w, row->key[BY_METRIC]), "wait.lock"))
+		return "kernel";
+	if (strcmp(window_resource(w, row->key[BY_RESOURCE])->kind, "futex") && row->key[BY_RESOURCE])
+		return window_resource(w, row->key[BY_RESOURCE])->kind;
+	return lock_kind_names[stack_lock_kind(window_stacks(w), row->key[BY_STACK])];
+}
+
+static void add_row(void *arg, const struct ledger_row *row)
+{
+	struct locks *s = arg;
+	const struct window *w = s->context->window;
+	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
+	const struct window_process *p = t ? window_process(w, t->process) : NULL;
+	const struct stack_frame *place = stack_speaker(window_stacks(w), row->key[BY_STACK]);
+	const char *kind = kind_of(s, row);
+	uint64_t key = key_of(row, p ? p->id : 0, place), seen;
+	struct record *r;
+
+	/* Who waits on a condition waits for work. */
+	if (!s->idle && (!strcmp(kind, "condition") || !strcmp(kind, "semaphore") || !strcmp(kind, "other")))
+		return;
+	r = table_get(s->table, key);
+	r->number[TIME] += (double)row->value;
+	r->number[COUNT] += (double)row->count;
+	if (!map_get(s->waiters, key ^ row->key[BY_TASK], &seen)) {
+		map_put(s->waiters, key ^ row->key[BY_TASK], 1);
+		r->number[WAITERS]++;
+	}
+	if (r->heaviest && row->value <= r->heaviest)
+		return;
+	r->heaviest = row->value;
+	r->number[PID] = p ? p->pid : NAN;
+	r->process = p ? p->id : 0;
+	r->task = row->key[BY_TASK];
+	r->stack = row->key[BY_STACK];
+	r->resource = row->key[BY_RESOURCE];
+	r->text[LOCK_NAME] = r->resource ? window_resource(w, r->resource)->name : place ? place->name : "?";
+	r->text[KIND] = kind;
+	r->text[PROCESS] = p ? p->comm : "";
+}
+
+/* Who gives the lock back held it: threads that ended waits for it, the longest waits first. `value` is how long others
+ * waited, `count` the longest wait, whose end the stack is of. Returns how many. */
+static unsigned find_holders(const struct screen_context *c, const struct record *r, struct ledger_row holders[MOST_HOLDERS])
+{
+	const struct window *w = c->window;
+	const struct ledger_row *row;
+	uint32_t cursor = 0, metric = window_metric_id(w, "waker");
+	unsigned count = 0, at;
+
+	while ((row = window_next_edge(w, &cursor))) {
+		const struct window_thread *waiter = window_find(w, row->key[BY_TASK]);
+
+		if (row->key[BY_METRIC] != metric || !row->key[BY_OTHER_TASK] || !waiter ||
+		    window_process(w, waiter->process)->id != r->process || row->key[BY_TASK] == row->key[BY_OTHER_TASK] ||
+		    (r->resource ? row->key[BY_RESOURCE] != r->resource : row->key[BY_STACK] != r->stack))
+			continue;
+		for (at = 0; at < count; at++)
+			if (holders[at].key[BY_OTHER_TASK] == row->key[BY_OTHER_TASK])
+				break;
+		if (at == count && count < MOST_HOLDERS)
+			holders[count++] = (struct ledger_row){0};
+		if (at == count)
+			continue;
+		if (row->value > holders[at].count) {
+			memcpy(holders[at].key, row->key, sizeof(row->key));
+			holders[at].count = row->value;
+		}
+		holders[at].value += row->value;
+	}
+	for (unsigned i = 1; i < count; i++)
+		for (at = i; at && holders[at - 1].value < holders[at].value; at--) {
+			struct ledger_row other = holders[at];
+
+			holders[at] = holders[at - 1];
+			holders[at - 1] = other;
+		}
+	return count;
+}
+
+static void name_holder(const struct screen_context *c, struct table *t, struct record *r)
+{
+	struct ledger_row holders[MOST_HOLDERS];
+	const struct window_thread *thread;
+	const struct stack_frame *place;
+
+	r->text[HOLDER] = "";
+	if (!find_holders(c, r, holders))
+		return;
+	thread = window_find(c->window, holders[0].key[BY_OTHER_TASK]);
+	place = stack_speaker(window_stacks(c->window), holders[0].key[BY_OTHER_STACK]);
+	r->text[HOLDER] = table_text(t, "%s (%u)%s%s", thread ? thread->comm : "?", thread ? thread->tid : 0, place ? " in " : "",
+				     place ? place->name : "");
+}
+
+enum { NAMED = 100 }; /* holders are looked for behind the locks that are waited for most */
+
+static void fill(const struct screen_context *c, struct table *t, unsigned flags)
+{
+	struct locks s = {.context = c, .table = t, .waiters = map_new(), .idle = flags & SHOW_IDLE};
+	double ns = (double)window_ns(c->window);
+
+	profile_each(c, PROFILE_LOCK, true, add_row, &s);
+	for (uint32_t i = 0; i < t->count; i++) {
+		t->records[i].number[TIME] *= 100 / ns;
+		t->records[i].number[COUNT] *= NS_PER_S / ns;
+	}
+	table_end(t);
+	for (uint32_t i = 0; i < t->count && i < NAMED; i++)
+		name_holder(c, t, &t->records[t->order[i]]);
+	map_free(s.waiters);
+}
+
+static void detail(const struct screen_context *c, const struct record *r, unsigned width, struct lines *l)
+{
+	struct ledger_row holders[MOST_HOLDERS];
+	unsigned count = find_holders(c, r, holders);
+	const struct window_thread *waiter = window_find(c->window, r->task);
+
+	for (unsigned i = 0; i < count && i < MOST_SHOWN; i++) {
+		const struct window_thread *t = window_find(c->window, holders[i].key[BY_OTHER_TASK]);
+
+		lines_add(l, STYLE_STRONG, 0, "Holder %s (%u): others waited %.0f ms until it gave the lock back, innermost first",
+			  t ? t->comm : "?", t ? t->tid : 0, (double)holders[i].value / NS_PER_MS);
+		lines_add_wait(l, window_stacks(c->window), holders[i].key[BY_OTHER_STACK], 2, i ? 3 : STACK_FRAMES);
+	}
+	lines_add(l, STYLE_STRONG, 0, "Waiter %s (%u), innermost first", waiter ? waiter->comm : "?", waiter ? waiter->tid : 0);
+	lines_add_wait(l, window_stacks(c->window), r->stack, 2, STACK_FRAMES);
+}
+
+/* What the holder does while it holds it. */
+static bool enter(const struct screen_context *c, const struct record *r, struct target *target)
+{
+	struct ledger_row holders[MOST_HOLDERS];
+
+	target->focus.process = r->process;
+	if (find_holders(c, r, holders))
+		target->focus.task = holders[0].key[BY_OTHER_TASK];
+	target->screen = "functions";
+	return true;
+}
+
+static const struct table_view views[] = {
+	{.name = "locks", .columns = columns, .fill = fill, .detail = detail, .enter = enter,
+	 .empty = "No thread that fits waited for a lock; i shows condition variables and the like, too."},
+	{0},
+};
+
+static const struct table_toggle toggles[] = {{'i', 0, .flag = SHOW_IDLE}, {0}};
+static const struct table_screen table = {.views = views, .toggles = toggles};
+
+static const struct key_help keys[] = {
+	{"i", "Idle", "condition variables, semaphores and joins, too: there threads wait for work"},
+	{"J K", NULL, "scroll what is below the table"},
+	TABLE_KEYS,
+	{0},
+};
+
+const struct screen screen_locks = {
+	.name = "locks",
+	.label = "Lock",
+	.key = '6',
+	.help = "locks: who waits, who holds them, and in which code; Enter shows what the holder does",
+	.keys = keys,
+	.profile = PROFILE_LOCK,
+	TABLE_SCREEN(&table),
+};

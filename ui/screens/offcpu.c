@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Off CPU: who waits, where, for what, and who ended the waits. */
+#include <math.h>
+#include <string.h>
+
+#include "clock.h"
+#include "hash.h"
+#include "mem.h"
+#include "places.h"
+#include "profile.h"
+#include "table_screen.h"
+#include "window.h"
+
+enum { TIME, COUNT, MEAN_TIME, PID };
+enum { PLACE, CAUSE, PROCESS, OBJECT };
+enum { MOST_WAKERS = 4, STACK_FRAMES = 24 };
+
+static const struct column columns[] = {
+	{"WAIT%", "time waited; 100 is one thread that always waits", .width = 7, .field = TIME, .unit = UNIT_PERCENT},
+	{"WAITS/S", "waits a second", .width = 7, .from = 60, .field = COUNT},
+	{"MEAN", "length of a wait", .width = 8, .from = 70, .field = MEAN_TIME, .unit = UNIT_NS},
+	{"FOR", "what for", .width = 11, .kind = COLUMN_TEXT, .field = CAUSE, .ascending = true},
+	{"PID", "process", .width = 7, .from = 50, .field = PID, .ascending = true},
+	{"PROCESS", "whose thread waits", .width = 15, .from = 40, .kind = COLUMN_TEXT, .field = PROCESS, .ascending = true},
+	{"ON", "lock, file or socket", .width = 28, .from = 120, .kind = COLUMN_TEXT, .field = OBJECT, .ascending = true},
+	{"IN", "the innermost function of the program's own", .kind = COLUMN_TEXT, .field = PLACE, .ascending = true},
+	{0},
+};
+
+struct waits {
+	const struct screen_context *context;
+	struct table *table;
+};
+
+static void add_row(void *arg, const struct ledger_row *row)
+{
+	struct waits *s = arg;
+	const struct window *w = s->context->window;
+	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
+	const struct window_process *p = t ? window_process(w, t->process) : NULL;
+	const struct stack_frame *place = stack_speaker(window_stacks(w), row->key[BY_STACK]);
+	uint64_t key = hash_u64((uint64_t)(p ? p->id : 0) << 32 | (place ? place->function + 1 : 0)) + row->key[BY_METRIC];
+	struct record *r = table_get(s->table, key);
+
+	r->number[TIME] += (double)row->value;
+	r->number[COUNT] += (double)row->count;
+	if (r->heaviest && row->value <= r->heaviest)
+		return;
+	r->heaviest = row->value;
+	r->number[PID] = p ? p->pid : NAN;
+	r->process = p ? p->id : 0;
+	r->task = row->key[BY_TASK];
+	r->stack = row->key[BY_STACK];
+	r->resource = row->key[BY_RESOURCE];
+	r->text[PLACE] = place ? place->name : "[stack not readable]";
+	r->text[CAUSE] = window_metric_name(w, row->key[BY_METRIC]) + strlen("wait.");
+	r->text[PROCESS] = p ? p->comm : "";
+	r->text[OBJECT] = window_resource(w, r->resource)->name;
+	r->dim = p && (p->kernel || p->own);
+}
+
+static void fill(const struct screen_context *c, struct table *t, unsigned flags)
+{
+	struct waits s = {.context = c, .table = t};
+	double ns = (double)window_ns(c->window);
+
+	profile_each(c, PROFILE_OFFCPU, flags & SHOW_IDLE, add_row, &s);
+	for (uint32_t i = 0; i < t->count; i++) {
+		double *n = t->records[i].number;
+
+		n[MEAN_TIME] = n[COUNT] > 0 ? n[TIME] / n[COUNT] : NAN;
+		n[TIME] = 100 * n[TIME] / ns;
+		n[COUNT] = n[COUNT] * NS_PER_S / ns;
+	}
+}
+
+static void add_wakers(const struct screen_context *c, const struct record *r, struct lines *l)
+{
+	const struct window *w = c->window;
+	const struct ledger_row *best[MOST_WAKERS], *row;
+	uint32_t cursor = 0, metric = window_metric_id(w, "waker");
+	unsigned count = 0;
+
+	while ((row = window_next_edge(w, &cursor))) {
+		unsigned at;
+
+		if (row->key[BY_METRIC] != metric || row->key[BY_STACK] != r->stack || !row->value)
+			continue;
+		if (count == MOST_WAKERS && row->value <= best[count - 1]->value)
+			continue;
+		at = count < MOST_WAKERS ? count++ : count - 1;
+		for (; at && best[at - 1]->value < row->value; at--)
+			best[at] = best[at - 1];
+		best[at] = row;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		const struct window_thread *t = window_find(w, best[i]->key[BY_OTHER_TASK]);
+		const struct stack_frame *place = stack_speaker(window_stacks(w), best[i]->key[BY_OTHER_STACK]);
+
+		lines_add(l, STYLE_NORMAL, 2, "%.0f ms ended by %s%s%s", (double)best[i]->value / NS_PER_MS,
+			  !best[i]->key[BY_OTHER_TASK] ? "an interrupt or a timer" : t ? t->comm : "a thread that is gone",
+			  place ? " in " : "", place ? place->name : "");
+	}
+}
+
+static void detail(const struct screen_context *c, const struct record *r, unsigned width, struct lines *l)
+{
+	const struct window_thread *t = window_find(c->window, r->task);
+
+	lines_add(l, STYLE_STRONG, 0, "Who ended these waits");
+	add_wakers(c, r, l);
+	if (l->count == 1)
+		lines_add(l, STYLE_DIM, 2, "nobody yet, or it was not seen");
+	lines_add(l, STYLE_STRONG, 0, "The heaviest stack%s%s, innermost first", t ? ", of thread " : "", t ? t->comm : "");
+	lines_add_wait(l, window_stacks(c->window), r->stack, 2, STACK_FRAMES);
+}
+
+static bool enter(const struct screen_context *c, const struct record *r, struct target *target)
+{
+	target->focus.process = r->process;
+	target->screen = strstr(r->text[CAUSE], "lock") ? "locks" : !strcmp(r->text[CAUSE], "disk") ? "disk" :
+			 !strcmp(r->text[CAUSE], "net") ? "network" : "functions";
+	return true;
+}
+
+static const struct table_view views[] = {
+	{.name = "waits", .columns = columns, .fill = fill, .detail = detail, .enter = enter,
+	 .empty = "Nothing that fits was held up; i shows waits for work, too."},
+	{0},
+};
+
+static const struct table_toggle toggles[] = {{'i', 0, .flag = SHOW_IDLE}, {0}};
+static const struct table_screen table = {.views = views, .toggles = toggles};
+
+static const struct key_help keys[] = {
+	{"i", "Idle", "waits for work, a time, a signal or a child, too"},
+	{"J K", NULL, "scroll what is below the table"},
+	TABLE_KEYS,
+	{0},
+};
+
+const struct screen screen_offcpu = {
+	.name = "offcpu",
+	.label = "Wait",
+	.key = '5',
+	.help = "off CPU: who waits, where, for what, and who ended the waits",
+	.keys = keys,
+	.profile = PROFILE_OFFCPU,
+	TABLE_SCREEN(&table),
+};

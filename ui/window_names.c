@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "store_query.h"
+#include "window_internal.h"
+
+/* Gauges that are left out while they are as they were (docs/recording.md). */
+static bool is_lasting(const char *name)
+{
+	static const char *const patterns[] = {
+		"memory.total", "memory.available", "memory.cached", "memory.anonymous", "memory.shared", "memory.slab",
+		"memory.dirty", "memory.writeback", "memory.commit*", "swap.total", "swap.free", "disk.size", "filesystem.*",
+		"interface.speed", "limit.*", "process.files*", "cgroup.quota", "cgroup.memory", "cgroup.memory_limit",
+		"tcp.established",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		if (!fnmatch(patterns[i], name, 0))
+			return true;
+	return false;
+}
+
+static int read_metrics(struct window *w)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	uint32_t seen = w->metric_count ? w->metrics[w->metric_count - 1].id : 0;
+	int r = query_new(w->store, "SELECT id, name FROM main.metric WHERE id > :seen ORDER BY id", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":seen", seen);
+	while ((r = query_next(q)) > 0) {
+		const char *name = query_text(q, 1);
+
+		GROW(w->metrics, w->metric_count, w->metric_capacity);
+		w->metrics[w->metric_count++] = (struct metric){
+			.id = (uint32_t)query_int(q, 0), .name = xstrdup(name), .state = state_of_metric(name),
+			.lasting = is_lasting(name)};
+		map_put(w->metric_index, hash_bytes(name, strlen(name)), w->metric_count - 1);
+	}
+	return r;
+}
+
+enum { MOST_RESOURCES = 1 << 22 };
+
+static int read_resources(struct window *w)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(w->store, "SELECT id, kind, name FROM main.resource WHERE id >= :first ORDER BY id", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":first", w->resource_count ? w->resource_count : 1);
+	while ((r = query_next(q)) > 0) {
+		int64_t id = query_int(q, 0);
+
+		if (id < 1 || id > MOST_RESOURCES)
+			continue;
+		/* Ids are dense; what a damaged recording leaves out has no name. */
+		while (w->resource_count <= (uint32_t)id) {
+			GROW(w->resources, w->resource_count, w->resource_capacity);
+			w->resources[w->resource_count++] = (struct window_resource){0};
+		}
+		w->resources[id] = (struct window_resource){xstrdup(query_text(q, 1)), xstrdup(query_text(q, 2))};
+		if (strcmp(w->resources[id].kind, "cpu"))
+			continue;
+		GROW(w->cpus, w->cpu_count, w->cpu_capacity);
+		w->cpus[w->cpu_count++] = (uint32_t)id;
+	}
+	return r;
+}
+
+int window_read_names(struct window *w)
+{
+	int r = read_metrics(w);
+
+	return r < 0 ? r : read_resources(w);
+}
+
+void window_names_done(struct window *w)
+{
+	for (uint32_t i = 0; i < w->metric_count; i++)
+		free(w->metrics[i].name);
+	for (uint32_t i = 0; i < w->resource_count; i++) {
+		free(w->resources[i].kind);
+		free(w->resources[i].name);
+	}
+	for (uint32_t i = 0; i < w->level_count; i++)
+		free(w->levels[i].course);
+	free(w->metrics);
+	free(w->resources);
+	free(w->cpus);
+	free(w->levels);
+	map_free(w->level_index);
+	map_free(w->metric_index);
+}
+
+static int compare_metric(const void *key, const void *element)
+{
+	uint32_t id = *(const uint32_t *)key, other = ((const struct metric *)element)->id;
+
+	return (id > other) - (id < other);
+}
+
+const struct metric *window_metric(const struct window *w, uint32_t id)
+{
+	return w->metric_count ? bsearch(&id, w->metrics, w->metric_count, sizeof(*w->metrics), compare_metric) : NULL;
+}
+
+uint32_t window_metric_id(const struct window *w, const char *name)
+{
+	uint64_t index;
+
+	if (!map_get(w->metric_index, hash_bytes(name, strlen(name)), &index) || strcmp(w->metrics[index].name, name))
+		return 0;
+	return w->metrics[index].id;
+}
+
+const char *window_metric_name(const struct window *w, uint32_t id)
+{
+	const struct metric *metric = window_metric(w, id);
+
+	return metric ? metric->name : "";
+}
+
+const struct window_resource *window_resource(const struct window *w, uint32_t id)
+{
+	static const struct window_resource none = {.kind = "", .name = ""};
+
+	return id < w->resource_count && w->resources[id].kind ? &w->resources[id] : &none;
+}
+
+uint32_t window_resource_count(const struct window *w)
+{
+	return w->resource_count;
+}
+
+static uint32_t cpu_number(const struct window *w, uint32_t i)
+{
+	return (uint32_t)strtoul(w->resources[w->cpus[i]].name, NULL, 10);
+}
+
+static int compare_cpu(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+uint32_t window_cpus(const struct window *w, uint32_t *cpus, uint32_t most)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < w->cpu_count && count < most; i++)
+		cpus[count++] = cpu_number(w, i);
+	qsort(cpus, count, sizeof(*cpus), compare_cpu);
+	return count;
+}
+
+uint32_t window_cpu_resource(const struct window *w, uint32_t cpu)
+{
+	for (uint32_t i = 0; i < w->cpu_count; i++)
+		if (cpu_number(w, i) == cpu)
+			return w->cpus[i];
+	return 0;
+}

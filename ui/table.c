@@ -155,7 +155,7 @@ static void place_columns(struct table *t, unsigned width)
 	}
 }
 
-static bool is_match(const struct table *t, const struct record *r)
+bool table_is_match(const struct table *t, const struct record *r)
 {
 	for (int i = 0; t->search[0] && i < RECORD_TEXTS; i++)
 		if (strcasestr(r->text[i], t->search))
@@ -251,7 +251,7 @@ static void draw_record(const struct table *t, uint32_t place, struct grid *g, c
 		case COLUMN_STATES: draw_states(r, g, &cell); break;
 		case COLUMN_SHARE: draw_share(r, c, g, &cell); break;
 		}
-		if (c->kind == COLUMN_TEXT && !c->width && is_match(t, r))
+		if (c->kind == COLUMN_TEXT && !c->width && table_is_match(t, r))
 			grid_restyle(g, line, cell.column, cell.columns, STYLE_MATCH);
 	}
 	if (place == t->selected && !t->passive)

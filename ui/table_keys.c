@@ -13,20 +13,12 @@ static void select_row(struct table *t, int64_t index)
 	t->held = t->selected && t->selected < t->count ? t->records[t->order[t->selected]].key : 0;
 }
 
-static bool is_match(const struct table *t, const struct record *r)
-{
-	for (int i = 0; t->search[0] && i < RECORD_TEXTS; i++)
-		if (strcasestr(r->text[i], t->search))
-			return true;
-	return false;
-}
-
 static void search_from(struct table *t, uint32_t start)
 {
 	for (uint32_t i = 0; i < t->count; i++) {
 		uint32_t index = (start + i) % t->count;
 
-		if (is_match(t, &t->records[t->order[index]])) {
+		if (table_is_match(t, &t->records[t->order[index]])) {
 			select_row(t, index);
 			return;
 		}
@@ -56,7 +48,7 @@ static bool type_search(struct table *t, int code)
 	} else if (code == UI_KEY_BACKSPACE) {
 		if (len)
 			t->search[len - 1] = 0;
-	} else if (code == UI_KEY_F1 + 2 || code == UI_KEY_DOWN) {
+	} else if (code == UI_KEY_F3 || code == UI_KEY_DOWN) {
 		search_from(t, t->selected + 1);
 	} else if (code < UI_KEY_FIRST) {
 		add_to_search(t, (unsigned)code);
@@ -64,16 +56,11 @@ static bool type_search(struct table *t, int code)
 	return true;
 }
 
-static void reorder(struct table *t)
-{
-	table_end(t);
-}
-
 void table_sort_by(struct table *t, int column)
 {
 	t->sort = column;
 	t->inverted = false;
-	reorder(t);
+	table_end(t);
 }
 
 static int column_count(const struct table *t)
@@ -108,7 +95,7 @@ static bool click(struct table *t, const struct key_event *e)
 				return true;
 			}
 			t->inverted = !t->inverted;
-			reorder(t);
+			table_end(t);
 		}
 	return true;
 }
@@ -154,7 +141,7 @@ bool table_key(struct table *t, const struct key_event *e)
 		return true;
 	case 'I':
 		t->inverted = !t->inverted;
-		reorder(t);
+		table_end(t);
 		return true;
 	case UI_KEY_CLICK:
 		return click(t, e);

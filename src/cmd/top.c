@@ -272,11 +272,12 @@ const struct command cmd_top = {
 	.name = "top",
 	.summary = "look at this machine live",
 	.description =
-		"Shows what every process and thread does with its time, to the nanosecond: on a CPU, waiting for a CPU, "
-		"in uninterruptible sleep (disk, page-in, kernel lock), stopped, or asleep. Above it, what the CPUs do, how "
-		"long threads wait for one, and what perfscope itself costs. The last ten minutes are kept in memory; "
-		"+ and - look at more or less of them. ? explains keys, columns and colours.\n\n"
-		"With -b it prints the same as plain text, all rows, for scripts and screen readers; with --format json, "
+		"Says whether the machine is well, what is the bottleneck, who causes it and why. Enter leads from each row to what "
+		"explains it, down to the instruction, Backspace back; there are screens for processes and threads, findings, "
+		"functions, waits with their wakers, locks with their holders, disks, the network, memory, pauses, and flame "
+		"graphs. The last ten minutes are kept in memory: + and - look at more or less of them, [ and ] step back and forth. "
+		"? explains keys, columns and colours.\n\n"
+		"With -b it prints processes (-H: threads) as plain text, all rows, for scripts and screen readers; with --format json, "
 		"an object on each line (schema perfscope.top/1).",
 	.options = (const struct option_piece[]){
 		{rows, 0},

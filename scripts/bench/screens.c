@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* bench-screens: what the live screen costs on a made-up machine with 2,000 threads and 500 connections at 200x60: a
+ * second's refresh of each screen, the way from a key to the screen, and memory with ten minutes to look back at. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "clock.h"
+#include "histogram.h"
+#include "mem.h"
+#include "store_write.h"
+#include "ui.h"
+
+enum { PROCESSES = 200, THREADS = 2000, CONNECTIONS = 500, STACKS = 20000, FRAMES = 6000, CPUS = 16, SLICES = 600, ROUNDS = 10 };
+
+enum {
+	RUNNING = 1, RUNNABLE, POLL, LOCK, CPU_TIME, WAIT_LOCK, WAIT_POLL, WAKER, LATENCY, USER, SYSTEM, SENT, RECEIVED, NOT_READ,
+	ROUND_TRIP, IO_TIME, DISK_BUSY, METRICS
+};
+static const char *const metrics[METRICS] = {
+	[RUNNING] = "task.running", [RUNNABLE] = "task.runnable", [POLL] = "offcpu.poll", [LOCK] = "offcpu.lock",
+	[CPU_TIME] = "cpu.time", [WAIT_LOCK] = "wait.lock", [WAIT_POLL] = "wait.poll", [WAKER] = "waker", [LATENCY] = "runqueue.latency",
+	[USER] = "cpu.user", [SYSTEM] = "cpu.system", [SENT] = "connection.sent", [RECEIVED] = "connection.received",
+	[NOT_READ] = "connection.not_read", [ROUND_TRIP] = "connection.round_trip", [IO_TIME] = "io.time", [DISK_BUSY] = "disk.busy",
+};
+enum { FIRST_CONNECTION = CPUS + 1, DISK = FIRST_CONNECTION + CONNECTIONS, FIRST_LOCK, LOCKS = 50 };
+
+static uint64_t state = 88172645463325252ull;
+
+static uint32_t draw(uint32_t below)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state % below);
+}
+
+static void add_resources(struct store *s)
+{
+	char name[64];
+
+	for (uint32_t i = 1; i < FIRST_LOCK + LOCKS; i++) {
+		const char *kind = i <= CPUS ? "cpu" : i < DISK ? "service" : i == DISK ? "disk" : "futex";
+
+		snprintf(name, sizeof(name), i <= CPUS ? "%u" : "10.0.0.1:%u", i <= CPUS ? i - 1 : i);
+		store_add_resource(s, i, kind, name);
+	}
+}
+
+static void add_names(struct store *s)
+{
+	char name[64];
+
+	for (uint32_t i = 1; i < METRICS; i++)
+		store_add_metric(s, i, metrics[i], "ns", "");
+	add_resources(s);
+	for (uint32_t i = 1; i <= PROCESSES; i++) {
+		snprintf(name, sizeof(name), "/system.slice/service-%u.service", i);
+		store_add_cgroup(s, i, name);
+		store_put_process(s, &(struct process_row){.id = i, .pid = 1000 + i, .ppid = 1, .cgroup = i, .comm = "service",
+			.command = "/usr/bin/service --with --arguments", .end_ns = UINT64_MAX, .exit_status = -1});
+	}
+	for (uint32_t i = 1; i <= THREADS; i++)
+		store_put_task(s, &(struct task_row){.id = i, .process = i % PROCESSES + 1, .tid = 2000 + i, .comm = "worker",
+						     .end_ns = UINT64_MAX});
+	for (uint32_t i = 1; i <= 40; i++)
+		store_put_module(s, i, i == 1 ? "kernel" : "elf", i == 1 ? "[kernel]" : "/usr/lib/libx.so", NULL, 0);
+	for (uint32_t i = 1; i <= FRAMES; i++) {
+		snprintf(name, sizeof(name), "function_number_%u", i / 3);
+		store_add_symbol(s, i, i % 40 + 1, name, NULL, 0, 0);
+		store_add_frame(s, i, i % 40 + 1, i);
+		store_name_frame(s, i, i, 0);
+	}
+	/* Trees some thirty deep, as programs have them. */
+	for (uint32_t i = 1; i <= STACKS; i++)
+		store_add_stack(s, i, i % 32 ? i - 1 : 0, 1 + draw(FRAMES));
+}
+
+static void sample(struct store *s, uint32_t slice, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource, uint64_t ns)
+{
+	store_add_sample(s, &(struct sample_row){slice, metric, task, stack, resource, 1 + ns / NS_PER_MS, ns});
+}
+
+static void add_slice(struct store *s, uint32_t id)
+{
+	store_begin(s);
+	for (uint32_t i = 1; i <= THREADS; i++) {
+		sample(s, id, RUNNING, i, 0, 0, draw(8) * NS_PER_MS);
+		sample(s, id, RUNNABLE, i, 0, 0, draw(3) * NS_PER_MS);
+		sample(s, id, POLL, i, 0, 0, 900 * NS_PER_MS);
+	}
+	for (uint32_t i = 0; i < 99 * CPUS / 2; i++)
+		sample(s, id, CPU_TIME, 1 + draw(THREADS), 1 + draw(STACKS), 0, 10 * NS_PER_MS);
+	for (uint32_t i = 0; i < 800; i++) {
+		uint32_t task = 1 + draw(THREADS), stack = 1 + draw(STACKS), lock = FIRST_LOCK + draw(LOCKS);
+
+		sample(s, id, i % 2 ? WAIT_LOCK : WAIT_POLL, task, stack, i % 2 ? lock : 0, 5 * NS_PER_MS);
+		store_add_edge(s, &(struct edge_row){.slice = id, .kind = WAKER, .task = task, .stack = stack, .resource = lock,
+			.other_task = 1 + draw(THREADS), .other_stack = 1 + draw(STACKS), .count = 1, .ns = 5 * NS_PER_MS});
+	}
+	for (uint32_t i = 0; i < CONNECTIONS; i++) {
+		sample(s, id, SENT, 1 + i % THREADS, 0, FIRST_CONNECTION + i, 1000);
+		sample(s, id, RECEIVED, 1 + i % THREADS, 0, FIRST_CONNECTION + i, 5000);
+		store_add_histogram(s, id, ROUND_TRIP, FIRST_CONNECTION + i, histogram_bucket(250000 + 1000 * i), 10);
+	}
+	for (uint32_t i = 1; i <= CPUS; i++) {
+		store_add_gauge(s, id, USER, i, draw(90));
+		store_add_gauge(s, id, SYSTEM, i, draw(10));
+		for (int k = 0; k < 20; k++)
+			store_add_histogram(s, id, LATENCY, i, histogram_bucket(1000u << (k / 2)), 10);
+	}
+	store_add_gauge(s, id, DISK_BUSY, DISK, draw(100));
+	sample(s, id, IO_TIME, 1 + draw(THREADS), 0, DISK, 100 * NS_PER_MS);
+	store_add_slice(s, id, (id - 1) * NS_PER_S, id * NS_PER_S);
+	store_commit(s);
+}
+
+static void press(struct ui *ui, int code)
+{
+	ui_key(ui, &(struct key_event){.code = code});
+}
+
+static double ms_since(uint64_t start)
+{
+	return (double)(clock_cpu_ns() - start) / 1e6;
+}
+
+int main(void)
+{
+	static const char keys[] = "1234567890f?";
+	struct store *s;
+	struct ui *ui;
+	struct grid *g = grid_new(60, 200);
+	struct rusage usage;
+	uint32_t id = 1;
+	bool changed;
+
+	if (store_create(":memory:", &s) < 0 || ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .keep_ns = 600 * NS_PER_S,
+									       .keep_bytes = 100 << 20}, &ui) < 0)
+		return 1;
+	store_begin(s);
+	add_names(s);
+	store_commit(s);
+	for (; id <= SLICES; id++) {
+		add_slice(s, id);
+		ui_update(ui, &changed);
+	}
+	printf("| screen | refresh, ms of CPU | from the key, ms | the same, 10 min looked at |\n|---|---|---|---|\n");
+	for (const char *key = keys; *key; key++) {
+		double refresh = 0, to_screen, wide;
+		uint64_t start = clock_cpu_ns();
+
+		press(ui, *key);
+		ui_draw(ui, g);
+		to_screen = ms_since(start);
+		for (int i = 0; i < ROUNDS; i++) {
+			add_slice(s, id++);
+			start = clock_cpu_ns();
+			ui_update(ui, &changed);
+			ui_draw(ui, g);
+			refresh += ms_since(start) / ROUNDS;
+		}
+		press(ui, '1');
+		for (int i = 0; i < 9; i++)
+			press(ui, '+');
+		start = clock_cpu_ns();
+		press(ui, *key);
+		ui_draw(ui, g);
+		wide = ms_since(start);
+		for (int i = 0; i < 9; i++)
+			press(ui, '-');
+		printf("| %c | %.1f | %.1f | %.1f |\n", *key, refresh, to_screen, wide);
+	}
+	getrusage(RUSAGE_SELF, &usage);
+	printf("\nmemory at most: %ld MB\n", usage.ru_maxrss / 1024);
+	ui_free(ui);
+	store_free(s);
+	grid_free(g);
+	return 0;
+}

@@ -16,25 +16,25 @@
 enum { PROCESSES = 200, THREADS = 2000, CONNECTIONS = 500, STACKS = 20000, FRAMES = 6000, CPUS = 16, SLICES = 600, ROUNDS = 10 };
 
 enum {
-	RUNNING = 1, RUNNABLE, POLL, LOCK, CPU_TIME, WAIT_LOCK, WAIT_POLL, WAKER, LATENCY, USER, SYSTEM, SENT, RECEIVED, NOT_READ,
-	ROUND_TRIP, IO_TIME, DISK_BUSY, METRICS
+	M_RUNNING = 1, M_RUNNABLE, M_POLL, M_LOCK, M_CPU_TIME, M_WAIT_LOCK, M_WAIT_POLL, M_WAKER, M_LATENCY, M_USER, M_SYSTEM, M_SENT, M_RECEIVED, M_NOT_READ,
+	M_ROUND_TRIP, M_IO_TIME, M_DISK_BUSY, METRICS
 };
 static const char *const metrics[METRICS] = {
-	[RUNNING] = "task.running", [RUNNABLE] = "task.runnable", [POLL] = "offcpu.poll", [LOCK] = "offcpu.lock",
-	[CPU_TIME] = "cpu.time", [WAIT_LOCK] = "wait.lock", [WAIT_POLL] = "wait.poll", [WAKER] = "waker", [LATENCY] = "runqueue.latency",
-	[USER] = "cpu.user", [SYSTEM] = "cpu.system", [SENT] = "connection.sent", [RECEIVED] = "connection.received",
-	[NOT_READ] = "connection.not_read", [ROUND_TRIP] = "connection.round_trip", [IO_TIME] = "io.time", [DISK_BUSY] = "disk.busy",
+	[M_RUNNING] = "task.running", [M_RUNNABLE] = "task.runnable", [M_POLL] = "offcpu.poll", [M_LOCK] = "offcpu.lock",
+	[M_CPU_TIME] = "cpu.time", [M_WAIT_LOCK] = "wait.lock", [M_WAIT_POLL] = "wait.poll", [M_WAKER] = "waker", [M_LATENCY] = "runqueue.latency",
+	[M_USER] = "cpu.user", [M_SYSTEM] = "cpu.system", [M_SENT] = "connection.sent", [M_RECEIVED] = "connection.received",
+	[M_NOT_READ] = "connection.not_read", [M_ROUND_TRIP] = "connection.round_trip", [M_IO_TIME] = "io.time", [M_DISK_BUSY] = "disk.busy",
 };
-enum { FIRST_CONNECTION = CPUS + 1, DISK = FIRST_CONNECTION + CONNECTIONS, FIRST_LOCK, LOCKS = 50 };
+enum { FIRST_CONNECTION = CPUS + 1, A_DISK = FIRST_CONNECTION + CONNECTIONS, FIRST_LOCK, LOCKS = 50 };
 
-static uint64_t state = 88172645463325252ull;
+static uint64_t seed = 88172645463325252ull;
 
 static uint32_t draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state % below);
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed % below);
 }
 
 static void add_resources(struct store *s)
@@ -42,7 +42,7 @@ static void add_resources(struct store *s)
 	char name[64];
 
 	for (uint32_t i = 1; i < FIRST_LOCK + LOCKS; i++) {
-		const char *kind = i <= CPUS ? "cpu" : i < DISK ? "service" : i == DISK ? "disk" : "futex";
+		const char *kind = i <= CPUS ? "cpu" : i < A_DISK ? "service" : i == A_DISK ? "disk" : "futex";
 
 		snprintf(name, sizeof(name), i <= CPUS ? "%u" : "10.0.0.1:%u", i <= CPUS ? i - 1 : i);
 		store_add_resource(s, i, kind, name);
@@ -87,32 +87,32 @@ static void add_slice(struct store *s, uint32_t id)
 {
 	store_begin(s);
 	for (uint32_t i = 1; i <= THREADS; i++) {
-		sample(s, id, RUNNING, i, 0, 0, draw(8) * NS_PER_MS);
-		sample(s, id, RUNNABLE, i, 0, 0, draw(3) * NS_PER_MS);
-		sample(s, id, POLL, i, 0, 0, 900 * NS_PER_MS);
+		sample(s, id, M_RUNNING, i, 0, 0, draw(8) * NS_PER_MS);
+		sample(s, id, M_RUNNABLE, i, 0, 0, draw(3) * NS_PER_MS);
+		sample(s, id, M_POLL, i, 0, 0, 900 * NS_PER_MS);
 	}
 	for (uint32_t i = 0; i < 99 * CPUS / 2; i++)
-		sample(s, id, CPU_TIME, 1 + draw(THREADS), 1 + draw(STACKS), 0, 10 * NS_PER_MS);
+		sample(s, id, M_CPU_TIME, 1 + draw(THREADS), 1 + draw(STACKS), 0, 10 * NS_PER_MS);
 	for (uint32_t i = 0; i < 800; i++) {
 		uint32_t task = 1 + draw(THREADS), stack = 1 + draw(STACKS), lock = FIRST_LOCK + draw(LOCKS);
 
-		sample(s, id, i % 2 ? WAIT_LOCK : WAIT_POLL, task, stack, i % 2 ? lock : 0, 5 * NS_PER_MS);
-		store_add_edge(s, &(struct edge_row){.slice = id, .kind = WAKER, .task = task, .stack = stack, .resource = lock,
+		sample(s, id, i % 2 ? M_WAIT_LOCK : M_WAIT_POLL, task, stack, i % 2 ? lock : 0, 5 * NS_PER_MS);
+		store_add_edge(s, &(struct edge_row){.slice = id, .kind = M_WAKER, .task = task, .stack = stack, .resource = lock,
 			.other_task = 1 + draw(THREADS), .other_stack = 1 + draw(STACKS), .count = 1, .ns = 5 * NS_PER_MS});
 	}
 	for (uint32_t i = 0; i < CONNECTIONS; i++) {
-		sample(s, id, SENT, 1 + i % THREADS, 0, FIRST_CONNECTION + i, 1000);
-		sample(s, id, RECEIVED, 1 + i % THREADS, 0, FIRST_CONNECTION + i, 5000);
-		store_add_histogram(s, id, ROUND_TRIP, FIRST_CONNECTION + i, histogram_bucket(250000 + 1000 * i), 10);
+		sample(s, id, M_SENT, 1 + i % THREADS, 0, FIRST_CONNECTION + i, 1000);
+		sample(s, id, M_RECEIVED, 1 + i % THREADS, 0, FIRST_CONNECTION + i, 5000);
+		store_add_histogram(s, id, M_ROUND_TRIP, FIRST_CONNECTION + i, histogram_bucket(250000 + 1000 * i), 10);
 	}
 	for (uint32_t i = 1; i <= CPUS; i++) {
-		store_add_gauge(s, id, USER, i, draw(90));
-		store_add_gauge(s, id, SYSTEM, i, draw(10));
+		store_add_gauge(s, id, M_USER, i, draw(90));
+		store_add_gauge(s, id, M_SYSTEM, i, draw(10));
 		for (int k = 0; k < 20; k++)
-			store_add_histogram(s, id, LATENCY, i, histogram_bucket(1000u << (k / 2)), 10);
+			store_add_histogram(s, id, M_LATENCY, i, histogram_bucket(1000u << (k / 2)), 10);
 	}
-	store_add_gauge(s, id, DISK_BUSY, DISK, draw(100));
-	sample(s, id, IO_TIME, 1 + draw(THREADS), 0, DISK, 100 * NS_PER_MS);
+	store_add_gauge(s, id, M_DISK_BUSY, A_DISK, draw(100));
+	sample(s, id, M_IO_TIME, 1 + draw(THREADS), 0, A_DISK, 100 * NS_PER_MS);
 	store_add_slice(s, id, (id - 1) * NS_PER_S, id * NS_PER_S);
 	store_commit(s);
 }
@@ -138,7 +138,7 @@ int main(void)
 	bool changed;
 
 	if (store_create(":memory:", &s) < 0 || ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .keep_ns = 600 * NS_PER_S,
-									       .keep_bytes = 100 << 20}, &ui) < 0)
+									       .keep_bytes = 64 << 20}, &ui) < 0)
 		return 1;
 	store_begin(s);
 	add_names(s);

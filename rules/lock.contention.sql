@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- title: Threads wait for a user-space lock that other threads of their process hold
+-- title: Threads wait for a user-space lock that other threads hold
 -- summary: {threads} threads of {comm} wait {share} % of their time for one lock{where}
 -- kind: wait
--- explain: Looks at sleeps on a futex that a thread of the same process ended, and whose stacks lead through a function
---    that takes a lock. Sleeps on condition variables, semaphores and barriers are no contention: a worker
+-- explain: Looks at sleeps on a futex or for a lock of a file that another thread ended, and whose stacks lead through a
+--    function that takes a lock. A lock that several processes share is one lock. Sleeps on condition variables, semaphores and barriers are no contention: a worker
 --    that waits there has nothing to do. The time that a thread works or is held up is the whole; what it
 --    waits for a lock is the part.
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
@@ -15,17 +15,21 @@
 -- runbook: lock-contention
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 woken AS MATERIALIZED (
-	SELECT t.process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
+	SELECT min(t.process) OVER (PARTITION BY e.resource) AS process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
 	FROM edge e JOIN metric m ON m.id = e.kind JOIN resource r ON r.id = e.resource
 	JOIN thread t ON t.task = e.task JOIN task o ON o.id = e.other_task
-	WHERE m.name = 'waker' AND r.kind = 'futex' AND o.process = t.process AND e.task <> e.other_task
+	WHERE m.name = 'waker' AND r.kind IN ('futex', 'file') AND e.task <> e.other_task
 		AND NOT t.own AND NOT t.kernel AND e.stack IS NOT NULL
 	GROUP BY e.task, e.stack, e.resource, e.other_task, e.other_stack),
--- The function nearest to the leaf says what is waited for: a condition variable takes its lock again, too.
+-- The function nearest to the leaf says what is waited for: a condition variable takes its lock again, too. Python
+-- builds its conditions of locks, and its locks of semaphores: there the outer one says.
 named AS MATERIALIZED (
-	SELECT frame, name, name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
+	SELECT frame, name, iif(kind = 'python', 0, iif(name GLOB 'PyThread_acquire_lock*', 64, 128)) AS distance,
+		kind = 'kernel' OR name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
 			OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' AS is_lock
-	FROM frame_name WHERE kind = 'elf' AND (name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
+	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '*lock_inode_wait' OR name GLOB 'fcntl_setlk*')
+		OR kind = 'python' AND module GLOB '*/threading.py' AND (name GLOB '*wait*' OR name GLOB '*join*')
+		OR kind = 'elf' AND (name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
 		OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' OR name GLOB '*cond_*wait*'
 		OR name GLOB '*sem_*wait*' OR name GLOB '*barrier_wait*' OR name GLOB '*join*')),
 wait_walk(leaf, frame, parent, up) AS (
@@ -33,7 +37,7 @@ wait_walk(leaf, frame, parent, up) AS (
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wait_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 lock_stack AS MATERIALIZED (
-	SELECT leaf FROM (SELECT leaf, is_lock, min(up) FROM wait_walk JOIN named USING (frame) GROUP BY leaf) WHERE is_lock),
+	SELECT leaf FROM (SELECT leaf, is_lock, min(distance + up) FROM wait_walk JOIN named USING (frame) GROUP BY leaf) WHERE is_lock),
 lock_wait AS MATERIALIZED (
 	SELECT * FROM woken WHERE stack IN (SELECT leaf FROM lock_stack)),
 waiter AS MATERIALIZED (
@@ -58,9 +62,10 @@ wake_walk(leaf, frame, parent, up) AS (
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wake_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 code AS MATERIALIZED (
-	SELECT frame, name FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
+	SELECT frame, name, kind = 'python' AS python FROM frame_name
+	WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
 		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'),
-caller AS MATERIALIZED (SELECT leaf, name, min(up) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
+caller AS MATERIALIZED (SELECT leaf, name, min(iif(python, up - 64, up)) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
 held_in AS MATERIALIZED (
 	SELECT process, resource, name, max(ns) FROM (
 		SELECT l.process, l.resource, c.name, sum(l.ns) AS ns
@@ -73,7 +78,7 @@ giver AS MATERIALIZED (
 	GROUP BY process, resource)
 SELECT 'waited' AS urgency, c.share AS impact, c.threads, p.comm, p.pid, printf('%.0f', 100 * c.share) AS share,
 	ifnull(', held in ' || h.name, '') AS "where", ifnull(h.name, 'its holder') AS holder,
-	'futex' AS resource_kind, r.name AS resource_name,
+	r.kind AS resource_kind, r.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
 			FROM holder o JOIN thread t USING (task)

@@ -136,11 +136,14 @@ static void look_at(struct lock_names *l, struct process *p, uint64_t address, u
 	struct lock *lock = &l->locks[what];
 	struct region r;
 	bool found = l->looks && find_region(p->pid, address, &r);
-	_cleanup_free_ char *name = first_name(&r, address, found), *key = xasprintf("%u %" PRIx64, p->id, address);
+	bool shared = found && is_file(&r) && r.access[3] == 's';
+	_cleanup_free_ char *name = first_name(&r, address, found), *key = shared ?
+		xasprintf("%x:%x %" PRIu64 " %" PRIx64, r.map.major, r.map.minor, r.map.inode, address - r.map.start + r.map.offset) :
+		xasprintf("%u %" PRIx64, p->id, address);
 
 	l->looks -= l->looks > 0;
 	lock->resource = capture_resource_keyed(l->capture, "futex", key, name);
-	if (!found || !is_file(&r))
+	if (!found || !is_file(&r) || shared)
 		return;
 	lock->offset = address - r.map.start + r.map.offset;
 	lock->place = xasprintf("[%s+0x%" PRIx64 "]", base_name(r.path), lock->offset);

@@ -275,13 +275,18 @@ static __always_inline struct service_sums *sums_of(struct sock *sk, struct conn
 	return c->sums.id ? bpf_map_lookup_elem(&sums, &c->sums.index) : NULL;
 }
 
+static __always_inline u64 elapsed(u64 since, u64 now)
+{
+	return now > since ? now - since : 0; /* another CPU's clock may be a little behind */
+}
+
 /* What the thread that runs has done so far. */
 static __always_inline void take_account(const struct task_slot *slot, u64 now, u64 *account)
 {
 	const u64 *ns = slot->ns;
 
 	account[PART_RUNQUEUE] = ns[STATE_RUNNABLE] + ns[STATE_PREEMPTED];
-	account[PART_CPU] = ns[STATE_RUNNING] + (now > slot->since_ns ? now - slot->since_ns : 0);
+	account[PART_CPU] = ns[STATE_RUNNING] + elapsed(slot->since_ns, now);
 	account[PART_LOCK] = ns[STATE_LOCK] + ns[STATE_KERNEL_LOCK];
 	account[PART_DISK] = ns[STATE_DISK] + ns[STATE_DIRTY];
 	account[PART_MEMORY] = ns[STATE_FAULT] + ns[STATE_RECLAIM];
@@ -292,7 +297,7 @@ static __always_inline void take_account(const struct task_slot *slot, u64 now, 
 /* Until now nobody had received it. The thread that does so has come to a CPU for it, or for one before it. */
 static __always_inline void split_before(struct connection *c, const struct task_slot *slot, u64 now)
 {
-	u64 ready = c->since_ns, on_cpu = slot->since_ns, runnable = slot->runnable_ns;
+	u64 ready = c->since_ns < now ? c->since_ns : now, on_cpu = slot->since_ns, runnable = slot->runnable_ns;
 	u64 in_line = 0, running = 0;
 
 	if (on_cpu > ready && on_cpu <= now && runnable <= on_cpu) {
@@ -313,7 +318,7 @@ static __always_inline void receive(struct connection *c, const struct task_slot
 		split_before(c, slot, now);
 		take_account(slot, now, c->account);
 	} else {
-		c->before[PART_QUEUE] = now - c->since_ns;
+		c->before[PART_QUEUE] = elapsed(c->since_ns, now);
 		c->before[PART_RUNQUEUE] = c->before[PART_CPU] = 0;
 	}
 }
@@ -344,21 +349,26 @@ static __always_inline void received(struct connection *c, u64 now)
 	receive(c, slot, now);
 }
 
-/* The sum of all parts is the request's time. */
-static __always_inline void add_parts(struct service_sums *e, const u64 *part, u32 shift)
+/* The parts' sum is the request's time. */
+static __always_inline void add_parts(struct service_sums *e, const u64 *part, u64 whole, u32 shift)
 {
+	u64 known = 0;
+
 #pragma unroll
-	for (int i = 0; i < PARTS; i++)
+	for (int i = 0; i < PARTS; i++) {
+		known += part[i];
 		e->part[i] += part[i] << (shift & 31);
+	}
+	e->part[PART_ELSEWHERE] += elapsed(known, whole) << (shift & 31);
 }
 
-/* What the thread has done since. */
+/* What the thread has done since. An account may go back, when a switch was not seen. */
 static __always_inline void take_growth(const struct task_slot *slot, const u64 *since, u64 now, u64 *growth)
 {
 	take_account(slot, now, growth);
 #pragma unroll
 	for (int i = PART_RUNQUEUE; i < PART_ELSEWHERE; i++)
-		growth[i] -= since[i];
+		growth[i] = elapsed(since[i], growth[i]);
 }
 
 /* Of a thread that answers what another has received, growth is all since it last did so. Some of that was before the
@@ -381,7 +391,7 @@ static __always_inline bool take_off_idle(u64 *growth, u64 idle)
 static __always_inline void split_other(const struct connection *c, const struct task_slot *slot, u64 now, u64 *part)
 {
 	struct serving *last = bpf_task_storage_get(&servings, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	u64 whole = now - c->received_ns;
+	u64 whole = elapsed(c->received_ns, now);
 
 	if (!last || !slot) {
 		part[PART_ELSEWHERE] = whole;
@@ -405,11 +415,11 @@ static __always_inline void split_other(const struct connection *c, const struct
 
 static __always_inline void answered(struct sock *sk, struct connection *c, u64 now)
 {
-	u64 pid = bpf_get_current_pid_tgid(), part[PARTS] = {};
+	u64 pid = bpf_get_current_pid_tgid(), whole = elapsed(c->since_ns, now), part[PARTS] = {};
 	const struct task_slot *slot = task_find((u32)pid);
 	struct service_sums *e = sums_of(sk, c, SERVICE_ANSWERS, pid);
 
-	add_latency(sk, c, SERVICE_ANSWERS, now - c->since_ns);
+	add_latency(sk, c, SERVICE_ANSWERS, whole);
 	if (!e)
 		return;
 	if (slot && c->tid == slot->tid)
@@ -420,20 +430,21 @@ static __always_inline void answered(struct sock *sk, struct connection *c, u64 
 	for (int i = 0; i < PARTS_BEFORE; i++)
 		part[i] += c->before[i];
 	e->count += 1ull << (c->shift & 31);
-	e->ns += (now - c->since_ns) << (c->shift & 31);
-	add_parts(e, part, c->shift);
+	e->ns += whole << (c->shift & 31);
+	add_parts(e, part, whole, c->shift);
 }
 
 static __always_inline void call_answered(struct sock *sk, struct connection *c, u64 now)
 {
 	struct service_sums *e = sums_of(sk, c, SERVICE_CALLS, (u64)c->tgid << 32 | c->tid);
+	u64 ns = elapsed(c->since_ns, now);
 
-	add_latency(sk, c, SERVICE_CALLS, now - c->since_ns);
+	add_latency(sk, c, SERVICE_CALLS, ns);
 	if (!e)
 		return;
 	/* Other connections of the thread may be answered at the same time, on other CPUs. */
 	__sync_fetch_and_add(&e->count, 1ull << (c->shift & 31));
-	__sync_fetch_and_add(&e->ns, (now - c->since_ns) << (c->shift & 31));
+	__sync_fetch_and_add(&e->ns, ns << (c->shift & 31));
 }
 
 /* Nothing is under way. A socket without a storage costs least, if its next requests are likely not drawn. */

@@ -142,7 +142,7 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	static const struct findings_options none;
 	const struct findings_options *o = options ? options : &none;
 	_cleanup_(findings_freep) struct findings *f = xcalloc(1, sizeof(*f));
-	struct drafts d = {.findings = f};
+	struct drafts d = {.findings = f, .objectives = rules_objectives(rules)};
 	const char *error;
 	int r, kept = store_keep_totals(s), dropped;
 

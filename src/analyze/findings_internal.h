@@ -32,6 +32,7 @@ struct draft {
 
 struct drafts {
 	struct findings *findings;
+	const char *objectives; /* of services, as JSON */
 	struct draft *items;
 	size_t count, capacity;
 };

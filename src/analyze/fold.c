@@ -29,7 +29,7 @@ enum relation {
 
 /* In this order: what has been explained explains nothing any more. */
 static const struct explanation {
-	const char *cause, *symptom;
+	const char *cause, *symptom; /* cause NULL: any other */
 	enum relation relation;
 	enum severity least; /* of the cause */
 } explanations[] = {
@@ -161,6 +161,12 @@ static const struct explanation {
 	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
 	{"net.zero-window", "net.retransmits", PORT, SEVERITY_WARNING},
 	{"net.zero-window", "net.latency", PORT, SEVERITY_WARNING},
+	/* A service is slow for what slows its threads, or those that it waits for. */
+	{"app.downstream", "app.thread-pool", SHARED, SEVERITY_WARNING},
+	{"app.downstream", "app.slo", SHARED, SEVERITY_WARNING},
+	{NULL, "app.downstream", FIRST_CULPRIT, SEVERITY_WARNING},
+	{NULL, "app.slo", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.saturation", "app.slo", SHARED, SEVERITY_WARNING},
 	/* A connect that was lost once takes a second; a request, a fifth. */
 	{"net.retransmits", "net.latency", MORE_PORT, SEVERITY_WARNING},
 };
@@ -243,6 +249,10 @@ void explain(struct findings *f, struct draft *cause, struct draft *symptom)
 		     &(struct finding_evidence){.metric = findings_copy(f, text.data),
 						.value = 100 * symptom->finding.impact,
 						.unit = "%"});
+	/* What the symptom has explained is explained as well. */
+	for (size_t i = 0; i < symptom->finding.evidence_count; i++)
+		if (!strncmp(symptom->finding.evidence[i].metric, "explains ", 9))
+			add_evidence(f, &cause->finding, &symptom->finding.evidence[i]);
 	for (size_t i = 0;
 	     i < symptom->selector_count && cause->selector_count < MOST_STACK_SELECTORS; i++)
 		cause->selectors[cause->selector_count++] = symptom->selectors[i];
@@ -253,7 +263,8 @@ static void fold_one(struct drafts *d, const struct explanation *x)
 	for (size_t c = 0; c < d->count; c++) {
 		struct draft *cause = &d->items[c];
 
-		if (cause->folded || strcmp(cause->finding.id, x->cause) ||
+		if (cause->folded || (x->cause && strcmp(cause->finding.id, x->cause)) ||
+		    !strcmp(cause->finding.id, x->symptom) ||
 		    cause->finding.severity < x->least)
 			continue;
 		for (size_t s = 0; s < d->count; s++) {

@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "io.h"
 #include "mem.h"
+#include "objective.h"
 #include "parse.h"
 #include "rules.h"
 
@@ -23,6 +24,8 @@ struct rules {
 	size_t count, capacity;
 	const char **errors;
 	size_t error_count, error_capacity;
+	json_t *objectives;
+	char *objectives_text;
 };
 
 struct reader {
@@ -306,6 +309,8 @@ void rules_free(struct rules *rules)
 	arena_free(rules->strings);
 	free(rules->items);
 	free(rules->errors);
+	json_decref(rules->objectives);
+	free(rules->objectives_text);
 	free(rules);
 }
 
@@ -330,6 +335,23 @@ const struct rule *rules_find(const struct rules *rules, const char *id)
 const char *rules_error(const struct rules *rules, size_t index)
 {
 	return index < rules->error_count ? rules->errors[index] : NULL;
+}
+
+int rules_add_objective(struct rules *rules, const char *text)
+{
+	int r;
+
+	if (!rules->objectives)
+		rules->objectives = json_array();
+	r = objective_parse(text, rules->objectives);
+	free(rules->objectives_text);
+	rules->objectives_text = json_dumps(rules->objectives, JSON_COMPACT);
+	return r;
+}
+
+const char *rules_objectives(const struct rules *rules)
+{
+	return rules->objectives_text ? rules->objectives_text : "[]";
 }
 
 int rules_set_threshold(struct rules *rules, const char *setting)

@@ -47,5 +47,8 @@ const char *rules_error(const struct rules *rules,
 void rules_add(struct rules *rules, const char *path, const char *text, bool builtin);
 /* "ID.NAME=VALUE": -EINVAL with a message. */
 int rules_set_threshold(struct rules *rules, const char *setting);
+/* A service level objective, "port=8080 p99<20ms"; all of them are JSON (objective.h). -EINVAL with a message. */
+int rules_add_objective(struct rules *rules, const char *text);
+const char *rules_objectives(const struct rules *rules);
 
 DEFINE_CLEANUP(struct rules *, rules_free)

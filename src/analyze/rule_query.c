@@ -319,6 +319,7 @@ int rule_query(struct store *s, const struct rule *rule, struct drafts *d)
 		return r;
 	row.query = q;
 	bind_thresholds(q, rule);
+	query_bind_text(q, ":objectives", d->objectives);
 	while (!row.failed && (r = query_next(q)) > 0) {
 		if (++rows > MOST_FINDINGS) {
 			reject(&row, "more than %d rows; only these are shown", MOST_FINDINGS);

@@ -28,7 +28,7 @@ struct diagnose_options {
 	struct format_options format;
 	uint64_t duration_ns;
 	unsigned fail_on;
-	struct option_list thresholds;
+	struct option_list thresholds, objectives;
 	const char *explain, *runbook, *output, *baseline;
 	bool list, allow_exec;
 };
@@ -43,6 +43,8 @@ static const struct option rows[] = {
 	 .help = "the exit status is 1 from this severity on"},
 	{"threshold", 0, OPTION_STRINGS(struct diagnose_options, thresholds), .value = "ID.NAME=VALUE",
 	 .help = "another threshold for a rule; --explain shows what there is"},
+	{"slo", 0, OPTION_STRINGS(struct diagnose_options, objectives), .value = "'port=N p99<20ms'",
+	 .help = "an objective for a service's response times: mean, p50, p90, p95, p99 or max, in us, ms or s"},
 	{"runbook", 0, OPTION_STRING(struct diagnose_options, runbook), .value = "NAME|PATH",
 	 .complete = COMPLETE_RUNBOOK, .help = "take this runbook's steps, too"},
 	{"allow-exec", 0, OPTION_FLAG(struct diagnose_options, allow_exec), .no_setting = true,
@@ -73,6 +75,12 @@ static int open_rules(const struct diagnose_options *o, struct rules **ret_rules
 
 	for (size_t i = 0; i < o->thresholds.count; i++) {
 		int r = rules_set_threshold(rules, o->thresholds.items[i]);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < o->objectives.count; i++) {
+		int r = rules_add_objective(rules, o->objectives.items[i]);
 
 		if (r < 0)
 			return r;
@@ -309,6 +317,7 @@ const struct command cmd_diagnose = {
 	.defaults = &(const struct diagnose_options){.fail_on = SEVERITY_WARNING},
 	.examples = (const struct example[]){
 		{"sudo perfscope diagnose", "what is wrong now?"},
+		{"sudo perfscope diagnose --slo 'port=8080 p99<20ms'", "does the service keep what was promised?"},
 		{"perfscope diagnose perfscope.db --from -60s", "in the last minute of a recording"},
 		{"perfscope diagnose --format json | jq -r '.findings[].title'", "in a script"},
 		{"sudo perfscope diagnose --runbook high-cpu", "and the steps that an expert would take"},

@@ -246,3 +246,25 @@ SELECT process, kind, count(*) AS count, sum(ns) AS ns, max(iif(place * 2 <= tot
 FROM (SELECT p.*, row_number() OVER w AS place, count(*) OVER (PARTITION BY process, kind) AS total FROM pause p
 	WINDOW w AS (PARTITION BY process, kind ORDER BY ns))
 GROUP BY process, kind;
+-- Services: the port behind the last colon of the name, or the path of a Unix socket.
+CREATE VIEW service AS
+SELECT id AS resource, name, iif(name GLOB '[/@]*', name, substr(name, length(rtrim(name, replace(name, ':', ''))) + 1)) AS port
+FROM resource WHERE kind = 'service';
+
+-- Requests by the thread that answered and service, ns: the time from the request to the first byte of the answer, and the
+-- parts that it is the sum of.
+CREATE VIEW request AS
+SELECT s.task, s.resource, sum(iif(m.name = 'request.time', s.count, 0)) AS count,
+	sum(iif(m.name = 'request.time', s.value, 0)) AS ns, sum(iif(m.name = 'request.queue', s.value, 0)) AS queue,
+	sum(iif(m.name = 'request.runqueue', s.value, 0)) AS runqueue, sum(iif(m.name = 'request.cpu', s.value, 0)) AS cpu,
+	sum(iif(m.name = 'request.lock', s.value, 0)) AS lock, sum(iif(m.name = 'request.disk', s.value, 0)) AS disk,
+	sum(iif(m.name = 'request.memory', s.value, 0)) AS memory, sum(iif(m.name = 'request.peer', s.value, 0)) AS peer,
+	sum(iif(m.name = 'request.other', s.value, 0)) AS other, sum(iif(m.name = 'request.elsewhere', s.value, 0)) AS elsewhere
+FROM sample_total s JOIN metric m ON m.id = s.metric WHERE m.name GLOB 'request.*'
+GROUP BY s.task, s.resource;
+
+-- Calls by the thread that called and service, and a thread that answers there, if it is on this host.
+CREATE VIEW call AS
+SELECT e.task, e.resource, max(e.other_task) AS other_task, sum(e.count) AS count, sum(e.ns) AS ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'service.call'
+GROUP BY e.task, e.resource;

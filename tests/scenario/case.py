@@ -26,6 +26,7 @@ class Case:
     also: tuple = ()                      # ids that must be found, too: a second, independent fault
     network: typing.Optional[str] = None  # shell commands that prepare a network namespace of the load's own
     needs: typing.Union[str, typing.Callable, None] = None  # a program, or whether the machine has what is needed
+    options: tuple = ()                   # more for diagnose
     seconds: int = 4                      # to look at the machine
     held_out: bool = False                # never looked at while thresholds were tuned
     often: bool = True                    # part of the run on every change; else of the whole run alone

@@ -55,9 +55,9 @@ def is_quiet(patience):
     return False
 
 
-def diagnose(perfscope, seconds):
+def diagnose(perfscope, seconds, options):
     """Exit status and document."""
-    done = subprocess.run([perfscope, "diagnose", "--quiet", "-d", f"{seconds}s", "--format", "json"],
+    done = subprocess.run([perfscope, "diagnose", "--quiet", "-d", f"{seconds}s", "--format", "json", *options],
                           stdout=subprocess.PIPE, check=False, timeout=seconds + 60)
     return done.returncode, json.loads(done.stdout)
 
@@ -103,7 +103,7 @@ def attempt(wanted, perfscope, injectors):
     with contextlib.ExitStack() as stack:
         load = stack.enter_context(case.start(wanted, injectors))
         time.sleep(0.5)
-        status, document = diagnose(perfscope, wanted.seconds)
+        status, document = diagnose(perfscope, wanted.seconds, wanted.options)
         c.check(load.poll() is None, "the load has ended by itself")
     if not is_quiet(2):
         return None

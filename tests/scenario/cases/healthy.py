@@ -29,4 +29,9 @@ CASES = [
     Case("many-switches", "relay pipe 1 20000", often=False),
     Case("copy", "caller alone-copy"),
     Case("flood-moderate", "interrupts datagrams 20000 1", often=False),
+    Case("quick-warehouse", "chain threads sleep 2"),
+    Case("quick-warehouse-loop", "chain-nofp loop compute 1 6", often=False),
+    Case("long-poll", "chain direct sleep 1500 8"),
+    Case("stream", "chain-nofp direct stream 300", often=False),
+    Case("in-time", "chain direct sleep 5 4 18083", options=("--slo", "port=18083 p99<200ms p50<8ms")),
 ]

@@ -30,9 +30,9 @@ whole AS MATERIALIZED (
 		sum(elsewhere) AS elsewhere
 	FROM work GROUP BY port),
 quantile AS MATERIALIZED (
-	SELECT r.port, q.share, min(r.low_ns + (r.high_ns - r.low_ns) * (q.share * r.total - r.until + r.count) / r.count) AS ns
+	SELECT r.port, q.share, r.low_ns + (r.high_ns - r.low_ns) * (q.share * r.total - r.until + r.count) / r.count AS ns
 	FROM rising r, (SELECT 0.5 AS share UNION SELECT 0.9 UNION SELECT 0.95 UNION SELECT 0.99 UNION SELECT 1.0) q
-	WHERE r.until >= q.share * r.total GROUP BY r.port, q.share),
+	WHERE r.until >= q.share * r.total AND r.until - r.count < q.share * r.total),
 -- Of the bucket that the limit is in, a part took longer.
 judged AS MATERIALIZED (
 	SELECT o.*, ifnull(w.count, 0) AS count,

@@ -246,6 +246,7 @@ SELECT process, kind, count(*) AS count, sum(ns) AS ns, max(iif(place * 2 <= tot
 FROM (SELECT p.*, row_number() OVER w AS place, count(*) OVER (PARTITION BY process, kind) AS total FROM pause p
 	WINDOW w AS (PARTITION BY process, kind ORDER BY ns))
 GROUP BY process, kind;
+
 -- Services: the port behind the last colon of the name, or the path of a Unix socket.
 CREATE VIEW service AS
 SELECT id AS resource, name, iif(name GLOB '[/@]*', name, substr(name, length(rtrim(name, replace(name, ':', ''))) + 1)) AS port

@@ -107,6 +107,20 @@ static void test_too_few(const char *objective)
 	store_free(s);
 }
 
+/* The impact is the part of the response time that is too much. */
+static void test_impact(void)
+{
+	struct store *s = begin();
+
+	answers(s, SHOP, 900, 5, CPU);
+	answers(s, SHOP, 99, 50, CPU);
+	answers(s, SHOP, 1, 500, CPU);
+	struct findings *f = find(s, "port=8080 p99<20ms");
+	CHECK(f->count == 1 && f->items[0].impact > 0.55 && f->items[0].impact < 0.65);
+	findings_free(f);
+	store_free(s);
+}
+
 static void test_syntax(void)
 {
 	static const char *const wrong[] = {"", "8080 p99<20ms", "port=8080", "port=0 p99<20ms", "port=http p99<20ms", "port=80 p98<2ms",
@@ -152,6 +166,7 @@ int main(void)
 	test_objectives();
 	test_too_few("port=8080 p99<20ms");
 	test_too_few("port=80 p99<20ms");
+	test_impact();
 	test_syntax();
 	test_downstream();
 	return check_done("services");

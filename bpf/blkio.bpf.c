@@ -68,7 +68,7 @@ static __always_inline u32 operation_of(u32 flags)
 
 static __always_inline u32 device_of(struct gendisk *disk)
 {
-	return disk ? (u32)disk->major << 20 | (u32)disk->first_minor : 0;
+	return disk ? (u32)BPF_CORE_READ(disk, major) << 20 | (u32)BPF_CORE_READ(disk, first_minor) : 0;
 }
 
 /* One more is in the device. Returns how many are now. */
@@ -80,7 +80,11 @@ static __always_inline u32 arrive(u32 device)
 		bpf_map_update_elem(&in_flight, &device, &none, BPF_NOEXIST);
 		count = bpf_map_lookup_elem(&in_flight, &device);
 	}
-	return count ? __sync_fetch_and_add(count, 1) + 1 : 1;
+	if (!count)
+		return 1;
+	u32 were = *count; /* before 5.12 an atomic addition does not tell what it found */
+	__sync_fetch_and_add(count, 1);
+	return were + 1;
 }
 
 /* Returns how many were there until now. */
@@ -229,7 +233,7 @@ int block_rq_complete(u64 *ctx)
 
 static __always_inline struct bio *traced_bio(u64 *ctx)
 {
-	return (struct bio *)(config.block_has_queue ? ctx[1] : ctx[0]);
+	return (struct bio *)(config.bio_has_queue ? ctx[1] : ctx[0]);
 }
 
 SEC("?tp_btf/block_bio_queue")
@@ -238,7 +242,7 @@ int block_bio_queue(u64 *ctx)
 	struct bio *bio = traced_bio(ctx);
 	struct gendisk *disk = bio_disk(bio);
 
-	if (!disk || !disk->fops->submit_bio)
+	if (!disk || !BPF_CORE_READ(disk, fops, submit_bio))
 		return 0; /* it will be part of a request */
 	struct cpu_slot *cpu = this_cpu();
 	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now);
@@ -254,7 +258,7 @@ int block_bio_complete(u64 *ctx)
 	struct bio *bio = (struct bio *)ctx[1]; /* the queue is in front on all kernels */
 	struct gendisk *disk = bio_disk(bio);
 
-	if (!disk || !disk->fops->submit_bio)
+	if (!disk || !BPF_CORE_READ(disk, fops, submit_bio))
 		return 0;
 	struct cpu_slot *cpu = this_cpu();
 	u64 key = (u64)bio, start = cost_begin(cpu, COST_BLOCK, bpf_ktime_get_ns());

@@ -17,11 +17,28 @@ static __always_inline u32 task_state_bits(struct task_struct *task)
 	return (u32)((struct task_struct___before_5_14 *)task)->state;
 }
 
+/* The thread that runs here. 3ca1032ab7ab ("bpf: Implement get_current_task_btf and RET_PTR_TO_BTF_ID", 5.11); before it the
+ * verifier knows nothing of what this points to: its fields are read by BPF_CORE_READ(). */
+static __always_inline struct task_struct *current_task(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+/* 4f19cab76136 ("bpf: Add a bpf_sock_from_file helper", 5.11). */
+static __always_inline struct socket *file_socket(struct file *file)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file))
+		return bpf_sock_from_file(file);
+	return (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) == 0140000 ? (struct socket *)BPF_CORE_READ(file, private_data) : NULL;
+}
+
 /* 5.15 brought bpf_task_pt_regs() (dd6e10fbd9fb). Before it: the registers lie at the top of the kernel
  * stack, which has four pages on x86-64 and arm64. */
 static __always_inline const void *entry_pt_regs(struct task_struct *task)
 {
-	return (const char *)task->stack + 4 * 4096 - sizeof(struct pt_regs);
+	return (const char *)BPF_CORE_READ(task, stack) + 4 * 4096 - sizeof(struct pt_regs);
 }
 
 /* How a thread entered the kernel: the number of the system call, -1 for a fault or an interrupt, and its
@@ -37,9 +54,9 @@ struct entry {
 enum { STATUS_COMPAT = 2, X32_BIT = 0x40000000 };
 
 /* READ(field) reads one register: directly, or one by one where a whole set would not fit on the program's stack. */
-#define ENTRY(task, READ)                                                                          \
+#define ENTRY(status, READ)                                                                         \
 	/* 32-bit programs count their system calls differently. */                                \
-	((task)->thread_info.status & STATUS_COMPAT ?                                              \
+	((status) & STATUS_COMPAT ?                                                                \
 		(struct entry){.syscall = 0xffff, .first = (u32)READ(bx), .second = (u32)READ(cx)} : \
 		(struct entry){.syscall = (s64)READ(orig_ax) < 0 ? -1 : READ(orig_ax) & ~X32_BIT,     \
 			       .first = READ(di), .second = READ(si), .sp = READ(sp),                  \
@@ -53,10 +70,10 @@ static __always_inline struct entry task_entry(struct task_struct *task, bool ha
 	if (has_task_registers) {
 		const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 
-		return ENTRY(task, DIRECT);
+		return ENTRY(task->thread_info.status, DIRECT);
 	}
 	const struct pt_regs *saved = entry_pt_regs(task);
-	return ENTRY(task, COPIED);
+	return ENTRY(BPF_CORE_READ(task, thread_info.status), COPIED);
 #undef DIRECT
 #undef COPIED
 }
@@ -114,8 +131,8 @@ static __always_inline struct gendisk *bio_disk(struct bio *bio)
 	struct bio___before_5_12 *old = (struct bio___before_5_12 *)bio;
 
 	if (bpf_core_field_exists(old->bi_disk))
-		return old->bi_disk;
-	return bio->bi_bdev ? bio->bi_bdev->bd_disk : NULL;
+		return BPF_CORE_READ(old, bi_disk);
+	return BPF_CORE_READ(bio, bi_bdev, bd_disk);
 }
 
 /* 4eecb8b9163d ("mm: Move folio-related definitions into folio.h"): 6.15 renamed the field, which only large folios have. */

@@ -148,12 +148,12 @@ static __always_inline void capture_current(void *ctx, struct stack_capture *s, 
 	s->pages = s->user_depth = s->kernel_depth = s->python_depth = 0;
 	if (!config.exclude_kernel)
 		s->kernel_depth = walk_kernel(ctx, s, place);
-	if (!user || !task->mm)
+	if (!user || !BPF_CORE_READ(task, mm))
 		return;
 	if (config.copy_stacks && entry_registers(task, s))
 		copy_stack(s, stack_top(task, s->registers.sp));
 	capture_python(s, task);
-	if ((!s->pages || walks(task_find(task->pid))) && !s->python_depth)
+	if ((!s->pages || walks(task_find(BPF_CORE_READ(task, pid)))) && !s->python_depth)
 		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 }
 
@@ -305,11 +305,12 @@ static __always_inline bool wants_waker(const struct task_slot *slot, u64 now)
 /* Such a wait is ended here, by the thread that runs or by what has interrupted it. */
 static __noinline int note_waker(void *ctx, struct task_struct *task, struct task_slot *slot, u64 now)
 {
-	struct task_struct *waker = bpf_get_current_task_btf();
+	struct task_struct *waker = current_task();
+	u64 who = bpf_get_current_pid_tgid();
 	struct wait_record *r = scratch_record();
 	struct cpu_slot *cpu = this_cpu();
 	/* In user code, or idle: it was interrupted. In a system call its frames tell, which user space reads. */
-	bool interrupt = !waker->pid || (waker->mm && task_entry(waker, config.has_task_registers).syscall < 0);
+	bool interrupt = !(u32)who || (BPF_CORE_READ(waker, mm) && task_entry(waker, config.has_task_registers).syscall < 0);
 
 	if (!r || !cpu || !slot)
 		return 0;
@@ -317,8 +318,8 @@ static __noinline int note_waker(void *ctx, struct task_struct *task, struct tas
 		spend(cpu, now);
 	fill_wait(r, RECORD_WAKE, now, task, slot, slot->state);
 	if (!interrupt) {
-		r->other_tid = waker->pid;
-		r->other_tgid = waker->tgid;
+		r->other_tid = (u32)who;
+		r->other_tgid = who >> 32;
 	}
 	capture_current(ctx, &r->stack, waker, PLACE_WAKE, !interrupt);
 	send_wait(r, cpu);

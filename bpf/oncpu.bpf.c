@@ -34,10 +34,10 @@ static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct
 SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
-	u32 tid = task->pid, index = bpf_get_smp_processor_id();
+	u32 tid = (u32)bpf_get_current_pid_tgid(), index = bpf_get_smp_processor_id();
 	struct task_slot *slot = task_find(tid);
 	struct sample_record *r;
 
@@ -51,7 +51,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	s->pages = s->user_depth = s->kernel_depth = s->python_depth = 0;
 	if (!config.exclude_kernel)
 		s->kernel_depth = walk(ctx, s, 0, 0);
-	if (task->mm) { /* kernel threads have none */
+	if (BPF_CORE_READ(task, mm)) { /* kernel threads have none */
 		if (config.copy_stacks)
 			capture_user(ctx, s, task);
 		capture_python(s, task);

@@ -83,8 +83,8 @@ static __always_inline void fill_head(struct record *head, enum record_kind kind
 {
 	head->time_ns = now;
 	head->kind = kind;
-	head->tid = task->pid;
-	head->tgid = task->tgid;
+	head->tid = BPF_CORE_READ(task, pid);
+	head->tgid = BPF_CORE_READ(task, tgid);
 	head->cpu = bpf_get_smp_processor_id();
 }
 

@@ -142,7 +142,7 @@ __noinline int describe_python_code(u64 code)
 	if (!read_text(s, s->names[l->name & 3], &r->name) ||
 	    !read_text(s, s->names[0], &r->file) || !read_lines(s, s->names[l->lines & 3], r))
 		return -1;
-	fill_head(&r->head, RECORD_PYTHON_CODE, bpf_ktime_get_ns(), bpf_get_current_task_btf());
+	fill_head(&r->head, RECORD_PYTHON_CODE, bpf_ktime_get_ns(), current_task());
 	r->code = code;
 	r->first_line = read_word(code + l->code_first_line);
 	u64 size = __builtin_offsetof(struct python_code_record, lines) +
@@ -294,7 +294,7 @@ __noinline int find_python_frame(void)
  * about to leave it. */
 static __always_inline void capture_python(struct stack_capture *c, struct task_struct *task)
 {
-	u32 tgid = task->tgid, at = c->kernel_depth, i;
+	u32 tgid = BPF_CORE_READ(task, tgid), at = c->kernel_depth, i;
 	struct python_process *p = bpf_map_lookup_elem(&python_processes, &tgid);
 	struct python_scratch *s = p ? python_scratch() : NULL;
 
@@ -302,9 +302,9 @@ static __always_inline void capture_python(struct stack_capture *c, struct task_
 	if (!s || at > STACK_DEPTH)
 		return;
 	s->process = *p;
-	s->self = task->thread.fsbase;
+	s->self = BPF_CORE_READ(task, thread.fsbase);
 	s->tgid = tgid;
-	s->tid = task->pid;
+	s->tid = BPF_CORE_READ(task, pid);
 	s->described = 0;
 	if (find_python_frame())
 		return;

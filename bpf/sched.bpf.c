@@ -224,7 +224,7 @@ int sched_switch(u64 *ctx)
 static __always_inline bool wakes_by_itself(const struct task_slot *woken)
 {
 	return woken->state != STATE_SLEEPING &&
-	       task_entry(bpf_get_current_task_btf(), config.has_task_registers).syscall >= 0;
+	       task_entry(current_task(), config.has_task_registers).syscall >= 0;
 }
 
 static __always_inline void remember_waker(struct task_slot *slot, u64 slept_ns)

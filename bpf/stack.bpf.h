@@ -36,11 +36,11 @@ static __always_inline void copy_registers(struct user_registers *to, const stru
  * right below their control block, which fs points to. 0: unknown. */
 static __always_inline u64 stack_top(struct task_struct *task, u64 sp)
 {
-	u64 top = task->thread.fsbase;
+	u64 top = BPF_CORE_READ(task, thread.fsbase);
 
 	if (top > sp && top - sp < MOST_STACK)
 		return top;
-	top = task->mm->start_stack;
+	top = BPF_CORE_READ(task, mm, start_stack);
 	return top > sp && top - sp < MOST_STACK ? top : 0;
 }
 

@@ -433,7 +433,7 @@ int walk(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	struct socket *socket = bpf_sock_from_file(file);
+	struct socket *socket = file_socket(file);
 	if (!socket)
 		return 0;
 	struct sock *sk = BPF_CORE_READ(socket, sk);

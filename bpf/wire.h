@@ -174,7 +174,8 @@ struct config {
 	u8 has_task_registers;  /* bpf_task_pt_regs() */
 	u8 sees_kernel_locks;   /* lock/contention_begin: a wait for one is known, not guessed */
 	u8 victim_is_task;      /* mark_victim tells the task, not its number */
-	u8 block_has_queue;     /* the tracepoints of requests and bios have the queue in front */
+	u8 block_has_queue;     /* the tracepoints of requests have the queue in front, */
+	u8 bio_has_queue;       /* ... those of bios: stable 5.10 has changed the former alone */
 };
 
 /* Where the kernel's text of these functions is; 0 unknown. */

@@ -211,6 +211,7 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 	h->config.switch_has_state = argument_count(h->btf, "sched_switch") > 3;
 	h->config.victim_is_task = argument_count(h->btf, "mark_victim") > 1;
 	h->config.block_has_queue = argument_count(h->btf, "block_rq_issue") > 1;
+	h->config.bio_has_queue = argument_count(h->btf, "block_bio_queue") > 1;
 	h->config.sees_kernel_locks = tracepoint(h->btf, "contention_begin") != NULL;
 	while (all_probes[h->count])
 		h->count++;

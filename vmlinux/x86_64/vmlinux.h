@@ -62,6 +62,8 @@ enum {
 };
 
 enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_sock_from_file = 162,
 	BPF_FUNC_task_pt_regs = 175,
 };
 
@@ -325,7 +327,7 @@ struct task_struct {
 	unsigned int __state;
 	void *stack;
 	unsigned int flags;
-	int on_cpu;
+	unsigned int on_cpu; /* its size has changed: only unsigned fields are read all the same */
 	struct sched_entity se;
 	unsigned long nvcsw, nivcsw;
 	struct pid *thread_pid;

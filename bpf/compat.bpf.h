@@ -121,18 +121,11 @@ static __always_inline struct gendisk *request_disk(struct request *rq)
 	return bpf_core_field_exists(old->rq_disk) ? old->rq_disk : rq->q->disk;
 }
 
-/* 309dca309fc3 ("block: store a block_device pointer in struct bio", 5.12). */
-struct bio___before_5_12 {
-	struct gendisk *bi_disk;
-} __attribute__((preserve_access_index));
-
+/* NULL before 309dca309fc3 ("block: store a block_device pointer in struct bio", 5.12): devices without a queue are not
+ * looked at there. */
 static __always_inline struct gendisk *bio_disk(struct bio *bio)
 {
-	struct bio___before_5_12 *old = (struct bio___before_5_12 *)bio;
-
-	if (bpf_core_field_exists(old->bi_disk))
-		return BPF_CORE_READ(old, bi_disk);
-	return BPF_CORE_READ(bio, bi_bdev, bd_disk);
+	return bpf_core_field_exists(bio->bi_bdev) ? BPF_CORE_READ(bio, bi_bdev, bd_disk) : NULL;
 }
 
 /* 4eecb8b9163d ("mm: Move folio-related definitions into folio.h"): 6.15 renamed the field, which only large folios have. */

@@ -73,12 +73,22 @@ SELECT s.process, s.pid, s.process_comm AS comm, p.command, s.cgroup, s.kernel, 
 FROM thread_state s JOIN process p ON p.id = s.process
 GROUP BY s.process;
 
--- Who waited for whom: sleeps of `task` that `other_task` ended by waking it, ns. Only each thread's
--- heaviest few wakers are known.
+-- Drawn waits and who ended them, from where; other_task NULL: an interrupt or a timer.
+CREATE VIEW waker AS
+SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, e.count, e.ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker';
+
+-- Who waited for whom: sleeps of `task` that `other_task` ended by waking it, ns. Only each thread's heaviest few wakers are
+-- known. A wake-up out of an interrupt looks the same when it comes while a thread is in a system call, but not in the
+-- stacks of drawn waits: who is in none of them as a thread's waker, though others are, has not woken it.
 CREATE VIEW woken_by AS
-SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
-FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'wake' AND e.other_task IS NOT NULL
-GROUP BY e.task, e.other_task;
+SELECT e.task, e.other_task, e.count, e.ns
+FROM (SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
+	FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'wake' AND e.other_task IS NOT NULL
+	GROUP BY e.task, e.other_task) e
+	LEFT JOIN (SELECT DISTINCT task FROM waker) d ON d.task = e.task
+	LEFT JOIN (SELECT DISTINCT task, other_task FROM waker) w ON w.task = e.task AND w.other_task = e.other_task
+WHERE d.task IS NULL OR w.task IS NOT NULL;
 
 -- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly.
 CREATE VIEW wait_stack AS
@@ -92,11 +102,6 @@ FROM (SELECT task, metric, stack, resource, count, value AS ns FROM sample
 	JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)) w
 JOIN metric m ON m.id = w.metric WHERE m.name GLOB 'wait.*'
 GROUP BY w.task, m.id, w.stack, w.resource;
-
--- Drawn waits and who ended them, from where; other_task NULL: an interrupt or a timer.
-CREATE VIEW waker AS
-SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, e.count, e.ns
-FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker';
 
 -- What `other_task` did at `other_stack` while `task` waited at `stack` for it to end that wait, ns: it ran, or waited itself.
 CREATE VIEW waker_did AS

@@ -226,6 +226,27 @@ check "with their shares" within 4 has 'OFFSET'
 keys BSpace BSpace
 check "Backspace goes back" sees 'HELD BY'
 kill $keeper
+# What fills the disk, and what eats the CPU, is one key away.
+(exec -a filler-for-test python3 -c 'import os
+f = open("'"$dir"'/filled", "wb")
+while True:
+    f.seek(0)
+    f.write(b"x" * 4000000)
+    f.flush()
+    os.fsync(f.fileno())') &
+helpers+=($!)
+keys 1
+sees SERVICE
+keys 7
+check "7 names who fills the disk" within 6 row_has 'written' 'python3 ('
+kill "${helpers[-1]}"
+(exec "$injectors/hotserver" 2 70 >/dev/null 2>&1) &
+helpers+=($!)
+keys 1
+sees SERVICE
+keys 4
+check "4 names the function that eats the CPU" within 6 has price_basket
+kill "${helpers[-1]}"
 keys q
 check "q ends it with 0" ended_with 0
 check "and gives the terminal back" restored

@@ -129,22 +129,61 @@ static unsigned find_holders(const struct screen_context *c, const struct record
 	return count;
 }
 
-static void name_holder(const struct screen_context *c, struct table *t, struct record *r)
-{
-	struct ledger_row holders[MOST_HOLDERS];
-	const struct window_thread *thread;
-	const struct stack_frame *place;
+/* One pass over all wakes: who ended most of the waits for each lock. */
+struct holding {
+	uint64_t ns, longest;
+	uint32_t task, stack;
+};
 
-	r->text[HOLDER] = "";
-	if (!find_holders(c, r, holders))
+static void add_wake(struct locks *s, const struct ledger_row *row, struct map *sums, struct holding *best)
+{
+	const struct window *w = s->context->window;
+	const struct window_thread *waiter = window_find(w, row->key[BY_TASK]);
+	const struct stack_frame *place;
+	uint64_t key, pair, ns = 0, index;
+
+	if (!waiter || !row->key[BY_OTHER_TASK] || row->key[BY_TASK] == row->key[BY_OTHER_TASK])
 		return;
-	thread = window_find(c->window, holders[0].key[BY_OTHER_TASK]);
-	place = stack_speaker(window_stacks(c->window), holders[0].key[BY_OTHER_STACK]);
-	r->text[HOLDER] = table_text(t, "%s (%u)%s%s", thread ? thread->comm : "?", thread ? thread->tid : 0, place ? " in " : "",
-				     place ? place->name : "");
+	place = row->key[BY_RESOURCE] ? NULL : stack_speaker(window_stacks(w), row->key[BY_STACK]);
+	key = key_of(row, window_process(w, waiter->process)->id, place);
+	if (!map_get(s->table->by_key, key, &index))
+		return;
+	pair = hash_u64(key ^ row->key[BY_OTHER_TASK]);
+	map_get(sums, pair, &ns);
+	ns += row->value;
+	map_put(sums, pair, ns);
+	if (ns > best[index].ns) {
+		if (best[index].task != row->key[BY_OTHER_TASK])
+			best[index].longest = 0;
+		best[index].ns = ns;
+		best[index].task = row->key[BY_OTHER_TASK];
+	}
+	if (best[index].task == row->key[BY_OTHER_TASK] && row->value > best[index].longest) {
+		best[index].longest = row->value;
+		best[index].stack = row->key[BY_OTHER_STACK];
+	}
 }
 
-enum { NAMED = 100 }; /* holders are looked for behind the locks that are waited for most */
+static void name_holders(struct locks *s)
+{
+	const struct window *w = s->context->window;
+	struct holding *best = table_alloc(s->table, (s->table->count + 1) * sizeof(*best));
+	_cleanup_(map_freep) struct map *sums = map_new();
+	uint32_t cursor = 0, metric = window_metric_id(w, "waker");
+	const struct ledger_row *row;
+
+	while ((row = window_next_edge(w, &cursor)))
+		if (row->key[BY_METRIC] == metric)
+			add_wake(s, row, sums, best);
+	for (uint32_t i = 0; i < s->table->count; i++) {
+		const struct window_thread *t = window_find(w, best[i].task);
+		const struct stack_frame *place = stack_speaker(window_stacks(w), best[i].stack);
+
+		s->table->records[i].text[HOLDER] = !best[i].task ? "" :
+			table_text(s->table, "%s (%u)%s%s", t ? t->comm : "?", t ? t->tid : 0, place ? " in " : "",
+				   place ? place->name : "");
+	}
+}
 
 static void fill(const struct screen_context *c, struct table *t, unsigned flags)
 {
@@ -156,9 +195,7 @@ static void fill(const struct screen_context *c, struct table *t, unsigned flags
 		t->records[i].number[TIME] *= 100 / ns;
 		t->records[i].number[COUNT] *= NS_PER_S / ns;
 	}
-	table_end(t);
-	for (uint32_t i = 0; i < t->count && i < NAMED; i++)
-		name_holder(c, t, &t->records[t->order[i]]);
+	name_holders(&s);
 	map_free(s.waiters);
 }
 

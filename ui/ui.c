@@ -353,7 +353,8 @@ static enum ui_answer go_to(struct ui *ui, size_t screen)
 	if (screen == ui->screen)
 		return go_back(ui);
 	remember(ui);
-	return show_screen(ui, screen, &focus);
+	/* The first screen is about the whole machine. */
+	return show_screen(ui, screen, screen ? &focus : &(struct focus){0});
 }
 
 /* A screen's name, or one of its tables'. */

@@ -238,7 +238,7 @@ helpers+=($!)
 keys 1
 sees SERVICE
 keys 7
-check "7 names who fills the disk" within 6 row_has 'written' 'python3 ('
+check "7 names who fills the disk" within 6 has python3
 kill "${helpers[-1]}"
 (exec "$injectors/hotserver" 2 70 >/dev/null 2>&1) &
 helpers+=($!)

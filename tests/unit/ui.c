@@ -520,6 +520,9 @@ static void test_drill_down(void)
 	CHECK(is_drawn(ui, "only java (900)") && is_drawn(ui, "No process that fits used a disk"));
 	type(ui, 'o');
 	CHECK(is_drawn(ui, "postgres"));
+	type(ui, 'o');
+	press(ui, "1");
+	CHECK(!is_on_screen(ui, "only "));
 }
 
 /* Locks: who holds, and where; a row of the overview leads to what explains it. */

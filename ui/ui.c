@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "footer.h"
 #include "header.h"
 #include "mem.h"
 #include "recorded.h"
@@ -13,7 +14,7 @@
 #include "store_write.h"
 #include "table_screen.h"
 
-enum { PRUNE_SLICES = 10, HEADER_MOST = 100, MOST_STEPS = 32, TWO_LINES_FROM = 20 };
+enum { PRUNE_SLICES = 10, HEADER_MOST = 100, MOST_STEPS = 32 };
 
 static const uint64_t window_steps_s[] = {1, 2, 5, 10, 30, 60, 120, 300, 600};
 
@@ -188,64 +189,9 @@ static unsigned draw_header(struct ui *ui, struct grid *g, unsigned rows)
 	return header_draw(&h, g, rows);
 }
 
-static void draw_hint(struct grid *g, unsigned row, unsigned *at, const char *keys, const char *label, bool marked)
-{
-	if (!label || *at + grid_text_width(keys) + strlen(label) + 2 > g->columns)
-		return;
-	*at += grid_put(g, row, *at, g->columns - *at, STYLE_KEY, keys);
-	if (grid_text_width(keys) > 1) {
-		grid_fill(g, row, *at, 1, STYLE_HINT, " ");
-		*at += 1;
-	}
-	*at += grid_put(g, row, *at, g->columns - *at, marked ? STYLE_SORTED : STYLE_HINT, label);
-	*at += 1;
-}
-
-static bool has_keys(const struct key_help *list, const char *keys)
-{
-	for (; list && list->keys; list++)
-		if (!strcmp(list->keys, keys))
-			return true;
-	return false;
-}
-
-/* But for those that mean something else on this screen. */
-static void draw_hints(struct grid *g, unsigned row, unsigned *at, const struct key_help *keys, const struct key_help *but)
-{
-	for (; keys && keys->keys; keys++)
-		if (!has_keys(but, keys->keys))
-			draw_hint(g, row, at, keys->keys, keys->label, false);
-}
-
-static void draw_screens(const struct ui *ui, struct grid *g, unsigned row)
-{
-	unsigned at = 0;
-
-	for (size_t i = 0; all_screens[i]; i++) {
-		char key[2] = {(char)all_screens[i]->key, 0};
-
-		draw_hint(g, row, &at, key, all_screens[i]->label, i == ui->screen);
-	}
-}
-
-/* Keys of the screen, and of all; screens, where there is room for a second line. */
 static unsigned draw_footer(struct ui *ui, struct grid *g)
 {
-	unsigned rows = g->rows >= TWO_LINES_FROM ? 2 : g->rows >= 6, at = 0;
-
-	if (!rows)
-		return 0;
-	if (rows == 2)
-		draw_screens(ui, g, g->rows - 2);
-	else
-		draw_hint(g, g->rows - 1, &at, "?", "Help", false);
-	if (ui->said[0]) {
-		grid_put(g, g->rows - 1, 0, g->columns, STYLE_STRONG, ui->said);
-		return rows;
-	}
-	draw_hints(g, g->rows - 1, &at, shown(ui)->keys, NULL);
-	draw_hints(g, g->rows - 1, &at, global_keys, shown(ui)->keys);
-	return rows;
+	return footer_draw(&ui->context, shown(ui), ui->said, g);
 }
 
 static void draw_shown(struct ui *ui, struct grid *g, const struct area *a)

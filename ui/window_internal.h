@@ -86,6 +86,9 @@ struct window {
 	struct stack_view *stacks;
 };
 
+/* window_follow.c */
+struct slice *window_slice(const struct window *w, uint32_t id); /* NULL: not known */
+
 /* window_tasks.c: who the threads and processes are */
 int window_prepare_tasks(struct window *w);
 void window_tasks_done(struct window *w);

@@ -16,7 +16,7 @@ FREEZER = "/sys/fs/cgroup/freezer"
 def script(command, warm=0):
     """A program in a language of its own; the last but arguments is a file of inject/. Some have to warm up."""
     @contextlib.contextmanager
-    def start():
+    def start(_):
         argv = [os.path.join(INJECT, word) if os.path.exists(os.path.join(INJECT, word)) else word
                 for word in command.split()]
         process = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL)
@@ -35,7 +35,7 @@ def put(path, text):
 
 
 @contextlib.contextmanager
-def frozen():
+def frozen(_):
     """A process with work whose cgroup is frozen for half of the time."""
     cgroup = os.path.join(FREEZER, "perfscope-vault")
     os.makedirs(cgroup, exist_ok=True)
@@ -104,8 +104,8 @@ CASES = [
     Case("python-loop-busy", script("python3 mailroom.py compute 150 500"), "pause.event-loop", "python3", function="sort_letters",
          victims=("sender",), held_out=True, often=False),
     Case("node-loop", script("node kiosk.js compute 120 400", 1), "pause.event-loop", "kiosk", victims=("customer",), often=False),
-    Case("redis-script", lambda: redis(LUA), "pause.event-loop", "redis-server", victims=("redis-benchmark",), often=False),
-    Case("redis-sleep", lambda: redis("debug sleep 0.2"), "pause.event-loop", "redis-server", function="debugCommand",
+    Case("redis-script", lambda _: redis(LUA), "pause.event-loop", "redis-server", victims=("redis-benchmark",), often=False),
+    Case("redis-sleep", lambda _: redis("debug sleep 0.2"), "pause.event-loop", "redis-server", function="debugCommand",
          victims=("redis-benchmark",), held_out=True, often=False),
     # Threads that meet, or wait for work together; short callbacks; a collector that takes little.
     Case("phases", "phases 3 20000"),

@@ -49,14 +49,13 @@ int sched_process_exit(u64 *ctx)
 	return 0;
 }
 
-/* Of those that may be sent thousands of times a second nothing is told. */
+/* Those that stop, continue or end a process. Of others that may be sent thousands of times a second nothing is told. */
 static __always_inline bool is_fateful(u32 signal)
 {
-	/* HUP INT QUIT ILL TRAP ABRT BUS FPE KILL SEGV TERM CONT STOP TSTP TTIN TTOU XCPU XFSZ SYS: their numbers are the same
-	 * on x86 and arm. TRAP and INT are left to debuggers and terminals. */
-	const u64 fateful = 1ull << 1 | 1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 8 | 1ull << 9 | 1ull << 11 |
-			    1ull << 15 | 1ull << 18 | 1ull << 19 | 1ull << 20 | 1ull << 21 | 1ull << 22 | 1ull << 24 |
-			    1ull << 25 | 1ull << 31;
+	/* HUP INT QUIT ILL ABRT BUS FPE KILL SEGV TERM CONT STOP TSTP TTIN TTOU XCPU XFSZ SYS: the same on x86 and arm. */
+	const u64 fateful = 1ull << 1 | 1ull << 2 | 1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 8 | 1ull << 9 |
+			    1ull << 11 | 1ull << 15 | 1ull << 18 | 1ull << 19 | 1ull << 20 | 1ull << 21 | 1ull << 22 |
+			    1ull << 24 | 1ull << 25 | 1ull << 31;
 
 	return signal < 32 && fateful >> signal & 1;
 }

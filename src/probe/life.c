@@ -49,7 +49,10 @@ static void exited(struct capture *c, struct life_state *state, const struct exi
 
 	if (!p || !thread || !r->last || !signal || !c->start_ns || state->told++ >= MOST_TOLD)
 		return;
-	buf_addf(&words, "SIG%s", sigabbrev_np((int)signal));
+	if (sigabbrev_np((int)signal))
+		buf_addf(&words, "SIG%s", sigabbrev_np((int)signal));
+	else
+		buf_addf(&words, "real-time signal %u", signal);
 	if (p->ended_by.signal == signal && p->ended_by.pid != p->pid)
 		buf_addf(&words, " from %s (%u)", p->ended_by.comm, p->ended_by.pid);
 	if (r->status & 0x80)

@@ -59,7 +59,6 @@ static void world_stopped(void *arg, const struct world_stop *stop)
 
 	if (stop->threads < 2 && !stops_worlds(state, stop->waker_tid))
 		return;
-
 	snprintf(detail, sizeof(detail), "{\"threads\": %u, \"early\": %u, \"spread_ns\": %llu}", stop->threads, stop->early,
 		 (unsigned long long)stop->spread_ns);
 	tell(state, &(struct pause){.start_ns = stop->start_ns, .end_ns = stop->end_ns, .process = stop->process,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "releases.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -14,7 +13,7 @@
 #define MOMENT_NS (2 * NS_PER_MS)
 
 enum { MOMENT_PART = 4, /* or this part of the pause */
-       MOST_MEMBERS = 4096 };
+       MOST_MEMBERS = 4096, MOST_WOKEN = 1 << 16 };
 
 /* Threads of a process that go on at about the same time. */
 struct group {
@@ -132,6 +131,10 @@ void releases_settle(struct releases *rs, uint64_t now_ns)
 	uint64_t process, value;
 	size_t cursor = 0;
 
+	if (map_count(rs->woken) >= MOST_WOKEN) {
+		map_free(rs->woken);
+		rs->woken = map_new();
+	}
 	while (map_next(rs->groups, &cursor, &process, &value)) {
 		struct group *g = (struct group *)(uintptr_t)value;
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Threads that wait for locks."""
+import os
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -27,7 +28,15 @@ def archive(_injectors):
             yield process
 
 
+def ledger(kind):
+    """Python threads with a lock, or processes with a locked file."""
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject", "ledger.py")
+    return lambda _injectors: running([sys.executable, script, kind])
+
+
 CASES = [
+    Case("lock-python", ledger("threads"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="heap", often=False),
+    Case("lock-file", ledger("file"), "lock.contention", "ledgerkeeper", function="write_journal", resource="journal", often=False),
     Case("deadlock", "deadlock 2", "lock.deadlock", "deadlock", function="transfer"),
     Case("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", function="transfer"),
     Case("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", function="reserve_item"),

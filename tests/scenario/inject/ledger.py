@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""ledger.py threads|file: who keeps a ledger holds a lock while it waits on a clock, a threading.Lock or a file's."""
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+WRITERS = 4
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+
+
+def update_ledger(lock):
+    with lock:
+        time.sleep(0.004)
+
+
+def write_journal(file):
+    fcntl.flock(file, fcntl.LOCK_EX)
+    time.sleep(0.005)
+    fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def for_ever(work, what):
+    while True:
+        work(what)
+
+
+def main():
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_NAME, b"ledgerkeeper")
+    if sys.argv[1] == "threads":
+        lock = threading.Lock()
+        for _ in range(WRITERS):
+            threading.Thread(target=for_ever, args=(update_ledger, lock), daemon=True).start()
+        signal.pause()
+    path = os.path.join(tempfile.gettempdir(), "perfscope-journal")
+    for _ in range(WRITERS):
+        if not os.fork():
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            with open(path, "w", encoding="ascii") as file:
+                for_ever(write_journal, file)
+    signal.pause()
+
+
+main()

@@ -119,10 +119,15 @@ struct task_slot {
 	u32 polls;            /* that it has waited in */
 	u8 for_many;          /* the present wait is an event loop's poll */
 	u8 unused[3];
+	u32 faults;           /* page faults so far */
+	u32 fault_pending;    /* the last one was drawn: whether it is a major one shows at the next */
+	u64 fault_drawn_ns;   /* when that began, */
+	u64 fault_majors;     /* and how many major ones there were before it */
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 };
 
-enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_COUNT = 12 };
+enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,
+	       COST_COUNT = 12 };
 
 struct cost {
 	u64 runs;
@@ -158,6 +163,9 @@ struct cpu_slot {
 	u32 releases; /* records since releases_ns */
 	u64 releases_ns;
 	u64 progress_ns, queued_ns; /* of the thread that runs here; 0: it is no event loop */
+	u32 fault_shift; /* that a place begins with that has not faulted yet; user space sets this each slice, */
+	u32 fault_epoch; /* counts this up, */
+	u32 fault_count; /* and clears this: drawn in the slice */
 } __attribute__((aligned(64)));
 
 /* Fixed when the programs are loaded. */
@@ -179,7 +187,7 @@ struct config {
 };
 
 /* Where the kernel's text of these functions is; 0 unknown. */
-enum place { PLACE_SCHEDULE, PLACE_WAKE, PLACE_COUNT };
+enum place { PLACE_SCHEDULE, PLACE_WAKE, PLACE_FAULT, PLACE_COUNT };
 
 struct place_range {
 	u64 start, end;
@@ -187,7 +195,7 @@ struct place_range {
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_VICTIM,
 		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_PYTHON_CODE, RECORD_RELEASE, RECORD_BURST,
-		   RECORD_STOP, RECORD_SIGNAL, RECORD_KINDS };
+		   RECORD_STOP, RECORD_SIGNAL, RECORD_FAULT, RECORD_FAULT_MAJOR, RECORD_KINDS };
 
 struct record {
 	u64 time_ns;
@@ -318,6 +326,29 @@ struct wait_record {
 	u8 key_kind;        /* enum wait_key */
 	u8 outlasted;       /* the interval: it stands for itself alone */
 	u8 unused[5];
+	struct stack_capture stack; /* last, and cut behind what it holds */
+};
+
+enum { FAULT_PAGE_BITS = 16 };
+
+static inline u64 fault_page_hash(u32 tgid, u64 address)
+{
+	return ((u64)tgid << 36 ^ address >> 12) * 0x9e3779b97f4a7c15ull;
+}
+
+static inline u32 fault_page_index(u32 tgid, u64 address)
+{
+	return (u32)(fault_page_hash(tgid, address) >> (64 - FAULT_PAGE_BITS));
+}
+
+/* A page fault that was drawn, as it begins. One that turns out to be a major one (it had to wait for the page's
+ * content) is told by a RECORD_FAULT_MAJOR, which is a head alone. */
+struct fault_record {
+	struct record head;
+	u64 address;
+	u64 token;   /* is in the map fault_pages at fault_page_index() until the same page faults again */
+	u32 weight;  /* faults that it stands for */
+	u32 present; /* there was a page, of which something was not allowed */
 	struct stack_capture stack; /* last, and cut behind what it holds */
 };
 

@@ -14,7 +14,7 @@
 enum { DEEPEST = 128, PER_SELECTOR = 2 };
 
 struct group {
-	uint64_t ns;
+	uint64_t weight; /* in the metric's unit */
 	uint32_t stack; /* one of them */
 };
 
@@ -34,7 +34,7 @@ static bool passes(const struct stack_frame *const *frames, size_t depth, const 
 	return false;
 }
 
-static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint64_t ns,
+static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint64_t weight,
 		const char *function)
 {
 	uint32_t functions[DEEPEST], id;
@@ -52,7 +52,7 @@ static void add(struct groups *g, struct stack_view *view, uint32_t stack, uint6
 		GROW(g->items, g->count, g->capacity);
 		g->items[g->count++] = (struct group){.stack = stack};
 	}
-	g->items[id].ns += ns;
+	g->items[id].weight += weight;
 	if (stack < g->items[id].stack)
 		g->items[id].stack = stack;
 }
@@ -61,9 +61,19 @@ static int by_weight(const void *a, const void *b)
 {
 	const struct group *x = a, *y = b;
 
-	if (x->ns != y->ns)
-		return x->ns < y->ns ? 1 : -1;
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? 1 : -1;
 	return x->stack < y->stack ? -1 : x->stack > y->stack;
+}
+
+static bool is_memory(struct store *s, const char *metric)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	if (query_new(s, "SELECT 1 FROM metric WHERE name = :metric AND unit = 'bytes'", &q) < 0)
+		return false;
+	query_bind_text(q, ":metric", metric);
+	return query_next(q) > 0;
 }
 
 static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector,
@@ -82,7 +92,7 @@ static int collect(struct store *s, struct stack_view *view, const struct stack_
 }
 
 static void keep(struct findings *f, struct finding *finding, struct stack_view *view,
-		 const char *role, const struct group *group)
+		 const char *role, bool bytes, const struct group *group)
 {
 	struct finding_stack *stack = &finding->stacks[finding->stack_count++];
 	size_t depth, skipped;
@@ -90,8 +100,8 @@ static void keep(struct findings *f, struct finding *finding, struct stack_view 
 
 	/* Of what is too deep, the leaf says more. */
 	skipped = depth > DEEPEST ? depth - DEEPEST : 0;
-	*stack = (struct finding_stack){.role = role, .weight_ms = (double)group->ns / NS_PER_MS,
-					.depth = depth - skipped};
+	*stack = (struct finding_stack){.role = role, .weight_ms = bytes ? 0 : (double)group->weight / NS_PER_MS,
+					.weight_bytes = bytes ? (double)group->weight : 0, .depth = depth - skipped};
 	stack->frames = arena_alloc(f->strings, (stack->depth + 1) * sizeof(*stack->frames));
 	for (size_t i = 0; i < stack->depth; i++)
 		stack->frames[i] = findings_copy(f, frames[skipped + i]->name);
@@ -135,6 +145,7 @@ int find_stacks(struct store *s, struct stack_view *view, struct findings *f, st
 			continue;
 		g.keys = intern_new();
 		int r = collect(s, view, &draft->selectors[n], &g);
+		bool bytes = r >= 0 && g.count && is_memory(s, draft->selectors[n].metric);
 
 		if (g.count)
 			qsort(g.items, g.count, sizeof(*g.items), by_weight);
@@ -143,7 +154,7 @@ int find_stacks(struct store *s, struct stack_view *view, struct findings *f, st
 			if (is_shown(finding, &g, i, shown))
 				continue;
 			shown[finding->stack_count] = g.items[i].stack;
-			keep(f, finding, view, draft->selectors[n].role, &g.items[i]);
+			keep(f, finding, view, draft->selectors[n].role, bytes, &g.items[i]);
 		}
 		intern_free(g.keys);
 		free(g.items);

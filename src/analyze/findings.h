@@ -34,7 +34,7 @@ struct finding_evidence {
 
 struct finding_stack {
 	const char *role; /* hot, culprit, victim, waiter, holder, waker */
-	double weight_ms;
+	double weight_ms, weight_bytes; /* time, or memory; the other is 0 */
 	const char **frames; /* from the root to the leaf */
 	size_t depth;
 };

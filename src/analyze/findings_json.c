@@ -65,9 +65,11 @@ static json_t *pack_stacks(const struct finding *f)
 
 		for (size_t n = 0; n < s->depth; n++)
 			json_array_append_new(frames, text(s->frames[n]));
-		json_array_append_new(array,
-				      json_pack("{so so so}", "role", text(s->role), "weight_ms",
-						number(s->weight_ms), "frames", frames));
+		json_t *item = json_pack("{so so so}", "role", text(s->role), "weight_ms", number(s->weight_ms), "frames", frames);
+
+		if (s->weight_bytes > 0)
+			json_object_set_new(item, "weight_bytes", number(s->weight_bytes));
+		json_array_append_new(array, item);
 	}
 	return array;
 }

@@ -143,7 +143,10 @@ static void add_stack(struct buf *b, const struct finding_stack *s, unsigned wid
 		add_frames(&text, s, call, call + 1, 1);
 	if (call + 1 < end)
 		add_frames(&text, s, call + 1, end, SHOWN_KERNEL - 1);
-	buf_addf(&line_text, "%.0f ms: %s", s->weight_ms, text.data);
+	if (s->weight_bytes > 0)
+		buf_addf(&line_text, "%.1f MiB: %s", s->weight_bytes / 1048576, text.data);
+	else
+		buf_addf(&line_text, "%.0f ms: %s", s->weight_ms, text.data);
 	put(&label, s->role);
 	line(b, label.data, line_text.data, width);
 }

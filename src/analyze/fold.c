@@ -72,6 +72,13 @@ static const struct explanation {
 	{"app.thread-pool", "app.downstream", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Taking turns at a lock is what a lock is for. */
 	{"lock.contention", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Making room and waiting for what had to go are two sides of one shortage: the one that takes longer leads. */
+	{"memory.oom", "memory.swap", FIRST_CULPRIT, SEVERITY_INFO},
+	{"memory.swap", "memory.pressure", MORE, SEVERITY_WARNING},
+	{"memory.pressure", "memory.swap", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"memory.swap", "memory.faults", CULPRIT, SEVERITY_WARNING},
+	{"memory.swap", "cpu.hotspot", CULPRIT, SEVERITY_WARNING},
+	{"memory.pressure", "memory.leak", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Whoever frees memory or waits for a disk while it holds a lock of the kernel keeps all others waiting. */
 	{"disk.sync", "lock.kernel", MORE, SEVERITY_WARNING},
 	{"memory.pressure", "lock.kernel", CULPRIT, SEVERITY_WARNING},

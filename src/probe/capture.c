@@ -13,7 +13,8 @@ struct sum_key {
 };
 
 struct sum {
-	uint64_t count, value;
+	uint64_t count;
+	int64_t value;
 };
 
 struct aggregate {
@@ -45,7 +46,7 @@ void capture_done(struct capture *c)
 }
 
 void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
-		 uint64_t count, uint64_t value)
+		 uint64_t count, int64_t value)
 {
 	struct aggregate *a = c->aggregate;
 	struct sum_key key = {.metric = metric, .task = task, .stack = stack, .resource = resource};

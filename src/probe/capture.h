@@ -50,7 +50,7 @@ void capture_done(struct capture *c);
 
 /* Adds up within the open slice. What comes before the recording's start is not part of it. */
 void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t stack, uint32_t resource,
-		 uint64_t count, uint64_t value);
+		 uint64_t count, int64_t value);
 /* One sample of what ran on a CPU for about ns, as soon as its stack is known: which may be a moment after the slice. */
 void capture_add_run(struct capture *c, const struct thread *thread, const struct stack_capture *stack,
 		     uint64_t time_ns, uint32_t metric, uint64_t ns);

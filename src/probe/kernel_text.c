@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel_text.h"
 
+#include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "fail.h"
 #include "mem.h"
 
 static const char *const place_names[PLACE_COUNT] = {
 	[PLACE_SCHEDULE] = "__schedule",
 	[PLACE_WAKE] = "try_to_wake_up",
+	[PLACE_FAULT] = "exc_page_fault",
 };
 
 /* Exceptions (asm_exc_...) are the thread's own doing: a page fault. */
@@ -68,6 +72,15 @@ void kernel_text_read(struct kernel_text *t)
 			open = 1;
 		}
 	}
+}
+
+int kernel_text_prepare(struct bpf_object *object)
+{
+	_cleanup_(kernel_text_done) struct kernel_text text;
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.places");
+
+	kernel_text_read(&text);
+	return map && bpf_map__set_initial_value(map, text.places, sizeof(text.places)) == 0 ? 0 : fail(-errno, "set .rodata.places");
 }
 
 void kernel_text_done(struct kernel_text *t)

@@ -6,6 +6,8 @@
 
 #include "wire.h"
 
+struct bpf_object;
+
 struct kernel_text {
 	struct place_range places[PLACE_COUNT];
 	struct place_range *interrupts; /* entries from hardware: their frames lie below an interrupt's work */
@@ -14,5 +16,6 @@ struct kernel_text {
 
 /* Unknown places stay 0, all of them where the kernel hides its addresses. */
 void kernel_text_read(struct kernel_text *t);
+int kernel_text_prepare(struct bpf_object *object); /* tells an object that walks kernel stacks */
 void kernel_text_done(struct kernel_text *t);
 bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth);

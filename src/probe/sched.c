@@ -211,23 +211,15 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 	}
 }
 
-static int set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
-
-	return map && bpf_map__set_initial_value(map, value, size) == 0 ? 0 : fail(-errno, "set %s", name);
-}
-
 static int prepare(struct bpf_object *object)
 {
-	_cleanup_(kernel_text_done) struct kernel_text text;
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.waits");
 	struct syscall_wait table[SYSCALL_COUNT];
-	int r;
 
-	kernel_text_read(&text);
 	waits_table(table);
-	r = set_constant(object, ".rodata.waits", table, sizeof(table));
-	return r < 0 ? r : set_constant(object, ".rodata.places", text.places, sizeof(text.places));
+	if (!map || bpf_map__set_initial_value(map, table, sizeof(table)))
+		return fail(-errno, "set .rodata.waits");
+	return kernel_text_prepare(object);
 }
 
 /* The walk at the start: every thread that is there, also those that never switch. */

@@ -379,7 +379,7 @@ void store_add_sample(struct store *s, const struct sample_row *row)
 	bind_id(q, 4, row->stack);
 	bind_id(q, 5, row->resource);
 	bind_int(q, 6, row->count);
-	bind_int(q, 7, row->value);
+	sqlite3_bind_int64(q, 7, row->value);
 	run(s, q);
 }
 

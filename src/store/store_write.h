@@ -26,7 +26,8 @@ struct task_row {
 
 struct sample_row {
 	uint32_t slice, metric, task, stack, resource;
-	uint64_t count, value;
+	uint64_t count;
+	int64_t value; /* may shrink: < 0 */
 };
 
 struct edge_row {

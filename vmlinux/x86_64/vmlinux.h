@@ -338,6 +338,8 @@ struct task_struct {
 	u64 start_time;
 	char comm[16];
 	struct mm_struct *mm;
+	int pagefault_disabled;
+	unsigned long maj_flt;
 	struct signal_struct *signal;
 	struct files_struct *files;
 	int exit_code;

@@ -17,6 +17,8 @@ CASES = [
     Case("work-pool", "workpool 8 500 300"),
     Case("work-pool-busy", "workpool-nofp 3 300 4000"),
     Case("batch", "crew 1 60000"),
+    Case("given-back", "collector freed", seconds=5),
+    Case("cache-filled", "collector-nofp cache 65536", seconds=5, often=False),
     Case("own-folders", "clerks own-names 3"),
     Case("own-files", "clerks-nofp own-pages 3 1024", often=False),
     Case("own-memory", "tenants own 2", often=False),

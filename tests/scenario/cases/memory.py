@@ -1,7 +1,67 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Memory."""
-from case import Case
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+
+from case import Case, running
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../probe"))
+import cgroups  # noqa: E402
+
+MB = 1 << 20
+
+# A list that is never emptied.
+FORGETFUL = """
+import time
+open("/proc/self/comm", "w").write("scoreboard")
+games = []
+def remember_game():
+    for number in range(60): games.append(bytearray(1000))
+while True:
+    remember_game()
+    [bytearray(50000) for number in range(10)]
+    time.sleep(0.01)
+"""
+
+# Looks things up at random in a file that does not fit into the memory that it may use.
+LOOK_UP = """
+import mmap, random, sys
+open("/proc/self/comm", "w").write("directory")
+with open(sys.argv[1], "r+b") as f: m = mmap.mmap(f.fileno(), 0)
+total = 0
+while True: total += m[random.randrange(len(m) // 4096) * 4096]
+"""
+
+
+@contextmanager
+def look_up(size=160 * MB, limit=48 * MB):
+    """Looks up in a file of that size under a limit of memory; where there are no such limits, it fails."""
+    parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")])
+    with tempfile.NamedTemporaryFile(dir=".") as f:
+        for _ in range(size // MB):
+            f.write(bytes(MB))
+        f.flush()
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            with running([sys.executable, "-c", LOOK_UP, f.name],
+                         preexec_fn=lambda: cgroups.put(child, "cgroup.procs", str(os.getpid()))) as process:
+                yield process
+        finally:
+            cgroups.remove(parent)
+
+
+def forgetful():
+    return running([sys.executable, "-c", FORGETFUL])
+
 
 CASES = [
     Case("faults", "faulter 16", "memory.faults", "painter", function="fill_pages", victims=("viewer",)),
+    Case("leak", "collector blocks 4096", "memory.leak", "collector", function="keep_session", seconds=5),
+    Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True),
+    Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
+    Case("thrash", look_up, "memory.swap", "directory", resource="/"),
+    Case("thrash-more", lambda: look_up(400 * MB, 80 * MB), "memory.swap", "directory", resource="/", held_out=True, often=False),
 ]

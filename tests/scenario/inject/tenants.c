@@ -33,6 +33,7 @@ __attribute__((noinline)) static void furnish_room(void)
 
 	touch_rows(memory, size);
 	munmap(memory, size);
+	__asm__ volatile("" : : : "memory"); /* not the last call: this function stays on the stack */
 }
 
 static void *move_in_and_out(void *arg)
@@ -60,6 +61,7 @@ __attribute__((noinline)) static void lock_doors(char *memory)
 	for (size_t i = 0; i < size; i += 2 * PAGE)
 		mprotect(memory + i, PAGE, PROT_READ);
 	mprotect(memory, size, PROT_READ | PROT_WRITE);
+	__asm__ volatile("" : : : "memory"); /* not the last call: this function stays on the stack */
 }
 
 int main(int argc, char **argv)

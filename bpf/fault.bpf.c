@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Page faults, drawn one in a power of two at each place of each thread: what faults a lot is drawn rarely, what faults now
+ * and then is not lost beside it. Each drawn one stands for as many as the power says, so that no place is favoured. */
+#include "current.bpf.h"
+
+enum {
+	PROTECTION = 1,
+	SITES = 1 << 16,
+	MOST_SHIFT = 15,
+	PASSED = 256, /* in a slice at a place, about: of these the callers are looked at; */
+	DRAWN = 16,   /* and of each caller so many are drawn, */
+	CPU_DRAWN = 50, /* but when there are more on a CPU, from callers of which some were drawn already less */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fault_record);
+} per_cpu_scratch SEC(".maps");
+
+/* Without keys: two places that meet here make drawing less apt, never wrong. */
+struct fault_site {
+	u32 known;
+	u32 epoch; /* slice of what follows */
+	u32 count;
+	u32 shift; /* one in 1 << so many is taken */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SITES);
+	__type(key, u32);
+	__type(value, struct fault_site);
+} fault_sites SEC(".maps");
+
+/* Pages that were drawn, by hash: a page that faults once more was given back meanwhile. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << FAULT_PAGE_BITS);
+	__type(key, u32);
+	__type(value, u64);
+} fault_pages SEC(".maps");
+
+static __always_inline u64 *page_of(u32 tgid, u64 address)
+{
+	u32 index = fault_page_index(tgid, address);
+
+	return bpf_map_lookup_elem(&fault_pages, &index);
+}
+
+static __always_inline u64 token_of(u32 tgid, u64 address, u64 now)
+{
+	return fault_page_hash(tgid, address) << 32 | (u32)now;
+}
+
+static __always_inline void forget_page(u32 tgid, u64 address)
+{
+	u64 *page = page_of(tgid, address);
+
+	if (page && *page >> 32 == token_of(tgid, address, 0) >> 32)
+		*page = 0;
+}
+
+/* Less rare in a new slice, when there were few in the last one: known before anything is drawn, so that weights are right. */
+static __always_inline void begin_slice(struct fault_site *site, u32 epoch, u32 wanted)
+{
+	u32 less = (site->count < wanted / 2) + 2 * (site->count < wanted / 8) + 4 * (epoch - site->epoch > 1);
+
+	site->shift -= site->shift < less ? site->shift : less;
+	site->epoch = epoch;
+	site->count = 0;
+}
+
+static __always_inline struct fault_site *site_of(u32 hash, u32 tid, u32 epoch, u32 first_shift, u32 wanted)
+{
+	u32 index = (hash ^ tid) * 0x9e3779b1u >> 16;
+	struct fault_site *site = bpf_map_lookup_elem(&fault_sites, &index);
+
+	if (!site)
+		return NULL;
+	if (!site->known) {
+		site->known = 1;
+		site->shift = first_shift;
+		site->epoch = epoch;
+	}
+	if (site->epoch != epoch)
+		begin_slice(site, epoch, wanted);
+	return site;
+}
+
+static __always_inline bool drawn(struct cpu_slot *cpu, const struct fault_site *site)
+{
+	/* The high bits of a product are the random ones. */
+	cpu->random = cpu->random * 6364136223846793005ull + 1442695040888963407ull;
+	return !(cpu->random >> 40 & ((1u << (site->shift & 31)) - 1));
+}
+
+/* Rarer from now on, when there are many. */
+static __always_inline u32 take_one(struct fault_site *site, u32 wanted, bool crowded)
+{
+	u32 weight = 1u << (site->shift & 15);
+
+	if (++site->count >= 2 * wanted || crowded) {
+		site->shift += site->shift < MOST_SHIFT;
+		site->count /= 2;
+	}
+	return weight;
+}
+
+/* Places are told apart by their callers, too, because the C library touches memory for many of them; that costs more, so
+ * the places are thinned out before. Returns what the fault stands for; 0: it is not drawn. */
+static __always_inline u32 draw(struct task_struct *task, struct cpu_slot *cpu)
+{
+	u32 hash = task_entry(task, config.has_task_registers).site, epoch = cpu->fault_epoch;
+	struct fault_site *site = site_of(hash, task->pid, epoch, 0, PASSED);
+
+	if (!site || !drawn(cpu, site))
+		return 0;
+	u32 shift = site->shift, first = cpu->fault_shift + cpu->fault_count / CPU_DRAWN;
+	u32 weight = take_one(site, PASSED, false);
+	first = first > MOST_SHIFT ? MOST_SHIFT : first;
+	site = site_of(site_of_callers(task, hash) + 1, task->pid, epoch, first > shift ? first - shift : 0, DRAWN);
+	if (!site || !drawn(cpu, site))
+		return 0;
+	return weight * take_one(site, DRAWN, ++cpu->fault_count > CPU_DRAWN && site->count > 1);
+}
+
+static __always_inline void tell_whether_major(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu)
+{
+	struct record r;
+
+	slot->fault_pending = 0;
+	if (task->maj_flt == slot->fault_majors)
+		return;
+	fill_head(&r, RECORD_FAULT_MAJOR, slot->fault_drawn_ns, task);
+	if (bpf_ringbuf_output(&records, &r, sizeof(r), ring_flags()))
+		count(cpu, LOST_RECORDS);
+}
+
+static __always_inline void send(void *ctx, struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu,
+				 u32 weight, u64 address, u64 error)
+{
+	u32 index = bpf_get_smp_processor_id();
+	struct fault_record *r = bpf_map_lookup_elem(&per_cpu_scratch, &index);
+	u64 now = bpf_ktime_get_ns();
+
+	if (!r)
+		return;
+	slot->fault_pending = 1;
+	slot->fault_drawn_ns = now;
+	slot->fault_majors = task->maj_flt;
+	fill_head(&r->head, RECORD_FAULT, now, task);
+	r->address = address;
+	r->token = token_of(task->tgid, address, now);
+	u64 *page = page_of(task->tgid, address);
+	if (page)
+		*page = r->token;
+	r->weight = weight;
+	r->present = error & PROTECTION;
+	capture_current(ctx, &r->stack, task, PLACE_FAULT, true);
+	u64 size = __builtin_offsetof(struct fault_record, stack) + stack_capture_size(&r->stack);
+	if (size <= sizeof(*r) && bpf_ringbuf_output(&records, r, size, ring_flags()))
+		count(cpu, LOST_RECORDS);
+}
+
+static __noinline int take(void *ctx, u64 address, u64 error)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_slot *slot = task_find(task->pid);
+	struct cpu_slot *cpu = this_cpu();
+
+	if (!slot || !cpu)
+		return 0;
+	slot->faults++;
+	if (slot->fault_pending)
+		tell_whether_major(task, slot, cpu);
+	if (!selected(slot))
+		return 0;
+	if (!(error & PROTECTION))
+		forget_page(task->tgid, address);
+	u32 weight = draw(task, cpu);
+	if (weight)
+		send(ctx, task, slot, cpu, weight, address, error);
+	return 0;
+}
+
+/* Most faults are not drawn: the clock is read for those that are timed alone. */
+static __always_inline int timed_take(void *ctx, u64 address, u64 error)
+{
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cpu && !(cpu->cost[COST_FAULT].runs++ % COST_PERIOD) ? bpf_ktime_get_ns() : 0;
+
+	take(ctx, address, error);
+	cost_end(cpu, COST_FAULT, start);
+	return 0;
+}
+
+SEC("tp_btf/page_fault_user")
+int page_fault_user(u64 *ctx)
+{
+	return timed_take(ctx, ctx[0], ctx[2]);
+}
+
+/* The kernel touches memory of the thread: what a system call reads into is new, too. Where it may not fault, as in
+ * perfscope's own copies of stacks, nothing comes of it. */
+SEC("tp_btf/page_fault_kernel")
+int page_fault_kernel(u64 *ctx)
+{
+	if ((s64)ctx[0] < 0 || bpf_get_current_task_btf()->pagefault_disabled)
+		return 0;
+	return timed_take(ctx, ctx[0], ctx[2]);
+}

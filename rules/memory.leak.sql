@@ -1,0 +1,96 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: A process's memory grows steadily
+-- summary: memory of {comm} grows by {rate} a minute{where}: {when}
+-- explain: Looks at the private memory of processes that were there before, second by second. It has to grow in each third of
+--    the period by about as much, without giving back in between: a start, a cache that fills and a heap that is
+--    collected now and then do not. What is given back counts: the stacks are those of pages that have stayed.
+--    Nobody waits for memory that grows, so urgency is told by when it will run out: failing within five minutes, else a warning if
+--    what there is would be used up within hours, or the process doubles within one. A young process that computes without a
+--    pause is a job that builds up its data, and a heap of Java or .NET is filled to its limit before it is collected: both are
+--    only mentioned, unless memory runs out at once.
+-- threshold growth = 1: MiB over the period; less is noise of allocators
+-- threshold third = 0.2: of the growth, in each third of the period; an even one has 0.33
+-- threshold slower = 0.5: the last third against the first; what slows down more than that is about to end
+-- threshold back = 0.1: of the growth, given back within a second; more is a saw tooth
+-- threshold soon = 300: seconds until memory runs out; nobody can react to less
+-- threshold hours = 6: until memory runs out; a night's sleep
+-- threshold double = 3600: seconds in which it doubles
+-- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
+-- threshold busy = 0.8: of the period that a thread of a job computes or wants to; services wait for requests
+-- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
+-- action: Look whether it goes on: perfscope record -d 5m, then perfscope diagnose
+WITH span AS MATERIALIZED (SELECT ns FROM period),
+-- The last slice may be cut short.
+whole AS MATERIALIZED (
+	SELECT id, end_ns, row_number() OVER (ORDER BY id) - 1 AS place FROM slice
+	WHERE 2 * (end_ns - start_ns) >= (SELECT max(end_ns - start_ns) FROM slice)),
+known AS MATERIALIZED (
+	SELECT t.process, s.slice, sum(s.value) AS bytes FROM sample s JOIN thread t ON t.task = s.task
+	JOIN process p ON p.id = t.process
+	WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.private') AND NOT t.own AND p.end_ns IS NULL
+		AND ifnull(p.start_ns, 0) <= (SELECT start_ns FROM period)
+	GROUP BY t.process, s.slice),
+grown AS MATERIALIZED (
+	SELECT process FROM known GROUP BY process HAVING max(bytes) - min(bytes) >= coalesce(:growth, 1) * 1048576),
+-- Levels are written when they change.
+level_at AS MATERIALIZED (
+	SELECT g.process, w.place, w.end_ns,
+		(SELECT k.bytes FROM known k WHERE k.process = g.process AND k.slice <= w.id ORDER BY k.slice DESC LIMIT 1) AS bytes
+	FROM grown g, whole w),
+step AS MATERIALIZED (
+	SELECT *, bytes - lag(bytes) OVER (PARTITION BY process ORDER BY place) AS more,
+		max(place) OVER (PARTITION BY process) AS last FROM level_at WHERE bytes IS NOT NULL),
+third AS MATERIALIZED (
+	SELECT process, sum(more) AS growth, max(end_ns) - min(end_ns) AS ns, max(iif(place = last, bytes, 0)) AS bytes, min(more) AS least,
+		sum(iif(3 * place <= last, more, 0)) AS first, sum(iif(3 * place > last AND 3 * place <= 2 * last, more, 0)) AS second,
+		sum(iif(3 * place > 2 * last, more, 0)) AS third
+	FROM step GROUP BY process HAVING count(more) >= 3),
+leak AS MATERIALIZED (
+	SELECT *, growth * 1e9 / ns AS rate FROM third
+	WHERE growth >= coalesce(:growth, 1) * 1048576 AND min(first, second, third) >= coalesce(:third, 0.2) * growth
+		AND third >= coalesce(:slower, 0.5) * first AND least >= -coalesce(:back, 0.1) * growth),
+-- The tightest limit, and what is left of it: the machine's own memory, too.
+room AS MATERIALIZED (
+	SELECT k.process, k.path, min(k.left) AS left FROM (
+		SELECT x.process, l.resource AS path, max(l.value) - ifnull((SELECT max(m.value) FROM level m
+				WHERE m.metric = 'cgroup.memory' AND m.resource = l.resource), 0) AS left
+		FROM leak x JOIN process p ON p.id = x.process JOIN cgroup g ON g.id = p.cgroup
+		JOIN level l ON l.metric = 'cgroup.memory_limit' AND l.value > 0
+			AND (g.path = l.resource OR substr(g.path, 1, length(l.resource) + 1) = l.resource || '/')
+		GROUP BY x.process, l.resource
+		UNION ALL
+		SELECT process, NULL, (SELECT min(value) FROM level WHERE metric = 'memory.available') FROM leak) k
+	WHERE k.left IS NOT NULL GROUP BY k.process),
+job AS MATERIALIZED (
+	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
+	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk) >= coalesce(:busy, 0.8) * span.ns
+		AND (SELECT sum(a.value) FROM sample a JOIN task u ON u.id = a.task WHERE u.process = t.process
+			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 30) * 1e9
+	UNION
+	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
+	WHERE m.process IN (SELECT process FROM leak) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
+judged AS MATERIALIZED (
+	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job
+	FROM leak x JOIN room r ON r.process = x.process)
+SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job, 10, 1) THEN 'failing'
+		WHEN job THEN 'none'
+		WHEN full_s < coalesce(:hours, 6) * 3600 OR double_s < coalesce(:double, 3600) THEN 'waited' ELSE 'none' END AS urgency,
+	iif(full_s < coalesce(:soon, 300), 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
+	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
+	CASE WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)
+		WHEN double_s < 120 THEN printf('it doubles in %.0f seconds', double_s)
+		WHEN double_s < 7200 THEN printf('it doubles in %.0f minutes', double_s / 60)
+		ELSE printf('memory is used up in %.0f hours', full_s / 3600) END AS "when",
+	iif(j.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(j.path, 'machine') AS resource_name,
+	json_array(json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup', (SELECT path FROM cgroup WHERE id = p.cgroup))) AS affected,
+	json_array(
+		json_object('metric', 'growth of private memory', 'value', j.rate / 1048576, 'unit', 'MiB/s'),
+		json_object('metric', 'grown in the period', 'value', j.growth / 1048576.0, 'unit', 'MiB', 'threshold', coalesce(:growth, 1)),
+		json_object('metric', 'private memory', 'value', j.bytes / 1048576.0, 'unit', 'MiB'),
+		json_object('metric', 'least of the thirds of the period', 'value', 100.0 * min(j.first, j.second, j.third) / j.growth,
+			'unit', '% of the growth', 'threshold', 100 * coalesce(:third, 0.2)),
+		json_object('metric', 'until memory is used up', 'value', j.full_s / 60, 'unit', 'min', 'threshold', coalesce(:hours, 6) * 60),
+		json_object('metric', 'until it has doubled', 'value', j.double_s / 60, 'unit', 'min', 'threshold', coalesce(:double, 3600) / 60)) AS evidence,
+	json_array(json_object('role', 'culprit', 'metric', 'memory.growth', 'process', j.process)) AS stacks
+FROM judged j JOIN process p ON p.id = j.process
+WHERE full_s < coalesce(:hours, 6) * 3600 OR double_s < 24 * coalesce(:double, 3600) ORDER BY full_s LIMIT 5;

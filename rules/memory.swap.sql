@@ -1,0 +1,70 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- title: Threads wait for pages that had to go and are wanted again
+-- summary: {thread} of {comm} waits {share} % of its time for pages that come back from {from}{where}
+-- explain: Looks at the time that threads are blocked in page faults, and in reads that fill the page cache, while pages are
+--    read again soon after they had to go (refaults) or come back from swap. What is read for the first time,
+--    as by a program that starts or by a copy, is not wanted again and does not count. Exact for faults of user code.
+-- threshold share = 0.1: of the period, blocked by one thread; below that nobody notices
+-- threshold refaults = 50: pages a second that are wanted again; fewer are the ordinary change of what is cached
+-- threshold rate = 10: waits a second of that thread; one long read alone is none of this
+-- action: {advice}
+-- action: See who waits for which pages: perfscope flamegraph --kind fault -p {pid}
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+refault AS MATERIALIZED (
+	SELECT ifnull(sum(iif(l.metric = 'memory.refaults', l.value, 0)), 0) / 4096 * 1e9 / span.ns AS pages,
+		ifnull(sum(iif(l.metric = 'swap.in', l.value, 0)), 0) / 4096 * 1e9 / span.ns AS swapped
+	FROM level l, span WHERE l.metric IN ('memory.refaults', 'swap.in')),
+page_in(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	WHERE n.kind = 'kernel' AND n.name IN ('filemap_fault', 'do_swap_page', 'swapin_readahead', 'filemap_get_pages', 'filemap_read',
+		'generic_file_buffered_read')
+	UNION
+	SELECT s.id FROM page_in i JOIN stack s ON s.parent = i.id),
+stall AS MATERIALIZED (
+	SELECT task, sum(ns) AS ns, sum(count) AS count FROM (
+		SELECT w.task, w.ns, ifnull((SELECT sum(s.count) FROM wait_stack s WHERE s.task = w.task AND s.cause = 'fault'), 0) AS count
+		FROM thread_wait w WHERE w.cause = 'fault'
+		UNION ALL
+		SELECT w.task, w.ns, w.count FROM wait_stack w WHERE w.cause = 'disk' AND w.stack IN page_in)
+	GROUP BY task),
+held_up AS MATERIALIZED (
+	SELECT th.*, s.ns, s.count, s.ns * 1.0 / span.ns AS share FROM stall s JOIN thread th ON th.task = s.task, span, refault f
+	WHERE NOT th.own AND NOT th.kernel AND f.pages + f.swapped >= coalesce(:refaults, 50)
+		AND s.ns >= coalesce(:share, 0.1) * span.ns AND s.count * 1e9 >= coalesce(:rate, 10) * span.ns),
+worst AS MATERIALIZED (SELECT * FROM held_up ORDER BY ns DESC LIMIT 1),
+-- The limit that is met: the tightest one above the worst, if its memory is full.
+limited AS MATERIALIZED (
+	SELECT l.resource AS path, l.value AS bytes, max(length(l.resource))
+	FROM worst w JOIN level l ON l.metric = 'cgroup.memory_limit' AND l.value > 0
+		AND (w.cgroup = l.resource OR substr(w.cgroup, 1, length(l.resource) + 1) = l.resource || '/')
+	WHERE EXISTS (SELECT 1 FROM level m WHERE m.metric = 'cgroup.memory' AND m.resource = l.resource AND m.value >= 0.9 * l.value)
+	HAVING path IS NOT NULL),
+holder AS MATERIALIZED (
+	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+	WHERE m.name = 'memory.resident' AND NOT th.own AND ((SELECT path FROM limited) IS NULL OR th.cgroup = (SELECT path FROM limited)
+		OR substr(th.cgroup, 1, length((SELECT path FROM limited)) + 1) = (SELECT path FROM limited) || '/')
+	GROUP BY th.process ORDER BY bytes DESC LIMIT 3)
+SELECT 'waited' AS urgency, w.share AS impact, w.comm AS thread, w.process_comm AS comm, w.pid, printf('%.0f', 100 * w.share) AS share,
+	iif(f.swapped > f.pages / 2, 'swap', 'files') AS "from",
+	iif(l.path IS NULL, '', printf(': %s may use %.0f MiB', l.path, l.bytes / 1048576)) AS "where",
+	iif(l.path IS NULL, 'Give the machine more memory, or run less on it at a time',
+		'Raise the memory limit of ' || l.path || ', or let what runs in it use less') AS advice,
+	iif(l.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(l.path, 'machine') AS resource_name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM holder
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', 0, 'comm', process_comm, 'cgroup', cgroup)
+			FROM held_up GROUP BY process ORDER BY sum(ns) DESC LIMIT 8))) AS affected,
+	json_array(
+		json_object('metric', 'time of ' || w.comm || ' waiting for pages', 'value', 100 * w.share, 'unit', '%',
+			'threshold', 100 * coalesce(:share, 0.1)),
+		json_object('metric', 'such waits', 'value', w.count * 1e9 / span.ns, 'unit', '/s', 'threshold', coalesce(:rate, 10)),
+		json_object('metric', 'pages wanted again after they had to go', 'value', f.pages, 'unit', '/s', 'threshold', coalesce(:refaults, 50)),
+		json_object('metric', 'pages that come back from swap', 'value', f.swapped, 'unit', '/s'),
+		json_object('metric', 'threads so held up', 'value', (SELECT count(*) FROM held_up), 'unit', 'threads'),
+		json_object('metric', 'resident memory of ' || ifnull((SELECT comm FROM holder LIMIT 1), 'the largest'), 'value',
+			ifnull((SELECT bytes FROM holder LIMIT 1), 0) / 1048576.0, 'unit', 'MiB')) AS evidence,
+	json_array(json_object('role', 'waiter', 'metric', 'wait.fault', 'task', w.task),
+		json_object('role', 'waiter', 'metric', 'wait.disk', 'task', w.task)) AS stacks
+FROM worst w LEFT JOIN limited l, refault f, span;

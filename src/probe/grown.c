@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "grown.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "mem.h"
+#include "wire.h"
+
+enum {
+	MOST_YOUNG = 4096,   /* pages that have to stay yet */
+	MOST_OLD = 1 << 16,  /* pages that have stayed; the oldest are forgotten, as if they stayed for ever */
+	LOOKS = 100,         /* at old pages, each time */
+	FLAG_HUGE = 1 << 22, /* of /proc/kpageflags */
+};
+
+#define STAYED_NS (500 * NS_PER_MS) /* what is given back sooner is no growth */
+#define PRESENT (1ull << 63)
+#define OF_FILE (1ull << 61)
+#define FRAME ((1ull << 55) - 1)
+#define HUGE_BYTES (2l << 20)
+
+struct page {
+	struct grown_page page;
+	int64_t bytes;
+};
+
+struct grown {
+	struct page *young, *old;
+	size_t young_count, old_count, old_capacity, old_at;
+	int tokens;
+	uint32_t pid;     /* whose page map is open */
+	int map, flags;   /* -1: none */
+	size_t page_size;
+};
+
+struct grown *grown_new(int tokens)
+{
+	struct grown *g = xcalloc(1, sizeof(*g));
+
+	*g = (struct grown){.tokens = tokens, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)), .map = -1, .page_size = (size_t)sysconf(_SC_PAGESIZE)};
+	g->flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	return g;
+}
+
+static void close_map(struct grown *g)
+{
+	if (g->map >= 0)
+		close(g->map);
+	g->map = -1;
+	g->pid = 0;
+}
+
+void grown_free(struct grown *g)
+{
+	if (!g)
+		return;
+	close_map(g);
+	if (g->flags >= 0)
+		close(g->flags);
+	free(g->young);
+	free(g->old);
+	free(g);
+}
+
+void grown_add(struct grown *g, const struct grown_page *p)
+{
+	if (g->young_count < MOST_YOUNG)
+		g->young[g->young_count++] = (struct page){.page = *p};
+}
+
+/* What the page map says of it; 0 when it is not there any more, or is a file's. */
+static uint64_t entry_of(struct grown *g, const struct grown_page *p)
+{
+	uint32_t index = fault_page_index(p->pid, p->address);
+	uint64_t token, entry = 0;
+
+	if (bpf_map_lookup_elem(g->tokens, &index, &token) || token != p->token)
+		return 0;
+	if (g->pid != p->pid) {
+		char path[32];
+
+		close_map(g);
+		snprintf(path, sizeof(path), "/proc/%u/pagemap", p->pid);
+		g->map = open(path, O_RDONLY | O_CLOEXEC);
+		g->pid = p->pid;
+	}
+	if (g->map < 0 || pread(g->map, &entry, sizeof(entry), (off_t)(p->address / g->page_size * sizeof(entry))) != sizeof(entry))
+		return 0;
+	return entry & PRESENT && !(entry & OF_FILE) ? entry : 0;
+}
+
+/* Frames of memory are shown to those alone who may see them; without, each page is a small one. */
+static int64_t bytes_of(const struct grown *g, uint64_t entry)
+{
+	uint64_t frame = entry & FRAME, flags = 0;
+
+	if (g->flags >= 0 && frame && pread(g->flags, &flags, sizeof(flags), (off_t)(frame * sizeof(flags))) == sizeof(flags) &&
+	    flags & FLAG_HUGE)
+		return HUGE_BYTES;
+	return (int64_t)g->page_size;
+}
+
+static void keep(struct grown *g, const struct page *p)
+{
+	if (g->old_count < MOST_OLD) {
+		GROW(g->old, g->old_count, g->old_capacity);
+		g->old[g->old_count++] = *p;
+	} else {
+		g->old[g->old_at++ % MOST_OLD] = *p;
+	}
+}
+
+/* Whether the page stays among the young ones. */
+static bool look_at_young(struct grown *g, struct page *p, uint64_t now_ns, grown_change *each, void *arg)
+{
+	if (now_ns < p->page.time_ns + STAYED_NS)
+		return true;
+	uint64_t entry = entry_of(g, &p->page);
+	if (!entry)
+		return false;
+	p->bytes = bytes_of(g, entry) * p->page.weight;
+	each(arg, &p->page, p->bytes);
+	keep(g, p);
+	return false;
+}
+
+static void look_at_old(struct grown *g, grown_change *each, void *arg)
+{
+	for (size_t i = 0; i < LOOKS && i < g->old_count; i++) {
+		struct page *p = &g->old[g->old_at++ % g->old_count];
+
+		if (entry_of(g, &p->page))
+			continue;
+		each(arg, &p->page, -p->bytes);
+		*p = g->old[--g->old_count];
+	}
+}
+
+void grown_look(struct grown *g, uint64_t now_ns, grown_change *each, void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->young_count; i++)
+		if (look_at_young(g, &g->young[i], now_ns, each, arg))
+			g->young[kept++] = g->young[i];
+	g->young_count = kept;
+	look_at_old(g, each, arg);
+	close_map(g); /* its number may be another process's next time */
+}

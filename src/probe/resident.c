@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How much memory each process has, over time, from /proc/PID/statm: of those that have touched any since they were last asked. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "hash.h"
+#include "io.h"
+#include "mem.h"
+#include "probe.h"
+
+enum { RESIDENT, PRIVATE, AGE };
+
+enum {
+	MOST_ASKED = 2000, /* processes a slice */
+	ANYHOW_EVERY = 8,  /* slices: memory is given back without a fault */
+	NOTICEABLE = 16384 /* bytes */
+};
+
+struct resident_state {
+	struct probe_state probe;
+	struct map *faults; /* process id -> page faults so far, when it was last asked */
+	struct map *bytes;  /* process id -> resident memory that was last written */
+};
+
+static bool read_statm(uint32_t pid, uint64_t *ret_resident, uint64_t *ret_private)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned long long resident, shared;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
+	if (read_file(path, 4096, &b) < 0 || sscanf(b.data, "%*u %llu %llu", &resident, &shared) != 2)
+		return false;
+	*ret_resident = resident * page;
+	*ret_private = resident > shared ? (resident - shared) * page : 0;
+	return true;
+}
+
+/* Page faults of its threads. */
+static void count_faults(struct capture *c, struct map *sums)
+{
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		const struct thread *t = tasks_get(c->tasks, i);
+		uint64_t sum = 0;
+
+		if (t->slot < 0)
+			continue;
+		map_get(sums, t->process->id, &sum);
+		map_put(sums, t->process->id, sum + c->task_slots[t->slot].faults);
+	}
+}
+
+static uint64_t get(const struct map *m, uint32_t process)
+{
+	uint64_t value = UINT64_MAX;
+
+	map_get(m, process, &value);
+	return value;
+}
+
+static void add(struct capture *c, struct resident_state *s, const struct thread *leader, struct map *bytes)
+{
+	uint64_t resident, private, before = get(s->bytes, leader->process->id);
+
+	if (!read_statm(leader->process->pid, &resident, &private))
+		return;
+	if (before == UINT64_MAX || llabs((long long)(resident - before)) >= NOTICEABLE) {
+		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, resident);
+		capture_add(c, s->probe.first_metric + PRIVATE, leader->id, 0, 0, 1, private);
+		before = resident;
+	}
+	map_put(bytes, leader->process->id, before);
+}
+
+static void add_ages(struct capture *c, const struct resident_state *s)
+{
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		const struct thread *t = tasks_get(c->tasks, i);
+
+		if (t->tid == t->process->pid && t->start_ns && t->start_ns < c->start_ns && (!c->filter || t->process->selected))
+			capture_add(c, s->probe.first_metric + AGE, t->id, 0, 0, 1, (int64_t)(c->start_ns - t->start_ns));
+	}
+}
+
+/* Both maps are made anew each slice, so that they hold living processes alone. */
+static void slice(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct resident_state *s = arg;
+	struct map *faults = map_new(), *bytes = map_new();
+	uint32_t asked = 0;
+
+	if (c->slice == 1)
+		add_ages(c, s);
+	count_faults(c, faults);
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		const struct thread *t = tasks_get(c->tasks, i);
+		uint32_t id = t->process->id;
+
+		if (t->tid != t->process->pid || t->end_ns != UINT64_MAX || t->process->flags & PROCESS_KERNEL ||
+		    (c->filter && !t->process->selected))
+			continue;
+		if ((get(faults, id) != get(s->faults, id) || (c->slice + id) % ANYHOW_EVERY == 0) && asked++ < MOST_ASKED)
+			add(c, s, t, bytes);
+		else
+			map_put(bytes, id, get(s->bytes, id));
+	}
+	map_free(s->faults);
+	map_free(s->bytes);
+	s->faults = faults;
+	s->bytes = bytes;
+}
+
+static void start(struct capture *c, void *arg)
+{
+	struct resident_state *s = arg;
+
+	s->faults = map_new();
+	s->bytes = map_new();
+}
+
+static void stop(struct capture *c, void *arg)
+{
+	struct resident_state *s = arg;
+
+	map_free(s->faults);
+	map_free(s->bytes);
+}
+
+const struct probe probe_resident = {
+	.name = "resident",
+	.help = "memory of each process over time, from /proc",
+	.metrics = (const struct probe_metric[]){
+		[RESIDENT] = {"memory.resident", "bytes", "resident memory of a process: a level, in slices in which it has changed"},
+		[PRIVATE] = {"memory.private", "bytes", "the part of it that no file and no other process shares"},
+		[AGE] = {"process.age", "ns", "of a process that was there before the recording, as that began"},
+		{0}},
+	.state_size = sizeof(struct resident_state),
+	.start = start,
+	.slice = slice,
+	.stop = stop,
+};

@@ -5,7 +5,7 @@
 
 enum {
 	PROTECTION = 1,
-	SITES = 1 << 16,
+	SITES = 1 << 14,
 	MOST_SHIFT = 15,
 	PASSED = 256, /* in a slice at a place, about: of these the callers are looked at; */
 	DRAWN = 16,   /* and of each caller so many are drawn, */
@@ -74,7 +74,7 @@ static __always_inline void begin_slice(struct fault_site *site, u32 epoch, u32 
 
 static __always_inline struct fault_site *site_of(u32 hash, u32 tid, u32 epoch, u32 first_shift, u32 wanted)
 {
-	u32 index = (hash ^ tid) * 0x9e3779b1u >> 16;
+	u32 index = (hash ^ tid) * 0x9e3779b1u >> 16 & (SITES - 1);
 	struct fault_site *site = bpf_map_lookup_elem(&fault_sites, &index);
 
 	if (!site)

@@ -329,7 +329,7 @@ struct wait_record {
 	struct stack_capture stack; /* last, and cut behind what it holds */
 };
 
-enum { FAULT_PAGE_BITS = 16 };
+enum { FAULT_PAGE_BITS = 15 };
 
 static inline u64 fault_page_hash(u32 tgid, u64 address)
 {

@@ -110,17 +110,17 @@ static __always_inline u32 take_one(struct fault_site *site, u32 wanted, bool cr
 
 /* Places are told apart by their callers, too, because the C library touches memory for many of them; that costs more, so
  * the places are thinned out before. Returns what the fault stands for; 0: it is not drawn. */
-static __always_inline u32 draw(struct task_struct *task, struct cpu_slot *cpu)
+static __always_inline u32 draw(struct task_struct *task, const struct task_slot *slot, struct cpu_slot *cpu)
 {
 	u32 hash = task_entry(task, config.has_task_registers).site, epoch = cpu->fault_epoch;
-	struct fault_site *site = site_of(hash, task->pid, epoch, 0, PASSED);
+	struct fault_site *site = site_of(hash, slot->tid, epoch, 0, PASSED);
 
 	if (!site || !drawn(cpu, site))
 		return 0;
 	u32 shift = site->shift, first = cpu->fault_shift + cpu->fault_count / CPU_DRAWN;
 	u32 weight = take_one(site, PASSED, false);
 	first = first > MOST_SHIFT ? MOST_SHIFT : first;
-	site = site_of(site_of_callers(task, hash) + 1, task->pid, epoch, first > shift ? first - shift : 0, DRAWN);
+	site = site_of(site_of_callers(task, hash) + 1, slot->tid, epoch, first > shift ? first - shift : 0, DRAWN);
 	if (!site || !drawn(cpu, site))
 		return 0;
 	return weight * take_one(site, DRAWN, ++cpu->fault_count > CPU_DRAWN && site->count > 1);
@@ -131,7 +131,7 @@ static __always_inline void tell_whether_major(struct task_struct *task, struct 
 	struct record r;
 
 	slot->fault_pending = 0;
-	if (task->maj_flt == slot->fault_majors)
+	if (BPF_CORE_READ(task, maj_flt) == slot->fault_majors)
 		return;
 	fill_head(&r, RECORD_FAULT_MAJOR, slot->fault_drawn_ns, task);
 	if (bpf_ringbuf_output(&records, &r, sizeof(r), ring_flags()))
@@ -149,11 +149,11 @@ static __always_inline void send(void *ctx, struct task_struct *task, struct tas
 		return;
 	slot->fault_pending = 1;
 	slot->fault_drawn_ns = now;
-	slot->fault_majors = task->maj_flt;
+	slot->fault_majors = BPF_CORE_READ(task, maj_flt);
 	fill_head(&r->head, RECORD_FAULT, now, task);
 	r->address = address;
-	r->token = token_of(task->tgid, address, now);
-	u64 *page = page_of(task->tgid, address);
+	r->token = token_of(slot->tgid, address, now);
+	u64 *page = page_of(slot->tgid, address);
 	if (page)
 		*page = r->token;
 	r->weight = weight;
@@ -166,8 +166,8 @@ static __always_inline void send(void *ctx, struct task_struct *task, struct tas
 
 static __noinline int take(void *ctx, u64 address, u64 error)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_slot *slot = task_find(task->pid);
+	struct task_struct *task = current_task();
+	struct task_slot *slot = task_find((u32)bpf_get_current_pid_tgid());
 	struct cpu_slot *cpu = this_cpu();
 
 	if (!slot || !cpu)
@@ -178,8 +178,8 @@ static __noinline int take(void *ctx, u64 address, u64 error)
 	if (!selected(slot))
 		return 0;
 	if (!(error & PROTECTION))
-		forget_page(task->tgid, address);
-	u32 weight = draw(task, cpu);
+		forget_page(slot->tgid, address);
+	u32 weight = draw(task, slot, cpu);
 	if (weight)
 		send(ctx, task, slot, cpu, weight, address, error);
 	return 0;
@@ -207,7 +207,7 @@ int page_fault_user(u64 *ctx)
 SEC("tp_btf/page_fault_kernel")
 int page_fault_kernel(u64 *ctx)
 {
-	if ((s64)ctx[0] < 0 || bpf_get_current_task_btf()->pagefault_disabled)
+	if ((s64)ctx[0] < 0 || BPF_CORE_READ(current_task(), pagefault_disabled))
 		return 0;
 	return timed_take(ctx, ctx[0], ctx[2]);
 }

@@ -158,7 +158,7 @@ screen 6 'HELD BY'
 screen 7 'BUSY%▾'
 screen Tab 'IO TIME%'
 screen 8 'SENT/S▾'
-screen Tab 'CONNECTION'
+screen Tab 'REQ/S'
 screen 9 'AMOUNT▾'
 screen 0 'AGO▴'
 screen f offcpu

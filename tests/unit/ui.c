@@ -453,7 +453,7 @@ static void test_screens(void)
 		const char *keys, *name;
 	} screens[] = {
 		{"", "overview"}, {"3", "findings"}, {"4", "functions"}, {"\t", "calls"}, {"5", "offcpu"}, {"6", "locks"}, {"7", "disk"},
-		{"\t", "disk-users"}, {"\t", "disk-files"}, {"\t", "disk-space"}, {"8", "services"}, {"\t", "connections"},
+		{"\t", "disk-users"}, {"\t", "disk-files"}, {"\t", "disk-space"}, {"8", "services"}, {"\t", "requests"}, {"\t", "connections"},
 		{"\t", "listeners"}, {"\t", "round-trips"}, {"\t", "interfaces"}, {"9", "memory"}, {"\t", "memory-processes"},
 		{"0", "events"}, {"\t", "stopped"}, {"f", "flame"}, {"a", "annotate"},
 	};

@@ -41,6 +41,30 @@ static const struct column service_columns[] = {
 	{0},
 };
 
+enum { REQUESTS, MEAN_TIME, P99, TIME, QUEUE, RUNQUEUE, ON_CPU, ON_LOCK, ON_DISK, ON_MEMORY, ON_PEER, PARTS_END };
+static const struct measure request_measures[] = {
+	[REQUESTS] = {"request.time", COUNT_RATE}, [MEAN_TIME] = {"request.time", VALUE_MEAN}, [P99] = {"request.time", VALUE_MEAN},
+	[TIME] = {"request.time", VALUE_SUM}, [QUEUE] = {"request.queue", VALUE_SUM}, [RUNQUEUE] = {"request.runqueue", VALUE_SUM},
+	[ON_CPU] = {"request.cpu", VALUE_SUM}, [ON_LOCK] = {"request.lock", VALUE_SUM}, [ON_DISK] = {"request.disk", VALUE_SUM},
+	[ON_MEMORY] = {"request.memory", VALUE_SUM}, [ON_PEER] = {"request.peer", VALUE_SUM}, {0},
+};
+
+#define PART(title, help, number, room) {title, help, .width = 6, .from = room, .field = number, .unit = UNIT_PERCENT}
+static const struct column request_columns[] = {
+	{"REQ/S", "requests answered a second", .width = 6, .field = REQUESTS},
+	{"MEAN", "from a request that can be read to the first byte of its answer", .width = 7, .field = MEAN_TIME, .unit = UNIT_NS},
+	{"p99", "99 % of the service's answers take less", .width = 7, .field = P99, .unit = UNIT_NS},
+	PART("QUEUE%", "of that time, no thread had taken it", QUEUE, 76),
+	PART("RUNQ%", "its thread waited for a CPU", RUNQUEUE, 100),
+	PART("CPU%", "its thread ran", ON_CPU, 70),
+	PART("LOCK%", "its thread waited for a lock", ON_LOCK, 64),
+	PART("DISK%", "its thread waited for a disk", ON_DISK, 100),
+	PART("PEER%", "its thread waited for others on sockets or pipes", ON_PEER, 100),
+	BY_WHOM,
+	{"SERVICE", "address and port, or the path of a Unix socket", .kind = COLUMN_TEXT, .field = NAME, .ascending = true},
+	{0},
+};
+
 enum { ZERO, NOT_READ, WINDOW, BUFFER, HELD, AGAIN };
 static const struct measure connection_measures[] = {
 	[ZERO] = {"connection.zero_window", VALUE_PERCENT}, [NOT_READ] = {"connection.not_read", VALUE_PERCENT},
@@ -122,6 +146,18 @@ static void fill_services(const struct screen_context *c, struct table *t, unsig
 	measure_processes(c, t, NULL, service_measures);
 }
 
+static void fill_requests(const struct screen_context *c, struct table *t, unsigned flags)
+{
+	measure_processes(c, t, NULL, request_measures);
+	for (uint32_t i = 0; i < t->count; i++) {
+		double *n = t->records[i].number;
+
+		n[P99] = (double)window_quantile(c->window, "request.time", t->records[i].resource, 0.99);
+		for (int k = QUEUE; k < PARTS_END; k++)
+			n[k] = n[TIME] > 0 ? 100 * n[k] / n[TIME] : 0;
+	}
+}
+
 static void fill_connections(const struct screen_context *c, struct table *t, unsigned flags)
 {
 	measure_processes(c, t, NULL, connection_measures);
@@ -179,6 +215,8 @@ static bool enter(const struct screen_context *c, const struct record *r, struct
 static const struct table_view views[] = {
 	{.name = "services", .columns = service_columns, .fill = fill_services, .detail = detail, .enter = enter,
 	 .empty = "No process that fits sent or received anything over TCP."},
+	{.name = "requests", .columns = request_columns, .fill = fill_requests, .detail = detail, .enter = enter,
+	 .empty = "No process that fits answered a request, or requests cannot be told apart here."},
 	{.name = "connections", .columns = connection_columns, .fill = fill_connections, .detail = detail, .enter = enter,
 	 .empty = "No connection is held up: nothing was sent again, no receiver left a sender without room."},
 	{.name = "listeners", .columns = listener_columns, .fill = fill_listeners, .empty = "No connection waits to be accepted."},

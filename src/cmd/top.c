@@ -24,7 +24,7 @@ DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 #define KEEP_NS (600 * NS_PER_S)
 #define KEEP_BYTES (64 << 20) /* what is added up of it takes as much again */
-#define FIRST_SLICE_NS (250 * NS_PER_MS) /* the first screen within a second of the start */
+#define FIRST_SLICE_NS (100 * NS_PER_MS) /* the first screen within a second of the start */
 
 enum { BATCH_COLUMNS = 200 };
 

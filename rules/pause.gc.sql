@@ -35,7 +35,7 @@ gc_frame AS MATERIALIZED (
 		-- what others may call it
 		OR lower(name) GLOB '*garbage*' OR lower(name) GLOB '*stop*the*world*' OR lower(name) GLOB '*stoptheworld*'
 		OR lower(name) GLOB 'gc_*' OR lower(name) GLOB '*_gc' OR lower(name) GLOB '*_gc_*' OR lower(name) GLOB '*mark*sweep*'
-		OR lower(name) GLOB '*sweep*arena*' OR lower(name) GLOB '*sweep*heap*' OR lower(name) GLOB '*compact*heap*'
+		OR name GLOB 'GC*' OR name GLOB '*[a-z]GC*' OR name GLOB '*[a-z]Gc*' OR lower(name) GLOB '*sweep*heap*' OR lower(name) GLOB '*compact*heap*'
 		OR lower(name) GLOB '*heap*compact*' OR lower(name) GLOB '*collect_heap*')),
 gc_stack(id) AS (
 	SELECT s.id FROM stack s JOIN gc_frame USING (frame)
@@ -43,7 +43,7 @@ gc_stack(id) AS (
 	SELECT s.id FROM gc_stack g JOIN stack s ON s.parent = g.id),
 gc_thread AS MATERIALIZED (
 	SELECT task FROM thread WHERE comm IN ('VM Thread', '.NET Server GC', '.NET SVR GC') OR comm GLOB 'GC Thread#*' OR comm GLOB 'G1 *'
-		OR comm GLOB 'ZWorker*' OR comm GLOB 'Shenandoah*' OR comm GLOB 'SGen*'),
+		OR comm GLOB 'ZWorker*' OR comm GLOB 'Shenandoah*' OR comm GLOB 'SGen*' OR lower(comm) GLOB 'gc*' OR lower(comm) GLOB '*[-_ ]gc*'),
 ran AS MATERIALIZED (
 	SELECT t.process, s.task, sum(s.value) AS ns,
 		sum(iif(s.task IN gc_thread OR s.stack IN gc_stack, s.value, 0)) AS gc

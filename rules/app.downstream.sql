@@ -10,6 +10,7 @@
 -- threshold requests = 4: at least; fewer are chance
 -- action: See what {peer} does: perfscope report --view services; where it runs, perfscope diagnose
 -- action: Ask for less, ask for several things at once, keep answers, or give up after a while
+-- runbook: slow-service
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 answers AS MATERIALIZED (
 	SELECT t.process, sum(r.count) AS count, sum(r.ns) AS ns, sum(r.peer + r.elsewhere) AS waited, sum(r.cpu) AS cpu,

@@ -14,6 +14,7 @@
 -- threshold rate = 10: times a second that one of them lets another go on
 -- action: Run the work in several processes rather than threads, or outside of the global lock (native code, a subinterpreter)
 -- action: See what is computed: perfscope flamegraph -p {pid}; what is waited for: perfscope flamegraph --kind lock -p {pid}
+-- runbook: slow-service
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 busy AS MATERIALIZED (
 	SELECT s.task, s.process, s.running, s.runnable, l.ns AS waited, s.held_up

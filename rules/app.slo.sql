@@ -7,6 +7,7 @@
 -- threshold requests = 10: measured; of fewer a percentile says nothing
 -- action: See what the time goes into: perfscope report --view services
 -- action: See what its threads wait for: perfscope threads -p {pid}, perfscope flamegraph --kind offcpu -p {pid}
+-- runbook: slow-service
 WITH objective AS MATERIALIZED (
 	SELECT json_extract(value, '$.port') AS port, json_extract(value, '$.figure') AS figure,
 		json_extract(value, '$.share') AS share, json_extract(value, '$.limit_ns') AS most, json_extract(value, '$.text') AS text

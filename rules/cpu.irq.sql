@@ -11,6 +11,7 @@
 -- action: See what comes in: perfscope report, the rows of {name}'s devices; for the network ss -s, nstat and ethtool -S
 -- action: Let fewer, larger pieces come (interrupt coalescing, GRO, larger messages), or spread them over CPUs (RSS, RPS, irqbalance, smp_affinity)
 -- action: See what is done there: perfscope flamegraph --kind cpu
+-- runbook: high-cpu
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 amount AS MATERIALIZED (
 	SELECT substr(resource, 1, instr(resource, ':') - 1) AS cpu, substr(resource, instr(resource, ':') + 1) AS name,

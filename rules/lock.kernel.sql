@@ -10,6 +10,7 @@
 -- action: Let the threads of {comm} work on files, folders and descriptors of their own, or fewer of them at a time
 -- action: See what is done meanwhile: perfscope flamegraph --kind lock -p {pid}
 -- action: See who waits for whom at this moment: perfscope threads -p {pid}
+-- runbook: lock-contention
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 lost AS MATERIALIZED (
 	SELECT k.*, t.process, ifnull(k.resource, -t.process) AS lock FROM kernel_lock_wait k JOIN thread t ON t.task = k.task

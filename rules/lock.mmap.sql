@@ -10,6 +10,7 @@
 -- action: Change the address space less often: keep memory instead of giving it back, map in large pieces, one arena a thread
 -- action: Where threads share nothing else, use processes
 -- action: See who waits: perfscope flamegraph --kind lock -p {pid}
+-- runbook: lock-contention
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 lost AS MATERIALIZED (
 	SELECT k.*, t.process FROM kernel_lock_wait k JOIN thread t ON t.task = k.task WHERE k.space AND NOT t.own AND NOT t.kernel),

@@ -11,6 +11,7 @@
 -- threshold rate = 2: wake-ups a second of that thread; what waits for the end of a job is woken once
 -- action: Keep and use memory again instead of giving it back (a pool, mallopt M_TRIM_THRESHOLD and M_MMAP_THRESHOLD), or use huge pages
 -- action: See where memory is touched: perfscope flamegraph -p {pid}
+-- runbook: high-cpu
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 below(id, first) AS (
 	SELECT s.id, s.parent FROM stack s JOIN frame_name n USING (frame)

@@ -19,6 +19,7 @@
 -- threshold busy = 0.8: of the period that a thread of a job computes or wants to; services wait for requests
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
 -- action: Look whether it goes on: perfscope record -d 5m, then perfscope diagnose
+-- runbook: memory-leak
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 -- The last slice may be cut short.
 whole AS MATERIALIZED (

@@ -5,6 +5,7 @@
 --    memory was used up. The kernel kills whoever holds most, which is not always the one that grew.
 -- action: Raise the limit of {place}, or let {comm} use less
 -- action: See who uses the memory: perfscope report; the resources' table has each cgroup's limit
+-- runbook: memory-pressure
 WITH kill AS MATERIALIZED (
 	SELECT t.pid, t.process_comm AS comm, t.cgroup, e.value AS asker, min(e.time_ns) AS time_ns, max(e.detail) AS detail
 	FROM event e JOIN thread t ON t.task = e.task, period p

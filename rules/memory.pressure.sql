@@ -10,6 +10,7 @@
 -- threshold count = 20: times; a single long one is the start of a program
 -- action: {advice}
 -- action: See who makes the demand: perfscope flamegraph -p {pid}
+-- runbook: memory-pressure
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 stall AS MATERIALIZED (
 	SELECT th.task, th.tid, th.comm AS thread, th.process, th.pid, th.process_comm AS comm, th.cgroup,

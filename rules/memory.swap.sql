@@ -9,6 +9,7 @@
 -- threshold rate = 10: waits a second of that thread; one long read alone is none of this
 -- action: {advice}
 -- action: See who waits for which pages: perfscope flamegraph --kind fault -p {pid}
+-- runbook: memory-pressure
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 refault AS MATERIALIZED (
 	SELECT ifnull(sum(iif(l.metric = 'memory.refaults', l.value, 0)), 0) / 4096 * 1e9 / span.ns AS pages,

@@ -10,6 +10,7 @@
 -- threshold full = 0.5: or of the looks, one a second, that found the queue full, though nothing was lost; and two of them at least
 -- action: Find out what keeps {comm} from accepting: perfscope threads -p {pid}; perfscope flamegraph --kind offcpu -p {pid}
 -- action: Make the queue longer if it is only bursts: the second argument of listen(), and net.core.somaxconn
+-- runbook: network-latency
 WITH span AS MATERIALIZED (SELECT last - first + 1 AS slices FROM period),
 told AS MATERIALIZED (
 	SELECT r.name AS listener, th.process, th.pid, th.process_comm AS comm, th.cgroup,

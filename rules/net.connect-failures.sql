@@ -11,6 +11,7 @@
 -- threshold standing = 0.3: connects that stand without an answer, on average, where not one was answered
 -- action: {advice}
 -- action: See who listens: ss -ltnp; and what lies between: the firewall's rules and routes of both sides
+-- runbook: network-latency
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 attempt AS MATERIALIZED (
 	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, r.name AS service,

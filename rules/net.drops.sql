@@ -12,6 +12,7 @@
 -- threshold again_drops = 5: of TCP, where so many are sent again and half of those were dropped here, however rarely
 -- action: {advice}
 -- action: See the counters of the place: nstat -az, tc -s qdisc, nft list ruleset, cat /proc/net/softnet_stat, ss -lunm
+-- runbook: packet-loss
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 dropped AS MATERIALIZED (
 	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, r.name,

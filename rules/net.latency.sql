@@ -11,6 +11,7 @@
 -- action: See where the time goes on the way: mtr {host}, tc -s qdisc on both sides (a queue that is long delays all behind it)
 -- action: Ask for more at a time, or several things at once; keep connections open rather than connecting for each request
 -- action: Bring the two ends closer together, or keep what is asked often in a cache
+-- runbook: network-latency
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 person AS MATERIALIZED (SELECT DISTINCT process, pid, process_comm AS comm, cgroup FROM thread WHERE NOT own),
 told AS MATERIALIZED (

@@ -12,6 +12,7 @@
 --    loses everything has only few to count
 -- action: See where they get lost: net.drops if that is on this host; ethtool -S, and mtr to the other side, if not
 -- action: See the connection itself: ss -tie, and perfscope report
+-- runbook: packet-loss
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 person AS MATERIALIZED (SELECT DISTINCT process, pid, process_comm AS comm, cgroup FROM thread WHERE NOT own),
 told AS MATERIALIZED (

@@ -10,6 +10,7 @@
 -- threshold small = 1000: bytes a segment, on average: whoever sends much sends full ones
 -- action: Write each request with one call (writev, a buffer), or set TCP_NODELAY on the connection
 -- action: See where {comm} writes: perfscope flamegraph --kind offcpu -p {pid}
+-- runbook: network-latency
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 looked AS MATERIALIZED (
 	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, r.kind, r.name AS connection, sum(s.count) AS looks,

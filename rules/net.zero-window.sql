@@ -11,6 +11,7 @@
 -- threshold standing_ms = 40: unread data, divided by the speed at which it is read
 -- action: See what {receiver} does instead of reading: perfscope flamegraph --kind offcpu -p {receiver_pid}, perfscope threads -p {receiver_pid}
 -- action: Read in a thread of its own, or let the sender know how much is wanted; a larger receive buffer only puts it off
+-- runbook: network-latency
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 looked AS MATERIALIZED (
 	SELECT m.name AS metric, s.task, s.resource, sum(s.count) AS looks, sum(s.value) AS ns

@@ -15,6 +15,7 @@
 -- threshold client = 0.1: of the period that a thread of another process waits for the loop
 -- action: Take {function} out of the loop: into a thread, a process, or pieces that let the loop go on in between
 -- action: If it waits there, use calls that do not block: perfscope flamegraph --kind pause -p {pid}
+-- runbook: gc-pauses
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 held AS MATERIALIZED (
 	SELECT p.task, p.process, count(*) AS count, sum(p.ns) AS ns, max(p.ns) AS max FROM pause p, span

@@ -9,6 +9,7 @@
 -- threshold client = 0.1: of the period that another process's thread waits for it
 -- action: Find who stops it (SIGSTOP, a debugger) or holds its cgroup frozen: grep -E 'State|TracerPid' /proc/{pid}/status; cat /proc/{pid}/cgroup
 -- action: If nobody wants it stopped: kill -CONT {pid}
+-- runbook: gc-pauses
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 stopped AS MATERIALIZED (
 	SELECT s.process, s.pid, s.process_comm AS comm, s.cgroup, max(s.stopped) AS ns, sum(s.stopped > 0) AS threads,

@@ -17,6 +17,7 @@
 -- action: Give it more memory, or allocate less: the less garbage, the rarer and shorter the pauses
 -- action: Choose a collector that works beside the threads, where the runtime has one (HotSpot: -XX:+UseG1GC, -XX:+UseZGC)
 -- action: See what runs meanwhile: perfscope flamegraph --kind pause -p {pid}
+-- runbook: gc-pauses
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 gc_frame AS MATERIALIZED (
 	SELECT frame FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND (

@@ -70,8 +70,8 @@ const struct command cmd_runbook = {
 	.summary = "what to do in an incident, step by step",
 	.description =
 		"A runbook is an issue, its likely causes, steps and solutions, written as data: "
-		"a duration to record, rules to ask, queries over the recording. diagnose "
-		"--runbook takes the steps; no shell command is ever run.\n\n"
+		"a duration to record, rules to ask, queries over the recording, threads of the culprit. diagnose "
+		"--runbook takes the steps; commands are run with --allow-exec only.\n\n"
 		"list names the built-in ones, show prints one as Markdown, check reads a file of "
 		"yours and says line and column of a mistake.",
 	.operands = (const struct operand[]){

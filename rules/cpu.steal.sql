@@ -9,7 +9,7 @@
 -- threshold cpu = 0.05: CPUs stolen in all; below that it is a few percent of little
 -- action: Ask for a machine with guaranteed CPUs, for another host, or see whether its CPU credits are used up (burstable instances)
 -- action: Inside the machine only less work helps: see who uses the CPUs with perfscope report
--- runbook: high-cpu
+-- runbook: noisy-neighbour
 WITH share AS MATERIALIZED (SELECT cpu, steal / 100 AS steal, busy / 100 AS busy FROM cpu_share),
 machine AS MATERIALIZED (
 	SELECT sum(steal) AS steal, sum(steal) / sum(busy) AS share, count(*) AS cpus FROM share HAVING sum(busy) > 0),

@@ -10,7 +10,7 @@
 -- action: Raise the quota of {cgroup}: cpu.max (version 1: cpu.cfs_quota_us), in a container its CPU limit
 -- action: Use fewer threads in it: they use up a period's quota together, and then all of them wait
 -- action: See what {comm} does with its share: perfscope flamegraph -p {pid}
--- runbook: high-cpu
+-- runbook: container-throttled
 WITH span AS MATERIALIZED (SELECT ns, last FROM period),
 sums AS MATERIALIZED (
 	SELECT resource AS path, sum(iif(metric = 'cgroup.throttled', value, 0)) AS stopped,

@@ -5,6 +5,7 @@
  * WORK of the warehouse: sleep AMOUNT ms, compute AMOUNT ms, lock its shelves for AMOUNT ms of computing, or stream AMOUNT
  *   messages at a request. */
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -88,8 +89,9 @@ __attribute__((noinline)) static void fetch_stock(int fd)
 
 static void *keep_stock(void *arg)
 {
-	int fd = (int)(intptr_t)arg;
+	int fd = (int)(intptr_t)arg, one = 1;
 
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	while (get(fd)) {
 		fetch_stock(fd);
 		put(fd);

@@ -6,11 +6,12 @@
 #include "fail.h"
 #include "live.h"
 #include "log.h"
-#include "store.h"
+#include "store_write.h"
 
 struct record_options {
 	struct live_options live;
 	const char *output;
+	bool redact;
 };
 
 static const struct option rows[] = {
@@ -18,6 +19,8 @@ static const struct option rows[] = {
 	 .help = "the recording; an older one of that name becomes FILE.old"},
 	{"duration", 'd', OPTION_DURATION(struct record_options, live.duration_ns), .value = "TIME",
 	 .help = "how long, such as 500ms, 10s or 5m; without it until Ctrl-C, or until the command ends"},
+	{"redact", 0, OPTION_FLAG(struct record_options, redact),
+	 .help = "leave out command lines, addresses of peers, and whose folder a path is in"},
 	{0},
 };
 
@@ -31,6 +34,8 @@ static int run(const struct call *call)
 
 	if (r < 0)
 		return r;
+	if (o->redact)
+		store_redact(s);
 	log_info("recording %s%s; Ctrl-C ends it", command ? command[0] : "this machine",
 		 command ? " and the machine it runs on" : "");
 	r = live_record(s, &o->live, command, &result);
@@ -68,6 +73,7 @@ const struct command cmd_record = {
 		{"perfscope record -d 30s", "half a minute of the whole machine"},
 		{"perfscope record -p 1234 -o service.db", "one process with its children, until Ctrl-C"},
 		{"perfscope record -- make -j8", "while a command runs"},
+		{"perfscope record --redact -d 1m", "a minute to be shown to others"},
 		{0}},
 	.exits = (const struct exit_meaning[]){
 		{"0", "recorded"},

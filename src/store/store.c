@@ -13,6 +13,7 @@
 #include "fail.h"
 #include "io.h"
 #include "mem.h"
+#include "redact.h"
 #include "store_internal.h"
 
 #define APPLICATION_ID 0x70736370 /* "pscp", in the file's header */
@@ -72,6 +73,7 @@ void store_free(struct store *s)
 	for (int i = 0; i < STORE_STATEMENTS; i++)
 		sqlite3_finalize(s->insert[i]);
 	sqlite3_close_v2(s->db);
+	redact_free(s->redact);
 	free(s->path);
 	free(s);
 }

@@ -10,6 +10,8 @@
 
 enum { STORE_STATEMENTS = 26 };
 
+struct redact;
+
 struct store {
 	sqlite3 *db;
 	char *path;
@@ -18,6 +20,7 @@ struct store {
 	bool kept;                              /* temporary tables hide views, see totals.c */
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool unordered;                         /* they did not come slice by slice */
+	struct redact *redact;                  /* NULL: texts are written as they are */
 	int error;                              /* first error of store_add_*(), told by store_commit() */
 	sqlite3_stmt *insert[STORE_STATEMENTS]; /* prepared at first use, see store_write.c */
 };

@@ -7,6 +7,7 @@
 #include "escape.h"
 #include "fail.h"
 #include "mem.h"
+#include "redact.h"
 #include "store_internal.h"
 
 enum statement {
@@ -114,6 +115,23 @@ static void bind_text(sqlite3_stmt *q, int column, const char *text)
 	buf_done(&clean);
 }
 
+/* Text in which other people's paths and addresses may be; `kind` is a resource's, or NULL. */
+static void bind_personal(struct store *s, sqlite3_stmt *q, int column, const char *kind, const char *text)
+{
+	struct buf redacted = BUF_INIT;
+
+	if (s->redact && text)
+		redact_add(s->redact, kind, text, &redacted);
+	bind_text(q, column, s->redact && text ? redacted.data : text);
+	buf_done(&redacted);
+}
+
+void store_redact(struct store *s)
+{
+	if (!s->redact)
+		s->redact = redact_new();
+}
+
 int store_begin(struct store *s)
 {
 	s->error = 0;
@@ -204,8 +222,8 @@ void store_put_process(struct store *s, const struct process_row *row)
 	bind_int(q, 2, row->pid);
 	bind_id(q, 3, row->ppid);
 	bind_text(q, 4, row->comm);
-	bind_text(q, 5, row->command);
-	bind_text(q, 6, row->exe);
+	bind_text(q, 5, s->redact ? NULL : row->command);
+	bind_personal(s, q, 6, NULL, row->exe);
 	bind_id(q, 7, row->cgroup);
 	bind_int(q, 8, row->start_ns);
 	bind_end(q, 9, row->end_ns);
@@ -241,7 +259,7 @@ void store_put_module(struct store *s, uint32_t id, const char *kind, const char
 		return;
 	bind_int(q, 1, id);
 	bind_text(q, 2, kind);
-	bind_text(q, 3, path);
+	bind_personal(s, q, 3, NULL, path);
 	if (build_id_len)
 		sqlite3_bind_blob(q, 4, build_id, (int)build_id_len, SQLITE_TRANSIENT);
 	else
@@ -274,8 +292,8 @@ void store_add_symbol(struct store *s, uint32_t id, uint32_t module, const char 
 		return;
 	bind_int(q, 1, id);
 	bind_int(q, 2, module);
-	bind_text(q, 3, name);
-	bind_text(q, 4, file);
+	bind_personal(s, q, 3, NULL, name);
+	bind_personal(s, q, 4, NULL, file);
 	bind_address(q, 5, start);
 	bind_int(q, 6, size);
 	run(s, q);
@@ -363,7 +381,7 @@ void store_add_resource(struct store *s, uint32_t id, const char *kind, const ch
 		return;
 	bind_int(q, 1, id);
 	bind_text(q, 2, kind);
-	bind_text(q, 3, name);
+	bind_personal(s, q, 3, kind, name);
 	run(s, q);
 }
 
@@ -479,7 +497,7 @@ void store_add_event(struct store *s, uint64_t time_ns, const char *kind, uint32
 	bind_id(q, 3, task);
 	bind_id(q, 4, resource);
 	sqlite3_bind_int64(q, 5, value);
-	bind_text(q, 6, detail);
+	bind_personal(s, q, 6, NULL, detail);
 	run(s, q);
 }
 

@@ -35,6 +35,10 @@ struct edge_row {
 	uint64_t count, ns;
 };
 
+/* From here on nothing personal is written: no command lines, no addresses of peers, and of paths below people's homes only
+ * the last part (docs/security.md). */
+void store_redact(struct store *s);
+
 int store_begin(struct store *s);  /* one transaction a slice */
 int store_commit(struct store *s); /* the first error since store_begin(), if any */
 

@@ -266,6 +266,67 @@ static void test_live(void)
 	CHECK(ask(s, "SELECT count(*) FROM span") == 1);
 }
 
+/* How many columns of text anywhere in the recording hold this. */
+static int64_t count_text(struct store *s, const char *text)
+{
+	static const char *const places[] = {
+		"process, json_array(comm, command, exe)", "module, path", "symbol, json_array(name, file)", "resource, name",
+		"event, detail", "meta, CAST(value AS TEXT)",
+	};
+	int64_t found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		const char *comma = strchr(places[i], ',');
+		_cleanup_free_ char *sql = xasprintf("SELECT count(*) FROM %.*s WHERE instr(%s, '%s')",
+						     (int)(comma - places[i]), places[i], comma + 1, text);
+		found += ask(s, sql);
+	}
+	return found;
+}
+
+static void test_redact(void)
+{
+	static const struct {
+		const char *kind, *name, *redacted;
+	} cases[] = {
+		{"connection", "10.1.2.3:51000 -> 10.9.9.9:443", "peer1:51000 -> peer2:443"},
+		{"service", "10.9.9.9:443", "peer2:443"},
+		{"service", "127.0.0.1:80", "127.0.0.1:80"},
+		{"port", "*:8080", "*:8080"},
+		{"connection", "[::1]:9 -> [fe80::7]:22", "[::1]:9 -> peer3:22"},
+		{"service", "/run/user/1000/bus", "/run/user/*/bus"},
+		{"file", "/home/alice/plan b/pay roll.db", "/home/*/pay roll.db"},
+		{"file", "/var/lib/alike/pg.db", "/var/lib/alike/pg.db"},
+		{"file", "socket:[4711]", "socket:[4711]"},
+		{"filesystem", "/home/alice", "/home/*"},
+		{"futex", "0x7f12 (lock+0x8)", "0x7f12 (lock+0x8)"},
+		{"disk", "sda", "sda"},
+	};
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	CHECK(store_create(":memory:", &s) == 0);
+	store_redact(s);
+	CHECK(store_begin(s) == 0);
+	store_put_process(s, &(struct process_row){.id = 1, .pid = 7, .comm = "shop", .command = "shop --key=hush",
+						   .exe = "/home/alice/bin/shop", .exit_status = -1});
+	store_put_module(s, 1, "elf", "/root/secret/shop", NULL, 0);
+	store_add_symbol(s, 1, 1, "LazyCompile:~buy /home/alice/secret/shop.js:12", "/home/alice/shop.c", 0, 1);
+	store_add_event(s, 1, "process.stop", 1, 0, 0, "by \"/home/alice/x\", of /root/secret/y: stopped");
+	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++)
+		store_add_resource(s, i + 1, cases[i].kind, cases[i].name);
+	CHECK(store_commit(s) == 0);
+	CHECK(count_text(s, "alice") == 0 && count_text(s, "hush") == 0 && count_text(s, "secret") == 0);
+	CHECK(count_text(s, "10.") == 0 && count_text(s, "fe80") == 0);
+	CHECK(ask(s, "SELECT count(*) FROM symbol WHERE name = 'LazyCompile:~buy /home/*/shop.js:12'") == 1);
+	CHECK(ask(s, "SELECT count(*) FROM event WHERE detail = 'by \"/home/*/x\", of /root/y: stopped'") == 1);
+	CHECK(ask(s, "SELECT count(*) FROM process WHERE exe = '/home/*/shop' AND command IS NULL") == 1);
+	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *sql = xasprintf("SELECT count(*) FROM resource WHERE id = %u AND name = '%s'", i + 1,
+						     cases[i].redacted);
+		CHECK(ask(s, sql) == 1);
+	}
+}
+
 int main(void)
 {
 	_cleanup_free_ char *clean = NULL;
@@ -280,6 +341,7 @@ int main(void)
 	test_replace();
 	test_totals();
 	test_live();
+	test_redact();
 	clean = xasprintf("rm -rf %s", directory);
 	CHECK(system(clean) == 0);
 	return check_done("store");

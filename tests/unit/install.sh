@@ -25,6 +25,7 @@ done
 there share/bash-completion/completions/perfscope.bash
 there share/zsh/site-functions/_perfscope
 there share/fish/vendor_completions.d/perfscope.fish
+there lib/systemd/system/perfscope-record.service
 
 echo "install: $passed passed, $failed failed"
 test "$failed" = 0

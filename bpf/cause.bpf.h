@@ -101,9 +101,9 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 	u8 cause = syscall_waits[number].cause, how = syscall_waits[number].how;
 
 	slot->for_many = how & WAIT_FOR_MANY && !(iowait && !(how & WAIT_IS_POLL));
-	if (how & WAIT_KEY_ADDRESS) {
+	if (how & (WAIT_KEY_ADDRESS | WAIT_KEY_MEMORY)) {
 		slot->wait_key = entry.first;
-		slot->wait_key_kind = KEY_ADDRESS;
+		slot->wait_key_kind = how & WAIT_KEY_MEMORY ? KEY_MEMORY : KEY_ADDRESS;
 	} else if (how & WAIT_KEY_FD) {
 		slot->wait_key = (u32)entry.first;
 		slot->wait_key_kind = KEY_FD;

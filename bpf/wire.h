@@ -56,7 +56,7 @@ enum task_state {
 
 /* What a blocked thread's wait_key is. Of one that is stopped: by whom; the key is the tracer's process. */
 enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE, KEY_DEVICE, KEY_SIGNAL,
-		KEY_TRACER, KEY_FREEZER };
+		KEY_TRACER, KEY_FREEZER, KEY_MEMORY /* an address at which a file is mapped */ };
 
 /* What a system call waits for when it blocks. */
 enum wait_how {
@@ -67,6 +67,7 @@ enum wait_how {
 	WAIT_ANYHOW = 16,     /* `cause` even when uninterruptible */
 	WAIT_IS_POLL = 32,    /* `cause` even when the kernel counts it as I/O */
 	WAIT_FOR_MANY = 64,   /* for the first of many things, as an event loop does */
+	WAIT_KEY_MEMORY = 128, /* its first argument is the address of what it writes back */
 };
 
 struct syscall_wait {

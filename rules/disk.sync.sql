@@ -1,33 +1,36 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads wait for fsync, fdatasync or a journal commit
--- summary: {comm} waits {share} % of its time until the disk has {file}{lock}
+-- summary: {comm} waits {share} % of its time in {call} until the disk has {file}{lock}
 -- explain: Looks at waits for a disk whose stacks lead through a call that returns only when data is on the disk. The time
 --    that the waiting threads work or are held up is the whole. Waits for a lock count too if it is held
 --    during such a call: its stack and that of who gives the lock back go through the same function, and the call
---    takes more of the time there than computing does. One thread alone that nobody waits for is only mentioned.
+--    takes more of the time there than computing does. One thread alone that nobody waits for is only mentioned, unless
+--    it syncs again and again and does little else: that job would be done in half the time.
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the price of keeping data
 -- threshold total = 0.1: of the period, summed over the threads; below that nobody notices
 -- threshold rate = 5: calls a second; one at the end of a job is as it should be
 -- threshold under = 0.5: of the time in the function that holds a lock, taken by such calls; most means more than half
 -- threshold client = 0.3: of the period that a thread waits for the process; below that it has other work to do
+-- threshold alone = 0.3: of the period, that a thread alone is in such calls, waiting or not; it must be half of its work, too
+-- threshold alone_rate = 100: waits a second of a thread alone, up to three in a call; a log syncs a few times a second
 -- action: Sync less often: collect several changes and sync once (group commit), or leave it to another thread
 -- action: Do not hold a lock meanwhile: write under the lock, sync without it
 -- action: See who syncs: perfscope flamegraph --kind disk -p {pid}
 -- runbook: slow-disk
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
-sync_frame AS MATERIALIZED (
-	SELECT frame FROM frame_name WHERE kind = 'kernel' AND (name GLOB '*_sys_fsync' OR name GLOB '*_sys_fdatasync'
-		OR name GLOB '*_sys_msync' OR name GLOB '*_sys_sync_file_range' OR name GLOB '*_sys_sync' OR name GLOB '*_sys_syncfs'
-		OR name IN ('vfs_fsync_range', 'jbd2_log_wait_commit', 'jbd2_complete_transaction'))),
-sync_stack(id) AS (
-	SELECT s.id FROM stack s JOIN sync_frame USING (frame)
-	UNION
-	SELECT s.id FROM sync_stack y JOIN stack s ON s.parent = y.id),
+syncing AS MATERIALIZED (SELECT id FROM sync_stack),
 synced AS MATERIALIZED (
-	SELECT t.process, w.task, w.stack, w.resource, sum(w.count) AS count, sum(w.ns) AS ns
-	FROM wait_stack w JOIN thread t ON t.task = w.task
-	WHERE w.cause IN ('disk', 'dirty', 'kernel_lock', 'other') AND w.stack IN sync_stack AND NOT t.own AND NOT t.kernel
+	SELECT t.process, w.task, w.stack, w.function, w.call, w.resource, sum(w.count) AS count, sum(w.ns) AS ns
+	FROM sync_wait w JOIN thread t ON t.task = w.task
+	WHERE NOT t.own AND NOT t.kernel
 	GROUP BY w.task, w.stack, w.resource),
+-- The heaviest file, and call, of each process.
+file AS MATERIALIZED (
+	SELECT process, resource, ns, row_number() OVER (PARTITION BY process ORDER BY ns DESC) AS place FROM (
+		SELECT process, resource, sum(ns) AS ns FROM synced WHERE resource GROUP BY process, resource)),
+way AS MATERIALIZED (
+	SELECT process, function, call, max(ns) FROM (
+		SELECT process, function, call, sum(ns) AS ns FROM synced GROUP BY process, function) GROUP BY process),
 locked AS MATERIALIZED (
 	SELECT t.process, w.task, w.stack, w.other_stack, sum(w.ns) AS ns
 	FROM waker w JOIN resource r ON r.id = w.resource JOIN thread t ON t.task = w.task JOIN thread o ON o.task = w.other_task
@@ -62,7 +65,7 @@ inside(process, name, id) AS (
 	UNION
 	SELECT i.process, i.name, s.id FROM inside i JOIN stack s ON s.parent = i.id),
 spent AS MATERIALIZED (
-	SELECT i.process, i.name, sum(iif(c.stack IN sync_stack, c.ns, 0)) AS syncing, sum(iif(c.stack IN sync_stack, 0, c.ns)) AS other
+	SELECT i.process, i.name, sum(iif(c.stack IN syncing, c.ns, 0)) AS syncing, sum(iif(c.stack IN syncing, 0, c.ns)) AS other
 	FROM cpu_sample c JOIN task t ON t.id = c.task JOIN inside i ON i.id = c.stack AND i.process = t.process
 	GROUP BY i.process, i.name),
 under AS MATERIALIZED (
@@ -83,14 +86,19 @@ client AS MATERIALIZED (
 	JOIN thread v ON v.task = w.task, span
 	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY t.process, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns AND sum(w.count) * 1e9 >= coalesce(:rate, 5) * span.ns),
+computed AS MATERIALIZED (
+	SELECT t.process, sum(c.ns) AS ns FROM cpu_sample c JOIN task t ON t.id = c.task WHERE c.stack IN syncing GROUP BY t.process),
 found AS MATERIALIZED (
-	SELECT w.process, sum(w.sync) AS sync, sum(w.lock) AS lock, sum(w.count) AS count, sum(w.sync > 0) AS threads,
+	SELECT w.process, sum(w.active) AS active, sum(w.sync) AS sync, sum(w.lock) AS lock, sum(w.count) AS count, sum(w.sync > 0) AS threads,
 		min(1, (sum(w.sync) + sum(w.lock)) * 1.0 / sum(w.active)) AS share
 	FROM whole w, span GROUP BY w.process
 	HAVING sum(w.sync) + sum(w.lock) >= coalesce(:share, 0.2) * sum(w.active) AND sum(w.sync) >= coalesce(:total, 0.1) * span.ns
 		AND sum(w.count) * 1e9 >= coalesce(:rate, 5) * span.ns)
-SELECT iif(f.lock OR f.threads > 1 OR f.process IN (SELECT server FROM client), 'waited', 'none') AS urgency,
-	f.share AS impact, p.comm, p.pid, printf('%.0f', 100 * f.share) AS share, ifnull(r.name, 'its data') AS file,
+SELECT iif(f.lock OR f.threads > 1 OR f.process IN (SELECT server FROM client)
+		OR (f.sync + ifnull(c.ns, 0) >= max(coalesce(:alone, 0.3) * span.ns, 0.5 * f.active)
+			AND f.count * 1e9 >= coalesce(:alone_rate, 100) * span.ns), 'waited', 'none') AS urgency,
+	f.share AS impact, p.comm, p.pid, printf('%.0f', 100 * f.share) AS share,
+	ifnull(r.name, iif(y.call = 'sync', 'all files', 'its data')) AS file, y.call,
 	iif(f.lock, ', and for a lock that is held meanwhile', '') AS lock,
 	'file' AS resource_kind, ifnull(r.name, '') AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
@@ -101,18 +109,20 @@ SELECT iif(f.lock OR f.threads > 1 OR f.process IN (SELECT server FROM client), 
 			FROM (SELECT task, lock AS ns FROM whole WHERE process = f.process AND NOT sync
 				UNION ALL SELECT task, ns FROM client WHERE server = f.process) v JOIN thread t USING (task)
 			ORDER BY v.ns DESC LIMIT 10))) AS affected,
-	json_array(
-		json_object('metric', 'sync wait share', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.2)),
-		json_object('metric', 'threads in such calls at a time', 'value', f.sync * 1.0 / span.ns, 'unit', 'threads',
-			'threshold', coalesce(:total, 0.1)),
-		json_object('metric', 'threads waiting for a lock held meanwhile', 'value', f.lock * 1.0 / span.ns, 'unit', 'threads'),
-		json_object('metric', 'waits in such calls', 'value', f.count * 1e9 / span.ns, 'unit', '/s', 'threshold', coalesce(:rate, 5)),
-		json_object('metric', 'mean wait', 'value', f.sync / 1e6 / f.count, 'unit', 'ms')) AS evidence,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('role', iif(f.lock, 'holder', 'waiter'), 'metric', 'wait.disk', 'process', f.process, 'function',
-			(SELECT n.name FROM synced y JOIN walk w ON w.leaf = y.stack JOIN sync_frame USING (frame)
-				JOIN frame_name n ON n.frame = w.frame WHERE y.process = f.process ORDER BY y.ns DESC, w.up DESC LIMIT 1)) AS x)) AS stacks
-FROM found f JOIN process p ON p.id = f.process, span
-	LEFT JOIN resource r ON r.id = (
-		SELECT resource FROM synced y WHERE y.process = f.process AND resource GROUP BY resource ORDER BY sum(ns) DESC LIMIT 1)
+		SELECT value AS x FROM json_each(json_array(
+			json_object('metric', 'sync wait share', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.2)),
+			json_object('metric', 'threads in such calls at a time', 'value', f.sync * 1.0 / span.ns, 'unit', 'threads',
+				'threshold', coalesce(:total, 0.1)),
+			json_object('metric', 'threads waiting for a lock held meanwhile', 'value', f.lock * 1.0 / span.ns, 'unit', 'threads'),
+			json_object('metric', 'waits in such calls', 'value', f.count * 1e9 / span.ns, 'unit', '/s', 'threshold', coalesce(:rate, 5)),
+			json_object('metric', 'CPU time in such calls', 'value', 100.0 * ifnull(c.ns, 0) / span.ns, 'unit', '%'),
+			json_object('metric', 'mean wait', 'value', f.sync / 1e6 / f.count, 'unit', 'ms')))
+		UNION ALL
+		SELECT * FROM (SELECT json_object('metric', 'waits for ' || n.name, 'value', 100.0 * o.ns / f.sync, 'unit', '%')
+			FROM file o JOIN resource n ON n.id = o.resource WHERE o.process = f.process AND o.place <= 3 ORDER BY o.place))) AS evidence,
+	json_array(json_object('role', iif(f.lock, 'holder', 'waiter'), 'metric', 'wait.disk', 'process', f.process,
+		'function', y.function)) AS stacks
+FROM found f JOIN process p ON p.id = f.process JOIN way y ON y.process = f.process LEFT JOIN computed c ON c.process = f.process
+	LEFT JOIN file o ON o.process = f.process AND o.place = 1 LEFT JOIN resource r ON r.id = o.resource, span
 ORDER BY f.share DESC LIMIT 5;

@@ -57,6 +57,9 @@ static const struct explanation {
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
 	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Each such call is work for the kernel, and turns with the kernel's own threads. */
+	{"disk.sync", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"disk.sync", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Workers that wait for something of their own process, or for the CPU, are no fewer than they should be. */
 	{"lock.deadlock", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"disk.sync", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},

@@ -108,6 +108,7 @@ const struct command cmd_report = {
 	.examples = (const struct example[]){
 		{"perfscope report", "perfscope.db at a glance"},
 		{"perfscope report night.db --from -10s", "its last ten seconds"},
+		{"perfscope report --view disk", "who uses which disk, how long its requests take, and which files are synced"},
 		{"perfscope report --view network", "who talks to whom, and what holds that up"},
 		{"perfscope report --format json | jq '.processes[0]'", "the busiest process, for scripts"},
 		{0}},

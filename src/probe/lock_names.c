@@ -9,6 +9,7 @@
 #include "capture.h"
 #include "intern.h"
 #include "mem.h"
+#include "region.h"
 
 enum { LOOKS_A_SLICE = 32 }; /* at a process's mappings: a tenth of a millisecond each */
 
@@ -28,12 +29,6 @@ struct lock_names {
 	struct lock *locks; /* by key */
 	size_t count, capacity;
 	uint32_t looks;
-};
-
-/* A line of /proc/PID/maps. */
-struct region {
-	struct stacks_mapping map;
-	char access[5], path[512];
 };
 
 static void named(void *arg, uint32_t what, const char *name, uint64_t start)
@@ -74,46 +69,6 @@ void lock_names_slice(struct lock_names *l)
 	l->looks = LOOKS_A_SLICE;
 }
 
-static bool parse(const char *line, struct region *r)
-{
-	int path = 0;
-
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &r->map.start, &r->map.end, r->access,
-		   &r->map.offset, &r->map.major, &r->map.minor, &r->map.inode, &path) < 7 || !path)
-		return false;
-	snprintf(r->path, sizeof(r->path), "%s", line + path);
-	r->path[strcspn(r->path, "\n")] = 0;
-	r->map.path = r->path;
-	return true;
-}
-
-static bool is_file(const struct region *r)
-{
-	return r->path[0] == '/' && r->map.inode;
-}
-
-/* The region with the address, or the file's mapping whose zeroed memory, which follows it, has it. */
-static bool find_region(uint32_t pid, uint64_t address, struct region *ret)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%u/maps", pid), *line = NULL;
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	struct region last = {0};
-	size_t size = 0;
-
-	while (f && getline(&line, &size, f) > 0) {
-		*ret = (struct region){0};
-		if (!parse(line, ret) || address >= ret->map.end) {
-			last = *ret;
-			continue;
-		}
-		if (!*ret->path && is_file(&last) && last.access[1] == 'w' && last.map.end == ret->map.start)
-			*ret = last;
-		ret->map.path = ret->path; /* of the copy */
-		return address >= ret->map.start;
-	}
-	return false;
-}
-
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -125,7 +80,7 @@ static char *first_name(const struct region *r, uint64_t address, bool found)
 {
 	if (!found)
 		return xasprintf("0x%" PRIx64, address);
-	if (is_file(r))
+	if (region_is_file(r))
 		return xasprintf("0x%" PRIx64 " ([%s+0x%" PRIx64 "])", address, base_name(r->path),
 				 address - r->map.start + r->map.offset);
 	return xasprintf("0x%" PRIx64 " (%s)", address, *r->path ? r->path : "[anonymous memory]");
@@ -135,15 +90,15 @@ static void look_at(struct lock_names *l, struct process *p, uint64_t address, u
 {
 	struct lock *lock = &l->locks[what];
 	struct region r;
-	bool found = l->looks && find_region(p->pid, address, &r);
-	bool shared = found && is_file(&r) && r.access[3] == 's';
+	bool found = l->looks && region_find(p->pid, address, &r);
+	bool shared = found && region_is_file(&r) && r.access[3] == 's';
 	_cleanup_free_ char *name = first_name(&r, address, found), *key = shared ?
 		xasprintf("%x:%x %" PRIu64 " %" PRIx64, r.map.major, r.map.minor, r.map.inode, address - r.map.start + r.map.offset) :
 		xasprintf("%u %" PRIx64, p->id, address);
 
 	l->looks -= l->looks > 0;
 	lock->resource = capture_resource_keyed(l->capture, "futex", key, name);
-	if (!found || !is_file(&r) || shared)
+	if (!found || !region_is_file(&r) || shared)
 		return;
 	lock->offset = address - r.map.start + r.map.offset;
 	lock->place = xasprintf("[%s+0x%" PRIx64 "]", base_name(r.path), lock->offset);

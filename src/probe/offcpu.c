@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "disk_name.h"
@@ -17,6 +16,7 @@
 #include "owed.h"
 #include "past.h"
 #include "probe.h"
+#include "wait_files.h"
 
 enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_WAKER_RUN, METRIC_WAKER_WAIT, METRIC_INTERVAL };
 #define FIRST_INTERVAL_NS (10 * NS_PER_MS)
@@ -58,6 +58,7 @@ struct offcpu_state {
 	struct map *stacks; /* of waits that have ended, by task and site */
 	struct wait *waits; /* all of them */
 	struct lock_names *lock_names;
+	struct wait_files *files;
 	struct part *parts;
 	size_t part_count, part_capacity;
 };
@@ -169,25 +170,15 @@ static void resolve(struct wait *w, struct process *p, const struct wait_record 
 	stacks_resolve(c->stacks, p, &r->stack, capture_time(c, r->head.time_ns), done, &w, sizeof(w));
 }
 
-static uint32_t file_of(struct capture *c, uint32_t pid, uint32_t fd)
-{
-	char path[64], name[256];
-
-	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
-	ssize_t length = readlink(path, name, sizeof(name) - 1);
-	if (length <= 0)
-		return 0;
-	name[length] = 0;
-	return capture_resource(c, "file", name);
-}
-
 static uint32_t resource_of(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct capture *c = state->capture;
 	char name[64];
 
 	if (r->key_kind == KEY_FD)
-		return file_of(c, r->head.tgid, (uint32_t)r->key);
+		return wait_files_of_descriptor(state->files, r->head.tgid, (uint32_t)r->key);
+	if (r->key_kind == KEY_MEMORY)
+		return wait_files_at_address(state->files, thread->process, r->key);
 	if (r->key_kind == KEY_DEVICE)
 		return disk_resource(c, (uint32_t)r->key);
 	switch (r->key_kind) {
@@ -300,6 +291,7 @@ static void init(struct capture *c, struct offcpu_state *state)
 	state->open = map_new();
 	state->stacks = map_new();
 	state->lock_names = lock_names_new(c);
+	state->files = wait_files_new(c);
 	kernel_text_read(&state->text);
 }
 
@@ -415,6 +407,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 		owed_unref(state->parts[i].owed);
 	state->part_count = 0;
 	lock_names_slice(state->lock_names);
+	wait_files_slice(state->files);
 	past_write(c->past, c, state->probe.first_metric + METRIC_WAKER, state->stacks);
 	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, mean_interval(c));
 }
@@ -441,6 +434,7 @@ static void stop(struct capture *c, void *arg)
 	map_free(state->open);
 	map_free(state->stacks);
 	lock_names_free(state->lock_names);
+	wait_files_free(state->files);
 	kernel_text_done(&state->text);
 	kernel_locks_done(&state->locks);
 }

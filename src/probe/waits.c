@@ -41,7 +41,7 @@ static const struct {
 	CALL(mq_timedreceive, IPC, WAIT_KEY_FD),
 	CALL(fsync, DISK, SYNC), CALL(fdatasync, DISK, SYNC), CALL(syncfs, DISK, SYNC),
 	CALL(sync_file_range, DISK, SYNC), CALL(fallocate, DISK, SYNC), CALL(ftruncate, DISK, SYNC),
-	CALL(sync, DISK, WAIT_ANYHOW), CALL(msync, DISK, WAIT_ANYHOW), CALL(truncate, DISK, WAIT_ANYHOW),
+	CALL(sync, DISK, WAIT_ANYHOW), CALL(msync, DISK, WAIT_KEY_MEMORY | WAIT_ANYHOW), CALL(truncate, DISK, WAIT_ANYHOW),
 	CALL(copy_file_range, DISK, 0), CALL(getdents64, DISK, 0), CALL(readahead, DISK, 0),
 	CALL(wait4, CHILD, 0), CALL(waitid, CHILD, 0), CALL(clone, CHILD, WAIT_ANYHOW), /* of vfork's kind */
 	CALL(rt_sigsuspend, SIGNAL, 0), CALL(rt_sigtimedwait, SIGNAL, 0),

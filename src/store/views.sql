@@ -121,6 +121,32 @@ SELECT f.id AS frame, m.kind, m.path AS module, f.address, f.symbol,
 	y.file, f.line
 FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.symbol;
 
+-- Stacks through a call that returns only when data is on the disk: `function` is the kernel's, `call` the system call, "write"
+-- (to a file that was opened so, and io_uring's), or "journal" (waiting for a commit of the file system). Of those, the first.
+CREATE VIEW sync_stack AS
+WITH RECURSIVE sync_frame AS MATERIALIZED (
+	SELECT frame, name, CASE WHEN name GLOB '*_sys_*' THEN substr(name, instr(name, '_sys_') + 5)
+			WHEN name GLOB '*fsync*' OR name GLOB '*_sync_file' THEN 'write' ELSE 'journal' END AS call,
+		CASE WHEN name GLOB '*_sys_*' THEN 0 WHEN name GLOB '*fsync*' OR name GLOB '*_sync_file' THEN 1 ELSE 2 END AS place
+	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '*_sys_fsync' OR name GLOB '*_sys_fdatasync'
+		OR name GLOB '*_sys_msync' OR name GLOB '*_sys_sync_file_range*' OR name GLOB '*_sys_sync' OR name GLOB '*_sys_syncfs'
+		OR name = 'vfs_fsync_range' OR name GLOB '*_fsync' OR name GLOB '*_sync_file'
+		OR name GLOB 'jbd2_log_wait_commit*' OR name GLOB 'jbd2_complete_transaction*'
+		OR name GLOB 'wait_transaction_*' OR name GLOB 'add_transaction_credits*' OR name GLOB '__jbd2_log_wait_for_space*'
+		OR name GLOB 'xfs_log_force*' OR name GLOB 'xlog_wait_on_iclog*' OR name GLOB 'xlog_grant_head_wait*'
+		OR name GLOB 'btrfs_sync_log*' OR name GLOB 'btrfs_commit_transaction*')),
+inside(id, name, call, place) AS (
+	SELECT s.id, f.name, f.call, f.place FROM stack s JOIN sync_frame f USING (frame)
+	UNION
+	SELECT s.id, i.name, i.call, i.place FROM inside i JOIN stack s ON s.parent = i.id)
+SELECT id, name AS function, call, min(place) AS place FROM inside GROUP BY id;
+
+-- Waits in such calls, ns; resource: the file, where there is one.
+CREATE VIEW sync_wait AS
+SELECT w.task, w.stack, s.function, s.call, r.id AS resource, w.count, w.ns
+FROM wait_stack w JOIN sync_stack s ON s.id = w.stack LEFT JOIN resource r ON r.id = w.resource AND r.kind = 'file'
+WHERE w.cause IN ('disk', 'dirty', 'kernel_lock', 'other');
+
 -- Time lost to locks of the kernel by task and stack, ns: blocked (spins 0), or on a CPU until the holder lets go (spins 1,
 -- samples). taker is the function that wants the lock, call the system call that it is part of. space: it is the lock of
 -- an address space. Which lock it spins for is not known: the one that the same function of the process waits for most.

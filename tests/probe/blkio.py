@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Requests to the disk against what a program did past the page cache."""
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,25 @@ def by_thread(t, metric, comm, disk):
                    "JOIN task t ON t.id = s.task JOIN resource r ON r.id = s.resource "
                    "WHERE m.name = ? AND t.comm = ? AND r.kind = 'disk' AND r.name = ?", metric, comm, disk)
     return found[0][0] or 0, found[0][1] or 0
+
+
+def view(t, disk, file):
+    def report(*args):
+        return subprocess.run([t.perfscope, "report", "--view", "disk", *args, t.path], stdout=subprocess.PIPE, text=True,
+                              check=True).stdout
+    tables = json.loads(report("--format", "json"))["tables"]
+    device = [row for row in tables["devices"] if row["disk"] == disk]
+    t.check(device and 0 < device[0]["busy_percent"] <= 100 and device[0]["requests_s"] > 0, f"the disk is used: {device}")
+    kinds = {row["operation"]: row for row in tables["operations"] if row["disk"] == disk}
+    t.check({"read", "write", "flush"} <= set(kinds), f"each kind of request: {kinds}")
+    t.check(all(0 <= row["device_p50_ns"] <= row["device_p99_ns"] <= row["device_max_ns"] for row in kinds.values()), f"{kinds}")
+    user = [row for row in tables["users"] if row["process"] == "blkio" and row["disk"] == disk]
+    t.check(user and user[0]["request_time_ns"] and user[0]["read_bytes"] and user[0]["written_bytes"] and user[0]["dirtied_bytes"],
+            f"who used it: {user}")
+    files = [row for row in tables["files"] if row["process"] == "blkio" and (row["file"] or "").split("/")[-1].startswith(file)]
+    t.check(files and files[0]["call"] in ("fsync", "fdatasync") and files[0]["waited_ns"] > 0, f"which file it synced: {tables['files']}")
+    words = report()
+    t.check("Who uses the disks" in words and disk in words and file in words, words)
 
 
 def test(t):
@@ -59,6 +79,7 @@ def test(t):
     p50 = t.one("SELECT p50 FROM latency_summary WHERE metric = 'disk.device_time.read' AND resource = ?", disk)
     t.check(0.1 * median < p50 < 1.2 * median, f"a read takes {p50} ns in the device, {median} ns as the process sees it")
     t.check(t.total("disk.sequential", disk) >= 200, "the writes were one behind the other")
+    view(t, disk, os.path.basename(path))
     t.check(t.total("disk.errors", disk) == 0 and t.total("lost.requests") == 0, "no error, no loss")
 
 

@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "inject.h"
 
@@ -22,7 +24,7 @@ struct job {
 
 struct place {
 	int fd;
-	char *block;
+	char *block, *map;
 	size_t bytes;
 	uint64_t seed, next;
 };
@@ -69,6 +71,36 @@ __attribute__((noinline)) static void commit_block(struct place *p)
 	let(fdatasync(p->fd));
 }
 
+__attribute__((noinline)) static void save_range(struct place *p)
+{
+	off_t at = (off_t)p->next;
+
+	append_block(p);
+	let(sync_file_range(p->fd, at, (off_t)p->bytes, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+			    SYNC_FILE_RANGE_WAIT_AFTER));
+}
+
+__attribute__((noinline)) static void save_all(struct place *p)
+{
+	append_block(p);
+	let(syncfs(p->fd));
+}
+
+__attribute__((noinline)) static void save_page(struct place *p)
+{
+	char *page = p->map + behind(p);
+
+	memcpy(page, p->block, p->bytes);
+	let(msync(page, p->bytes, MS_SYNC));
+}
+
+__attribute__((noinline)) static void write_safely(struct place *p)
+{
+	struct iovec part = {p->block, p->bytes};
+
+	let(pwritev2(p->fd, &part, 1, behind(p), RWF_DSYNC));
+}
+
 /* One half of the file to the other. */
 __attribute__((noinline)) static void copy_block(struct place *p)
 {
@@ -87,13 +119,15 @@ static const struct operation {
 } operations[] = {
 	{"fetch", fetch_block, O_DIRECT}, {"store", store_block, O_DIRECT}, {"append", append_block, 0},
 	{"commit", commit_block, 0}, {"copy", copy_block, 0}, {"write-through", append_block, O_DSYNC},
+	{"range", save_range, 0}, {"everything", save_all, 0}, {"map", save_page, 0}, {"safe", write_safely, 0},
 };
 
 static struct place open_place(const struct job *j, int flags, uint64_t number)
 {
 	struct place p = {.fd = open(path, O_RDWR | flags), .bytes = (size_t)j->kib << 10, .seed = number + now_ns()};
 
-	if (p.fd < 0 || !(p.block = aligned_alloc(4096, p.bytes)))
+	p.map = mmap(NULL, file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p.fd, 0);
+	if (p.fd < 0 || p.map == MAP_FAILED || !(p.block = aligned_alloc(4096, p.bytes)))
 		_exit(1);
 	memset(p.block, 'x', p.bytes);
 	return p;

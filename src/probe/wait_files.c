@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "wait_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "mem.h"
+#include "region.h"
+
+enum { LOOKS_A_SLICE = 32 }; /* at a process's mappings */
+
+/* Where a process has a file mapped, or (resource 0) something else. */
+struct mapped {
+	uint32_t process, resource;
+	uint64_t start, end;
+};
+
+struct wait_files {
+	struct capture *capture;
+	struct mapped mapped[LOOKS_A_SLICE];
+	uint32_t looks;
+};
+
+struct wait_files *wait_files_new(struct capture *c)
+{
+	struct wait_files *f = xcalloc(1, sizeof(*f));
+
+	f->capture = c;
+	return f;
+}
+
+void wait_files_free(struct wait_files *f)
+{
+	free(f);
+}
+
+void wait_files_slice(struct wait_files *f)
+{
+	f->looks = 0;
+}
+
+uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t fd)
+{
+	char path[64], name[256];
+
+	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
+	ssize_t length = readlink(path, name, sizeof(name) - 1);
+	if (length <= 0)
+		return 0;
+	name[length] = 0;
+	return capture_resource(f->capture, "file", name);
+}
+
+uint32_t wait_files_at_address(struct wait_files *f, const struct process *p, uint64_t address)
+{
+	struct region r;
+
+	for (uint32_t i = 0; i < f->looks; i++) {
+		const struct mapped *m = &f->mapped[i];
+
+		if (m->process == p->id && address >= m->start && address < m->end)
+			return m->resource;
+	}
+	if (f->looks == LOOKS_A_SLICE || !region_find(p->pid, address, &r))
+		return 0;
+	struct mapped *m = &f->mapped[f->looks++];
+	*m = (struct mapped){.process = p->id, .start = r.map.start, .end = r.map.end};
+	if (region_is_file(&r))
+		m->resource = capture_resource(f->capture, "file", r.path);
+	return m->resource;
+}

@@ -59,6 +59,18 @@ static int has_stacks(struct store *s, const char *metric)
 	return query_next(q);
 }
 
+/* The probe was there, though it may have met nothing. */
+static int has_metric(struct store *s, const char *metric)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT 1 FROM metric WHERE name GLOB :metric LIMIT 1", &q);
+
+	if (r < 0)
+		return r;
+	query_bind_text(q, ":metric", metric);
+	return query_next(q);
+}
+
 static int nothing(struct store *s, enum profile profile)
 {
 	const char *probe = profiles[profile].probe, *name = profile_names[profile];
@@ -75,6 +87,10 @@ static int nothing(struct store *s, enum profile profile)
 	if (query_next(q) > 0)
 		return failx(-ENODATA, "%s: this recording has no %s stacks: the probe %s was not available (%s)",
 			     store_path(s), name, probe, query_text(q, 0));
+	if ((r = has_metric(s, profiles[profile].metric)) < 0)
+		return r;
+	if (r > 0)
+		return failx(-ENODATA, "%s: this recording has no %s stacks: there was nothing of the kind", store_path(s), name);
 	return failx(-ENODATA, "%s: this recording has no %s stacks (recorded without probe %s)", store_path(s),
 		     name, probe);
 }

@@ -135,8 +135,8 @@ def pictures(path, pid, folder):
     shutil.copy(path, os.path.join(folder, "base.db"))
     compared = good("flamegraph", path, "--diff", os.path.join(folder, "base.db"))
     check("compared with base.db" in compared, "a comparison says with what")
-    refused("no fault stacks (recorded without probe fault)", "flamegraph", path, "--kind", "fault")
-    refused("no memory stacks", "export", path, "--kind", "memory")
+    refused("no pause stacks: there was nothing of the kind", "flamegraph", path, "--kind", "pause")
+    refused("no pause stacks: there was nothing of the kind", "export", path, "--kind", "pause")
 
 
 def elsewhere(path, folder):

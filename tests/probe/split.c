@@ -52,8 +52,8 @@ static void *busy(void *arg)
 	while (now(CLOCK_THREAD_CPUTIME_ID) < enough) {
 		uint64_t start = now(CLOCK_THREAD_CPUTIME_ID);
 
-		seventy(start + 7000000, 3);
-		thirty(start + 10000000);
+		seventy(start + 5110000, 3);
+		thirty(start + 7300000); /* not in step with 99 samples a second */
 	}
 	return NULL;
 }

@@ -60,7 +60,7 @@ def forgetful():
 CASES = [
     Case("faults", "faulter 16", "memory.faults", "painter", function="fill_pages", victims=("viewer",)),
     Case("leak", "collector blocks 4096", "memory.leak", "collector", function="keep_session", seconds=5),
-    Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True),
+    Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True, often=False),
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
     Case("thrash", look_up, "memory.swap", "directory", resource="/"),
     Case("thrash-more", lambda: look_up(400 * MB, 80 * MB), "memory.swap", "directory", resource="/", held_out=True, often=False),

@@ -82,7 +82,7 @@ CASES = [
          needs=lambda: os.path.isdir(FREEZER)),
     # A runtime that stops its threads at safe points, or by signals; one whose threads do it themselves.
     Case("stop-all", "safepoint 3 60 200", "pause.gc", "orderbook", function="stop_all_and_sweep", evidence=("p50", "max")),
-    Case("stop-all-signal", "safepoint-nofp 8 30 120 signal", "pause.gc", "orderbook", function="stop_all_and_sweep", held_out=True),
+    Case("stop-all-signal", "safepoint-nofp 8 30 120 signal", "pause.gc", "orderbook", function="stop_all_and_sweep", held_out=True, often=False),
     Case("stop-all-self", "safepoint-nofp 4 40 150 self", "pause.gc", "orderbook", function="stop_all_and_sweep", often=False),
     Case("java", script(JAVA + " -Xmx300m Ledger.java 3 140 3000", 4), "pause.gc", "java", resource="HotSpot", evidence=("p50", "max"),
          often=False, needs="java"),
@@ -94,7 +94,7 @@ CASES = [
     Case("loop", "loopserver 100 300", "pause.event-loop", "gameserver", function="rank_players", victims=("player",),
          evidence=("p50", "max")),
     Case("loop-seldom", "loopserver-nofp 250 1200 200 8", "pause.event-loop", "gameserver", function="rank_players",
-         victims=("player",), held_out=True),
+         victims=("player",), held_out=True, often=False),
     Case("loop-sleeps", "loopserver-nofp 150 400 50 3 sleep", "pause.event-loop", "gameserver", function="rank_players",
          victims=("player",), often=False),
     Case("loop-syncs", "loopserver 150 400 50 3 sync", "disk.sync", "gameserver", function="save_scores", victims=("player",),

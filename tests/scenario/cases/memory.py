@@ -36,7 +36,7 @@ while True: total += m[random.randrange(len(m) // 4096) * 4096]
 
 
 @contextmanager
-def look_up(size=160 * MB, limit=48 * MB):
+def look_up(injectors, size=160 * MB, limit=48 * MB):
     """Looks up in a file of that size under a limit of memory; where there are no such limits, it fails."""
     parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")])
     with tempfile.NamedTemporaryFile(dir=".") as f:
@@ -53,7 +53,7 @@ def look_up(size=160 * MB, limit=48 * MB):
             cgroups.remove(parent)
 
 
-def forgetful():
+def forgetful(injectors):
     return running([sys.executable, "-c", FORGETFUL])
 
 
@@ -63,5 +63,5 @@ CASES = [
     Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True, often=False),
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
     Case("thrash", look_up, "memory.swap", "directory", resource="/"),
-    Case("thrash-more", lambda: look_up(400 * MB, 80 * MB), "memory.swap", "directory", resource="/", held_out=True, often=False),
+    Case("thrash-more", lambda injectors: look_up(injectors, 400 * MB, 80 * MB), "memory.swap", "directory", resource="/", held_out=True, often=False),
 ]

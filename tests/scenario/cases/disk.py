@@ -36,7 +36,7 @@ CASES = [
     Case("write-through", on_file("journald,write-through,2,4,200", program="diskjobs-nofp"), "disk.sync", "journald", "append_block",
          resource="data"),
     Case("write-through-flag", on_file("journald,safe,3,8,100"), "disk.sync", "journald", "write_safely", resource="data",
-         held_out=True, often=False),
+         often=False),
     Case("mapped-syncs", on_file("catalog,map,2,4,200", program="diskjobs-nofp"), "disk.sync", "catalog", "save_page", resource="data",
          often=False),
     Case("range-syncs", on_file("recorder,range,2,16,100"), "disk.sync", "recorder", "save_range", resource="data", often=False),

@@ -212,7 +212,7 @@ kill "${helpers[0]}"
 keeper=$!
 helpers+=($keeper)
 keys 1
-check "the finding is there" within 60 eval 'pane | sed -n 2p | grep -q "for one lock"'
+check "the finding is there" within 60 eval 'pane | sed -n 2p | grep -q "storekeeper wait"'
 keys Home Enter
 check "Enter shows its evidence" sees 'lock wait share'
 keys Enter

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "mem.h"
 #include "output.h"
+#include "picture.h"
 #include "recorded.h"
 #include "recording.h"
 #include "svg.h"
@@ -88,14 +89,6 @@ struct picture {
 	struct flame_svg_options svg;
 };
 
-static int write_svg(const void *arg, int fd, const char *name)
-{
-	const struct picture *p = arg;
-	int r = flame_write_svg(p->flame, &p->svg, fd);
-
-	return r < 0 ? fail(r, "write %s", name) : 0;
-}
-
 static int write_picture(const struct picture *p, const char *path)
 {
 	int r;
@@ -104,7 +97,7 @@ static int write_picture(const struct picture *p, const char *path)
 		return failx(-EINVAL, "there is nothing to draw: no stack is counted after the change");
 	if (!path)
 		path = output_is_terminal(STDOUT_FILENO) ? "perfscope.svg" : "-";
-	r = output_write(path, write_svg, p);
+	r = picture_write(p->flame, &p->svg, path);
 	if (r == 0 && strcmp(path, "-"))
 		log_info("wrote %s", path);
 	return r;

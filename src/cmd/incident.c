@@ -13,8 +13,8 @@
 #include "io.h"
 #include "mem.h"
 #include "output.h"
+#include "picture.h"
 #include "recording.h"
-#include "svg.h"
 
 struct incident {
 	char *folder;
@@ -103,19 +103,6 @@ int incident_copy(const struct incident *i, const char *path)
 	return output_write(to, write_copy, path);
 }
 
-struct picture {
-	struct flame *flame;
-	struct flame_svg_options options;
-};
-
-static int write_svg(const void *arg, int fd, const char *name)
-{
-	const struct picture *p = arg;
-	int r = flame_write_svg(p->flame, &p->options, fd);
-
-	return r < 0 ? fail(r, "write %s", name) : 0;
-}
-
 int incident_flamegraph(const struct incident *i, struct store *s, enum profile profile, uint64_t pid, struct buf *path)
 {
 	const struct select_options all = {0}, one = {.pid = pid};
@@ -135,8 +122,8 @@ int incident_flamegraph(const struct incident *i, struct store *s, enum profile 
 	if (pid)
 		buf_addf(&stem, "-%llu", (unsigned long long)pid);
 	_cleanup_free_ char *file = incident_path(i, stem.data, "svg");
-	r = output_write(file, write_svg, &(struct picture){
-		.flame = f, .options = {.title = profile_title(profile), .subtitle = subtitle.data, .unit = recorded.unit}});
+	r = picture_write(f, &(struct flame_svg_options){
+		.title = profile_title(profile), .subtitle = subtitle.data, .unit = recorded.unit}, file);
 	if (r >= 0)
 		buf_addstr(path, file);
 	return r;

@@ -7,9 +7,10 @@ enum {
 	PROTECTION = 1,
 	SITES = 1 << 14,
 	MOST_SHIFT = 15,
-	PASSED = 256, /* in a slice at a place, about: of these the callers are looked at; */
+	PASSED = 1024, /* in a slice at a place, about: of these the callers are looked at; */
 	DRAWN = 16,   /* and of each caller so many are drawn, */
-	CPU_DRAWN = 50, /* but when there are more on a CPU, from callers of which some were drawn already less */
+	CPU_DRAWN = 50, /* but when there are more on a CPU, */
+	FEW = 8,       /* less of those callers of which so many were drawn already */
 };
 
 struct {
@@ -24,7 +25,8 @@ struct fault_site {
 	u32 known;
 	u32 epoch; /* slice of what follows */
 	u32 count;
-	u32 shift; /* one in 1 << so many is taken */
+	u32 shift; /* one in 1 << so many of all faults is taken, from the next block on */
+	u32 weight, left, pick; /* faults of this block, those still to come, and which of them is the one to take */
 };
 
 struct {
@@ -89,19 +91,28 @@ static __always_inline struct fault_site *site_of(u32 hash, u32 tid, u32 epoch, 
 	return site;
 }
 
-static __always_inline bool drawn(struct cpu_slot *cpu, const struct fault_site *site)
+/* One of each block, any with the same chance: what is drawn says far more of how many there were than if each fault took its
+ * own chance. A block that has become too long is left half way, which is no less right. Those that come here stand for
+ * 1 << thinned each. */
+static __always_inline bool drawn(struct cpu_slot *cpu, struct fault_site *site, u32 thinned)
 {
-	/* The high bits of a product are the random ones. */
-	cpu->random = cpu->random * 6364136223846793005ull + 1442695040888963407ull;
-	return !(cpu->random >> 40 & ((1u << (site->shift & 31)) - 1));
+	u32 shift = site->shift > thinned ? site->shift - thinned : 0;
+
+	if (site->left - 1 >= site->weight || site->weight >> (shift & 15) > 1) { /* another CPU may have been here, too */
+		/* The high bits of a product are the random ones. */
+		cpu->random = cpu->random * 6364136223846793005ull + 1442695040888963407ull;
+		site->weight = site->left = 1u << (shift & 15);
+		site->pick = (u32)(cpu->random >> 40) & (site->weight - 1);
+	}
+	return --site->left == site->pick;
 }
 
-/* Rarer from now on, when there are many. */
+/* Rarer from now on, when there are many, but never so soon that a single one stood for most of a slice. */
 static __always_inline u32 take_one(struct fault_site *site, u32 wanted, bool crowded)
 {
-	u32 weight = 1u << (site->shift & 15);
+	u32 weight = site->weight;
 
-	if (++site->count >= 2 * wanted || crowded) {
+	if (++site->count >= (crowded ? FEW : 2 * wanted)) {
 		site->shift += site->shift < MOST_SHIFT;
 		site->count /= 2;
 	}
@@ -115,15 +126,14 @@ static __always_inline u32 draw(struct task_struct *task, const struct task_slot
 	u32 hash = task_entry(task, config.has_task_registers).site, epoch = cpu->fault_epoch;
 	struct fault_site *site = site_of(hash, slot->tid, epoch, 0, PASSED);
 
-	if (!site || !drawn(cpu, site))
+	if (!site || !drawn(cpu, site, 0))
 		return 0;
-	u32 shift = site->shift, first = cpu->fault_shift + cpu->fault_count / CPU_DRAWN;
+	u32 thinned = site->shift, first = cpu->fault_shift + cpu->fault_count / CPU_DRAWN;
 	u32 weight = take_one(site, PASSED, false);
-	first = first > MOST_SHIFT ? MOST_SHIFT : first;
-	site = site_of(site_of_callers(task, hash) + 1, slot->tid, epoch, first > shift ? first - shift : 0, DRAWN);
-	if (!site || !drawn(cpu, site))
+	site = site_of(site_of_callers(task, hash) + 1, slot->tid, epoch, first > MOST_SHIFT ? MOST_SHIFT : first, DRAWN);
+	if (!site || !drawn(cpu, site, thinned))
 		return 0;
-	return weight * take_one(site, DRAWN, ++cpu->fault_count > CPU_DRAWN && site->count > 1);
+	return weight * take_one(site, DRAWN, ++cpu->fault_count > CPU_DRAWN);
 }
 
 static __always_inline void tell_whether_major(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu)

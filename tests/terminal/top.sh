@@ -225,7 +225,7 @@ check "its lock has a holder" sees 'in reserve_i'
 keys Enter
 check "Enter shows what the holder runs" sees 'SELF%▾'
 keys Enter
-check "Enter shows instructions" within 6 row_has 'samples,' ' in '
+check "Enter shows instructions" within 6 row_has ': ' ' samples, '
 check "with their shares" within 4 has 'OFFSET'
 keys BSpace BSpace
 check "Backspace goes back" sees 'HELD BY'

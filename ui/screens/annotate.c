@@ -108,9 +108,9 @@ static void draw_title(const json_t *answer, const char *function, struct grid *
 	else if (*error)
 		grid_putf(g, a->row, a->column, a->columns, STYLE_DIM, "%s: %s", function, error);
 	else
-		grid_putf(g, a->row, a->column, a->columns, STYLE_STRONG, "%s in %s: %.0f samples, %.0f ms, %.1f %% of all CPU time",
-			  answer_text(answer, "function"), answer_text(answer, "module"), answer_number(answer, "samples"),
-			  answer_number(answer, "ms"), answer_number(answer, "percent"));
+		grid_putf(g, a->row, a->column, a->columns, STYLE_STRONG, "%s: %.0f samples, %.0f ms, %.1f %% of all CPU time, in %s",
+			  answer_text(answer, "function"), answer_number(answer, "samples"), answer_number(answer, "ms"),
+			  answer_number(answer, "percent"), answer_text(answer, "module"));
 }
 
 static void draw(const struct screen_context *c, void *state, struct grid *g, const struct area *a)

@@ -59,6 +59,7 @@ static int add_head(struct report *r, struct store *s)
 	r->frequency = number(s, "frequency");
 	r->memory_bytes = number(s, "memory_bytes");
 	r->complete = number(s, "complete");
+	r->redacted = number(s, "redacted");
 	return 0;
 }
 

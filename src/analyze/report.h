@@ -80,6 +80,7 @@ struct report {
 	uint64_t recording_ns;   /* all of it */
 	uint64_t cpus, frequency, memory_bytes, filter_pid;
 	bool complete;           /* false: still being recorded, or cut off */
+	bool redacted;           /* without command lines and the like */
 	double busy, load, load_max;
 	uint64_t samples, sampled_ns;
 	struct report_latency latency;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 
 struct incident {
 	char *folder;
+	bool made; /* it was not there before */
 };
 
 static void closedirp(DIR **dir)
@@ -41,12 +43,13 @@ static int check_empty(const char *path)
 
 int incident_new(const char *path, struct incident **ret_incident)
 {
-	int r = mkdir(path, 0700) == 0 ? 0 : errno == EEXIST ? check_empty(path) : fail(-errno, "make the folder %s", path);
+	bool made = mkdir(path, 0700) == 0;
+	int r = made ? 0 : errno == EEXIST ? check_empty(path) : fail(-errno, "make the folder %s", path);
 
 	if (r < 0)
 		return r;
 	*ret_incident = xcalloc(1, sizeof(**ret_incident));
-	(*ret_incident)->folder = xstrdup(path);
+	**ret_incident = (struct incident){.folder = xstrdup(path), .made = made};
 	return 0;
 }
 
@@ -54,6 +57,8 @@ void incident_free(struct incident *i)
 {
 	if (!i)
 		return;
+	if (i->made)
+		rmdir(i->folder); /* if nothing came of it: with something in it, it stays */
 	free(i->folder);
 	free(i);
 }

@@ -155,7 +155,7 @@ static json_t *pack_cost(const struct report_cost *c)
 
 static json_t *pack_recording(const struct report *r)
 {
-	return json_pack("{sf sb so so so so sf}", "duration_s", (double)r->recording_ns / 1e9, "complete", r->complete,
+	return json_pack("{sf sb sb so so so so sf}", "duration_s", (double)r->recording_ns / 1e9, "complete", r->complete, "redacted", r->redacted,
 			 "sampled_by", text(r->sampled_by), "frequency_hz", whole(r->frequency), "pid",
 			 r->filter_pid ? whole(r->filter_pid) : json_null(), "cgroup", text_or_null(r->filter_cgroup),
 			 "from_s", (double)r->from_ns / 1e9);

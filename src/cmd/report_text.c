@@ -71,6 +71,8 @@ static void add_selected(struct buf *out, const struct report *r)
 		add_safe(out, r->filter_cgroup);
 		buf_addstr(out, " were recorded\n");
 	}
+	if (r->redacted)
+		buf_addstr(out, "  redacted: no command lines, addresses of peers, and whose folder a path is in\n");
 	if (!r->complete)
 		buf_addstr(out, "  unfinished: it is still being recorded, or was cut off here\n");
 }

@@ -130,6 +130,7 @@ void store_redact(struct store *s)
 {
 	if (!s->redact)
 		s->redact = redact_new();
+	store_set_int(s, "redacted", 1);
 }
 
 int store_begin(struct store *s)

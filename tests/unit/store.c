@@ -320,6 +320,7 @@ static void test_redact(void)
 	CHECK(ask(s, "SELECT count(*) FROM symbol WHERE name = 'LazyCompile:~buy /home/*/shop.js:12'") == 1);
 	CHECK(ask(s, "SELECT count(*) FROM event WHERE detail = 'by \"/home/*/x\", of /root/y: stopped'") == 1);
 	CHECK(ask(s, "SELECT count(*) FROM process WHERE exe = '/home/*/shop' AND command IS NULL") == 1);
+	CHECK(ask(s, "SELECT value FROM meta WHERE key = 'redacted'") == 1);
 	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_free_ char *sql = xasprintf("SELECT count(*) FROM resource WHERE id = %u AND name = '%s'", i + 1,
 						     cases[i].redacted);

@@ -59,7 +59,7 @@ static __always_inline u32 *expected_of(const struct task_slot *slot)
 /* A stack is being taken: sooner than the budget wants makes the next one rarer, later less rare. */
 static __always_inline void spend(struct cpu_slot *cpu, u64 now)
 {
-	u64 gap = now - cpu->wait_taken_ns, wanted = config.wait_gap_ns, interval = cpu->wait_interval_ns;
+	u64 gap = now - cpu->wait_taken_ns, wanted = cpu->wait_gap_ns, interval = cpu->wait_interval_ns;
 	u64 step = interval >> 14; /* times 1024 below: a sixteenth */
 
 	/* Stacks come in bursts, as one wait ends another: the long gaps between them must count. */
@@ -80,7 +80,7 @@ static __always_inline void spend(struct cpu_slot *cpu, u64 now)
 static __always_inline u64 current_interval(struct cpu_slot *cpu, u64 now)
 {
 	/* User space begins with one; then, when nothing has been drawn for long: */
-	if (cpu->wait_interval_ns && now - cpu->wait_taken_ns > 4ull * config.wait_gap_ns)
+	if (cpu->wait_interval_ns && now - cpu->wait_taken_ns > 4 * cpu->wait_gap_ns)
 		spend(cpu, now);
 	return cpu->wait_interval_ns;
 }

@@ -335,7 +335,27 @@ int contention_end(u64 *ctx)
 	return 0;
 }
 
-/* The walk at the start: every thread gets its account, also those that will never switch. */
+/* Switches were not watched for a while: what does the thread do now? */
+static __always_inline void catch_up(struct task_struct *task, struct task_slot *slot, u32 bits, u64 now)
+{
+	u8 before = slot->state, state;
+
+	if (before >= STATE_DEAD)
+		return;
+	slot->sequence++;
+	barrier();
+	state = task->on_cpu ? STATE_RUNNING : bits ? left_state(task, slot, bits) : STATE_RUNNABLE;
+	if (state != before && !(state == STATE_RUNNABLE && before == STATE_PREEMPTED)) {
+		settle(slot, now, STATE_RUNNABLE);
+		set_state(slot, now, state);
+		slot->wait_interval_ns = 0;
+		slot->wait_weight = 0;
+	}
+	barrier();
+	slot->sequence++;
+}
+
+/* The walk at the start: every thread gets its account, also those that will never switch. And after a rest. */
 SEC("iter/task")
 int walk_tasks(struct bpf_iter__task *ctx)
 {
@@ -343,13 +363,18 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	struct task_record r = {};
 	u32 index = 0;
 
-	if (!task || !task->pid || task_find(task->pid))
+	if (!task || !task->pid)
 		return 0;
 	u32 bits = task_state_bits(task);
 	if (bits & BIT_DEAD)
 		return 0;
 	u64 now = bpf_ktime_get_ns();
-	struct task_slot *slot = claim(task, now, STATE_RUNNING, 0, &index);
+	struct task_slot *slot = task_find(task->pid);
+	if (slot) {
+		catch_up(task, slot, bits, now);
+		return 0;
+	}
+	slot = claim(task, now, STATE_RUNNING, 0, &index);
 	if (!slot)
 		return 0;
 	if (!task->on_cpu)

@@ -167,6 +167,7 @@ struct cpu_slot {
 	u32 fault_shift; /* that a place begins with that has not faulted yet; user space sets this each slice, */
 	u32 fault_epoch; /* counts this up, */
 	u32 fault_count; /* and clears this: drawn in the slice */
+	u64 wait_gap_ns; /* wanted between two stacks of waits, on average; user space sets it */
 } __attribute__((aligned(64)));
 
 /* Fixed when the programs are loaded. */
@@ -174,7 +175,7 @@ struct config {
 	u32 cpu_count;          /* length of the array of cpu_slot */
 	u32 task_mask;          /* length of the array of task_slot, a power of two, less one */
 	u32 ring_wakeup_bytes;  /* wake the reader when so much waits to be read */
-	u32 wait_gap_ns;        /* between two stacks of waits on a CPU, on average; 0: none are taken */
+	u32 wait_gap_ns;        /* between two stacks of waits on a CPU, at first; 0: none are taken */
 	u8 filter;              /* only threads with TASK_SELECTED */
 	u8 include_own;         /* samples of perfscope itself, too */
 	u8 switch_has_state;    /* sched_switch's fourth argument: prev_state */

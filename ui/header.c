@@ -99,7 +99,9 @@ static void draw_waits(const struct window *w, struct grid *g, unsigned row)
 	at += grid_put(g, row, at, g->columns - at, STYLE_DIM, "   perfscope ");
 	at += grid_putf(g, row, at, g->columns - at, STYLE_NORMAL, "%.1f%% %.0f MB  ",
 			window_ns(w) ? 100 * own_ns / (double)window_ns(w) : 0, window_level(w, "self.memory", 0) / 1e6);
-	grid_putf(g, row, at, g->columns - at, lost > 0 ? STYLE_WARNING : STYLE_DIM, "lost %.0f", lost);
+	at += grid_putf(g, row, at, g->columns - at, lost > 0 ? STYLE_WARNING : STYLE_DIM, "lost %.0f", lost);
+	if (window_level(w, "governor.held_back", 0) > 0)
+		grid_put(g, row, at, g->columns - at, STYLE_WARNING, "  held back");
 }
 
 static unsigned draw_findings(const struct header *h, struct grid *g, unsigned row, unsigned rows)

@@ -98,6 +98,21 @@ static void add_cost(struct report *r, struct store *s)
 	}
 }
 
+static int add_held(struct report *r, struct store *s)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	size_t capacity = 0;
+	int error = query_new(s, "SELECT resource, min(value), count(*) * 1.0 / (SELECT last - first + 1 FROM period) FROM level "
+				 "WHERE metric = 'governor.share' AND value < 1 GROUP BY resource", &q);
+
+	while (error >= 0 && (error = query_next(q)) > 0) {
+		GROW(r->held, r->held_count, capacity);
+		r->held[r->held_count++] = (struct report_held){.name = report_keep(r, query_text(q, 0)),
+								.least = query_real(q, 1), .part = query_real(q, 2)};
+	}
+	return error;
+}
+
 static int add_gaps(struct report *r, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -120,7 +135,7 @@ int report_new(struct store *s, struct report **ret_report)
 	r->memory = arena_new();
 	if ((error = add_head(r, s)) < 0 || (error = report_add_cpus(r, s)) < 0 ||
 	    (error = report_add_tasks(r, s)) < 0 || (error = report_add_functions(r, s)) < 0 ||
-	    (error = add_gaps(r, s)) < 0)
+	    (error = add_held(r, s)) < 0 || (error = add_gaps(r, s)) < 0)
 		return error;
 	add_cost(r, s);
 	*ret_report = r;
@@ -137,6 +152,7 @@ void report_free(struct report *r)
 	free(r->threads);
 	free(r->ended);
 	free(r->functions);
+	free(r->held);
 	free(r->gaps);
 	arena_free(r->memory);
 	free(r);

@@ -69,6 +69,13 @@ struct report_cost {
 	uint64_t lost[LOSSES];
 };
 
+/* What was done less of, to keep within --max-overhead. */
+struct report_held {
+	const char *name;
+	double least; /* share of it that was left; 0: it was off */
+	double part;  /* of the time in which it was below 1 */
+};
+
 struct report_gap {
 	const char *probe, *reason;
 };
@@ -96,6 +103,8 @@ struct report {
 	struct report_function *functions; /* by self */
 	size_t function_count;
 	struct report_cost cost;
+	struct report_held *held;
+	size_t held_count;
 	struct report_gap *gaps; /* what could not be recorded */
 	size_t gap_count;
 	struct arena *memory;

@@ -12,6 +12,7 @@
 #include "findings.h"
 #include "findings_text.h"
 #include "incident.h"
+#include "live.h"
 #include "log.h"
 #include "look.h"
 #include "mem.h"
@@ -27,6 +28,7 @@ struct diagnose_options {
 	struct select_options select;
 	struct format_options format;
 	uint64_t duration_ns;
+	double most_overhead; /* percent of all CPUs */
 	unsigned fail_on;
 	struct option_list thresholds, objectives;
 	const char *explain, *runbook, *output, *baseline;
@@ -38,6 +40,8 @@ enum { FAIL_NEVER = SEVERITIES };
 static const struct option rows[] = {
 	{"duration", 'd', OPTION_DURATION(struct diagnose_options, duration_ns), .value = "TIME",
 	 .help = "without FILE: how long to look, such as 5s or 1m (default: the runbook's, or 10s)"},
+	{"max-overhead", 0, OPTION_PERCENT(struct diagnose_options, most_overhead), .value = "PERCENT",
+	 .help = "without FILE: take at most so much of all CPUs, else look less closely, and say so"},
 	{"fail-on", 0, OPTION_CHOICE(struct diagnose_options, fail_on),
 	 .choices = (const char *const[]){"info", "warning", "critical", "never", NULL},
 	 .help = "the exit status is 1 from this severity on"},
@@ -252,7 +256,8 @@ static int answer(const struct call *call, const struct question *q)
 	const struct incident *incident = q->incident;
 	const struct runbook *rb = q->runbook;
 	const struct look_options options = {
-		.rules = q->rules, .select = &o->select, .incident = incident, .allow_exec = o->allow_exec};
+		.rules = q->rules, .select = &o->select, .incident = incident, .allow_exec = o->allow_exec,
+		.most_overhead = o->most_overhead};
 	_cleanup_(answer_done) struct answer a = {.options = o};
 	int r = look(call, &options, rb, &a.look);
 
@@ -314,7 +319,7 @@ const struct command cmd_diagnose = {
 		{format_option_rows, offsetof(struct diagnose_options, format)},
 		{0}},
 	.options_size = sizeof(struct diagnose_options),
-	.defaults = &(const struct diagnose_options){.fail_on = SEVERITY_WARNING},
+	.defaults = &(const struct diagnose_options){.fail_on = SEVERITY_WARNING, .most_overhead = MOST_OVERHEAD},
 	.examples = (const struct example[]){
 		{"sudo perfscope diagnose", "what is wrong now?"},
 		{"sudo perfscope diagnose --slo 'port=8080 p99<20ms'", "does the service keep what was promised?"},

@@ -24,6 +24,8 @@ DEFINE_CLEANUP(struct recorder *, recorder_free)
 const struct option live_option_rows[] = {
 	{"frequency", 'F', OPTION_U64(struct live_options, frequency), .value = "HZ", .min = 1, .max = 10000,
 	 .help = "samples a second on each CPU"},
+	{"max-overhead", 0, OPTION_PERCENT(struct live_options, most_overhead), .value = "PERCENT",
+	 .help = "take at most so much of all CPUs: else look less closely, and say so"},
 	{"pid", 'p', OPTION_U64(struct live_options, pid), .value = "PID", .min = 1, .max = 4194304,
 	 .complete = COMPLETE_PID, .no_setting = true, .help = "only this process, its threads and its children"},
 	{"cgroup", 0, OPTION_STRING(struct live_options, cgroup), .value = "PATH", .no_setting = true,
@@ -147,7 +149,7 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 	if (o->cpus && (r = parse_cpu_list(o->cpus, cpus.bits, CPUS_MOST)) < 0)
 		return fail_in(r, "--cpu");
 	return recorder_new(s, live->loop, &(struct recorder_options){
-		.frequency = o->frequency, .slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
+		.frequency = o->frequency, .most_overhead = o->most_overhead / 100, .slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
 		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined,
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);
 }

@@ -11,9 +11,12 @@ struct live_options {
 	uint64_t pid;
 	const char *cgroup;
 	const char *cpus;
+	double most_overhead; /* percent of all CPUs */
 	bool include_own, inlined;
 };
-#define LIVE_DEFAULTS .frequency = 99
+#define MOST_OVERHEAD 2.0 /* percent: what nobody notices beside the noise of other work */
+#define LIVE_FREQUENCY 99
+#define LIVE_DEFAULTS .frequency = LIVE_FREQUENCY, .most_overhead = MOST_OVERHEAD
 extern const struct option live_option_rows[]; /* all but the duration */
 
 struct live_result {

@@ -15,6 +15,7 @@ struct look_options {
 	const struct select_options *select;
 	const struct incident *incident; /* keeps what is seen; NULL: nothing is kept */
 	bool allow_exec;
+	double most_overhead; /* percent of all CPUs, of a look at this machine */
 };
 
 /* The options must outlive the look. */

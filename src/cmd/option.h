@@ -42,7 +42,7 @@ struct option_type {
 	bool is_flag; /* takes no value; --no-NAME unsets it */
 };
 extern const struct option_type option_flag, option_string, option_u64, option_duration,
-	option_size, option_choice, option_strings, option_time;
+	option_size, option_choice, option_strings, option_time, option_percent;
 
 #define OPTION_FIELD_(s, f, type_, ctype)                                                          \
 	.type = &(type_), .offset = _Generic(((s *)0)->f, ctype : offsetof(s, f))
@@ -50,6 +50,7 @@ extern const struct option_type option_flag, option_string, option_u64, option_d
 #define OPTION_STRING(s, f) OPTION_FIELD_(s, f, option_string, const char *)
 #define OPTION_U64(s, f) OPTION_FIELD_(s, f, option_u64, uint64_t)           /* .min, .max */
 #define OPTION_DURATION(s, f) OPTION_FIELD_(s, f, option_duration, uint64_t) /* ns */
+#define OPTION_PERCENT(s, f) OPTION_FIELD_(s, f, option_percent, double)     /* 0.1 to 100 */
 #define OPTION_SIZE(s, f) OPTION_FIELD_(s, f, option_size, uint64_t)         /* bytes */
 #define OPTION_CHOICE(s, f) OPTION_FIELD_(s, f, option_choice, unsigned) /* .choices; any enum */
 #define OPTION_STRINGS(s, f) OPTION_FIELD_(s, f, option_strings, struct option_list)

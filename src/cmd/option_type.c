@@ -63,6 +63,22 @@ static int parse_ns(const struct option *o, const char *text, void *field, unsig
 	return parse_duration(text, field);
 }
 
+static int parse_percent(const struct option *o, const char *text, void *field, unsigned place)
+{
+	size_t length = strlen(text);
+	_cleanup_free_ char *number = xstrndup(text, length && text[length - 1] == '%' ? length - 1 : length);
+
+	return parse_double(number, 0.1, 100, field);
+}
+
+static void show_percent(const struct option *o, const void *field, struct buf *text)
+{
+	double value = *(const double *)field;
+
+	if (value > 0)
+		buf_addf(text, "%g", value);
+}
+
 static void show_units(uint64_t value, const char *const names[], const uint64_t sizes[],
 		       struct buf *text)
 {
@@ -192,6 +208,7 @@ const struct option_type option_flag = {parse_flag, show_nothing, .is_flag = tru
 const struct option_type option_string = {parse_string, show_string};
 const struct option_type option_u64 = {parse_number, show_number};
 const struct option_type option_duration = {parse_ns, show_ns};
+const struct option_type option_percent = {parse_percent, show_percent};
 const struct option_type option_size = {parse_bytes, show_bytes};
 const struct option_type option_choice = {parse_choice, show_choice};
 const struct option_type option_strings = {parse_strings, show_nothing};

@@ -139,8 +139,19 @@ static json_t *pack_functions(const struct report *r, const struct report_functi
 	return list;
 }
 
-static json_t *pack_cost(const struct report_cost *c)
+static json_t *pack_held(const struct report *r)
 {
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->held_count; i++)
+		json_array_append_new(list, json_pack("{so sf sf}", "what", text(r->held[i].name), "least", r->held[i].least,
+						      "part", r->held[i].part));
+	return list;
+}
+
+static json_t *pack_cost(const struct report *r)
+{
+	const struct report_cost *c = &r->cost;
 	json_t *lost = json_object();
 	uint64_t sum = 0;
 
@@ -148,9 +159,9 @@ static json_t *pack_cost(const struct report_cost *c)
 		json_object_set_new(lost, report_loss_names[i], whole(c->lost[i]));
 		sum += c->lost[i];
 	}
-	return json_pack("{sf sf sf sf sf so so}", "cpu_percent", c->cpu_percent + c->bpf_percent,
+	return json_pack("{sf sf sf sf sf so so so}", "cpu_percent", c->cpu_percent + c->bpf_percent,
 			 "process_percent", c->cpu_percent, "bpf_percent", c->bpf_percent, "memory_bytes", c->memory,
-			 "kernel_memory_bytes", c->kernel_memory, "lost_events", whole(sum), "lost", lost);
+			 "kernel_memory_bytes", c->kernel_memory, "lost_events", whole(sum), "lost", lost, "held_back", pack_held(r));
 }
 
 static json_t *pack_recording(const struct report *r)
@@ -203,7 +214,7 @@ void report_json(const struct report_parts *parts, size_t limit, struct buf *out
 	json_object_set_new(root, "functions_by_total", pack_functions(r, by_total, count, limit));
 	json_object_set_new(root, "waits", waits_json(parts->explained, limit));
 	json_object_set_new(root, "knots", knots_json(parts->explained, limit));
-	json_object_set_new(root, "overhead", pack_cost(&r->cost));
+	json_object_set_new(root, "overhead", pack_cost(r));
 	json_object_set_new(root, "unavailable", pack_gaps(r));
 	json_object_set_new(root, "findings", findings_json(parts->findings));
 	char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

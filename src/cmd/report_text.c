@@ -286,6 +286,23 @@ static void add_code(struct buf *out, const struct report *r, const struct repor
 	add_functions(out, r, style, "Functions by CPU time with all they called", by_total, count);
 }
 
+static void add_held(struct buf *out, const struct report *r)
+{
+	for (size_t i = 0; i < r->held_count; i++) {
+		const struct report_held *h = &r->held[i];
+
+		buf_addstr(out, i ? ", " : "  to keep within --max-overhead: ");
+		add_safe(out, h->name);
+		if (h->least > 0)
+			buf_addf(out, " down to 1 in %.0f", 1 / h->least);
+		else
+			buf_addstr(out, " off");
+		buf_addf(out, " (%.0f %% of the time)", 100 * h->part);
+	}
+	if (r->held_count)
+		buf_addstr(out, "; sums are estimates then\n");
+}
+
 static void add_cost(struct buf *out, const struct report *r, const struct report_style *style)
 {
 	const struct report_cost *c = &r->cost;
@@ -305,6 +322,7 @@ static void add_cost(struct buf *out, const struct report *r, const struct repor
 		lost = true;
 	}
 	buf_addstr(out, lost ? "\n" : "nothing\n");
+	add_held(out, r);
 	for (size_t i = 0; i < r->gap_count; i++) {
 		buf_addstr(out, "  not recorded: ");
 		add_safe(out, r->gaps[i].probe);

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "command.h"
 #include "fail.h"
+#include "live.h"
 #include "live_answers.h"
 #include "live_findings.h"
 #include "loop.h"
@@ -30,6 +31,7 @@ enum { BATCH_COLUMNS = 200 };
 
 struct top_options {
 	uint64_t delay_ns, frequency, pid, iterations;
+	double most_overhead; /* percent of all CPUs */
 	const char *cgroup;
 	bool batch, threads;
 	struct format_options format;
@@ -49,6 +51,8 @@ static const struct option rows[] = {
 	 .help = "only processes of this cgroup and those below it, as /proc/PID/cgroup writes it"},
 	{"frequency", 'F', OPTION_U64(struct top_options, frequency), .value = "HZ", .min = 1, .max = 10000,
 	 .help = "samples a second on each CPU"},
+	{"max-overhead", 0, OPTION_PERCENT(struct top_options, most_overhead), .value = "PERCENT",
+	 .help = "take at most so much of all CPUs: else look less closely, and say so"},
 	{0},
 };
 
@@ -224,7 +228,7 @@ static int run_top(struct top *top)
 
 	if ((r = watch_signals(top)) < 0 ||
 	    (r = recorder_new(top->store, top->loop, &(struct recorder_options){
-		.frequency = o->frequency, .slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
+		.frequency = o->frequency, .most_overhead = o->most_overhead / 100, .slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
 		.cgroup = o->cgroup, .slice = look, .arg = top}, &recorder)) < 0)
 		return r;
 	r = open_terminal(top);
@@ -284,7 +288,7 @@ const struct command cmd_top = {
 		{format_option_rows, offsetof(struct top_options, format)},
 		{0}},
 	.options_size = sizeof(struct top_options),
-	.defaults = &(const struct top_options){.delay_ns = NS_PER_S, .frequency = 99},
+	.defaults = &(const struct top_options){.delay_ns = NS_PER_S, .frequency = 99, .most_overhead = MOST_OVERHEAD},
 	.examples = (const struct example[]){
 		{"sudo perfscope top", "the whole machine"},
 		{"sudo perfscope top -p 1234 -H", "the threads of one process and of its children"},

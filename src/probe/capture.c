@@ -147,6 +147,18 @@ void capture_write(struct capture *c)
 	a->keys = intern_new();
 }
 
+uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns)
+{
+	uint64_t until = c->rest_since_ns && mono_ns > c->rest_since_ns ? c->rest_since_ns : mono_ns;
+
+	return until - c->rested_ns;
+}
+
+bool capture_is_sparse(const struct capture *c)
+{
+	return c->rest_since_ns || c->resumed_ns > c->slice_start_ns;
+}
+
 uint64_t capture_time(const struct capture *c, uint64_t mono_ns)
 {
 	return mono_ns > c->start_ns ? mono_ns - c->start_ns : 0;

@@ -35,6 +35,14 @@ struct capture {
 	const char *frequency_source; /* "cycles" or "cpu-clock"; set by oncpu */
 	uint64_t lost_mappings;       /* of the side band, so far */
 	uint64_t kernel_bytes;        /* memory of the shared maps */
+	const struct governor *governor; /* NULL: what it costs is not bounded */
+
+	/* Switches are not watched all the time when that costs too much: the clock of all accounts stands still meanwhile, and
+	 * what they say of a slice is scaled. */
+	uint64_t rest_since_ns;       /* 0: they are watched */
+	uint64_t rested_ns;           /* in all, without the present rest */
+	uint64_t resumed_ns;          /* when the last rest was over; 0: there was none */
+	double account_scale;         /* of the slice that closes */
 
 	struct past *past;            /* what threads did of late */
 
@@ -64,6 +72,10 @@ uint32_t capture_span_id(struct capture *c); /* a new one */
 
 /* Writes what has been added up; the recorder's, as a slice closes. */
 void capture_write(struct capture *c);
+
+/* The accounts' clock at that time. */
+uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns);
+bool capture_is_sparse(const struct capture *c); /* there was a rest in this slice */
 
 /* Nanoseconds since the recording's start. */
 uint64_t capture_time(const struct capture *c, uint64_t mono_ns);

@@ -199,5 +199,6 @@ const struct probe probe_fault = {
 	.drained = drained,
 	.slice = slice,
 	.stop = stop,
+	.resumes = true,
 	.records = 1u << RECORD_FAULT | 1u << RECORD_FAULT_MAJOR,
 };

@@ -28,12 +28,18 @@ enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_PYTHON_PROCESSES, SHARE
 
 #define WAIT_STACKS_A_SECOND 100 /* on each CPU */
 
+struct attached {
+	struct bpf_program *program;
+	struct bpf_link *link; /* NULL: not now */
+};
+
 struct loaded {
 	const struct probe *probe;
 	struct bpf_object *object;
-	struct bpf_link **links;
-	size_t link_count, link_capacity;
+	struct attached *attached;
+	size_t attached_count, attached_capacity;
 	void *state;
+	uint32_t first_metric;
 	char *unavailable; /* the reason; NULL when it works */
 };
 
@@ -162,6 +168,7 @@ static int create_shared(struct host *h)
 	if (r < 0)
 		return r;
 	c->cpu_slots = memory;
+	host_set_wait_gap(h, 0);
 	r = h->shared[SHARED_RECORDS] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "records", 0, 0, ring, NULL);
 	if (r < 0)
 		return fail(-errno, "create the BPF ring buffer (kernel 5.8 or newer is needed)");
@@ -224,9 +231,9 @@ static void detach(struct host *h, struct loaded *l)
 {
 	if (l->state && l->probe->detach)
 		l->probe->detach(h->capture, l->state);
-	for (size_t i = 0; i < l->link_count; i++)
-		bpf_link__destroy(l->links[i]);
-	l->link_count = 0;
+	for (size_t i = 0; i < l->attached_count; i++)
+		bpf_link__destroy(l->attached[i].link);
+	l->attached_count = 0;
 }
 
 void host_detach(struct host *h)
@@ -246,7 +253,7 @@ void host_free(struct host *h)
 		if (l->state && l->probe->stop)
 			l->probe->stop(h->capture, l->state);
 		free(l->state);
-		free(l->links);
+		free(l->attached);
 		free(l->unavailable);
 		bpf_object__close(l->object);
 	}
@@ -312,8 +319,8 @@ static int attach_programs(struct loaded *l)
 		link = bpf_program__attach(program);
 		if (!link)
 			return fail(-errno, "attach to %s", bpf_program__section_name(program) + 7);
-		GROW(l->links, l->link_count, l->link_capacity);
-		l->links[l->link_count++] = link;
+		GROW(l->attached, l->attached_count, l->attached_capacity);
+		l->attached[l->attached_count++] = (struct attached){program, link};
 	}
 	return 0;
 }
@@ -323,6 +330,7 @@ static int load(struct host *h, struct loaded *l)
 	int r = 0;
 
 	l->state = xcalloc(1, l->probe->state_size);
+	((struct probe_state *)l->state)->first_metric = l->first_metric;
 	if (!l->probe->object)
 		return 0;
 	if ((r = open_object(h, l)) < 0)
@@ -356,12 +364,12 @@ int host_attach(struct host *h)
 		int r;
 
 		l->probe = all_probes[i];
+		l->first_metric = metric;
 		r = load(h, l);
 		if (r < 0) {
 			first_error = first_error ? first_error : r;
 			give_up(h, l);
 		} else {
-			((struct probe_state *)l->state)->first_metric = metric;
 			any |= l->probe->object != NULL;
 		}
 		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)
@@ -370,6 +378,109 @@ int host_attach(struct host *h)
 	btf__free(h->btf); /* some megabytes */
 	h->btf = NULL;
 	return any ? 0 : first_error;
+}
+
+void host_set_wait_gap(struct host *h, unsigned shift)
+{
+	for (uint32_t cpu = 0; cpu < h->capture->cpu_count; cpu++)
+		h->capture->cpu_slots[cpu].wait_gap_ns = h->config.wait_gap_ns << shift;
+}
+
+void host_retune(struct host *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].state && h->loaded[i].probe->retune)
+			h->loaded[i].probe->retune(h->capture, h->loaded[i].state);
+}
+
+static struct loaded *find_loaded(struct host *h, const char *name)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (!strcmp(h->loaded[i].probe->name, name))
+			return &h->loaded[i];
+	return NULL;
+}
+
+static void unload(struct host *h, struct loaded *l)
+{
+	detach(h, l);
+	if (l->probe->resumes)
+		return;
+	if (l->probe->stop)
+		l->probe->stop(h->capture, l->state);
+	free(l->state);
+	l->state = NULL;
+	bpf_object__close(l->object);
+	l->object = NULL;
+}
+
+/* What its programs kept would be wrong after a time of which they know nothing: they begin anew. */
+static int reload(struct host *h, struct loaded *l)
+{
+	int r;
+
+	if (l->probe->resumes)
+		return attach_programs(l);
+	h->btf = btf__load_vmlinux_btf();
+	r = load(h, l);
+	btf__free(h->btf);
+	h->btf = NULL;
+	if (r >= 0 && l->probe->start)
+		l->probe->start(h->capture, l->state);
+	return r;
+}
+
+void host_set_probe(struct host *h, const char *name, bool on)
+{
+	struct loaded *l = find_loaded(h, name);
+
+	if (!l || l->unavailable)
+		return;
+	if (!on)
+		unload(h, l);
+	else if (reload(h, l) < 0)
+		give_up(h, l);
+}
+
+static bool watches_switches(const struct attached *a)
+{
+	const char *section = bpf_program__section_name(a->program);
+
+	return !strcmp(section, "tp_btf/sched_switch") || !strcmp(section, "tp_btf/sched_waking");
+}
+
+static void go_on(struct host *h)
+{
+	struct capture *c = h->capture;
+	uint64_t now = clock_mono_ns();
+
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].state && h->loaded[i].probe->go_on)
+			h->loaded[i].probe->go_on(c, h->loaded[i].state, now);
+	c->rested_ns += now - c->rest_since_ns;
+	c->rest_since_ns = 0;
+	c->resumed_ns = now;
+}
+
+void host_watch(struct host *h, bool on)
+{
+	struct loaded *l = find_loaded(h, "sched");
+
+	if (!l || !l->state || on == !h->capture->rest_since_ns)
+		return;
+	if (on)
+		go_on(h);
+	for (size_t i = 0; i < l->attached_count; i++) {
+		struct attached *a = &l->attached[i];
+
+		if (!watches_switches(a))
+			continue;
+		if (!on)
+			bpf_link__destroy(a->link);
+		a->link = on ? bpf_program__attach(a->program) : NULL;
+	}
+	if (!on)
+		h->capture->rest_since_ns = clock_mono_ns();
 }
 
 int host_python_fd(const struct host *h)

@@ -31,6 +31,12 @@ int host_fd(const struct host *h); /* readable when the ring fills */
 int host_consume(struct host *h);  /* calls `each` for every record that waits; their number */
 void host_dispatch(struct host *h, const struct record *r); /* to the probes that want it */
 
+/* The governor's: what makes the capture cost less. */
+void host_set_wait_gap(struct host *h, unsigned shift); /* stacks of waits: one in 1 << shift of the usual */
+void host_retune(struct host *h);                       /* c->frequency has changed */
+void host_set_probe(struct host *h, const char *name, bool on);
+void host_watch(struct host *h, bool on);               /* switches and wake-ups; nothing when it is so already */
+
 void host_start(struct host *h);
 void host_drained(struct host *h);
 void host_slice(struct host *h, uint64_t now_ns);

@@ -194,6 +194,30 @@ static uint32_t resource_of(struct offcpu_state *state, struct thread *thread, c
 	}
 }
 
+static void close_span(struct wait *w, struct thread *thread)
+{
+	struct capture *c = w->state->capture;
+
+	if (!w->span)
+		return;
+	store_end_span(c->store, w->span, c->slice - 1);
+	thread->account.stack_span = false;
+	w->counted_ns = c->slice_start_ns;
+}
+
+/* Its end was not seen. */
+static void give_up(struct wait *w, uint64_t end_ns)
+{
+	struct thread *thread = tasks_find_thread(w->state->capture->tasks, w->tid);
+
+	map_remove(w->state->open, w->tid);
+	if (thread && thread->id == w->task)
+		close_span(w, thread);
+	w->ended = true;
+	w->end_ns = end_ns;
+	settle(w);
+}
+
 /* The wait of this thread that is under way; one whose end was lost is given up. */
 static struct wait *open_wait(struct offcpu_state *state, const struct wait_record *r)
 {
@@ -204,10 +228,7 @@ static struct wait *open_wait(struct offcpu_state *state, const struct wait_reco
 	struct wait *w = (struct wait *)(uintptr_t)value;
 	if (w->since_ns == r->since_ns)
 		return w;
-	map_remove(state->open, r->head.tid);
-	w->ended = true;
-	w->end_ns = w->counted_ns;
-	settle(w);
+	give_up(w, w->counted_ns);
 	return NULL;
 }
 
@@ -265,7 +286,6 @@ static void find_stack(struct wait *w, struct thread *thread, const struct wait_
 static void end(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct wait *w = open_wait(state, r);
-	struct capture *c = state->capture;
 
 	if (!w && r->weight)
 		return; /* its beginning was lost, or was before the recording */
@@ -277,11 +297,7 @@ static void end(struct offcpu_state *state, struct thread *thread, const struct 
 	w->ended = true;
 	w->outlasted = r->outlasted;
 	w->end_ns = r->head.time_ns;
-	if (w->span) {
-		store_end_span(c->store, w->span, c->slice - 1);
-		thread->account.stack_span = false;
-		w->counted_ns = c->slice_start_ns;
-	}
+	close_span(w, thread);
 	settle(w);
 }
 
@@ -366,7 +382,7 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 	double sum = 0, exact = (double)owed->ns[cause];
 
 	for (size_t i = 0; i < count; i++)
-		sum += parts[i].ns;
+		sum += parts[i].ns * state->capture->account_scale;
 	owed->drawn_ns[cause] += sum;
 	double scale = exact / owed->drawn_ns[cause];
 	/* Chance adds up: what was written before pulls back, gently. */
@@ -375,7 +391,7 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 	owed->written_ns[cause] += scale * sum;
 	for (size_t i = 0; i < count; i++)
 		capture_add(state->capture, metric_of(state, cause), parts[i].task, parts[i].stack, parts[i].resource,
-			    parts[i].count, (uint64_t)(scale * parts[i].ns));
+			    (uint64_t)((double)parts[i].count * state->capture->account_scale), (int64_t)(scale * state->capture->account_scale * parts[i].ns));
 }
 
 static double mean_interval(const struct capture *c)
@@ -410,6 +426,28 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	wait_files_slice(state->files);
 	past_write(c->past, c, state->probe.first_metric + METRIC_WAKER, state->stacks);
 	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, mean_interval(c));
+}
+
+/* Of a wait that went on as switches were no longer watched, the rest of it does not count, like in the accounts; one that was
+ * over by the end of it ends there. */
+static void go_on(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct offcpu_state *state = arg;
+
+	for (struct wait *w = state->waits, *next; w; w = next) {
+		struct thread *thread = tasks_find_thread(c->tasks, w->tid);
+
+		next = w->next;
+		if (w->ended)
+			continue;
+		bool same = thread && thread->slot >= 0 && c->task_slots[thread->slot].since_ns == w->since_ns;
+		if (!same)
+			give_up(w, c->rest_since_ns);
+		else if (!w->span) {
+			add_part(w, c->rest_since_ns, w->weight, 0);
+			w->counted_ns = now_ns;
+		}
+	}
 }
 
 static void start(struct capture *c, void *arg)
@@ -466,6 +504,7 @@ const struct probe probe_offcpu = {
 	.start = start,
 	.record = record,
 	.slice = slice,
+	.go_on = go_on,
 	.stop = stop,
 	.records = 1u << RECORD_WAIT_BEGIN | 1u << RECORD_WAIT_END | 1u << RECORD_WAKE,
 };

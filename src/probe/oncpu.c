@@ -21,6 +21,8 @@ struct oncpu_state {
 	struct bpf_link **links; /* by CPU */
 	uint32_t type;           /* of the perf event */
 	uint64_t config;
+	uint64_t frequency, before; /* now, and before tuned_ns */
+	uint64_t tuned_ns;
 };
 
 static int open_event(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
@@ -89,6 +91,7 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 
 	if (r < 0)
 		return r;
+	state->frequency = c->frequency;
 	state->program = bpf_object__find_program_by_name(object, "on_cpu");
 	state->links = xcalloc(c->cpu_count, sizeof(*state->links));
 	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++) {
@@ -119,6 +122,20 @@ static void cpu_changed(struct capture *c, void *arg, int cpu, int up)
 		attach_cpu(c, state, cpu);
 }
 
+static void retune(struct capture *c, void *arg)
+{
+	struct oncpu_state *state = arg;
+
+	state->before = state->frequency;
+	state->frequency = c->frequency;
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		if (state->links[cpu]) {
+			detach_cpu(state, (int)cpu);
+			attach_cpu(c, state, (int)cpu);
+		}
+	state->tuned_ns = clock_mono_ns();
+}
+
 static void record(struct capture *c, void *arg, const struct record *r)
 {
 	struct oncpu_state *state = arg;
@@ -127,8 +144,9 @@ static void record(struct capture *c, void *arg, const struct record *r)
 
 	if (c->filter && !thread->process->selected)
 		return;
+	/* A sample stands for what it stood for when it was drawn. */
 	capture_add_run(c, thread, &sample->stack, r->time_ns, state->probe.first_metric + METRIC_CPU_TIME,
-			NS_PER_S / c->frequency);
+			NS_PER_S / (r->time_ns < state->tuned_ns ? state->before : state->frequency));
 }
 
 static void detach(struct capture *c, void *arg)
@@ -155,6 +173,7 @@ const struct probe probe_oncpu = {
 	.state_size = sizeof(struct oncpu_state),
 	.attach = attach,
 	.cpu = cpu_changed,
+	.retune = retune,
 	.record = record,
 	.slice = slice,
 	.detach = detach,

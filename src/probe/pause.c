@@ -70,7 +70,8 @@ static void released(struct pause_state *state, const struct thread *thread, con
 {
 	const struct thread *other = tasks_find_thread(state->capture->tasks, r->other_tid);
 
-	if (other)
+	/* Of a wait that began before switches were watched again, too little is known. */
+	if (other && r->since_ns >= state->capture->resumed_ns)
 		releases_add(state->releases, &(struct release){
 			.since_ns = r->since_ns, .woken_ns = r->head.time_ns, .process = thread->process->id,
 			.task = thread->id, .waker = other->id, .waker_tid = other->tid});
@@ -116,7 +117,7 @@ static void detach(struct capture *c, void *arg)
 {
 	uint64_t now_ns = clock_mono_ns();
 
-	for (uint32_t i = 0; c->start_ns && i < tasks_count(c->tasks); i++)
+	for (uint32_t i = 0; c->start_ns && !c->rest_since_ns && i < tasks_count(c->tasks); i++)
 		if (is_wanted(c, tasks_get(c->tasks, i)))
 			open_burst(arg, tasks_get(c->tasks, i), now_ns);
 }
@@ -163,9 +164,10 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 
 		if (!is_wanted(c, thread))
 			continue;
-		uint32_t now = c->task_slots[thread->slot].polls, polls = now - thread->account.polls;
+		uint32_t now = c->task_slots[thread->slot].polls;
+		uint64_t polls = (uint64_t)((now - thread->account.polls) * c->account_scale);
 		if (polls >= FEW_POLLS)
-			capture_add(c, state->probe.first_metric + METRIC_POLLS, thread->id, 0, 0, polls, polls);
+			capture_add(c, state->probe.first_metric + METRIC_POLLS, thread->id, 0, 0, polls, (int64_t)polls);
 		thread->account.polls = now;
 	}
 	if (lost + state->untold)

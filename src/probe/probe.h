@@ -32,6 +32,10 @@ struct probe {
 	void (*cpu)(struct capture *c, void *state, int cpu, int up);
 	/* The recording begins now: what was counted before is not part of it. */
 	void (*start)(struct capture *c, void *state);
+	/* c->frequency is another one from now on. */
+	void (*retune)(struct capture *c, void *state);
+	/* Switches are about to be watched again, after a rest since c->rest_since_ns. */
+	void (*go_on)(struct capture *c, void *state, uint64_t now_ns);
 	/* One record of the kinds below. */
 	void (*record)(struct capture *c, void *state, const struct record *r);
 	/* Each time the rings have been emptied, some ten times a second. */
@@ -41,6 +45,7 @@ struct probe {
 	void (*detach)(struct capture *c, void *state); /* undoes attach(): no more records */
 	void (*stop)(struct capture *c, void *state);   /* frees what the state holds */
 
+	bool resumes;     /* its programs may be away for a while: nothing that they keep is wrong after it */
 	unsigned records; /* bit mask of 1 << enum record_kind */
 };
 

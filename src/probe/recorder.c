@@ -12,6 +12,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "fail.h"
+#include "governor.h"
 #include "host.h"
 #include "loop.h"
 #include "mappings.h"
@@ -28,6 +29,7 @@ struct recorder {
 	struct loop *loop;
 	struct host *host;
 	struct sideband *sideband;
+	struct governor *governor; /* NULL: none */
 	struct loop_source *sources[5];
 	uint64_t records, samples, slices;
 	uint64_t stop_ns;
@@ -325,6 +327,12 @@ static int begin(struct recorder *r)
 	c->kernel_bytes = host_kernel_bytes(r->host);
 	host_write_metrics(r->host);
 	write_meta(r);
+	if (r->options.most_overhead > 0) {
+		error = governor_new(c, r->host, r->loop, r->options.most_overhead, &r->governor);
+		c->governor = r->governor;
+		if (error < 0)
+			return fail(error, "watch for what it costs");
+	}
 	return add_sources(r);
 }
 
@@ -355,6 +363,8 @@ int recorder_stop(struct recorder *r)
 	for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
 		loop_remove(r->loop, r->sources[i]);
 	r->stop_ns = r->begun ? end_slice(r) : clock_mono_ns();
+	governor_free(r->governor);
+	r->capture.governor = r->governor = NULL;
 	host_detach(r->host);
 	if (!r->begun)
 		return 0;
@@ -372,6 +382,7 @@ void recorder_free(struct recorder *r)
 			loop_remove(r->loop, r->sources[i]);
 	if (r->begun)
 		store_commit(r->capture.store);
+	governor_free(r->governor);
 	host_free(r->host);
 	sideband_free(r->sideband);
 	tasks_free(r->capture.tasks); /* before stacks: freed mappings are forgotten there */

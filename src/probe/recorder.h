@@ -19,6 +19,7 @@ struct recorder_options {
 	uint32_t pid;            /* 0: every process; else this one, its children and theirs */
 	const char *cgroup;      /* NULL: every one; else this path and all below it */
 	const struct cpus *cpus; /* NULL: all */
+	double most_overhead;    /* share of all CPUs that perfscope may take; 0: any */
 	bool include_own;        /* perfscope's own samples, too */
 	bool inlined;            /* expand inlined functions */
 	pid_t command;           /* a child of ours that is not perfscope: the command to be recorded; 0 none */

@@ -27,10 +27,15 @@ enum { METRIC_LATENCY = STATE_DEAD, METRIC_WAKE, METRIC_BOUND };
 /* Waits for a CPU of a thread in a slice: for less its CPUs are not asked for, which is a system call. */
 #define BOUND_LEAST_NS (20 * NS_PER_MS)
 
+/* A slice in which switches were watched for less is told with the next one. */
+#define LEAST_WATCHED_NS (2 * NS_PER_MS)
+
 struct sched_state {
 	struct probe_state probe;
 	uint64_t (*latency)[LATENCY_BUCKETS]; /* by CPU: what is already in the recording */
 	uint32_t *resources;                  /* by CPU */
+	struct bpf_object *object;
+	uint64_t written_ns, watched_ns;      /* up to then, accounts are in the recording; what their clock showed */
 };
 
 /* A thread's slot at one moment: what each state has added up to, the open one included. */
@@ -82,6 +87,18 @@ static bool is_wanted(const struct capture *c, const struct thread *thread)
 	return !c->filter || thread->process->selected;
 }
 
+/* Totals only grow, but for torn copies; a rest may put one shortly below zero. */
+static bool grew(uint64_t now, uint64_t taken)
+{
+	return (int64_t)(now - taken) > 0;
+}
+
+/* An amount of the part of the slice in which switches were watched stands for the whole of it. */
+static uint64_t scaled(const struct capture *c, uint64_t amount)
+{
+	return c->account_scale > 1 ? (uint64_t)((double)amount * c->account_scale + 0.5) : amount;
+}
+
 static void take(struct capture *c, const struct sched_state *state, struct thread *thread,
 		 const struct snapshot *s)
 {
@@ -89,13 +106,13 @@ static void take(struct capture *c, const struct sched_state *state, struct thre
 	uint32_t preempted = s->preempted - a->preempted, left = s->switches - a->switches + preempted;
 
 	for (uint32_t i = 0; i < STATE_DEAD; i++)
-		if (s->ns[i] > a->taken[i])
+		if (grew(s->ns[i], a->taken[i]))
 			capture_add(c, state->probe.first_metric + i, thread->id, 0, 0,
-				    i == STATE_RUNNING ? left : i == STATE_PREEMPTED ? preempted : 0,
-				    s->ns[i] - a->taken[i]);
+				    scaled(c, i == STATE_RUNNING ? left : i == STATE_PREEMPTED ? preempted : 0),
+				    (int64_t)scaled(c, s->ns[i] - a->taken[i]));
 	for (uint32_t i = STATE_SLEEPING; a->owed && i < STATE_STOPPED; i++)
-		if (s->ns[i] > a->taken[i])
-			a->owed->ns[i] += s->ns[i] - a->taken[i];
+		if (grew(s->ns[i], a->taken[i]))
+			a->owed->ns[i] += scaled(c, s->ns[i] - a->taken[i]);
 }
 
 /* It waited for a CPU: were there others that it could not use? */
@@ -107,6 +124,7 @@ static void take_bound(struct capture *c, const struct sched_state *state, const
 			  s->ns[STATE_PREEMPTED] - a->taken[STATE_PREEMPTED];
 	_cleanup_free_ char *list = NULL;
 
+	waited = (int64_t)waited > 0 ? scaled(c, waited) : 0;
 	if ((int64_t)waited >= (int64_t)BOUND_LEAST_NS && affinity_bound(thread->tid, &c->cpus, &list))
 		capture_add(c, state->probe.first_metric + METRIC_BOUND, thread->id, 0, capture_resource(c, "cpus", list),
 			    1, waited);
@@ -126,8 +144,8 @@ static void take_wakers(struct capture *c, const struct sched_state *state, stru
 		if (by && now->count > taken->count)
 			store_add_edge(c->store, &(struct edge_row){
 				.slice = c->slice, .kind = state->probe.first_metric + METRIC_WAKE,
-				.task = thread->id, .other_task = by->id, .count = now->count - taken->count,
-				.ns = now->ns - taken->ns});
+				.task = thread->id, .other_task = by->id, .count = scaled(c, now->count - taken->count),
+				.ns = scaled(c, now->ns - taken->ns)});
 		*taken = *now;
 	}
 }
@@ -136,14 +154,14 @@ static void remember(struct account *a, const struct snapshot *s)
 {
 	/* A torn copy may be ahead of the next one: what was taken is never taken back. */
 	for (uint32_t i = 0; i < STATE_DEAD; i++)
-		if (s->ns[i] > a->taken[i])
+		if (grew(s->ns[i], a->taken[i]))
 			a->taken[i] = s->ns[i];
 	a->switches = s->switches;
 	a->preempted = s->preempted;
 }
 
 /* The span covers every slice up to the one before this: that time is taken. */
-static void end_span(struct capture *c, struct account *a)
+static void end_span(struct capture *c, const struct sched_state *state, struct account *a)
 {
 	if (!a->span)
 		return;
@@ -151,8 +169,8 @@ static void end_span(struct capture *c, struct account *a)
 	a->span = 0;
 	if (a->owed && !a->stack_span)
 		a->owed->ns[a->span_state] += c->slice_start_ns - a->span_start_ns;
-	if (c->slice_start_ns > a->span_until_ns)
-		a->taken[a->span_state] += c->slice_start_ns - a->span_until_ns;
+	if (state->watched_ns > a->span_until_ns)
+		a->taken[a->span_state] += state->watched_ns - a->span_until_ns;
 }
 
 static void begin_span(struct capture *c, const struct sched_state *state, struct thread *thread,
@@ -163,7 +181,7 @@ static void begin_span(struct capture *c, const struct sched_state *state, struc
 	a->span = capture_span_id(c);
 	a->span_state = task_state;
 	a->span_start_ns = c->slice_start_ns;
-	a->span_until_ns = now_ns;
+	a->span_until_ns = capture_watched_ns(c, now_ns);
 	a->since_ns = slot->since_ns;
 	a->woken_ns = slot->woken_ns;
 	store_add_span(c->store, a->span, c->slice, 0, state->probe.first_metric + task_state,
@@ -189,13 +207,13 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 	struct task_slot copy = copy_slot(slot);
 	if (copy.tid != thread->tid) {
 		/* Reset for another thread: this one's end was not heard of. */
-		end_span(c, a);
+		end_span(c, state, a);
 		thread->slot = -1;
 		tasks_end(c->tasks, thread, now_ns);
 		return;
 	}
-	struct snapshot s = look(&copy, now_ns);
-	end_span(c, a);
+	struct snapshot s = look(&copy, c->rest_since_ns ? c->rest_since_ns : now_ns);
+	end_span(c, state, a);
 	if (s.since_ns <= c->slice_start_ns && s.state < STATE_DEAD) {
 		begin_span(c, state, thread, &copy, s.state, now_ns);
 	} else if (is_wanted(c, thread)) {
@@ -222,14 +240,16 @@ static int prepare(struct bpf_object *object)
 	return kernel_text_prepare(object);
 }
 
-/* The walk at the start: every thread that is there, also those that never switch. */
+/* The walk at the start, and after a rest: every thread that is there, also those that never switch. */
 static int walk(struct capture *c, struct bpf_object *object, void *arg)
 {
+	struct sched_state *state = arg;
 	struct bpf_program *program = bpf_object__find_program_by_name(object, "walk_tasks");
 	_cleanup_(bpf_link_freep) struct bpf_link *link = bpf_program__attach_iter(program, NULL);
 	struct task_record r;
 	ssize_t n;
 
+	state->object = object;
 	if (!link)
 		return fail(-errno, "attach the task iterator");
 	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
@@ -276,7 +296,7 @@ static void add_latency(struct capture *c, struct sched_state *state)
 				state->resources[cpu] = capture_resource(c, "cpu", name);
 			}
 			capture_histogram(c, state->probe.first_metric + METRIC_LATENCY, state->resources[cpu], b,
-					  count - state->latency[cpu][b]);
+					  scaled(c, count - state->latency[cpu][b]));
 			state->latency[cpu][b] = count;
 		}
 	}
@@ -288,6 +308,8 @@ static void start(struct capture *c, void *arg)
 
 	state->latency = xcalloc(c->cpu_count, sizeof(*state->latency));
 	state->resources = xcalloc(c->cpu_count, sizeof(*state->resources));
+	state->written_ns = state->watched_ns = c->start_ns;
+	c->account_scale = 1;
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
 		memcpy(state->latency[cpu], c->cpu_slots[cpu].latency, sizeof(*state->latency));
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
@@ -319,13 +341,19 @@ static void reap(void *arg, struct thread *thread)
 
 static void drained(struct capture *c, void *state)
 {
+	if (capture_is_sparse(c))
+		return; /* what they stand for is known when the slice closes */
 	tasks_each_ended(c->tasks, reap, &(struct reaping){.capture = c, .state = state});
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct sched_state *state = arg;
+	uint64_t watched_ns = capture_watched_ns(c, now_ns);
 
+	if (watched_ns - state->watched_ns < LEAST_WATCHED_NS && capture_is_sparse(c))
+		return; /* the next slice has this one's, too */
+	c->account_scale = capture_is_sparse(c) ? (double)(now_ns - state->written_ns) / (double)(watched_ns - state->watched_ns) : 1;
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		struct thread *thread = tasks_get(c->tasks, i);
 
@@ -336,6 +364,44 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 		account_thread(c, state, thread, now_ns);
 	}
 	add_latency(c, state);
+	state->written_ns = now_ns;
+	state->watched_ns = watched_ns;
+}
+
+/* The rest does not count: it is taken off beforehand what the state at its beginning will be given when it ends. */
+static void leave_out(const struct capture *c, const struct thread *thread, uint64_t now_ns)
+{
+	struct task_slot *slot = &c->task_slots[thread->slot];
+	bool woken = slot->state >= STATE_SLEEPING && slot->woken_ns > slot->since_ns;
+	uint64_t since_ns = woken ? slot->woken_ns : slot->since_ns;
+
+	slot->progress_ns = 0;
+	if (!slot->wait_weight) /* where it waits is not known, and how long it did will not be, either */
+		slot->wait_interval_ns = 0;
+	if (slot->state >= STATE_DEAD)
+		return;
+	if (thread->end_ns != UINT64_MAX) {
+		slot->state = STATE_DEAD;
+		slot->since_ns = thread->end_ns;
+		return;
+	}
+	if (since_ns < c->rest_since_ns)
+		since_ns = c->rest_since_ns;
+	if (since_ns < now_ns)
+		slot->ns[woken ? STATE_RUNNABLE : slot->state] -= now_ns - since_ns;
+}
+
+/* Nobody but us writes accounts now. What threads do is asked from the kernel again: they have moved on meanwhile. */
+static void go_on(struct capture *c, void *arg, uint64_t now_ns)
+{
+	struct sched_state *state = arg;
+
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++)
+		if (tasks_get(c->tasks, i)->slot >= 0)
+			leave_out(c, tasks_get(c->tasks, i), now_ns);
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		c->cpu_slots[cpu].running = c->cpu_slots[cpu].progress_ns = 0;
+	walk(c, state->object, state);
 }
 
 static void stop(struct capture *c, void *arg)
@@ -385,6 +451,7 @@ const struct probe probe_sched = {
 	.record = record,
 	.drained = drained,
 	.slice = slice,
+	.go_on = go_on,
 	.stop = stop,
 	.records = 1u << RECORD_TASK,
 };

@@ -1,57 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* perfscope's own cost and losses, measured like anything else. */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "cleanup.h"
-#include "clock.h"
+#include "cost.h"
+#include "governor.h"
 #include "io.h"
 #include "probe.h"
 
 enum { OWN_CPU, OWN_BPF, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN, COMPLETE, TRUNCATED,
-       NOT_READABLE, PYTHON };
+       NOT_READABLE, PYTHON, SHARE, HELD_BACK };
 
 struct self_state {
 	struct probe_state probe;
 	uint64_t cpu_ns, bpf_ns;
 	uint64_t counters[COUNTER_COUNT], lost_maps;
 	struct stacks_truth truth;
+	uint32_t held_back; /* dials that were not at 1, a bit each */
 };
-
-/* CPU time of all of perfscope's processes that are alive. */
-static uint64_t own_cpu_ns(struct capture *c)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
-		const struct thread *thread = tasks_get(c->tasks, i);
-		struct timespec t;
-		clockid_t clock;
-
-		if (!(thread->process->flags & PROCESS_OWN) || thread->tid != thread->process->pid)
-			continue;
-		if (clock_getcpuclockid((pid_t)thread->tid, &clock) == 0 && clock_gettime(clock, &t) == 0)
-			sum += (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-	}
-	return sum ? sum : clock_cpu_ns();
-}
-
-/* Each program times one run in COST_PERIOD: the mean of those, times all runs. */
-static uint64_t bpf_ns(const struct capture *c)
-{
-	double sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		for (int i = 0; i < COST_COUNT; i++) {
-			const struct cost *cost = &c->cpu_slots[cpu].cost[i];
-
-			if (cost->timed_runs)
-				sum += (double)cost->timed_ns / (double)cost->timed_runs * (double)cost->runs;
-		}
-	return (uint64_t)sum;
-}
 
 static uint64_t counter(const struct capture *c, enum counter which)
 {
@@ -76,8 +44,8 @@ static void start(struct capture *c, void *arg)
 {
 	struct self_state *s = arg;
 
-	s->cpu_ns = own_cpu_ns(c);
-	s->bpf_ns = bpf_ns(c);
+	s->cpu_ns = cost_own_ns(c);
+	s->bpf_ns = cost_bpf_ns(c, ~0u);
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		s->counters[i] = counter(c, (enum counter)i);
 	s->lost_maps = c->lost_mappings;
@@ -101,12 +69,27 @@ static void add_truth(struct capture *c, struct self_state *s)
 	add_difference(c, s, NOT_READABLE, now.unreadable, &s->truth.unreadable);
 }
 
+/* Written while it is below 1, and once when it no longer is. */
+static void add_shares(struct capture *c, struct self_state *s)
+{
+	const char *name;
+	double share;
+
+	for (unsigned i = 0; c->governor && (name = governor_dial(c->governor, i, &share)); i++) {
+		if (share < 1 || s->held_back >> i & 1)
+			capture_gauge(c, s->probe.first_metric + SHARE, capture_resource(c, "probe", name), share);
+		s->held_back = (s->held_back & ~(1u << i)) | (uint32_t)(share < 1) << i;
+	}
+	if (s->held_back)
+		capture_gauge(c, s->probe.first_metric + HELD_BACK, 0, __builtin_popcount(s->held_back));
+}
+
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct self_state *s = arg;
 
-	add_difference(c, s, OWN_CPU, own_cpu_ns(c), &s->cpu_ns);
-	add_difference(c, s, OWN_BPF, bpf_ns(c), &s->bpf_ns);
+	add_difference(c, s, OWN_CPU, cost_own_ns(c), &s->cpu_ns);
+	add_difference(c, s, OWN_BPF, cost_bpf_ns(c, ~0u), &s->bpf_ns);
 	capture_gauge(c, s->probe.first_metric + OWN_MEMORY, 0, resident_bytes());
 	capture_gauge(c, s->probe.first_metric + OWN_KERNEL_MEMORY, 0, (double)c->kernel_bytes);
 	add_difference(c, s, LOST, counter(c, LOST_RECORDS), &s->counters[LOST_RECORDS]);
@@ -115,6 +98,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	add_difference(c, s, UNSEEN, counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
 	add_truth(c, s);
 	add_difference(c, s, LOST_MAPS, c->lost_mappings, &s->lost_maps);
+	add_shares(c, s);
 }
 
 const struct probe probe_self = {
@@ -134,6 +118,8 @@ const struct probe probe_self = {
 		[TRUNCATED] = {"stacks.truncated", "count", "user stacks whose root could not be reached: the reason is their lowest frame"},
 		[NOT_READABLE] = {"stacks.unreadable", "count", "user stacks of which nothing could be read"},
 		[PYTHON] = {"lost.python", "count", "stacks that show the interpreter instead of Python: its frames did not look as expected, or the process had just begun"},
+		[SHARE] = {"governor.share", "ratio", "how much of a probe's work is done to keep within --max-overhead; 0: it is off (nothing: all)"},
+		[HELD_BACK] = {"governor.held_back", "count", "probes that do less than all of their work"},
 		{0}},
 	.state_size = sizeof(struct self_state),
 	.start = start,

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cost.h"
+
+#include <time.h>
+
+#include "capture.h"
+#include "clock.h"
+
+uint64_t cost_own_ns(const struct capture *c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
+		const struct thread *thread = tasks_get(c->tasks, i);
+		struct timespec t;
+		clockid_t clock;
+
+		if (!(thread->process->flags & PROCESS_OWN) || thread->tid != thread->process->pid)
+			continue;
+		if (clock_getcpuclockid((pid_t)thread->tid, &clock) == 0 && clock_gettime(clock, &t) == 0)
+			sum += (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	}
+	return sum ? sum : clock_cpu_ns();
+}
+
+/* Each program times one run in COST_PERIOD: the mean of those, times all runs. */
+uint64_t cost_bpf_ns(const struct capture *c, unsigned kinds)
+{
+	double sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		for (int i = 0; i < COST_COUNT; i++) {
+			const struct cost *cost = &c->cpu_slots[cpu].cost[i];
+
+			if (kinds >> i & 1 && cost->timed_runs)
+				sum += (double)cost->timed_ns / (double)cost->timed_runs * (double)cost->runs;
+		}
+	return (uint64_t)sum;
+}

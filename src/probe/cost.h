@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What perfscope itself takes, in nanoseconds of CPU time so far. */
+#pragma once
+#include <stdint.h>
+
+struct capture;
+
+/* All of perfscope's processes that are alive. */
+uint64_t cost_own_ns(const struct capture *c);
+/* Its BPF programs, of the kinds in the mask (1 << enum cost_of): extrapolated from the runs that are timed. */
+uint64_t cost_bpf_ns(const struct capture *c, unsigned kinds);

@@ -18,7 +18,7 @@
 
 enum {
 	TICKS = 4,       /* that the cost is the mean of: names and tables of code are read in bursts, */
-	FIRST = 3, FEWEST = 2, /* at the least: in the beginning, and after a change; the tick in which that falls is left out */
+	FIRST = 4, FEWEST = 2, /* at the least: in the beginning, and after a change; the tick in which that falls is left out */
 	PATIENCE = 5,    /* seconds that there must have been room before something is taken back */
 	HALF_LIFE = 30,  /* seconds, after which a probe that is off is thought to cost half of what it did */
 	WORTH = 8,       /* a step must save this part of what is too much: else it is not worth its loss */

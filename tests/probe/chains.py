@@ -63,7 +63,7 @@ def test(t):
     directory = os.path.join("/var/tmp", f"relay-{os.getpid()}") # on a disk
     os.mkdir(directory)
     try:
-        run = subprocess.run([t.perfscope, "record", "-q", "-o", t.path, "--", RELAY, str(SECONDS), directory], text=True,
+        run = subprocess.run([t.perfscope, "record", "-q", "--max-overhead", "100", "-o", t.path, "--", RELAY, str(SECONDS), directory], text=True,
                              stdout=subprocess.PIPE, check=False)
         t.check(run.returncode == 0, f"status {run.returncode}")
         truth = {name: (int(ns), int(syncing)) for name, ns, syncing in (line.split() for line in run.stdout.splitlines())}

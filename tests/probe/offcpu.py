@@ -33,7 +33,7 @@ def check(fact, words):
 
 
 def record(path, *command):
-    run = subprocess.run([PERFSCOPE, "record", "-q", "-o", path, "--", *command], text=True, capture_output=True,
+    run = subprocess.run([PERFSCOPE, "record", "-q", "--max-overhead", "100", "-o", path, "--", *command], text=True, capture_output=True,
                          stdin=subprocess.DEVNULL)
     check(run.returncode == 0, f"status 0, not {run.returncode}: {run.stderr}")
     return [line.split() for line in run.stdout.splitlines()]
@@ -49,7 +49,7 @@ def shares(path):
     truth = collections.defaultdict(dict)
     with subprocess.Popen([SITES, str(SECONDS + 2)], text=True, stdout=subprocess.PIPE) as program:
         time.sleep(0.5)
-        subprocess.run([PERFSCOPE, "record", "-q", "-o", path, "-d", f"{SECONDS}s", "-p", str(program.pid)], check=True)
+        subprocess.run([PERFSCOPE, "record", "-q", "--max-overhead", "100", "-o", path, "-d", f"{SECONDS}s", "-p", str(program.pid)], check=True)
         for line in program.stdout.read().splitlines():
             thread, place, _, ns = line.split()
             truth[thread][place] = int(ns)

@@ -70,7 +70,8 @@ struct {
 
 const u64 no_counts[LATENCY_BUCKETS] SEC(".rodata.no_counts") = {};
 
-/* tcp_sendmsg_locked tells when the first byte is sent; without it, the end of the call that sends has to do. */
+/* tcp_sendmsg_locked tells when the first byte is sent, for Unix sockets the peer's sk_data_ready does; without the former, the
+ * end of the call that sends has to do for both. */
 const volatile u8 sees_sending SEC(".rodata.service") = 0;
 
 static __always_inline bool is_tcp(const struct sock *sk)
@@ -528,13 +529,12 @@ int tcp_sendmsg_locked(u64 *ctx)
 	return 0;
 }
 
+/* Attached where there is no such tracepoint only. */
 SEC("tp_btf/sock_send_length")
 int sock_send_length(u64 *ctx)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-
-	if ((int)ctx[1] > 0 && !(sees_sending && is_tcp(sk)))
-		sent(sk);
+	if ((int)ctx[1] > 0)
+		sent((struct sock *)ctx[0]);
 	return 0;
 }
 
@@ -575,6 +575,14 @@ SEC("tp_btf/sk_data_ready")
 int sk_data_ready(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
+
+	/* It is the sender who runs here, and whose peer this is. */
+	if (sees_sending && sk->__sk_common.skc_family == FAMILY_UNIX) {
+		struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+
+		if (u && u->peer)
+			sent(u->peer);
+	}
 	enum service_side side = side_of(sk);
 	struct connection *c = side != SERVICE_NONE ? connection_of(sk) : NULL;
 

@@ -36,6 +36,9 @@ static int prepare(struct bpf_object *object)
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.service");
 	uint8_t sees_sending = program && bpf_program__autoload(program);
 
+	program = bpf_object__find_program_by_name(object, "sock_send_length");
+	if (program && sees_sending)
+		bpf_program__set_autoload(program, false);
 	return map ? bpf_map__set_initial_value(map, &sees_sending, sizeof(sees_sending)) : -ENOENT;
 }
 

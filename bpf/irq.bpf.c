@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How long each CPU is in hard and soft interrupts, by number. */
+/* How long each CPU is in hard and soft interrupts, by number. The hooks of soft ones are attached now and then only. */
 #include "probe.bpf.h"
 #include "irq.h"
 
@@ -9,6 +9,8 @@ struct {
 	__type(key, u32);
 	__type(value, struct irq_cpu);
 } per_cpu_scratch SEC(".maps");
+
+u64 look_start_ns; /* user space sets it before it attaches them: what began earlier is not timed */
 
 static __always_inline struct irq_cpu *this_irq_cpu(void)
 {
@@ -23,7 +25,7 @@ static __always_inline void add(struct irq_time *time, u64 ns)
 	time->count++;
 }
 
-SEC("tp_btf/softirq_entry")
+SEC("raw_tp/softirq_entry")
 int softirq_entry(u64 *ctx)
 {
 	struct irq_cpu *irq = this_irq_cpu();
@@ -35,7 +37,7 @@ int softirq_entry(u64 *ctx)
 	return 0;
 }
 
-SEC("tp_btf/softirq_exit")
+SEC("raw_tp/softirq_exit")
 int softirq_exit(u64 *ctx)
 {
 	struct irq_cpu *irq = this_irq_cpu();
@@ -44,7 +46,7 @@ int softirq_exit(u64 *ctx)
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_IRQ, now);
 
-	if (irq && irq->soft_since && vector < SOFTIRQS)
+	if (irq && irq->soft_since && irq->soft_since >= look_start_ns && vector < SOFTIRQS)
 		add(&irq->soft[vector], now - irq->soft_since - irq->hard_in_soft);
 	if (irq)
 		irq->soft_since = 0;

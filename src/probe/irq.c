@@ -15,19 +15,19 @@
 #include "irq.h"
 #include "mem.h"
 #include "probe.h"
+#include "softirq.h"
 
 enum { HARD_TIME, HARD_COUNT, SOFT_TIME, SOFT_COUNT };
 
 /* A vector's time is written once so much has come together: a large machine has thousands of vectors. */
 #define LEAST_NS (NS_PER_MS / 2)
 
-static const char *const soft_names[SOFTIRQS] = {"HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET",
-						 "SCHED", "HRTIMER", "RCU"};
-
 struct irq_state {
 	struct probe_state probe;
 	int map;
-	struct irq_cpu *written; /* by CPU */
+	struct softirqs *soft;
+	struct irq_time (*soft_sum)[SOFTIRQS]; /* by CPU, since the start */
+	struct irq_cpu *written; /* by CPU: what is in the recording */
 	struct irq_cpu now;
 };
 
@@ -36,7 +36,9 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	struct irq_state *s = arg;
 
 	s->map = bpf_object__find_map_fd_by_name(object, "per_cpu_scratch");
-	return s->map < 0 ? fail(-ENOENT, "find its map") : 0;
+	if (s->map < 0)
+		return fail(-ENOENT, "find its map");
+	return softirqs_new(object, c->cpu_count, &s->soft);
 }
 
 /* The last word of the number's line in /proc/interrupts: "virtio0-input.0"; the number when there is none. */
@@ -87,10 +89,10 @@ static void add_cpu(struct capture *c, struct irq_state *s, uint32_t cpu)
 	char name[96], handler[64];
 
 	for (unsigned i = 0; i < SOFTIRQS; i++) {
-		if (!is_due(&s->now.soft[i], &written->soft[i]))
+		if (!is_due(&s->soft_sum[cpu][i], &written->soft[i]))
 			continue;
-		snprintf(name, sizeof(name), "%u:%s", cpu, soft_names[i]);
-		add(c, s, SOFT_TIME, capture_resource(c, "softirq", name), &s->now.soft[i], &written->soft[i]);
+		snprintf(name, sizeof(name), "%u:%s", cpu, softirq_names[i]);
+		add(c, s, SOFT_TIME, capture_resource(c, "softirq", name), &s->soft_sum[cpu][i], &written->soft[i]);
 	}
 	for (unsigned i = 0; i < IRQS; i++) {
 		if (!is_due(&s->now.hard[i], &written->hard[i]))
@@ -106,22 +108,47 @@ static void start(struct capture *c, void *arg)
 	struct irq_state *s = arg;
 
 	s->written = xcalloc(c->cpu_count, sizeof(*s->written));
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+	s->soft_sum = xcalloc(c->cpu_count, sizeof(*s->soft_sum));
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
 		bpf_map_lookup_elem(s->map, &cpu, &s->written[cpu]);
+		memset(s->written[cpu].soft, 0, sizeof(s->written[cpu].soft));
+	}
+	softirqs_count(s->soft);
+}
+
+static void drained(struct capture *c, void *arg)
+{
+	softirqs_tick(((struct irq_state *)arg)->soft);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct irq_state *s = arg;
 
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		if (bpf_map_lookup_elem(s->map, &cpu, &s->now) == 0)
-			add_cpu(c, s, cpu);
+	softirqs_count(s->soft);
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
+		if (bpf_map_lookup_elem(s->map, &cpu, &s->now))
+			continue;
+		softirqs_add(s->soft, cpu, s->now.soft, s->soft_sum[cpu]);
+		add_cpu(c, s, cpu);
+	}
+}
+
+static void detach(struct capture *c, void *arg)
+{
+	struct irq_state *s = arg;
+
+	if (s->soft)
+		softirqs_detach(s->soft);
 }
 
 static void stop(struct capture *c, void *arg)
 {
-	free(((struct irq_state *)arg)->written);
+	struct irq_state *s = arg;
+
+	softirqs_free(s->soft);
+	free(s->soft_sum);
+	free(s->written);
 }
 
 extern const char perfscope_irq_object[];
@@ -133,7 +160,7 @@ const struct probe probe_irq = {
 	.metrics = (const struct probe_metric[]){
 		[HARD_TIME] = {"irq.time", "ns", "of a CPU in a hard interrupt's handler (CPU:handler; timer: its own)"},
 		[HARD_COUNT] = {"irq.count", "count", "runs of it"},
-		[SOFT_TIME] = {"softirq.time", "ns", "of a CPU in a soft interrupt (CPU:kind), hard ones left out"},
+		[SOFT_TIME] = {"softirq.time", "ns", "of a CPU in a soft interrupt (CPU:kind), hard ones left out: runs, by how long a tenth of them took"},
 		[SOFT_COUNT] = {"softirq.count", "count", "runs of it"},
 		{0}},
 	.object = perfscope_irq_object,
@@ -141,6 +168,8 @@ const struct probe probe_irq = {
 	.state_size = sizeof(struct irq_state),
 	.attach = attach,
 	.start = start,
+	.drained = drained,
 	.slice = slice,
+	.detach = detach,
 	.stop = stop,
 };

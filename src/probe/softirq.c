@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "softirq.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "fail.h"
+#include "io.h"
+#include "log.h"
+#include "mem.h"
+
+/* A look begins so long after a count, at the latest, and lasts until the first tick after so long. */
+#define LATEST_NS (800 * NS_PER_MS)
+#define LOOK_NS (70 * NS_PER_MS)
+
+enum { MOST_BYTES = 4 << 20 };
+enum { ENTRY, EXIT, HOOKS };
+
+const char *const softirq_names[SOFTIRQS] = {"HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET",
+					     "SCHED", "HRTIMER", "RCU"};
+
+struct softirq_cpu {
+	uint64_t count[SOFTIRQS], before[SOFTIRQS]; /* as the kernel counts: at the last count, and at the one before */
+	struct irq_time timed[SOFTIRQS];            /* what the hooks had seen then */
+	double mean_ns[SOFTIRQS];                   /* of one, in the last look that saw any */
+};
+
+struct softirqs {
+	struct bpf_program *programs[HOOKS];
+	struct bpf_link *links[HOOKS];
+	uint64_t *look_start_ns; /* the kernel side's: what began before is not timed */
+	uint64_t begin_ns, end_ns; /* of the next look, or of the one under way; 0: none */
+	bool planned;
+	uint32_t cpu_count;
+	struct softirq_cpu *cpus;
+};
+
+int softirqs_new(struct bpf_object *object, uint32_t cpu_count, struct softirqs **ret_softirqs)
+{
+	struct bpf_map *variables = bpf_object__find_map_by_name(object, ".bss");
+	struct softirqs *s = xcalloc(1, sizeof(*s));
+	size_t size;
+
+	s->programs[ENTRY] = bpf_object__find_program_by_name(object, "softirq_entry");
+	s->programs[EXIT] = bpf_object__find_program_by_name(object, "softirq_exit");
+	s->look_start_ns = variables ? (uint64_t *)(uintptr_t)bpf_map__initial_value(variables, &size) : NULL;
+	if (!s->programs[ENTRY] || !s->programs[EXIT] || !s->look_start_ns) {
+		free(s);
+		return fail(-ENOENT, "find the hooks of soft interrupts");
+	}
+	s->cpu_count = cpu_count;
+	s->cpus = xcalloc(cpu_count, sizeof(*s->cpus));
+	*ret_softirqs = s;
+	return 0;
+}
+
+void softirqs_detach(struct softirqs *s)
+{
+	for (int i = 0; i < HOOKS; i++)
+		bpf_link__destroy(s->links[i]);
+	memset(s->links, 0, sizeof(s->links));
+}
+
+void softirqs_free(struct softirqs *s)
+{
+	if (!s)
+		return;
+	softirqs_detach(s);
+	free(s->cpus);
+	free(s);
+}
+
+static void begin_look(struct softirqs *s)
+{
+	__atomic_store_n(s->look_start_ns, clock_mono_ns(), __ATOMIC_RELAXED);
+	for (int i = 0; i < HOOKS; i++) {
+		s->links[i] = bpf_program__attach(s->programs[i]);
+		if (!s->links[i])
+			log_debug("attach to soft interrupts: %s", strerror(errno));
+	}
+}
+
+void softirqs_tick(struct softirqs *s)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (s->begin_ns && now >= s->begin_ns) {
+		begin_look(s);
+		s->begin_ns = 0;
+		s->end_ns = now + LOOK_NS;
+	} else if (s->end_ns && now >= s->end_ns) {
+		softirqs_detach(s);
+		s->end_ns = 0;
+	}
+}
+
+static int vector_of(const char *name, size_t length)
+{
+	for (int i = 0; i < SOFTIRQS; i++)
+		if (strlen(softirq_names[i]) == length && !memcmp(name, softirq_names[i], length))
+			return i;
+	return -1;
+}
+
+/* "   NET_RX:   123   456", one number for each of the CPUs in the first line. */
+static void read_line(struct softirqs *s, char *line, const uint32_t *cpus, size_t cpu_count)
+{
+	char *name = line + strspn(line, " "), *at = strchr(name, ':');
+	int vector = at ? vector_of(name, (size_t)(at++ - name)) : -1;
+
+	for (size_t i = 0; vector >= 0 && i < cpu_count; i++) {
+		/* 32 bits of the kernel's, which come round. */
+		uint32_t count = (uint32_t)strtoul(at, &at, 10);
+
+		if (cpus[i] >= s->cpu_count)
+			continue;
+		uint64_t *sum = &s->cpus[cpus[i]].count[vector];
+		*sum += (uint32_t)(count - (uint32_t)*sum);
+	}
+}
+
+static void read_counts(struct softirqs *s)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	_cleanup_free_ uint32_t *cpus = NULL;
+	size_t cpu_count = 0, capacity = 0;
+
+	if (read_file("/proc/softirqs", MOST_BYTES, &b) < 0)
+		return;
+	char *rest = b.data, *line = strsep(&rest, "\n");
+	for (char *word; (word = strsep(&line, " "));) {
+		uint32_t cpu;
+
+		if (sscanf(word, "CPU%u", &cpu) != 1)
+			continue;
+		GROW(cpus, cpu_count, capacity);
+		cpus[cpu_count++] = cpu;
+	}
+	while (cpu_count && (line = strsep(&rest, "\n")))
+		read_line(s, line, cpus, cpu_count);
+}
+
+void softirqs_count(struct softirqs *s)
+{
+	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++)
+		memcpy(s->cpus[cpu].before, s->cpus[cpu].count, sizeof(s->cpus[cpu].before));
+	read_counts(s);
+	if (!s->end_ns)
+		s->begin_ns = clock_mono_ns() + (s->planned ? (uint64_t)(drand48() * (double)LATEST_NS) : 0);
+	s->planned = true; /* the first one is at once */
+}
+
+void softirqs_add(struct softirqs *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS])
+{
+	struct softirq_cpu *c = &s->cpus[cpu];
+
+	for (int i = 0; i < SOFTIRQS; i++) {
+		uint64_t seen = timed[i].count - c->timed[i].count, ran = c->count[i] - c->before[i];
+
+		if (seen)
+			c->mean_ns[i] = (double)(timed[i].ns - c->timed[i].ns) / (double)seen;
+		c->timed[i] = timed[i];
+		sum[i].count += ran;
+		sum[i].ns += (uint64_t)((double)ran * c->mean_ns[i]);
+	}
+}

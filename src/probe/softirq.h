@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Soft interrupts of each CPU. The kernel counts them itself; their hooks, which would run several times for each packet, are
+ * attached for a tenth of the time, at random, and tell how long one takes. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "irq.h"
+
+struct bpf_object;
+struct softirqs;
+
+/* With the hooks of the object, which has been loaded. Errors: negative errno, with a message. */
+int softirqs_new(struct bpf_object *object, uint32_t cpu_count, struct softirqs **ret_softirqs);
+void softirqs_free(struct softirqs *s);
+void softirqs_detach(struct softirqs *s);
+
+/* Some ten times a second: attaches and detaches the hooks when it is time to. */
+void softirqs_tick(struct softirqs *s);
+
+/* The recording begins, or a slice ends: reads the counts and plans the next look. */
+void softirqs_count(struct softirqs *s);
+
+/* Adds what this CPU's have run and taken between the last two counts; timed: all that the hooks have seen there so far. */
+void softirqs_add(struct softirqs *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS]);
+
+extern const char *const softirq_names[SOFTIRQS];

@@ -25,6 +25,9 @@ enum { MODE_TYPE = 0170000, MODE_SOCKET = 0140000, MODE_FIFO = 0010000, MODE_CHA
 
 enum { FAMILY_UNIX = 1 };
 
+/* So long the kind of a descriptor that one call waits on is taken to stay what it was: looking is dear. */
+#define FILE_KNOWN_NS 10000000ull
+
 const volatile struct syscall_wait syscall_waits[SYSCALL_COUNT] SEC(".rodata.waits") = {};
 
 /* Files without a place in the tree are told by the name that the kernel gives their kind. */
@@ -69,6 +72,17 @@ static __always_inline u8 file_cause(struct task_struct *task, u32 fd)
 	}
 }
 
+static __always_inline u8 known_file_cause(struct task_struct *task, struct task_slot *slot, u32 fd, u64 now)
+{
+	if (slot->file_site != slot->wait_site || slot->file_fd != fd || now >= slot->file_until_ns) {
+		slot->file_cause = file_cause(task, fd);
+		slot->file_site = slot->wait_site;
+		slot->file_fd = fd;
+		slot->file_until_ns = now + FILE_KNOWN_NS;
+	}
+	return slot->file_cause;
+}
+
 static __always_inline bool is_uninterruptible(u32 bits)
 {
 	return bits & BIT_UNINTERRUPTIBLE && !(bits & BIT_NOLOAD);
@@ -84,7 +98,7 @@ static __always_inline u8 kernel_thread_cause(u32 bits, bool iowait)
 	return config.sees_kernel_locks ? STATE_OTHER : STATE_KERNEL_LOCK;
 }
 
-static __always_inline u8 syscall_cause(struct task_struct *task, struct task_slot *slot, u32 bits, bool iowait)
+static __always_inline u8 syscall_cause(struct task_struct *task, struct task_slot *slot, u32 bits, bool iowait, u64 now)
 {
 	struct entry entry = task_entry(task, config.has_task_registers);
 
@@ -111,7 +125,7 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 	if (iowait && !(how & WAIT_IS_POLL))
 		return STATE_DISK;
 	if (how & WAIT_BY_FILE)
-		cause = file_cause(task, (u32)entry.first);
+		cause = known_file_cause(task, slot, (u32)entry.first, now);
 	if (how & WAIT_BY_COMMAND && (entry.second == 7 || entry.second == 38)) /* F_SETLKW, F_OFD_SETLKW */
 		cause = STATE_LOCK;
 	if (!is_uninterruptible(bits) || how & WAIT_ANYHOW || cause == STATE_DISK)
@@ -133,7 +147,7 @@ static __always_inline u8 stopped_state(struct task_struct *task, struct task_sl
 }
 
 /* The state that a thread leaves its CPU with. The first checks are of what the kernel says itself. */
-static __always_inline u8 blocked_state(struct task_struct *task, struct task_slot *slot, u32 bits)
+static __always_inline u8 blocked_state(struct task_struct *task, struct task_slot *slot, u32 bits, u64 now)
 {
 	u32 flags = task->flags;
 	bool kernel_thread = flags & (FLAG_KTHREAD | FLAG_IO_WORKER | FLAG_USER_WORKER);
@@ -159,10 +173,10 @@ static __always_inline u8 blocked_state(struct task_struct *task, struct task_sl
 		return STATE_RECLAIM;
 	if (task_is_frozen(task) && !is_uninterruptible(bits)) /* vfork says that it is frozen, too */
 		return stopped_state(task, slot, BIT_FROZEN);
-	return syscall_cause(task, slot, bits, iowait);
+	return syscall_cause(task, slot, bits, iowait, now);
 }
 
-static __always_inline u8 left_state(struct task_struct *task, struct task_slot *slot, u32 bits)
+static __always_inline u8 left_state(struct task_struct *task, struct task_slot *slot, u32 bits, u64 now)
 {
 	if (!bits)
 		return STATE_PREEMPTED;
@@ -170,5 +184,5 @@ static __always_inline u8 left_state(struct task_struct *task, struct task_slot 
 		return STATE_DEAD;
 	if (bits & (BIT_STOPPED | BIT_TRACED | BIT_FROZEN))
 		return stopped_state(task, slot, bits);
-	return blocked_state(task, slot, bits);
+	return blocked_state(task, slot, bits, now);
 }

@@ -96,11 +96,11 @@ static __noinline int send_release(struct task_struct *task, struct task_slot *s
 }
 
 /* The thread that runs here ends a wait: of a thread of its own process, or of another's, which is what loops are for. */
-static __always_inline void note_release(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 now)
+static __always_inline void note_release(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u32 tgid, u64 now)
 {
 	if (!cpu)
 		return;
-	if (slot->tgid != bpf_get_current_pid_tgid() >> 32) {
+	if (slot->tgid != tgid) {
 		if (cpu->progress_ns && !(slot->flags & TASK_KERNEL))
 			end_burst(bpf_get_current_task_btf(), cpu, now);
 	} else if (now - slot->since_ns >= LONG_WAIT_NS && (slot->state == STATE_LOCK || slot->state == STATE_SIGNAL)) {

@@ -31,7 +31,7 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		slot->wait_key_kind = slot->throttled = 0;
 		slot->wait_key = slot->kernel_lock = slot->wait_interval_ns = 0;
 		slot->wait_weight = 0;
-		slot->progress_ns = 0;
+		slot->progress_ns = slot->file_until_ns = 0;
 		slot->polls = 0;
 		slot->faults = slot->fault_pending = 0;
 		slot->state = state;
@@ -156,7 +156,7 @@ static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 b
 	if (slot->state != STATE_RUNNING)
 		arrived_unseen(prev, slot, now);
 	settle(slot, now, STATE_RUNNING);
-	u8 state = left_state(prev, slot, bits);
+	u8 state = left_state(prev, slot, bits, now);
 	set_state(slot, now, state);
 	if (state == STATE_PREEMPTED)
 		slot->preempted++;
@@ -228,9 +228,8 @@ static __always_inline bool wakes_by_itself(const struct task_slot *woken)
 	       task_entry(current_task(), config.has_task_registers).syscall >= 0;
 }
 
-static __always_inline void remember_waker(struct task_slot *slot, u64 slept_ns)
+static __always_inline void remember_waker(struct task_slot *slot, u32 tid, u64 slept_ns)
 {
-	u32 tid = (u32)bpf_get_current_pid_tgid();
 	struct waker *lightest = &slot->wakers[0], *mine = NULL;
 
 	if (!tid)
@@ -266,8 +265,10 @@ int sched_waking(u64 *ctx)
 	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns) {
 		slot->woken_ns = now;
 		if (wakes_by_itself(slot)) {
-			remember_waker(slot, now - slot->since_ns);
-			note_release(task, slot, cpu, now);
+			u64 who = bpf_get_current_pid_tgid();
+
+			remember_waker(slot, (u32)who, now - slot->since_ns);
+			note_release(task, slot, cpu, who >> 32, now);
 		}
 		if (wants_waker(slot, now))
 			note_waker(ctx, task, slot, now);
@@ -344,7 +345,7 @@ static __always_inline void catch_up(struct task_struct *task, struct task_slot 
 		return;
 	slot->sequence++;
 	barrier();
-	state = task->on_cpu ? STATE_RUNNING : bits ? left_state(task, slot, bits) : STATE_RUNNABLE;
+	state = task->on_cpu ? STATE_RUNNING : bits ? left_state(task, slot, bits, now) : STATE_RUNNABLE;
 	if (state != before && !(state == STATE_RUNNABLE && before == STATE_PREEMPTED)) {
 		settle(slot, now, STATE_RUNNABLE);
 		set_state(slot, now, state);
@@ -378,7 +379,7 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	if (!slot)
 		return 0;
 	if (!task->on_cpu)
-		slot->state = bits ? left_state(task, slot, bits) : STATE_RUNNABLE;
+		slot->state = bits ? left_state(task, slot, bits, now) : STATE_RUNNABLE;
 	fill_task(&r, task, now, slot, index);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;

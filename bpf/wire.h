@@ -119,7 +119,10 @@ struct task_slot {
 	u64 queued_ns;        /* that it has waited for a CPU since then */
 	u32 polls;            /* that it has waited in */
 	u8 for_many;          /* the present wait is an event loop's poll */
-	u8 unused[3];
+	u8 file_cause;        /* what a wait on this descriptor at this site is for, */
+	u8 unused[2];
+	u32 file_site, file_fd;
+	u64 file_until_ns;    /* until then */
 	u32 faults;           /* page faults so far */
 	u32 fault_pending;    /* the last one was drawn: whether it is a major one shows at the next */
 	u64 fault_drawn_ns;   /* when that began, */

@@ -28,6 +28,8 @@ enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_PYTHON_PROCESSES, SHARE
 
 #define WAIT_STACKS_A_SECOND 100 /* on each CPU */
 
+#define LEAST_SLOTS 16384 /* of threads */
+
 struct attached {
 	struct bpf_program *program;
 	struct bpf_link *link; /* NULL: not now */
@@ -124,7 +126,7 @@ static uint32_t slots_for(uint32_t threads)
 {
 	uint32_t wanted = threads > 12500 ? 100000 : threads * 8;
 
-	return power_of_two(wanted < 32768 ? 32768 : wanted);
+	return power_of_two(wanted < LEAST_SLOTS ? LEAST_SLOTS : wanted);
 }
 
 static int create_python(struct host *h)

@@ -24,8 +24,9 @@ static const struct total {
 	{"task_time", STORE_TIME_PARTS("sample_total"), "task, metric, ns, count", 2, 2, NULL},
 };
 
-/* Small ones that are asked for again and again. */
-static const char *const copied[] = {"thread_state", "process_state"};
+/* Small ones that are asked for again and again, or are dear: it takes SQLite longer to plan kernel_lock_wait in a rule that
+ * uses it more than once than to ask it. */
+static const char *const copied[] = {"thread_state", "process_state", "kernel_lock_wait"};
 
 struct sums {
 	const struct total *total;

@@ -90,18 +90,21 @@ FROM (SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
 	LEFT JOIN (SELECT DISTINCT task, other_task FROM waker) w ON w.task = e.task AND w.other_task = e.other_task
 WHERE d.task IS NULL OR w.task IS NOT NULL;
 
--- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly.
+-- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly. wait_part has several
+-- rows for what wait_stack adds up, and is quick where one cause is wanted.
+CREATE VIEW wait_part AS
+SELECT s.task, substr(m.name, 6) AS cause, s.stack, s.resource, s.count, s.value AS ns
+FROM metric m JOIN sample_total s ON s.metric = m.id WHERE m.name GLOB 'wait.*'
+UNION ALL
+SELECT s.task, substr(m.name, 6), s.stack, s.resource, 0, l.end_ns - f.start_ns
+FROM metric m JOIN span s ON s.metric = m.id
+JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first
+JOIN slice f ON f.id = max(s.first, p.first)
+JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)
+WHERE m.name GLOB 'wait.*';
+
 CREATE VIEW wait_stack AS
-SELECT w.task, substr(m.name, 6) AS cause, w.stack, w.resource, sum(w.count) AS count, sum(w.ns) AS ns
-FROM (SELECT task, metric, stack, resource, count, value AS ns FROM sample
-	UNION ALL
-	SELECT s.task, s.metric, s.stack, s.resource, 0, l.end_ns - f.start_ns
-	FROM span s
-	JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first
-	JOIN slice f ON f.id = max(s.first, p.first)
-	JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)) w
-JOIN metric m ON m.id = w.metric WHERE m.name GLOB 'wait.*'
-GROUP BY w.task, m.id, w.stack, w.resource;
+SELECT task, cause, stack, resource, sum(count) AS count, sum(ns) AS ns FROM wait_part GROUP BY task, cause, stack, resource;
 
 -- What `other_task` did at `other_stack` while `task` waited at `stack` for it to end that wait, ns: it ran, or waited itself.
 CREATE VIEW waker_did AS
@@ -165,7 +168,8 @@ spinning(id) AS (
 	UNION
 	SELECT s.id FROM spinning y JOIN stack s ON s.parent = y.id),
 part AS MATERIALIZED (
-	SELECT task, stack, resource, 0 AS spins, count, ns FROM wait_stack WHERE cause = 'kernel_lock' AND ns > 0
+	SELECT task, stack, resource, 0 AS spins, sum(count) AS count, sum(ns) AS ns FROM wait_part WHERE cause = 'kernel_lock'
+	GROUP BY task, stack, resource HAVING sum(ns) > 0
 	UNION ALL
 	SELECT task, stack, NULL, 1, count, value FROM sample_total
 	WHERE metric = (SELECT id FROM metric WHERE name = 'cpu.time') AND stack IN spinning),

@@ -384,6 +384,8 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 	for (size_t i = 0; i < count; i++)
 		sum += parts[i].ns * state->capture->account_scale;
 	owed->drawn_ns[cause] += sum;
+	if (!(sum > 0)) /* none that stands for any */
+		return;
 	double scale = exact / owed->drawn_ns[cause];
 	/* Chance adds up: what was written before pulls back, gently. */
 	double drift = exact > 0 ? (owed->written_ns[cause] + scale * sum) / exact : 1;

@@ -78,6 +78,12 @@ static __always_inline struct entry task_entry(struct task_struct *task, bool ha
 #undef COPIED
 }
 
+/* A program whose system calls have other numbers. */
+static __always_inline bool task_is_32_bit(struct task_struct *task)
+{
+	return task->thread_info.status & STATUS_COMPAT;
+}
+
 static __always_inline bool task_in_iowait(struct task_struct *task)
 {
 	return BPF_CORE_READ_BITFIELD(task, in_iowait);

@@ -131,6 +131,7 @@ struct task_slot {
 };
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,
+	       COST_SYSCALL, COST_SOFTIRQ,
 	       COST_COUNT = 12 };
 
 struct cost {
@@ -148,7 +149,8 @@ enum counter {
 	LOST_CONNECTIONS, /* a table of the tcp probe was full */
 	LOST_SERVICES,  /* one of the service probe's was */
 	LOST_RELEASES,  /* more long waits ended than are told */
-	COUNTER_COUNT = 8
+	LOST_SYSCALLS,  /* the syscalls probe's tables were full */
+	COUNTER_COUNT = 10
 };
 
 /* One CPU's account, in an array that user space maps. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tables of a view of the recording (network, ...): each is a question in an SQL file, views/VIEW.TABLE.sql, with its title in
- * a comment. A column's name says what it is: ..._ns, ..._bytes and ..._percent are shown in units that suit. */
+ * a comment. A column's name says what it is: ..._ns, ..._bytes and ..._percent are shown in units that suit, histogram (a
+ * JSON array of counts) is drawn. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

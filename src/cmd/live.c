@@ -150,7 +150,7 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 		return fail_in(r, "--cpu");
 	return recorder_new(s, live->loop, &(struct recorder_options){
 		.frequency = o->frequency, .most_overhead = o->most_overhead / 100, .slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
-		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined,
+		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined, .on_demand = o->on_demand,
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);
 }
 

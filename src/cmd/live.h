@@ -13,6 +13,7 @@ struct live_options {
 	const char *cpus;
 	double most_overhead; /* percent of all CPUs */
 	bool include_own, inlined;
+	const char *const *on_demand; /* probes that cost much; NULL: none */
 };
 #define MOST_OVERHEAD 2.0 /* percent: what nobody notices beside the noise of other work */
 #define LIVE_FREQUENCY 99

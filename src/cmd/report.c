@@ -25,7 +25,7 @@ struct report_options {
 
 static const struct option rows[] = {
 	{"view", 0, OPTION_STRING(struct report_options, view), .value = "NAME",
-	 .help = "only the tables of one resource: network"},
+	 .help = "only the tables of one resource: disk, interrupts, locks, memory, network, pauses, services or syscalls"},
 	{"limit", 'n', OPTION_U64(struct report_options, limit), .value = "N", .min = 1, .max = 1000000,
 	 .help = "rows of each list (default: 10; with json 100)"},
 	{0},
@@ -109,7 +109,10 @@ const struct command cmd_report = {
 		{"perfscope report", "perfscope.db at a glance"},
 		{"perfscope report night.db --from -10s", "its last ten seconds"},
 		{"perfscope report --view disk", "who uses which disk, how long its requests take, and which files are synced"},
+		{"perfscope report --view locks", "who waits for which lock, how long, and who holds it"},
+		{"perfscope report --view memory", "who has how much, whose grows and where, who is held up"},
 		{"perfscope report --view network", "who talks to whom, and what holds that up"},
+		{"perfscope report --view syscalls", "which process makes which system calls, after record --syscalls"},
 		{"perfscope report --format json | jq '.processes[0]'", "the busiest process, for scripts"},
 		{0}},
 	.run = run,

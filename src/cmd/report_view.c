@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 #include "amount.h"
@@ -12,10 +13,11 @@
 #include "mem.h"
 #include "view_table.h"
 
-/* What a column's name ends in, and how its values are shown: as an amount of this unit; "%": a percentage. */
+/* What a column's name ends in, and how its values are shown: as an amount of this unit; "%": a percentage; "|": counts in a
+ * JSON array, drawn as bars. */
 static const struct suffix {
 	const char *end, *unit;
-} suffixes[] = {{"_ns", "ns"}, {"_bytes", "bytes"}, {"_percent", "%"}};
+} suffixes[] = {{"_ns", "ns"}, {"_bytes", "bytes"}, {"_percent", "%"}, {"histogram", "|"}};
 
 static const struct suffix *suffix_of(const char *column)
 {
@@ -24,7 +26,7 @@ static const struct suffix *suffix_of(const char *column)
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		size_t n = strlen(suffixes[i].end);
 
-		if (length > n && !strcmp(column + length - n, suffixes[i].end))
+		if (length >= n && !strcmp(column + length - n, suffixes[i].end))
 			return &suffixes[i];
 	}
 	return NULL;
@@ -34,7 +36,7 @@ static const struct suffix *suffix_of(const char *column)
 static char *heading_of(const char *column)
 {
 	const struct suffix *suffix = suffix_of(column);
-	char *text = xstrndup(column, strlen(column) - (suffix ? strlen(suffix->end) : 0));
+	char *text = xstrndup(column, strlen(column) - (suffix && *suffix->end == '_' ? strlen(suffix->end) : 0));
 
 	for (char *c = text; *c; c++)
 		if (*c == '_')
@@ -42,27 +44,50 @@ static char *heading_of(const char *column)
 	return text;
 }
 
+/* "[0,3,96]" -> " ▁█": what is there at all can be seen. */
+static void draw_bars(struct buf *out, const char *counts)
+{
+	static const char *const bars[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+	json_t *array = json_loads(counts, 0, NULL), *value;
+	double most = 0;
+	size_t i;
+
+	json_array_foreach(array, i, value)
+		most = fmax(most, json_number_value(value));
+	json_array_foreach(array, i, value)
+		buf_addstr(out, bars[most > 0 ? (int)ceil(8 * fmax(json_number_value(value), 0) / most) : 0]);
+	json_decref(array);
+}
+
+static void add_number(struct buf *out, const struct view_table_cell *cell, const struct suffix *suffix)
+{
+	double value = cell->type == QUERY_INTEGER ? (double)cell->integer : cell->real;
+
+	if (suffix && !value) {
+		buf_addstr(out, "-");
+	} else if (suffix && *suffix->unit == '%') {
+		buf_addf(out, "%.1f %%", value);
+	} else if (suffix) {
+		buf_addstr(out, value < 0 ? "-" : "");
+		amount_add(out, fabs(value), suffix->unit);
+	} else if (cell->type == QUERY_INTEGER) {
+		buf_addf(out, "%lld", (long long)cell->integer);
+	} else {
+		buf_addf(out, "%.2f", value);
+	}
+}
+
 static void add_cell(struct listing *list, const struct view_table_cell *cell, const struct suffix *suffix)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
-	double value = cell->type == QUERY_INTEGER ? (double)cell->integer : cell->real;
 
-	if (cell->type == QUERY_TEXT)
-		listing_add(list, cell->text);
-	else if (cell->type == QUERY_NULL)
-		listing_add(list, "");
-	else if (suffix && *suffix->unit == '%')
-		listing_addf(list, value ? "%.1f %%" : "-", value);
-	else if (suffix && value)
-		amount_add(&text, value, suffix->unit);
-	else if (suffix)
-		listing_add(list, "-");
-	else if (cell->type == QUERY_INTEGER)
-		listing_addf(list, "%lld", (long long)cell->integer);
-	else
-		listing_addf(list, "%.2f", value);
-	if (text.len)
-		listing_add(list, text.data);
+	if (cell->type == QUERY_TEXT && suffix && *suffix->unit == '|')
+		draw_bars(&text, cell->text);
+	else if (cell->type == QUERY_TEXT)
+		buf_addstr(&text, cell->text);
+	else if (cell->type != QUERY_NULL)
+		add_number(&text, cell, suffix);
+	listing_add(list, text.data);
 }
 
 static bool is_text(const struct view_table *t, size_t column)
@@ -100,7 +125,7 @@ static void add_table(const struct view_table *t, const struct report_style *sty
 	free(headings);
 }
 
-static json_t *pack_cell(const struct view_table_cell *cell)
+static json_t *pack_cell(const struct view_table_cell *cell, const struct suffix *suffix)
 {
 	_cleanup_(buf_done) struct buf valid = BUF_INIT;
 
@@ -110,6 +135,11 @@ static json_t *pack_cell(const struct view_table_cell *cell)
 	case QUERY_REAL:
 		return json_real(cell->real);
 	case QUERY_TEXT:
+		if (suffix && *suffix->unit == '|') {
+			json_t *counts = json_loads(cell->text, 0, NULL);
+
+			return counts ? counts : json_null();
+		}
 		escape_utf8(&valid, cell->text, strlen(cell->text));
 		return json_stringn(valid.data ? valid.data : "", valid.len);
 	case QUERY_NULL:
@@ -126,7 +156,8 @@ static json_t *pack_table(const struct view_table *t)
 		json_t *object = json_object();
 
 		for (size_t i = 0; i < t->column_count; i++)
-			json_object_set_new(object, t->columns[i], pack_cell(&t->cells[row * t->column_count + i]));
+			json_object_set_new(object, t->columns[i], pack_cell(&t->cells[row * t->column_count + i],
+									     suffix_of(t->columns[i])));
 		json_array_append_new(rows, object);
 	}
 	return rows;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "histogram.h"
 #include "intern.h"
 #include "mem.h"
 #include "past.h"
@@ -17,10 +18,17 @@ struct sum {
 	int64_t value;
 };
 
+struct latency_key {
+	uint32_t metric, resource, bucket;
+};
+
 struct aggregate {
 	struct intern *keys; /* of the open slice */
 	struct sum *sums;    /* by key id */
 	uint32_t capacity;
+	struct intern *latencies; /* likewise */
+	uint64_t *latency_counts;
+	uint32_t latency_capacity;
 	struct intern *resources;
 	uint32_t last_span;
 };
@@ -29,6 +37,7 @@ void capture_init(struct capture *c)
 {
 	c->aggregate = xcalloc(1, sizeof(*c->aggregate));
 	c->aggregate->keys = intern_new();
+	c->aggregate->latencies = intern_new();
 	c->aggregate->resources = intern_new();
 }
 
@@ -39,8 +48,10 @@ void capture_done(struct capture *c)
 	past_free(c->past);
 	c->past = NULL;
 	intern_free(c->aggregate->keys);
+	intern_free(c->aggregate->latencies);
 	intern_free(c->aggregate->resources);
 	free(c->aggregate->sums);
+	free(c->aggregate->latency_counts);
 	free(c->aggregate);
 	c->aggregate = NULL;
 }
@@ -61,6 +72,22 @@ void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t sta
 	}
 	a->sums[id].count += count;
 	a->sums[id].value += value;
+}
+
+void capture_latency(struct capture *c, uint32_t metric, uint32_t resource, uint64_t ns, uint64_t count)
+{
+	struct aggregate *a = c->aggregate;
+	struct latency_key key = {.metric = metric, .resource = resource, .bucket = histogram_bucket(ns)};
+	bool is_new;
+
+	if (!c->start_ns)
+		return;
+	uint32_t id = intern_id(a->latencies, &key, sizeof(key), &is_new);
+	if (is_new) {
+		GROW(a->latency_counts, id, a->latency_capacity);
+		a->latency_counts[id] = 0;
+	}
+	a->latency_counts[id] += count;
 }
 
 void capture_active(struct capture *c, const struct activity *a)
@@ -130,6 +157,20 @@ uint32_t capture_span_id(struct capture *c)
 	return ++c->aggregate->last_span;
 }
 
+static void write_latencies(struct capture *c)
+{
+	struct aggregate *a = c->aggregate;
+
+	for (uint32_t id = 0; id < intern_count(a->latencies); id++) {
+		struct latency_key key;
+
+		memcpy(&key, intern_key(a->latencies, id, NULL), sizeof(key));
+		capture_histogram(c, key.metric, key.resource, key.bucket, a->latency_counts[id]);
+	}
+	intern_free(a->latencies);
+	a->latencies = intern_new();
+}
+
 void capture_write(struct capture *c)
 {
 	struct aggregate *a = c->aggregate;
@@ -145,6 +186,7 @@ void capture_write(struct capture *c)
 	/* Reading the next slice's keys into a fresh table keeps memory to what one slice needs. */
 	intern_free(a->keys);
 	a->keys = intern_new();
+	write_latencies(c);
 }
 
 uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns)

@@ -64,7 +64,9 @@ void capture_add_run(struct capture *c, const struct thread *thread, const struc
 		     uint64_t time_ns, uint32_t metric, uint64_t ns);
 void capture_active(struct capture *c, const struct activity *a);
 void capture_gauge(struct capture *c, uint32_t metric, uint32_t resource, double value);
+/* `count` of a histogram that is known already, or events that took so long, added up within the open slice. */
 void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, uint32_t bucket, uint64_t count);
+void capture_latency(struct capture *c, uint32_t metric, uint32_t resource, uint64_t ns, uint64_t count);
 uint32_t capture_resource(struct capture *c, const char *kind, const char *name);
 /* The same for things of which several may have one name. */
 uint32_t capture_resource_keyed(struct capture *c, const char *kind, const char *key, const char *name);

@@ -344,6 +344,15 @@ static int load(struct host *h, struct loaded *l)
 	return r < 0 ? r : l->probe->attach ? l->probe->attach(h->capture, l->object, l->state) : 0;
 }
 
+static bool is_wanted(const struct host *h, const struct probe *probe)
+{
+	const char *const *asked = h->options.on_demand;
+
+	while (asked && *asked && strcmp(*asked, probe->name))
+		asked++;
+	return !probe->on_demand || (asked && *asked);
+}
+
 static void give_up(struct host *h, struct loaded *l)
 {
 	detach(h, l);
@@ -367,11 +376,11 @@ int host_attach(struct host *h)
 
 		l->probe = all_probes[i];
 		l->first_metric = metric;
-		r = load(h, l);
+		r = is_wanted(h, l->probe) ? load(h, l) : 0;
 		if (r < 0) {
 			first_error = first_error ? first_error : r;
 			give_up(h, l);
-		} else {
+		} else if (l->state) {
 			any |= l->probe->object != NULL;
 		}
 		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)

@@ -12,6 +12,7 @@ struct host;
 struct host_options {
 	uint32_t threads; /* about so many there are now */
 	bool filter, include_own, exclude_kernel;
+	const char *const *on_demand; /* names of such probes that are asked for, ends with NULL; NULL: none */
 };
 
 typedef void host_record(void *arg, const struct record *r);

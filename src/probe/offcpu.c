@@ -125,6 +125,8 @@ static void settle(struct wait *w)
 	if (!w->ended || w->pending)
 		return;
 	add_part(w, w->end_ns, weight, whole_weight(weight));
+	if (w->resource && (w->cause == STATE_LOCK || w->cause == STATE_KERNEL_LOCK))
+		capture_latency(c, metric_of(state, w->cause), w->resource, w->end_ns - w->since_ns, whole_weight(weight));
 	capture_active(c, &(struct activity){.process = w->process, .task = w->task, .stack = w->stack, .state = w->cause,
 					     .start_ns = w->since_ns, .end_ns = w->end_ns});
 	if (map_count(state->stacks) >= MOST_SITES) {
@@ -485,11 +487,11 @@ const struct probe probe_offcpu = {
 	.metrics = (const struct probe_metric[]){
 		[STATE_SLEEPING - STATE_SLEEPING] = {"wait.sleep", "ns", "offcpu.sleep by stack"},
 		[STATE_POLL - STATE_SLEEPING] = {"wait.poll", "ns", "offcpu.poll by stack"},
-		[STATE_LOCK - STATE_SLEEPING] = {"wait.lock", "ns", "offcpu.lock by stack"},
+		[STATE_LOCK - STATE_SLEEPING] = {"wait.lock", "ns", "offcpu.lock by stack; and how long waits for each lock were"},
 		[STATE_IPC - STATE_SLEEPING] = {"wait.ipc", "ns", "offcpu.ipc by stack"},
 		[STATE_NETWORK - STATE_SLEEPING] = {"wait.net", "ns", "offcpu.net by stack"},
 		[STATE_DISK - STATE_SLEEPING] = {"wait.disk", "ns", "offcpu.disk by stack"},
-		[STATE_KERNEL_LOCK - STATE_SLEEPING] = {"wait.kernel_lock", "ns", "offcpu.kernel_lock by stack"},
+		[STATE_KERNEL_LOCK - STATE_SLEEPING] = {"wait.kernel_lock", "ns", "offcpu.kernel_lock by stack; and how long waits for each lock were"},
 		[STATE_FAULT - STATE_SLEEPING] = {"wait.fault", "ns", "offcpu.fault by stack"},
 		[STATE_RECLAIM - STATE_SLEEPING] = {"wait.reclaim", "ns", "offcpu.reclaim by stack"},
 		[STATE_DIRTY - STATE_SLEEPING] = {"wait.dirty", "ns", "offcpu.dirty by stack"},

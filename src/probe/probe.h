@@ -16,6 +16,7 @@ struct probe_metric {
 struct probe {
 	const char *name;
 	const char *help;
+	bool on_demand; /* costs so much that it is loaded only when it is asked for by name */
 	const struct probe_metric *metrics; /* ends with {0}; the i-th has id first_metric + i */
 
 	/* Kernel side; NULL for a probe that only reads /proc and /sys. */

@@ -278,7 +278,8 @@ static int prepare(struct recorder *r)
 	    (error = open_sideband(r)) < 0)
 		return error;
 	error = host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,
-						   .include_own = r->options.include_own}, take_record, r, &r->host);
+						   .include_own = r->options.include_own,
+						   .on_demand = r->options.on_demand}, take_record, r, &r->host);
 	if (error >= 0)
 		stacks_set_python(c->stacks, host_python_fd(r->host));
 	return error;

@@ -139,14 +139,8 @@ static void walk(struct capture *c, struct tcp_state *s, bool write, bool closin
 	s->walk_cost_ns = clock_mono_ns() - begin;
 }
 
-static void write_tallies(struct capture *c, struct tcp_state *s)
+static void write_peers(struct capture *c, struct tcp_state *s)
 {
-	for (uint32_t id = 0; s->round_trips.keys && id < intern_count(s->round_trips.keys); id++) {
-		struct round_trip_key key;
-
-		memcpy(&key, intern_key(s->round_trips.keys, id, NULL), sizeof(key));
-		capture_histogram(c, s->probe.first_metric + ROUND_TRIP, key.service, key.bucket, s->round_trips.counts[id]);
-	}
 	for (uint32_t id = 0; s->peers.keys && id < intern_count(s->peers.keys); id++) {
 		struct peer_key key;
 
@@ -155,7 +149,6 @@ static void write_tallies(struct capture *c, struct tcp_state *s)
 			.slice = c->slice, .kind = s->probe.first_metric + PEER, .task = key.client,
 			.other_task = key.server, .resource = key.service, .count = s->peers.counts[id]});
 	}
-	tally_clear(&s->round_trips);
 	tally_clear(&s->peers);
 }
 
@@ -195,7 +188,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	walk(c, s, true, true);
 	tcp_take_flows(c, s, true);
 	tcp_take_latencies(c, s, true);
-	write_tallies(c, s);
+	write_peers(c, s);
 	if (now > s->lost)
 		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(now - s->lost));
 	s->lost = now;
@@ -207,9 +200,7 @@ static void stop(struct capture *c, void *arg)
 
 	bpf_link__destroy(s->link);
 	tcp_walk_done(&s->walk);
-	tally_clear(&s->round_trips);
 	tally_clear(&s->peers);
-	free(s->round_trips.counts);
 	free(s->peers.counts);
 	tcp_drops_done(&s->names);
 }

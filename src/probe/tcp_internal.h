@@ -18,10 +18,6 @@ struct tally {
 	uint32_t capacity;
 };
 
-struct round_trip_key {
-	uint32_t service, bucket;
-};
-
 struct peer_key {
 	uint32_t client, server, service;
 };
@@ -31,7 +27,7 @@ struct tcp_state {
 	int flows, services, drops;
 	struct bpf_link *link;
 	struct tcp_walk walk;
-	struct tally round_trips, peers;
+	struct tally peers;
 	struct tcp_drop_names names;
 	uint64_t walked_ns, walk_cost_ns;
 	uint64_t first_ns, first_jiffies;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What one look at a socket says: what it has done since the last, and what it is held up by. */
-#include "histogram.h"
 #include "tcp_internal.h"
 #include "tcp_name.h"
 
@@ -64,11 +63,9 @@ static uint64_t waited_ns(const struct tcp_state *s, const struct tcp_report *r,
 	return busy < ns ? busy : ns;
 }
 
-static void add_round_trip(struct tcp_state *s, uint32_t resource, uint32_t us)
+static void add_round_trip(struct capture *c, struct tcp_state *s, uint32_t resource, uint32_t us)
 {
-	struct round_trip_key key = {resource, histogram_bucket((uint64_t)us * 1000)};
-
-	tally_add(&s->round_trips, &key, sizeof(key), 1);
+	capture_latency(c, s->probe.first_metric + ROUND_TRIP, resource, (uint64_t)us * 1000, 1);
 }
 
 /* What holds it up now has held it up since the last walk: so it is on average. */
@@ -97,7 +94,7 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 	if (r->flags & TCP_OVERDUE)
 		tcp_add(c, s, OVERDUE, t, connection, 1, ns);
 	if (us)
-		add_round_trip(s, connection, us);
+		add_round_trip(c, s, connection, us);
 	tcp_add(c, s, WAITED, t, connection, 0, waited_ns(s, r, us, ns));
 	tcp_add(c, s, WAITED, t, service_of_report(c, r), 0, waited_ns(s, r, us, ns));
 	tcp_add(c, s, WINDOW_LIMITED, t, connection, limited > 0, limited < ns ? limited : ns);
@@ -116,7 +113,7 @@ static void add_connection(struct capture *c, struct tcp_state *s, const struct 
 	tcp_add(c, s, RETRANSMITS, t, service, r->growth.retransmits, r->growth.retransmits);
 	add_trouble(c, s, r, t, ns, closing);
 	if (r->srtt_us && r->growth.sent)
-		add_round_trip(s, service, r->srtt_us);
+		add_round_trip(c, s, service, r->srtt_us);
 	if (peer && !(r->flags & TCP_SERVER) && (other = tcp_owner(c, peer->tgid))) {
 		struct peer_key key = {t->id, other->id, service};
 

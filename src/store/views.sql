@@ -124,6 +124,24 @@ SELECT f.id AS frame, m.kind, m.path AS module, f.address, f.symbol,
 	y.file, f.line
 FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.symbol;
 
+-- The function that speaks for each stack: the one nearest to its leaf that belongs neither to the kernel, nor to the C library,
+-- nor to a lock or an allocator; of Python the nearest of its own. path: that one, who called it, and who called that.
+CREATE VIEW stack_speaker AS
+WITH RECURSIVE speaker AS MATERIALIZED (
+	SELECT frame, name, kind = 'python' AS python FROM frame_name
+	WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*'
+		AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*' AND module NOT GLOB '*/libstdc++*'
+		AND module NOT GLOB '*/lib*alloc*.so*' AND name NOT GLOB '*mutex*lock*' AND name NOT GLOB '*rwlock*lock*'
+		AND name NOT GLOB '*lll_lock*' AND name NOT GLOB '*[mc]alloc' AND name NOT GLOB 'operator new*' AND name <> '_start'),
+down(stack, python, function, caller, outer) AS (
+	SELECT s.id, ifnull(k.python, 0), k.name, NULL, NULL FROM stack s LEFT JOIN speaker k USING (frame) WHERE s.parent IS NULL
+	UNION ALL
+	SELECT s.id, max(d.python, ifnull(k.python, 0)), CASE WHEN k.name IS NULL OR k.python < d.python THEN d.function ELSE k.name END,
+		CASE WHEN k.name IS NULL OR k.python < d.python THEN d.caller WHEN k.python = d.python THEN d.function END,
+		CASE WHEN k.name IS NULL OR k.python < d.python THEN d.outer WHEN k.python = d.python THEN d.caller END
+	FROM down d JOIN stack s ON s.parent = d.stack LEFT JOIN speaker k USING (frame))
+SELECT stack, function, function || ifnull(' < ' || caller, '') || ifnull(' < ' || outer, '') AS path FROM down;
+
 -- Stacks through a call that returns only when data is on the disk: `function` is the kernel's, `call` the system call, "write"
 -- (to a file that was opened so, and io_uring's), or "journal" (waiting for a commit of the file system). Of those, the first.
 CREATE VIEW sync_stack AS
@@ -149,6 +167,31 @@ CREATE VIEW sync_wait AS
 SELECT w.task, w.stack, s.function, s.call, r.id AS resource, w.count, w.ns
 FROM wait_stack w JOIN sync_stack s ON s.id = w.stack LEFT JOIN resource r ON r.id = w.resource AND r.kind = 'file'
 WHERE w.cause IN ('disk', 'dirty', 'kernel_lock', 'other');
+
+-- Blocked time on locks and the like, ns. kind: "lock"; "condition", "semaphore" and "other" (a barrier, a join) are mostly
+-- waited on for work; "" is not known.
+CREATE VIEW lock_wait AS
+WITH RECURSIVE kind AS MATERIALIZED (
+	SELECT frame, kind = 'python' AS python, CASE
+			WHEN kind = 'python' THEN CASE WHEN name GLOB '*join*' THEN 'other' WHEN name GLOB '*wait*' THEN 'condition' END
+			WHEN kind = 'kernel' THEN CASE WHEN name GLOB '*lock_inode_wait' OR name GLOB 'fcntl_setlk*' THEN 'lock'
+				WHEN name GLOB '*semtimedop' THEN 'semaphore' END
+			WHEN name GLOB '*cond_*wait*' THEN 'condition' WHEN name GLOB '*sem_*wait*' THEN 'semaphore'
+			WHEN name GLOB '*barrier_wait*' OR name GLOB '*join*' THEN 'other'
+			WHEN name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*'
+				OR name GLOB '*rwlock*lock*' OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' THEN 'lock' END AS kind,
+		name GLOB 'PyThread_acquire_lock*' AS semaphored
+	FROM frame_name WHERE kind IN ('elf', 'jit', 'kernel') OR kind = 'python' AND module GLOB '*/threading.py'),
+waited AS MATERIALIZED (SELECT * FROM wait_stack WHERE cause = 'lock'),
+up(leaf, frame, parent, up) AS (
+	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM waited)
+	UNION ALL
+	SELECT u.leaf, s.frame, s.parent, u.up + 1 FROM up u JOIN stack s ON s.id = u.parent WHERE u.up < 64),
+-- The nearest to the leaf says it; Python makes its conditions of locks, and its locks of semaphores.
+named AS MATERIALIZED (
+	SELECT u.leaf, k.kind, min(u.up + iif(k.python, 0, iif(k.semaphored, 64, 128)))
+	FROM up u JOIN kind k USING (frame) WHERE k.kind IS NOT NULL GROUP BY u.leaf)
+SELECT w.task, w.stack, w.resource, ifnull(n.kind, '') AS kind, w.count, w.ns FROM waited w LEFT JOIN named n ON n.leaf = w.stack;
 
 -- Time lost to locks of the kernel by task and stack, ns: blocked (spins 0), or on a CPU until the holder lets go (spins 1,
 -- samples). taker is the function that wants the lock, call the system call that it is part of. space: it is the lock of
@@ -216,7 +259,7 @@ CREATE VIEW histogram_total AS
 SELECT metric, resource, bucket, sum(count) AS count FROM histogram GROUP BY metric, resource, bucket;
 
 CREATE VIEW latency_total AS
-SELECT m.name AS metric, r.kind AS resource_kind, r.name AS resource, h.bucket, h.count,
+SELECT m.name AS metric, r.kind AS resource_kind, r.name AS resource, h.resource AS resource_id, h.bucket, h.count,
 	iif(h.bucket < 8, h.bucket, (8 + h.bucket % 8) << (h.bucket / 8 - 1)) AS low_ns,
 	iif(h.bucket < 7, h.bucket + 1, (8 + (h.bucket + 1) % 8) << ((h.bucket + 1) / 8 - 1)) AS high_ns
 FROM histogram_total h
@@ -234,6 +277,21 @@ FROM (SELECT metric, resource_kind, resource, high_ns,
 		sum(count) OVER (PARTITION BY metric, resource_kind, resource) AS total
 	FROM latency_total)
 GROUP BY metric, resource_kind, resource;
+
+-- The same by the resource itself, of which several may have one name, with the counts in steps of four times: below 1 us, below
+-- 4 us, ..., below 4.3 s, and longer.
+CREATE VIEW latency_shape AS
+SELECT metric, resource, total AS count, min(iif(running >= 0.5 * total, high_ns, NULL)) AS p50,
+	min(iif(running >= 0.9 * total, high_ns, NULL)) AS p90, min(iif(running >= 0.99 * total, high_ns, NULL)) AS p99, max(high_ns) AS max,
+	json_array(sum(iif(step = 0, count, 0)), sum(iif(step = 1, count, 0)), sum(iif(step = 2, count, 0)),
+		sum(iif(step = 3, count, 0)), sum(iif(step = 4, count, 0)), sum(iif(step = 5, count, 0)), sum(iif(step = 6, count, 0)),
+		sum(iif(step = 7, count, 0)), sum(iif(step = 8, count, 0)), sum(iif(step = 9, count, 0)), sum(iif(step = 10, count, 0)),
+		sum(iif(step = 11, count, 0)), sum(iif(step = 12, count, 0))) AS histogram
+FROM (SELECT metric, resource_id AS resource, high_ns, count, max(0, min(12, (bucket - 48) / 16)) AS step,
+		sum(count) OVER (PARTITION BY metric, resource_id ORDER BY bucket) AS running,
+		sum(count) OVER (PARTITION BY metric, resource_id) AS total
+	FROM latency_total)
+GROUP BY metric, resource;
 
 CREATE VIEW level AS
 SELECT g.slice, m.name AS metric, m.unit, r.kind AS resource_kind, r.name AS resource, g.value

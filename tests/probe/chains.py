@@ -59,6 +59,23 @@ def report(t):
     t.check(["first", "second", "third"] in ways, f"first waits for second, and that for third: {ways}")
 
 
+def locks(t, truth):
+    tables = t.view("locks")
+    for lock, thread, wanted_in in ("outer", "first", "wait_for_second"), ("inner", "second", "wait_for_third"):
+        mine = [row for row in tables["programs"] if lock in row["lock"]]
+        if not t.check(len(mine) == 1, f"{lock} is a lock of the program: {tables['programs']}"):
+            continue
+        row, waited = mine[0], truth[thread][0]
+        t.near(row["lost_ns"], waited, 0.15, 0, f"time lost to {lock}")
+        t.check((row["process"], row["waiters"]) == ("relay", 1), f"who waits for {lock}: {row}")
+        t.check(sum(row["histogram"]) >= row["waits"] / 2 and row["p50_ns"] <= row["p99_ns"], f"how long: {row}")
+        # A round is 20 ms and the last fsync.
+        t.check(8e6 < row["p50_ns"] and sum(row["histogram"][:7]) <= sum(row["histogram"]) / 4, f"most waits are long: {row}")
+        top = next((r for r in tables["holders"] if lock in (r["lock"] or "")), {})
+        t.check((top.get("wanted_in"), top.get("holder")) == (wanted_in, {"outer": "second", "inner": "third"}[lock]),
+                f"who wants {lock}, and who holds it: {top}")
+
+
 def test(t):
     directory = os.path.join("/var/tmp", f"relay-{os.getpid()}") # on a disk
     os.mkdir(directory)
@@ -70,6 +87,7 @@ def test(t):
         wakers(t)
         chains(t, truth)
         report(t)
+        locks(t, truth)
     finally:
         os.unlink(os.path.join(directory, "relay"))
         os.rmdir(directory)

@@ -55,6 +55,13 @@ def test(t):
     private = [b for (b,) in t.rows("SELECT s.value FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th USING (task) "
                                     "WHERE m.name = 'memory.private' AND th.pid = ? ORDER BY s.slice", pid)]
     t.check(len(private) >= 2 and private[-1] - private[0] > 15 * MB, f"private memory over time: {private}")
+    tables = t.view("memory")
+    grown = [(row["function"], row["grown_bytes"]) for row in tables["growth"] if row["pid"] == pid]
+    t.near(sum(b for path, b in grown if "keep" in path.split(" < ")), 24 * MB, 0.6, 0, f"view of memory: growth under keep() in {grown}")
+    process = next(row for row in tables["processes"] if row["pid"] == pid)
+    t.check(process["private_grown_bytes"] > 15 * MB and process["resident_bytes"] > 15 * MB, f"its memory: {process}")
+    t.near(process["major_faults"], major, 0.7, 0, "its major faults")
+    t.check(any("look" in row["function"].split(" < ") and row["major"] > 1000 for row in tables["faults"]), "and where they come from")
 
 
 if __name__ == "__main__":

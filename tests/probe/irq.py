@@ -41,7 +41,7 @@ def test(t):
         return ({name: after[name] - before[name] for name in after},
                 {cpu: ticks[cpu] - ticks_before[cpu] for cpu in ticks})
 
-    truth, ticks = t.record(run)
+    truth, ticks = t.record(run, args=["--softirqs"])
     kinds = {}
     for name, number in truth.items():
         kinds[name.split(":")[1]] = kinds.get(name.split(":")[1], 0) + number
@@ -53,6 +53,12 @@ def test(t):
     if ticks:
         found = t.rows("SELECT sum(value) FROM level WHERE metric = 'irq.count' AND resource LIKE '%:timer'")
         t.near(found[0][0], sum(ticks.values()), 1.2, 300, "interrupts of the CPUs' timers")
+    if not t.one("SELECT count(*) FROM unavailable WHERE probe = 'softirqs'"):
+        rows = [row for row in t.view("interrupts")["soft"] if row["kind"] == "NET_RX"]
+        t.near(sum(sum(row["histogram"] or []) for row in rows), kinds["NET_RX"], 0.1, 1500, "NET_RX whose delay is known")
+        # What is raised by a sender runs as soon as that lets interrupts in.
+        delays = [row["delay_p50_ns"] for row in rows if row["delay_p50_ns"]]
+        t.check(delays and min(delays) < 5e6, f"half of them run soon: {delays}")
     for cpu in {name.split(":")[0] for name in truth}:
         busy = t.rows("SELECT l.slice, sum(l.value) / (s.end_ns - s.start_ns) FROM level l JOIN slice s ON s.id = l.slice "
                       "WHERE l.metric IN ('softirq.time', 'irq.time') AND l.resource LIKE ? || ':%' GROUP BY l.slice", cpu)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests of single probes share: a recording made while a workload runs, questions to it, counting."""
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -65,6 +66,13 @@ class ProbeTest:
     def one(self, sql, *args):
         found = self.rows(sql, *args)
         return found[0][0] if found else None
+
+    def view(self, name):
+        """Tables of `report --view`, which can also be had as text."""
+        text, document = (subprocess.run([self.perfscope, "report", "--view", name, *more, self.path], check=False, text=True,
+                                         stdout=subprocess.PIPE).stdout for more in ([], ["--format", "json", "-n", "10000"]))
+        self.check(max(map(len, text.splitlines()), default=0) in range(1, 121), f"view {name} as text, at most 120 columns")
+        return json.loads(document)["tables"]
 
     def total(self, metric, resource=None):
         """A counter's growth over the recording."""

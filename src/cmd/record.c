@@ -6,12 +6,13 @@
 #include "fail.h"
 #include "live.h"
 #include "log.h"
+#include "mem.h"
 #include "store_write.h"
 
 struct record_options {
 	struct live_options live;
 	const char *output;
-	bool redact, syscalls, softirqs;
+	bool redact, syscalls, softirqs, dns;
 };
 
 static const struct option rows[] = {
@@ -25,21 +26,29 @@ static const struct option rows[] = {
 	 .help = "count and time system calls by process and call, which costs each call of the machine about 0.2 us"},
 	{"softirqs", 0, OPTION_FLAG(struct record_options, softirqs), .no_setting = true,
 	 .help = "measure how long soft interrupts wait until they run, which costs each of them about 0.1 us"},
+	{"dns", 0, OPTION_FLAG(struct record_options, dns), .no_setting = true,
+	 .help = "measure queries to DNS servers, which costs each send and receive on a socket about 0.02 us"},
 	{0},
 };
 
 /* Probes that cost too much to be loaded unasked, and what whoever asks is told before they begin. */
 static size_t choose_probes(const struct record_options *o, const char *names[])
 {
+	const struct {
+		bool asked;
+		const char *probe, *pays;
+	} probes[] = {
+		{o->syscalls, "syscalls", "every system call of this machine takes about 0.2 us"},
+		{o->softirqs, "softirqs", "every soft interrupt of this machine takes about 0.1 us"},
+		{o->dns, "dns", "every send and receive on a socket of this machine takes about 0.02 us"},
+	};
 	size_t count = 0;
 
-	if (o->syscalls) {
-		log_info("--syscalls: every system call of this machine takes about 0.2 us longer meanwhile");
-		names[count++] = "syscalls";
-	}
-	if (o->softirqs) {
-		log_info("--softirqs: every soft interrupt of this machine takes about 0.1 us longer meanwhile");
-		names[count++] = "softirqs";
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+		if (!probes[i].asked)
+			continue;
+		log_info("--%s: %s longer meanwhile", probes[i].probe, probes[i].pays);
+		names[count++] = probes[i].probe;
 	}
 	names[count] = NULL;
 	return count;
@@ -51,7 +60,7 @@ static int run(const struct call *call)
 	char *const *command = call->operands.count ? call->operands.items : NULL;
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct live_options live = o->live;
-	const char *on_demand[3];
+	const char *on_demand[4];
 	struct live_result result;
 	int r = store_create(o->output, &s);
 

@@ -56,13 +56,14 @@ def check_fio(t, disk, fio):
 
 def check_process(t, pid, truth):
     voluntary, involuntary, ran, waited = truth
-    found = t.rows("SELECT sum(s.switches), sum(s.preempted), sum(s.running), sum(s.runnable) FROM thread_state s "
+    found = t.rows("SELECT sum(s.switches) - sum(s.preempted), sum(s.preempted), sum(s.running), sum(s.runnable) FROM thread_state s "
                    "JOIN thread t USING (task) WHERE t.pid = ?", pid)[0]
     t.near(found[0], voluntary, 0.05, 10, "voluntary switches")
     t.near(found[1], involuntary, 0.05, 10, "involuntary switches")
     t.near(found[2], ran, 0.05, 5e6, "time on a CPU")
+    # The kernel's own begins when the thread is put into the queue, ours when it is woken: an interrupt of the other CPU earlier.
     if waited:
-        t.near(found[3], waited, 0.05, 5e6, "time in the run queue")
+        t.check(0.95 * waited - 5e6 < found[3] < 1.05 * waited + 5e6 + 100e3 * voluntary, f"time in the run queue: {found[3]}, {waited}")
 
 
 def test(t):

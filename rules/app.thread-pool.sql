@@ -47,6 +47,12 @@ queue_stack(id) AS (
 	SELECT s.id FROM stack s JOIN queue_frame USING (frame)
 	UNION
 	SELECT s.id FROM queue_stack q JOIN stack s ON s.parent = q.id),
+-- What a runtime compiles and collects is not handed to the workers.
+runtime_thread AS MATERIALIZED (
+	SELECT t.task FROM thread t JOIN runtime r ON r.process = t.process AND r.name = 'HotSpot'
+	WHERE t.comm GLOB 'C[12] Compiler*' OR t.comm GLOB 'VM *' OR t.comm GLOB 'GC Thread*' OR t.comm GLOB 'G1 *'
+		OR t.comm IN ('Service Thread', 'Monitor Deflati', 'Sweeper thread', 'Notification Th', 'Signal Dispatch',
+			'Reference Handl', 'Finalizer', 'Common-Cleaner')),
 -- Who waits for the workers more than they wait for it: a client, and no partner that they ask themselves.
 asked AS MATERIALIZED (
 	SELECT m.process, m.pool, e.other_task AS task, sum(e.ns) AS ns FROM ended e JOIN member m ON m.task = e.task
@@ -55,7 +61,7 @@ client AS MATERIALIZED (
 	SELECT c.process, c.pool, c.task, c.feeder, c.count, min(c.ns, span.ns) AS waited
 	FROM (SELECT v.process, v.pool, e.task, w.process = v.process AS feeder, sum(e.count) AS count, sum(e.ns) AS ns
 		FROM ended e JOIN serves v ON v.task = e.other_task JOIN worker w ON w.task = e.task
-		WHERE NOT (w.process = v.process AND (w.pool = v.pool AND NOT w.leader OR e.stack NOT IN queue_stack))
+		WHERE e.task NOT IN runtime_thread AND NOT (w.process = v.process AND (w.pool = v.pool AND NOT w.leader OR e.stack NOT IN queue_stack))
 		GROUP BY v.process, v.pool, e.task) c, span
 	WHERE c.ns > 2 * ifnull((SELECT a.ns FROM asked a WHERE a.process = c.process AND a.pool = c.pool AND a.task = c.task), 0)),
 demand AS MATERIALIZED (

@@ -4,7 +4,7 @@
 -- explain: Looks for moments in which most of a process's active threads began to wait on a futex or for a signal, and were let
 --    go on together by another of its threads. Threads that meet at a barrier do that, too: what counts is that code for
 --    collecting garbage runs meanwhile, as function or thread names tell, or that the thread that lets them go on does little else.
---    Runtimes with one thread collect in that: the share of its samples in such code is what they lose.
+--    Runtimes with one thread, or that run one at a time, collect in that: the share of its samples in such code is what they lose.
 -- threshold share = 0.05: of the period in such pauses; a healthy collector takes less
 -- threshold ran = 0.5: of the pauses, in which threads of the process ran; in others all of them wait for work
 -- threshold collecting = 0.5: of what ran meanwhile, collecting garbage; most means more than half
@@ -13,7 +13,7 @@
 -- threshold most = 0.5: of the active threads, stopped at once; most means more than half
 -- threshold rest = 0.6: of the period, in such pauses, where only the pattern tells; threads that are let go on so rarely wait for work
 -- threshold early = 0.5: of the stopped threads, waiting before who let them go on was awake: those had finished their work
--- threshold alone = 0.15: of the only thread's time, collecting garbage; a healthy collector takes less
+-- threshold alone = 0.15: of the time of the only thread, or of those that take turns, collecting garbage; a healthy collector takes less
 -- threshold client = 0.1: of the period that another process's thread waits for it
 -- action: Give it more memory, or allocate less: the less garbage, the rarer and shorter the pauses
 -- action: Choose a collector that works beside the threads, where the runtime has one (HotSpot: -XX:+UseG1GC, -XX:+UseZGC)
@@ -67,14 +67,18 @@ stopped AS MATERIALIZED (
 	WHERE ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.ns <= coalesce(:rest, 0.6) * span.ns
 		AND dedicated >= coalesce(:dedicated, 0.5)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
--- The thread that has the process's work to do collects in between.
+-- The thread that has the process's work to do collects in between; under an interpreter's lock, each of them may, and the others wait.
+one_runs AS MATERIALIZED (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
+collected AS MATERIALIZED (
+	SELECT c.task, sum(iif(c.stack IN gc_stack, c.value, 0)) AS gc FROM sample_total c JOIN metric m ON m.id = c.metric
+	WHERE m.name = 'cpu.time' AND c.task NOT IN gc_thread GROUP BY c.task),
 only AS MATERIALIZED (
-	SELECT t.process, c.task, sum(iif(c.stack IN gc_stack, c.value, 0)) AS gc, s.running + s.runnable + s.held_up AS busy
-	FROM sample_total c JOIN metric m ON m.id = c.metric JOIN thread t ON t.task = c.task JOIN thread_state s ON s.task = c.task
-	WHERE m.name = 'cpu.time' AND t.tid = t.pid AND NOT t.own AND c.task NOT IN gc_thread GROUP BY c.task),
+	SELECT t.process, sum(c.gc) AS gc, sum(s.running + s.runnable + iif(t.tid = t.pid, s.held_up, 0)) AS busy
+	FROM collected c JOIN thread t ON t.task = c.task JOIN thread_state s ON s.task = c.task
+	WHERE NOT t.own AND (t.tid = t.pid OR t.process IN (SELECT process FROM one_runs)) GROUP BY t.process),
 alone AS MATERIALIZED (
-	SELECT o.process, ifnull(b.count, 0) AS count, o.gc * 1.0 / span.ns AS share, b.p50, b.max, 1 AS threads, 1 AS gc,
-		iif(b.count, 'pause.burst', 'cpu.time') AS metric
+	SELECT o.process, ifnull(b.count, 0) AS count, min(1.0, o.gc * 1.0 / span.ns) AS share, b.p50, b.max, 1 AS threads, 1 AS gc,
+		iif(b.count AND o.process NOT IN (SELECT process FROM one_runs), 'pause.burst', 'cpu.time') AS metric
 	FROM only o LEFT JOIN pause_summary b ON b.process = o.process AND b.kind = 'burst', span
 	WHERE o.gc >= coalesce(:alone, 0.15) * o.busy AND o.gc >= coalesce(:share, 0.05) * span.ns
 		AND o.process NOT IN (SELECT process FROM stopped)

@@ -1,6 +1,36 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Loads that look like a fault and are none: busy, idle, many threads, moderate traffic."""
-from case import Case
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+from case import Case, running
+
+INJECT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject")
+
+CUSTOMERS = """
+import socket, threading, time
+open("/proc/self/comm", "w").write("customer")
+def buy():
+    with socket.create_connection(("127.0.0.1", 18091)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while True:
+            s.sendall(b"tea\\n"); s.recv(100); time.sleep(0.01)
+for _ in range(4): threading.Thread(target=buy).start()
+"""
+
+
+@contextlib.contextmanager
+def java_counter(_):
+    """A server in Java with a thread for each connection, past its start."""
+    with running(["java", "-Xmx300m", os.path.join(INJECT, "Counter.java"), "18091"], stderr=subprocess.DEVNULL) as server:
+        time.sleep(2)
+        with running([sys.executable, "-c", CUSTOMERS]):
+            time.sleep(3)
+            yield server
+
 
 CASES = [
     Case("pool-with-room", "bookings 8 12 30 40 remote"),
@@ -33,6 +63,7 @@ CASES = [
     Case("flood-moderate", "interrupts datagrams 20000 1", often=False),
     Case("quick-warehouse", "chain threads sleep 2"),
     Case("quick-warehouse-loop", "chain-nofp loop compute 1 6", often=False),
+    Case("java-counter", java_counter, often=False, needs="java"),
     Case("long-poll", "chain direct sleep 1500 8"),
     Case("stream", "chain-nofp direct stream 300", often=False),
     Case("in-time", "chain direct sleep 5 4 18083", options=("--slo", "port=18083 p99<200ms p50<8ms"), often=False),

@@ -90,6 +90,9 @@ CASES = [
          held_out=True, often=False, needs="java"),
     Case("node-collects", script("node --expose-gc kiosk.js collect 600000 300", 1), "pause.gc", "kiosk", resource="V8",
          victims=("customer",), often=False),
+    # Threads under an interpreter's lock: one collects, all wait.
+    Case("python-collects", script("python3 reading_room.py 300000 20", 2), "pause.gc", "librarian", resource="CPython",
+         victims=("reader",), often=False),
     # A loop that computes, sleeps, syncs in one of its callbacks.
     Case("loop", "loopserver 100 300", "pause.event-loop", "gameserver", function="rank_players", victims=("player",),
          evidence=("p50", "max")),
@@ -112,5 +115,6 @@ CASES = [
     Case("phases-pool", "phases-nofp 3 15000 pool 20", often=False),
     Case("loop-short", "loopserver 0 400 300 4"),
     Case("java-small", script(JAVA + " -Xmx600m Ledger.java 2 20 300", 4), often=False, needs="java"),
+    Case("python-collects-seldom", script("python3 reading_room.py 20000 400", 1), often=False),
     Case("node-short", script("node kiosk.js compute 3 100", 1), often=False),
 ]

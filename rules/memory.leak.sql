@@ -9,7 +9,7 @@
 --    pause is a job that builds up its data, and a heap of Java or .NET is filled to its limit before it is collected: both are
 --    only mentioned, unless memory runs out at once.
 -- threshold growth = 1: MiB over the period; less is noise of allocators
--- threshold third = 0.2: of the growth, in each third of the period; an even one has 0.33
+-- threshold third = 0.1: of the growth, in each third of the period; an even one has 0.33, heaps grow in steps
 -- threshold slower = 0.5: the last third against the first; what slows down more than that is about to end
 -- threshold back = 0.1: of the growth, given back within a second; more is a saw tooth
 -- threshold soon = 300: seconds until memory runs out; nobody can react to less
@@ -48,7 +48,7 @@ third AS MATERIALIZED (
 	FROM step GROUP BY process HAVING count(more) >= 3),
 leak AS MATERIALIZED (
 	SELECT *, growth * 1e9 / ns AS rate FROM third
-	WHERE growth >= coalesce(:growth, 1) * 1048576 AND min(first, second, third) >= coalesce(:third, 0.2) * growth
+	WHERE growth >= coalesce(:growth, 1) * 1048576 AND min(first, second, third) >= coalesce(:third, 0.1) * growth
 		AND third >= coalesce(:slower, 0.5) * first AND least >= -coalesce(:back, 0.1) * growth),
 -- The tightest limit, and what is left of it: the machine's own memory, too.
 room AS MATERIALIZED (
@@ -89,7 +89,7 @@ SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job, 10, 1) THEN 'failing'
 		json_object('metric', 'grown in the period', 'value', j.growth / 1048576.0, 'unit', 'MiB', 'threshold', coalesce(:growth, 1)),
 		json_object('metric', 'private memory', 'value', j.bytes / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'least of the thirds of the period', 'value', 100.0 * min(j.first, j.second, j.third) / j.growth,
-			'unit', '% of the growth', 'threshold', 100 * coalesce(:third, 0.2)),
+			'unit', '% of the growth', 'threshold', 100 * coalesce(:third, 0.1)),
 		json_object('metric', 'until memory is used up', 'value', j.full_s / 60, 'unit', 'min', 'threshold', coalesce(:hours, 6) * 60),
 		json_object('metric', 'until it has doubled', 'value', j.double_s / 60, 'unit', 'min', 'threshold', coalesce(:double, 3600) / 60)) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'memory.growth', 'process', j.process)) AS stacks

@@ -4,9 +4,11 @@
 -- explain: Time in direct reclaim and compaction is exact, thread by thread, split by whether the machine's memory was short or the
 --    limit of a cgroup was met. What kswapd does beside the work holds nobody up and does not count.
 --    Whoever reads a large file once drops pages that nobody wants again, and is not short of memory: what counts is that
---    pages are read again soon after they had to go.
--- threshold share = 0.05: of the period, by one thread; below that nobody notices
+--    pages are read again soon after they had to go, or that making room takes more than a stream through the cache costs.
+-- threshold share = 0.05: of the period, by one thread, or by a program that is started again and again; below that nobody notices
+-- threshold much = 0.3: of the period, whether or not pages are wanted again; a stream through the cache takes half of that
 -- threshold refaults = 4: MiB a second of pages that are wanted again; a stream through the cache has none
+-- threshold held = 0.25: of the memory that there is, resident in one process; with less, it is the cache that fills it
 -- threshold count = 20: times; a single long one is the start of a program
 -- action: {advice}
 -- action: See who makes the demand: perfscope flamegraph -p {pid}
@@ -14,28 +16,33 @@
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 stall AS MATERIALIZED (
 	SELECT th.task, th.tid, th.comm AS thread, th.process, th.pid, th.process_comm AS comm, th.cgroup,
-		sum(s.value) AS ns, sum(s.count) AS count, sum(iif(m.name = 'reclaim.cgroup', s.value, 0)) AS cgroup_ns
-	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+		sum(s.value) AS own_ns, sum(s.count) AS own_count, sum(iif(m.name = 'reclaim.cgroup', s.value, 0)) AS own_cgroup_ns,
+		iif(p.end_ns IS NULL, th.task, p.ppid || ' ' || p.comm) AS program
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task JOIN process p ON p.id = th.process
 	WHERE m.name GLOB 'reclaim.*' AND NOT th.own GROUP BY th.task),
 held_up AS MATERIALIZED (
-	SELECT s.*, s.ns * 1.0 / span.ns AS share FROM stall s, span
+	SELECT s.*, s.ns * 1.0 / span.ns AS share FROM (
+		SELECT *, sum(own_ns) OVER same AS ns, sum(own_count) OVER same AS count, sum(own_cgroup_ns) OVER same AS cgroup_ns
+		FROM stall WINDOW same AS (PARTITION BY program)) s, span
 	WHERE s.ns >= coalesce(:share, 0.05) * span.ns AND s.count >= coalesce(:count, 20)),
 refault AS MATERIALIZED (
-	SELECT sum(l.value) / 1048576 * 1e9 / span.ns AS rate FROM level l, span WHERE l.metric = 'memory.refaults'),
-worst AS MATERIALIZED (SELECT * FROM held_up ORDER BY ns DESC LIMIT 1),
+	SELECT ifnull((SELECT sum(value) FROM level WHERE metric = 'memory.refaults'), 0) / 1048576 * 1e9 / span.ns AS rate FROM span),
+worst AS MATERIALIZED (SELECT * FROM held_up ORDER BY ns DESC, own_ns DESC LIMIT 1),
 -- The tightest limit that the worst one is under.
 limited AS MATERIALIZED (
 	SELECT l.resource AS path, l.value AS bytes, max(length(l.resource)), w.pid
 	FROM worst w JOIN level l ON l.metric = 'cgroup.memory_limit' AND l.value > 0
 		AND (w.cgroup = l.resource OR substr(w.cgroup, 1, length(l.resource) + 1) = l.resource || '/')
 	WHERE 2 * w.cgroup_ns > w.ns),
--- Who holds most of the memory that is short.
+-- Who holds most of the memory that is short; where it is mostly cache, who fills that.
 holder AS MATERIALIZED (
 	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
 	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
 	WHERE m.name = 'memory.resident' AND NOT th.own AND ((SELECT path FROM limited) IS NULL OR th.cgroup = (SELECT path FROM limited)
 		OR substr(th.cgroup, 1, length((SELECT path FROM limited)) + 1) = (SELECT path FROM limited) || '/')
-	GROUP BY th.process ORDER BY bytes DESC LIMIT 3)
+	GROUP BY th.process
+	ORDER BY iif(bytes >= coalesce(:held, 0.25) * ifnull((SELECT bytes FROM limited), (SELECT value FROM meta WHERE key = 'memory_bytes')),
+		bytes, 0) DESC, th.process = (SELECT process FROM worst) DESC, bytes DESC LIMIT 3)
 SELECT 'waited' AS urgency, w.share AS impact, w.comm, w.pid, printf('%.0f', 100 * w.share) AS share,
 	iif(l.path IS NULL, '', printf(': %s may use %.0f MiB', l.path, l.bytes / 1048576)) AS "where",
 	iif(l.path IS NULL, 'Give the machine more memory, or run less on it at a time',
@@ -45,7 +52,7 @@ SELECT 'waited' AS urgency, w.share AS impact, w.comm, w.pid, printf('%.0f', 100
 		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM holder
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup)
-			FROM held_up GROUP BY process ORDER BY sum(ns) DESC LIMIT 8))) AS affected,
+			FROM held_up GROUP BY process ORDER BY sum(own_ns) DESC LIMIT 8))) AS affected,
 	json_array(
 		json_object('metric', 'time of ' || w.thread || ' making room', 'value', 100 * w.share, 'unit', '%',
 			'threshold', 100 * coalesce(:share, 0.05)),
@@ -58,4 +65,4 @@ SELECT 'waited' AS urgency, w.share AS impact, w.comm, w.pid, printf('%.0f', 100
 			ifnull((SELECT bytes FROM holder LIMIT 1), 0) / 1048576.0, 'unit', 'MiB')) AS evidence,
 	json_array(json_object('role', 'victim', 'metric', 'cpu.time', 'task', w.task)) AS stacks
 FROM worst w LEFT JOIN limited l ON l.pid = w.pid, refault f
-WHERE f.rate >= coalesce(:refaults, 4);
+WHERE f.rate >= coalesce(:refaults, 4) OR w.share >= coalesce(:much, 0.3);

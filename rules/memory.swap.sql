@@ -3,7 +3,8 @@
 -- summary: {thread} of {comm} waits {share} % of its time for pages that come back from {from}{where}
 -- explain: Looks at the time that threads are blocked in page faults, and in reads that fill the page cache, while pages are
 --    read again soon after they had to go (refaults) or come back from swap. What is read for the first time,
---    as by a program that starts or by a copy, is not wanted again and does not count. Exact for faults of user code.
+--    as by a program that starts or by a copy, is not wanted again and does not count. Exact for faults of user code. A page that comes back from swap needs room:
+--    the time in which that is made counts, too.
 -- threshold share = 0.1: of the period, blocked by one thread; below that nobody notices
 -- threshold refaults = 50: pages a second that are wanted again; fewer are the ordinary change of what is cached
 -- threshold rate = 10: waits a second of that thread; one long read alone is none of this
@@ -26,10 +27,13 @@ stall AS MATERIALIZED (
 		SELECT w.task, w.ns, ifnull((SELECT sum(s.count) FROM wait_stack s WHERE s.task = w.task AND s.cause = 'fault'), 0) AS count
 		FROM thread_wait w WHERE w.cause = 'fault'
 		UNION ALL
-		SELECT w.task, w.ns, w.count FROM wait_stack w WHERE w.cause = 'disk' AND w.stack IN page_in)
+		SELECT w.task, w.ns, w.count FROM wait_stack w WHERE w.cause = 'disk' AND w.stack IN page_in
+		UNION ALL
+		SELECT s.task, s.value, 0 FROM sample_total s JOIN metric m ON m.id = s.metric, refault f
+		WHERE m.name GLOB 'reclaim.*' AND f.swapped > f.pages / 2)
 	GROUP BY task),
 held_up AS MATERIALIZED (
-	SELECT th.*, s.ns, s.count, s.ns * 1.0 / span.ns AS share FROM stall s JOIN thread th ON th.task = s.task, span, refault f
+	SELECT th.*, s.ns, s.count, min(1.0, s.ns * 1.0 / span.ns) AS share FROM stall s JOIN thread th ON th.task = s.task, span, refault f
 	WHERE NOT th.own AND NOT th.kernel AND f.pages + f.swapped >= coalesce(:refaults, 50)
 		AND s.ns >= coalesce(:share, 0.1) * span.ns AND s.count * 1e9 >= coalesce(:rate, 10) * span.ns),
 worst AS MATERIALIZED (SELECT * FROM held_up ORDER BY ns DESC LIMIT 1),

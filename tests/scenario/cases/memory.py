@@ -34,23 +34,55 @@ total = 0
 while True: total += m[random.randrange(len(m) // 4096) * 4096]
 """
 
+# Holds most of the memory that it may use and writes files through the rest.
+WRITE = """
+import sys
+open("/proc/self/comm", "w").write("recorder")
+kept = bytearray(30 << 20)
+def write_tape():
+    with open(sys.argv[1], "wb") as f:
+        for _ in range(300): f.write(kept[:1 << 20])
+while True: write_tape()
+"""
+
+# A list that grows in a heap, which takes memory in large steps.
+HEAP = """
+process.title = "wardrobe";
+const kept = [];
+function hangUp() { for (let i = 0; i < 200; i++) kept.push({ i, coat: "wool".repeat(40) + i, tags: [i, i + 1] }); }
+setInterval(hangUp, 20);
+"""
+
+
+@contextmanager
+def limited(code, path, limit):
+    """A Python program under a limit of memory; where there are no such limits, it fails."""
+    parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")])
+    try:
+        with running([sys.executable, "-c", code, path],
+                     preexec_fn=lambda: cgroups.put(child, "cgroup.procs", str(os.getpid()))) as process:
+            yield process
+    finally:
+        cgroups.remove(parent)
+
+
+@contextmanager
+def write(injectors, limit=40 * MB):
+    with tempfile.NamedTemporaryFile(dir=".") as f, limited(WRITE, f.name, limit) as process:
+        yield process
+
 
 @contextmanager
 def look_up(injectors, size=160 * MB, limit=48 * MB):
-    """Looks up in a file of that size under a limit of memory; where there are no such limits, it fails."""
-    parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")])
+    """Looks up in a file of that size under a limit of memory."""
     with tempfile.NamedTemporaryFile(dir=".") as f:
         for _ in range(size // MB):
             f.write(bytes(MB))
         f.flush()
         os.fsync(f.fileno())
         os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        try:
-            with running([sys.executable, "-c", LOOK_UP, f.name],
-                         preexec_fn=lambda: cgroups.put(child, "cgroup.procs", str(os.getpid()))) as process:
-                yield process
-        finally:
-            cgroups.remove(parent)
+        with limited(LOOK_UP, f.name, limit) as process:
+            yield process
 
 
 def forgetful(injectors):
@@ -62,6 +94,8 @@ CASES = [
     Case("leak", "collector blocks 4096", "memory.leak", "collector", function="keep_session", seconds=5),
     Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True, often=False),
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
+    Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
+    Case("writes-in-limit", write, "memory.pressure", "recorder", resource="/", often=False),
     Case("thrash", look_up, "memory.swap", "directory", resource="/"),
     Case("thrash-more", lambda injectors: look_up(injectors, 400 * MB, 80 * MB), "memory.swap", "directory", resource="/", held_out=True, often=False),
 ]

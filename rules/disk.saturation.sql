@@ -12,7 +12,7 @@
 -- threshold stretch = 2: how much longer a request takes than one that has the disk for itself
 -- threshold wait_ms = 0.2: of a request, where none has the disk for itself; a flash disk takes 0.1 ms
 -- threshold share = 0.2: of a thread's time that it is not idle, waiting for disks; less it will hardly feel
--- threshold total = 0.1: of the period that a thread waits for disks; below that nobody notices
+-- threshold total = 0.1: of the period that threads wait for disks, those of one program together; below that nobody notices
 -- threshold crowd = 4: threads of one process that wait at a time; a few are how programs keep a disk at work
 -- action: See what {comm} reads and writes: perfscope flamegraph --kind disk -p {pid}
 -- action: Make {comm} ask for less: cache, read ahead in larger pieces, an index in place of a scan; or run it at another time
@@ -48,12 +48,13 @@ filler AS MATERIALIZED (
 		row_number() OVER (PARTITION BY id ORDER BY max(kernel), sum(ns) DESC) AS place
 	FROM request GROUP BY id, process),
 waiter AS MATERIALIZED (
-	SELECT q.id, q.process, q.task, sum(w.ns) AS ns, s.running + s.runnable + s.held_up AS active
-	FROM request q JOIN thread_wait w ON w.task = q.task JOIN thread_state s ON s.task = q.task
+	SELECT q.id, q.process, q.task, sum(w.ns) AS ns, s.running + s.runnable + s.held_up AS active,
+		sum(sum(w.ns)) OVER (PARTITION BY q.id, p.comm, p.ppid) AS together
+	FROM request q JOIN thread_wait w ON w.task = q.task JOIN thread_state s ON s.task = q.task JOIN process p ON p.id = q.process
 	WHERE NOT q.kernel AND w.cause = 'disk' GROUP BY q.id, q.task),
 hurt AS MATERIALIZED (
 	SELECT w.*, w.process IN (SELECT process FROM filler f WHERE f.id = w.id AND (f.place = 1 OR f.share >= 0.25)) AS fills
-	FROM waiter w, span WHERE w.ns >= coalesce(:share, 0.2) * w.active AND w.ns >= coalesce(:total, 0.1) * span.ns),
+	FROM waiter w, span WHERE w.ns >= coalesce(:share, 0.2) * w.active AND w.together >= coalesce(:total, 0.1) * span.ns),
 client AS MATERIALIZED (
 	SELECT DISTINCT f.id FROM filler f JOIN thread t ON t.process = f.process JOIN woken_by b ON b.other_task = t.task
 	JOIN thread v ON v.task = b.task, span

@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads wait for fsync, fdatasync or a journal commit
--- summary: {comm} waits {share} % of its time in {call} until the disk has {file}{lock}
+-- summary: {comm} spends {share} % of its time in {call} until the disk has {file}{lock}
 -- explain: Looks at waits for a disk whose stacks lead through a call that returns only when data is on the disk. The time
 --    that the waiting threads work or are held up is the whole. Waits for a lock count too if it is held
 --    during such a call: its stack and that of who gives the lock back go through the same function, and the call
 --    takes more of the time there than computing does. One thread alone that nobody waits for is only mentioned, unless
 --    it syncs again and again and does little else: that job would be done in half the time.
--- threshold share = 0.2: of the time that the waiting threads are not idle; less is the price of keeping data
+-- threshold share = 0.2: of the time that the waiting threads are not idle, waiting or at work in the call; less is the price of
+--    keeping data
+-- threshold waits = 0.1: of that time, waiting; where it is less, the call is work for the CPU
 -- threshold total = 0.1: of the period, summed over the threads; below that nobody notices
 -- threshold rate = 5: calls a second; one at the end of a job is as it should be
 -- threshold under = 0.5: of the time in the function that holds a lock, taken by such calls; most means more than half
@@ -90,10 +92,10 @@ computed AS MATERIALIZED (
 	SELECT t.process, sum(c.ns) AS ns FROM cpu_sample c JOIN task t ON t.id = c.task WHERE c.stack IN syncing GROUP BY t.process),
 found AS MATERIALIZED (
 	SELECT w.process, sum(w.active) AS active, sum(w.sync) AS sync, sum(w.lock) AS lock, sum(w.count) AS count, sum(w.sync > 0) AS threads,
-		min(1, (sum(w.sync) + sum(w.lock)) * 1.0 / sum(w.active)) AS share
-	FROM whole w, span GROUP BY w.process
-	HAVING sum(w.sync) + sum(w.lock) >= coalesce(:share, 0.2) * sum(w.active) AND sum(w.sync) >= coalesce(:total, 0.1) * span.ns
-		AND sum(w.count) * 1e9 >= coalesce(:rate, 5) * span.ns)
+		min(1, (sum(w.sync) + sum(w.lock) + ifnull(c.ns, 0)) * 1.0 / sum(w.active)) AS share
+	FROM whole w LEFT JOIN computed c ON c.process = w.process, span GROUP BY w.process
+	HAVING share >= coalesce(:share, 0.2) AND sum(w.sync) + sum(w.lock) >= coalesce(:waits, 0.1) * sum(w.active)
+		AND sum(w.sync) >= coalesce(:total, 0.1) * span.ns AND sum(w.count) * 1e9 >= coalesce(:rate, 5) * span.ns)
 SELECT iif(f.lock OR f.threads > 1 OR f.process IN (SELECT server FROM client)
 		OR (f.sync + ifnull(c.ns, 0) >= max(coalesce(:alone, 0.3) * span.ns, 0.5 * f.active)
 			AND f.count * 1e9 >= coalesce(:alone_rate, 100) * span.ns), 'waited', 'none') AS urgency,
@@ -111,7 +113,7 @@ SELECT iif(f.lock OR f.threads > 1 OR f.process IN (SELECT server FROM client)
 			ORDER BY v.ns DESC LIMIT 10))) AS affected,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT value AS x FROM json_each(json_array(
-			json_object('metric', 'sync wait share', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.2)),
+			json_object('metric', 'share of such calls', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.2)),
 			json_object('metric', 'threads in such calls at a time', 'value', f.sync * 1.0 / span.ns, 'unit', 'threads',
 				'threshold', coalesce(:total, 0.1)),
 			json_object('metric', 'threads waiting for a lock held meanwhile', 'value', f.lock * 1.0 / span.ns, 'unit', 'threads'),

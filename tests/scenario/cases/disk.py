@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Waiting for disks."""
-from case import Case
+import contextlib
+
+from case import Case, running
 from disks import on_file, on_memory_disk, on_slow_disk
 
 DISK = r"^(vd|sd|nvme|xvd|dm-|md|mmcblk)"
 LOOP = r"^loop\d+$"
 LIMIT = (16 << 20, 8 << 20)  # bytes of page cache that may be dirty, and from which on it is written
 AMPLE = (512 << 20, 128 << 20)
+
+
+@contextlib.contextmanager
+def beside_short_ones(injectors):
+    """A disk that one program fills, and another that is started again and again to read a little of it."""
+    with on_file("reindexer,fetch,16,64,0")(injectors) as process:
+        reader = 'while :; do dd if="$0" of=/dev/null bs=4k count=30 iflag=direct status=none; done'
+        with running(["sh", "-c", reader, process.args[1]]):
+            yield process
+
 
 CASES = [
     Case("disk-full", on_file("reindexer,fetch,16,64,0", "orders,fetch,1,4,1000"), "disk.saturation", "reindexer",
@@ -17,6 +29,7 @@ CASES = [
          victims=("mailbox",), resource=DISK, held_out=True, often=False),
     Case("disk-full-alone", on_file("loader,fetch,32,16,0", program="diskjobs-nofp"), "disk.saturation", "loader", "fetch_block",
          resource=DISK, held_out=True, often=False),
+    Case("disk-full-short", beside_short_ones, "disk.saturation", "reindexer", victims=("dd",), resource=DISK, often=False),
     Case("disk-slow", on_slow_disk("catalog,fetch,1,4,1000"), "disk.latency", None, "fetch_block", victims=("catalog",),
          resource=LOOP, evidence=("read in the device, p99", "queue")),
     Case("disk-slow-writes", on_slow_disk("ledger,store,2,4,2000", program="diskjobs-nofp", write=40), "disk.latency", None,

@@ -130,8 +130,8 @@ static const struct explanation {
 	/* More CPU does not help threads that take turns. */
 	{"app.serialized", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* The function that touches the memory is hot for that. */
-	{"memory.faults", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
-	{"memory.faults", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"memory.faults", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
+	{"memory.faults", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_INFO},
 	/* Whatever the threads wait for while they are stopped, and whatever runs then, is the pause's. */
 	{"pause.gc", "pause.event-loop", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"pause.gc", "lock.contention", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -254,6 +254,9 @@ void explain(struct findings *f, struct draft *cause, struct draft *symptom)
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 
 	symptom->folded = true;
+	/* Who is harmed by the symptom is harmed by its cause. */
+	if (cause->finding.severity < symptom->finding.severity)
+		cause->finding.severity = symptom->finding.severity;
 	buf_addf(&text, "explains %s: %s", symptom->finding.id, symptom->finding.title);
 	add_evidence(f, &cause->finding,
 		     &(struct finding_evidence){.metric = findings_copy(f, text.data),

@@ -3,7 +3,8 @@
 -- summary: {comm} is stopped by {what} for {share} % of the time{longest}
 -- explain: Looks for moments in which most of a process's active threads began to wait on a futex or for a signal, and were let
 --    go on together by another of its threads. Threads that meet at a barrier do that, too: what counts is that code for
---    collecting garbage runs meanwhile, as function or thread names tell, or that the thread that lets them go on does little else.
+--    collecting garbage runs meanwhile, as function or thread names tell, or that the thread that lets them go on does little else
+--    (not in HotSpot, whose collectors have names, and whose compilers wait for work together).
 --    Runtimes with one thread, or that run one at a time, collect in that: the share of its samples in such code is what they lose.
 -- threshold share = 0.05: of the period in such pauses; a healthy collector takes less
 -- threshold ran = 0.5: of the pauses, in which threads of the process ran; in others all of them wait for work
@@ -64,7 +65,8 @@ world AS MATERIALIZED (
 	WHERE p.kind = 'world' AND p.ns >= coalesce(:share, 0.05) * span.ns),
 stopped AS MATERIALIZED (
 	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric FROM world w, span
-	WHERE ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.ns <= coalesce(:rest, 0.6) * span.ns
+	WHERE ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2
+		AND w.process NOT IN (SELECT process FROM runtime WHERE name = 'HotSpot') AND w.ns <= coalesce(:rest, 0.6) * span.ns
 		AND dedicated >= coalesce(:dedicated, 0.5)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
 -- The thread that has the process's work to do collects in between; under an interpreter's lock, each of them may, and the others wait.

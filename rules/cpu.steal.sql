@@ -5,7 +5,8 @@
 --    machine can change that: it has too little CPU guaranteed, or its host is overcommitted.
 -- threshold share = 0.1: of the time that CPUs were busy or stolen; hosts take a few percent now and then
 -- threshold harm = 0.25: of that time; from there on it is worth a warning, below it is a neighbour that works now and then
--- threshold much = 0.1: of all CPUs' time, for a warning: what little an idle machine wants is soon stolen to a large part
+-- threshold much = 0.25: of all CPUs' time, for a warning: a machine that is mostly idle loses as much as half of the little that it
+--    wants when it is woken on a shared host, and hardly feels it
 -- threshold cpu = 0.05: CPUs stolen in all; below that it is a few percent of little
 -- action: Ask for a machine with guaranteed CPUs, for another host, or see whether its CPU credits are used up (burstable instances)
 -- action: Inside the machine only less work helps: see who uses the CPUs with perfscope report
@@ -16,7 +17,7 @@ machine AS MATERIALIZED (
 worst AS MATERIALIZED (SELECT cpu, steal FROM share ORDER BY steal DESC LIMIT 1),
 victim AS MATERIALIZED (
 	SELECT * FROM process_state WHERE NOT own AND NOT kernel AND running > 0 ORDER BY running DESC LIMIT 5)
-SELECT iif(m.share >= coalesce(:harm, 0.25) AND m.steal >= coalesce(:much, 0.1) * m.cpus, 'waited', 'none') AS urgency, m.share AS impact, printf('%.0f', 100 * m.share) AS share, w.cpu, printf('%.0f', 100 * w.steal) AS worst,
+SELECT iif(m.share >= coalesce(:harm, 0.25) AND m.steal >= coalesce(:much, 0.25) * m.cpus, 'waited', 'none') AS urgency, m.share AS impact, printf('%.0f', 100 * m.share) AS share, w.cpu, printf('%.0f', 100 * w.steal) AS worst,
 	'hypervisor' AS resource_kind, 'CPU time of ' || m.cpus || ' CPUs' AS resource_name,
 	(SELECT json_group_array(json_object('role', 'victim', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup)) FROM victim) AS affected,
 	json_array(

@@ -20,7 +20,7 @@ enum relation {
 
 /* What keeps a process from its sockets. */
 #define STANDS_STILL(symptom) \
-	{"pause.freeze", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
+	{"pause.freeze", symptom, FIRST_CULPRIT, SEVERITY_INFO}, \
 	{"disk.sync", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
 	{"lock.deadlock", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
 	{"lock.contention", symptom, FIRST_CULPRIT, SEVERITY_WARNING}, \
@@ -254,8 +254,8 @@ void explain(struct findings *f, struct draft *cause, struct draft *symptom)
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 
 	symptom->folded = true;
-	/* Who is harmed by the symptom is harmed by its cause. */
-	if (cause->finding.severity < symptom->finding.severity)
+	/* What harms nobody by itself does harm through its symptom. */
+	if (cause->finding.severity == SEVERITY_INFO)
 		cause->finding.severity = symptom->finding.severity;
 	buf_addf(&text, "explains %s: %s", symptom->finding.id, symptom->finding.title);
 	add_evidence(f, &cause->finding,

@@ -73,7 +73,7 @@ int signal_generate(u64 *ctx)
 		count(this_cpu(), LOST_RECORDS);
 		return 0;
 	}
-	fill_head(&r->head, RECORD_SIGNAL, bpf_ktime_get_ns(), bpf_get_current_task_btf());
+	fill_head(&r->head, RECORD_SIGNAL, bpf_ktime_get_ns(), current_task());
 	r->signal = signal;
 	r->target = target->tgid;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));

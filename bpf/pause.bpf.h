@@ -102,7 +102,7 @@ static __always_inline void note_release(struct task_struct *task, struct task_s
 		return;
 	if (slot->tgid != tgid) {
 		if (cpu->progress_ns && !(slot->flags & TASK_KERNEL))
-			end_burst(bpf_get_current_task_btf(), cpu, now);
+			end_burst(current_task(), cpu, now);
 	} else if (now - slot->since_ns >= LONG_WAIT_NS && (slot->state == STATE_LOCK || slot->state == STATE_SIGNAL)) {
 		send_release(task, slot, cpu, now);
 	}

@@ -9,6 +9,7 @@ struct header {
 	uint64_t start_wall_ns; /* of the recording */
 	uint64_t behind_ns;     /* how far the end of the window lies in the past */
 	bool paused;
+	bool partial; /* more of the past is being added up */
 	enum header_detail { HEADER_TITLE, HEADER_BRIEF, HEADER_ALL } detail;
 };
 

@@ -14,14 +14,26 @@ static bool is_one_of(const char *text, const char *const *patterns, size_t coun
 	return false;
 }
 
-/* Where every program waits: it says nothing of who waits. */
-static bool is_common(const struct stack_frame *f)
+/* What is known of a function, as a note: bits, and a kind of lock above them. Patterns are slow. */
+enum { COMMON_KNOWN = 1, COMMON = 2, KIND_KNOWN = 4, KIND_SHIFT = 3 };
+
+static bool has_common_name(const struct stack_frame *f)
 {
 	static const char *const modules[] = {"*/libc.so*", "*/libc-*", "*/libpthread*", "*/ld-linux*", "*/libstdc++*"};
 	static const char *const names[] = {"*[uU]nlock*", "*mutex*lock*", "*lll_lock*", "*rwlock*lock*"};
 
 	return f->kind == CODE_KERNEL || f->kind == CODE_VDSO || is_one_of(f->module, modules, ARRAY_SIZE(modules)) ||
 	       is_one_of(f->name, names, ARRAY_SIZE(names));
+}
+
+/* Where every program waits: it says nothing of who waits. */
+static bool is_common(struct stack_view *v, const struct stack_frame *f)
+{
+	uint8_t *note = stack_view_note(v, f->function);
+
+	if (!(*note & COMMON_KNOWN))
+		*note |= COMMON_KNOWN | (has_common_name(f) ? COMMON : 0);
+	return *note & COMMON;
 }
 
 const struct stack_frame *stack_speaker(struct stack_view *v, uint32_t stack)
@@ -31,7 +43,7 @@ const struct stack_frame *stack_speaker(struct stack_view *v, uint32_t stack)
 
 	/* The outermost two or three are where programs and threads begin. */
 	for (size_t i = depth; i-- > 0;)
-		if (!is_common(frames[i]) && strcmp(frames[i]->name, "_start"))
+		if (!is_common(v, frames[i]) && strcmp(frames[i]->name, "_start"))
 			return frames[i];
 	return depth ? frames[depth - 1] : NULL;
 }
@@ -55,6 +67,15 @@ static enum lock_kind kind_of_name(const char *name)
 	return LOCK_NONE;
 }
 
+static enum lock_kind kind_of_function(struct stack_view *v, const struct stack_frame *f)
+{
+	uint8_t *note = stack_view_note(v, f->function);
+
+	if (!(*note & KIND_KNOWN))
+		*note |= (uint8_t)(KIND_KNOWN | kind_of_name(f->name) << KIND_SHIFT);
+	return *note >> KIND_SHIFT;
+}
+
 enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack)
 {
 	size_t depth;
@@ -63,7 +84,7 @@ enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack)
 
 	for (size_t i = depth; i-- > 0 && kind == LOCK_NONE;)
 		if (frames[i]->kind != CODE_KERNEL)
-			kind = kind_of_name(frames[i]->name);
+			kind = kind_of_function(v, frames[i]);
 	return kind == LOCK_NONE && depth ? LOCK_OTHER : kind;
 }
 

@@ -29,6 +29,7 @@ struct ui {
 	struct ui_options options;
 	struct window *window;
 	uint64_t window_ns;
+	uint64_t table_ns; /* what it took to make what is shown, the last time */
 	bool paused;
 	struct screen_context context;
 	void **states; /* by screen; NULL: not opened yet */
@@ -138,12 +139,19 @@ static void prune(struct ui *ui)
 	window_forget(ui->window, first);
 }
 
+/* A part of a window costs a screen's table each time: no less is added to it at once than that takes. */
 static int show_slice(struct ui *ui, uint32_t last)
 {
-	int r = window_show_ns(ui->window, last, ui->window_ns);
+	uint64_t patience = ui->options.patience_ns, start;
+	int r;
 
-	if (r >= 0)
-		update_shown(ui);
+	window_set_patience(ui->window, patience && ui->table_ns > patience ? ui->table_ns : patience);
+	r = window_show_ns(ui->window, last, ui->window_ns);
+	if (r < 0)
+		return r;
+	start = clock_mono_ns();
+	update_shown(ui);
+	ui->table_ns = clock_mono_ns() - start;
 	return r;
 }
 
@@ -169,6 +177,16 @@ int ui_update(struct ui *ui, bool *ret_changed)
 	return show(ui);
 }
 
+bool ui_is_partial(const struct ui *ui)
+{
+	return window_is_partial(ui->window);
+}
+
+int ui_go_on(struct ui *ui)
+{
+	return show_slice(ui, window_last(ui->window));
+}
+
 void ui_answered(struct ui *ui)
 {
 	update_shown(ui);
@@ -184,6 +202,7 @@ static unsigned draw_header(struct ui *ui, struct grid *g, unsigned rows)
 	struct header h = {.context = &ui->context, .host = ui->host, .kernel = ui->kernel, .paused = ui->paused,
 			   .start_wall_ns = (uint64_t)store_meta_int(ui->store, "start_wall_ns"),
 			   .behind_ns = window_newest_end_ns(ui->window) - window_end_ns(ui->window),
+			   .partial = ui_is_partial(ui),
 			   .detail = shown(ui)->whole ? HEADER_TITLE : shown(ui)->detailed ? HEADER_ALL : HEADER_BRIEF};
 
 	return header_draw(&h, g, rows);

@@ -25,6 +25,7 @@ struct ui_save {
  * drawn again when there is an answer. */
 struct ui_options {
 	uint64_t window_ns; /* at start */
+	uint64_t patience_ns; /* what one call may take about; 0: no bound */
 	uint64_t keep_ns;   /* how far back the store goes; older slices are pruned from it; 0: all is kept */
 	uint64_t keep_bytes; /* what it may take; the oldest tenth is pruned when it takes more; 0: no bound */
 	/* What a store does not tell; each may be NULL. */
@@ -46,6 +47,9 @@ void ui_free(struct ui *ui);
 
 /* Slices were written: call it after each. False in ret_changed: nothing new is to be seen. */
 int ui_update(struct ui *ui, bool *ret_changed);
+/* More of the past is asked for than could be added up at once: ui_go_on() goes on with it, as soon as no key waits. */
+bool ui_is_partial(const struct ui *ui);
+int ui_go_on(struct ui *ui);
 void ui_answered(struct ui *ui); /* an answer has come: what is shown is made anew */
 void ui_say(struct ui *ui, const char *text); /* in the footer, until the next key */
 

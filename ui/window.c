@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "mem.h"
 #include "stack_view.h"
 #include "store_query.h"
 #include "window_internal.h"
+
+enum { FEW_SLICES = 30 };
 
 static const char *const stream_rows[STREAMS] = {
 	[SAMPLES] = "SELECT metric, task, stack, resource, count, value FROM main.sample WHERE rowid >= :first AND rowid < :end",
@@ -130,11 +133,6 @@ static int add_slice(struct window *w, uint32_t id, int sign)
 	return r;
 }
 
-static bool within(uint32_t id, uint32_t first, uint32_t last)
-{
-	return first && id >= first && id <= last;
-}
-
 /* Rows that have been added up are gone: nothing can be taken away, all is added up anew. */
 static void start_anew(struct window *w)
 {
@@ -148,20 +146,48 @@ static void start_anew(struct window *w)
 	w->stale = false;
 }
 
-static int move(struct window *w, uint32_t first, uint32_t last)
+/* With little patience, what takes long is begun at its newest end, where it can be left off. */
+static bool is_far(const struct window *w, uint32_t first, uint32_t last)
+{
+	uint32_t steps = 0;
+
+	if (!w->first || first > w->last || last < w->first)
+		return true;
+	steps += w->first < first ? first - w->first : 0;
+	steps += w->last > last ? w->last - last : last - w->last;
+	return steps > (w->patience_ns ? FEW_SLICES : last - first + 1);
+}
+
+static int leave(struct window *w, uint32_t first, uint32_t last)
 {
 	int r = 0;
 
-	if (w->stale)
+	while (w->first < first && r >= 0)
+		r = add_slice(w, w->first++, -1);
+	while (w->last > last && r >= 0)
+		r = add_slice(w, w->last--, -1);
+	return r;
+}
+
+static int move(struct window *w, uint32_t first, uint32_t last)
+{
+	uint64_t end = clock_mono_ns() + w->patience_ns;
+	int r = 0;
+
+	if (w->stale || is_far(w, first, last))
 		start_anew(w);
-	for (uint32_t id = first; id <= last && r >= 0; id++)
-		if (!within(id, w->first, w->last))
-			r = add_slice(w, id, 1);
-	for (uint32_t id = w->first; id && id <= w->last && r >= 0; id++)
-		if (!within(id, first, last))
-			r = add_slice(w, id, -1);
-	w->first = first;
-	w->last = last;
+	if (w->first)
+		r = leave(w, first, last);
+	else
+		w->first = last + 1, w->last = last;
+	while (w->last < last && r >= 0)
+		r = add_slice(w, ++w->last, 1);
+	while (w->first > first && r >= 0) {
+		r = add_slice(w, --w->first, 1);
+		if (w->patience_ns && clock_mono_ns() > end)
+			break;
+	}
+	w->wanted_first = first;
 	ledger_pack(&w->samples);
 	ledger_pack(&w->edges);
 	ledger_pack(&w->latencies);
@@ -226,7 +252,7 @@ int window_show(struct window *w, uint32_t first, uint32_t last)
 	if (r < 0)
 		return r;
 	w->shown_end_ns = window_slice(w, last)->end_ns;
-	w->shown_ns = w->shown_end_ns - window_slice(w, first)->start_ns;
+	w->shown_ns = w->shown_end_ns - window_slice(w, w->first)->start_ns;
 	for (uint32_t i = 0; i < w->thread_count; i++)
 		w->threads[i].times = w->threads[i].changes;
 	add_spans(w);
@@ -248,6 +274,16 @@ int window_show_ns(struct window *w, uint32_t last, uint64_t ns)
 	       window_slice(w, last)->end_ns - window_slice(w, first)->start_ns + ns / 20 < ns)
 		first--;
 	return window_show(w, first, last);
+}
+
+void window_set_patience(struct window *w, uint64_t ns)
+{
+	w->patience_ns = ns;
+}
+
+bool window_is_partial(const struct window *w)
+{
+	return w->first > w->wanted_first;
 }
 
 void window_forget(struct window *w, uint32_t first)

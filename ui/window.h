@@ -51,6 +51,10 @@ int window_follow(struct window *w);
 int window_show(struct window *w, uint32_t first, uint32_t last);
 /* The slices that end where `last` does and last for ns; 0 as last: the newest. */
 int window_show_ns(struct window *w, uint32_t last, uint64_t ns);
+/* What looking at other slices may take, about, before the rest of it is left to the next calls; 0, as at first: no bound.
+ * The newest are shown first. */
+void window_set_patience(struct window *w, uint64_t ns);
+bool window_is_partial(const struct window *w); /* older slices were asked for, too, and are not among what is shown yet */
 /* Slices before this one are gone from the store; what is shown stays until the next window_show(). */
 void window_forget(struct window *w, uint32_t first);
 

@@ -52,6 +52,8 @@ struct window {
 	uint32_t oldest, slice_count, slice_capacity;
 	int64_t seen[STREAMS]; /* rowid of the last row that belongs to a slice we know */
 	uint32_t first, last;  /* what is shown; 0 nothing */
+	uint32_t wanted_first; /* what was asked for */
+	uint64_t patience_ns;
 	uint64_t shown_ns, shown_end_ns;
 	bool stale;            /* a part of it is gone from the store */
 

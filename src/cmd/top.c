@@ -25,6 +25,7 @@ DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 #define KEEP_NS (600 * NS_PER_S)
 #define KEEP_BYTES (64 << 20) /* what is added up of it takes as much again */
+#define PATIENCE_NS (20 * NS_PER_MS) /* a key is answered within 50 ms */
 #define FIRST_SLICE_NS (100 * NS_PER_MS) /* the first screen within a second of the start */
 
 enum { BATCH_COLUMNS = 200 };
@@ -59,6 +60,7 @@ static const struct option rows[] = {
 struct top {
 	const struct top_options *options;
 	struct loop *loop;
+	struct loop_source *rest; /* of a long window, to be added up next; NULL: nothing */
 	struct store *store;
 	struct users *users;
 	struct live_findings *findings;
@@ -107,13 +109,26 @@ static void save(void *arg, const struct ui_save *what)
 	ui_say(top->ui, live_answers_save(top->answers, what) ? "writing ..." : "one moment: the file before this one is being written");
 }
 
+static int go_on(void *arg, uint32_t events);
+
 static int draw(void *arg)
 {
 	struct top *top = arg;
 
 	ui_draw(top->ui, terminal_grid(top->terminal));
 	terminal_show(top->terminal);
-	return 0;
+	return ui_is_partial(top->ui) && !top->rest ? loop_add_timer(top->loop, 0, 0, go_on, top, &top->rest) : 0;
+}
+
+/* Keys come first: the rest of a long window is added up when none waits. */
+static int go_on(void *arg, uint32_t events)
+{
+	struct top *top = arg;
+	int r = ui_go_on(top->ui);
+
+	loop_remove(top->loop, top->rest);
+	top->rest = NULL;
+	return r < 0 ? r : draw(top);
 }
 
 static int show_answer(void *arg)
@@ -201,7 +216,8 @@ static int open_ui(struct top *top)
 	int r = ui_new(top->store, &(struct ui_options){.window_ns = o->delay_ns, .keep_ns = KEEP_NS, .keep_bytes = KEEP_BYTES,
 							.user = user_name, .findings = get_findings,
 							.resources = is_batch(o) ? NULL : get_resources,
-							.annotation = get_annotation, .save = save, .arg = top}, &top->ui);
+							.annotation = get_annotation, .save = save,
+							.patience_ns = is_batch(o) ? 0 : PATIENCE_NS, .arg = top}, &top->ui);
 
 	if (r >= 0 && (o->threads || is_batch(o)))
 		ui_show(top->ui, o->threads ? "threads" : "processes");

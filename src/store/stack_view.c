@@ -53,6 +53,8 @@ struct stack_view {
 	struct stack_frame *frames;
 	struct stack_node *stacks;
 	const struct stack_frame **path;
+	uint8_t *notes; /* by function */
+	uint32_t note_count;
 	uint32_t module_end, symbol_end, run_end, stack_end; /* behind the highest id */
 	uint32_t frame_count, frame_capacity;
 	struct unnamed *unnamed;
@@ -373,6 +375,7 @@ void stack_view_free(struct stack_view *v)
 	free(v->stacks);
 	free(v->unnamed);
 	free(v->path);
+	free(v->notes);
 	free(v);
 }
 
@@ -399,4 +402,13 @@ const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t 
 uint32_t stack_view_functions(const struct stack_view *v)
 {
 	return intern_count(v->functions);
+}
+
+uint8_t *stack_view_note(struct stack_view *v, uint32_t function)
+{
+	uint32_t count = stack_view_functions(v);
+
+	EXTEND(v->notes, v->note_count, count);
+	v->note_count = count;
+	return &v->notes[function];
 }

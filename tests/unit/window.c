@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A window moved about over a store shows what the store's own views say. */
+#include "check.h"
+
+#include "clock.h"
+#include "store_query.h"
+#include "store_write.h"
+#include "ui_fixture.h"
+
+static uint64_t time_of(const struct window *w, uint32_t task, enum state state)
+{
+	for (uint32_t i = 0; i < window_thread_count(w); i++)
+		if (window_thread(w, i)->id == task)
+			return window_thread(w, i)->times.ns[state] / NS_PER_MS;
+	return 0;
+}
+
+/* However the window gets there, it shows what the store's own views say of those slices. */
+static void check_window(struct store *s, struct window *w, uint32_t first, uint32_t last)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	uint64_t sums[2] = {0}, wanted[2] = {0};
+
+	CHECK(window_show(w, first, last) == 0);
+	CHECK(window_ns(w) == (last - first + 1) * NS_PER_S);
+	for (uint32_t i = 0; i < window_thread_count(w); i++) {
+		sums[0] += window_thread(w, i)->times.ns[RUNNING];
+		sums[1] += window_thread(w, i)->times.ns[SLEEPING] + window_thread(w, i)->times.ns[STOPPED] +
+			   window_thread(w, i)->times.ns[LOCK];
+	}
+	CHECK(store_select(s, &(struct selection){.from_ns = (first - 1) * NS_PER_S, .to_ns = last * NS_PER_S}) == 0);
+	CHECK(query_new(s, "SELECT sum(running), sum(sleeping) + sum(stopped) FROM thread_state", &q) == 0);
+	CHECK(query_next(q) == 1);
+	for (int i = 0; i < 2; i++)
+		wanted[i] = (uint64_t)query_int(q, i);
+	CHECK(sums[0] == wanted[0] && sums[1] == wanted[1]);
+	query_free(q);
+	q = NULL;
+	CHECK(store_select(s, &(struct selection){0}) == 0);
+}
+
+static void test_window(void)
+{
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(window_freep) struct window *w = NULL;
+
+	for (uint32_t i = 1; i <= 10; i++)
+		fill_slice(s, i, i > 5);
+	CHECK(window_new(s, NULL, NULL, &w) == 0);
+	CHECK(window_show(w, 1, 1) == 0 && window_newest(w) == 0);
+	CHECK(window_follow(w) == 0);
+	CHECK(window_newest(w) == 10);
+	check_window(s, w, 1, 1);
+	check_window(s, w, 3, 7);
+	check_window(s, w, 5, 9);
+	check_window(s, w, 10, 10);
+	check_window(s, w, 2, 4);
+	check_window(s, w, 1, 10);
+	CHECK(time_of(w, 4, SLEEPING) == 8000 && time_of(w, 4, STOPPED) == 2000);
+	CHECK(window_level(w, "cpu.user", window_cpu_resource(w, 1)) > 21.4 && window_level(w, "cpu.user", 2) < 21.6);
+	CHECK(window_level_sum(w, "lost.records", 0) == 10);
+	CHECK(window_level(w, "cpu.user", 9) == 0 && window_level(w, "nothing", 0) == 0);
+	CHECK(window_show_ns(w, 0, 3 * NS_PER_S) == 0 && window_ns(w) == 3 * NS_PER_S && window_last(w) == 10);
+	CHECK(window_show_ns(w, 4, 2 * NS_PER_S) == 0 && window_ns(w) == 2 * NS_PER_S && window_last(w) == 4);
+	/* What has been forgotten is gone, what is shown stays. */
+	store_prune(s, 6);
+	window_forget(w, 6);
+	CHECK(window_ns(w) == 2 * NS_PER_S && time_of(w, FIRST_WORKER, RUNNING) == 140);
+	check_window(s, w, 6, 10);
+	window_forget(w, 6);
+	check_window(s, w, 8, 8);
+	fill_slice(s, 11, true);
+	CHECK(window_follow(w) == 0);
+	check_window(s, w, 9, 11);
+	CHECK(window_show(w, 1, 3) == 0 && window_last(w) >= 3);
+}
+
+/* However long it takes, the newest are there first, and in the end all that was asked for. */
+static void test_patience(void)
+{
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(window_freep) struct window *w = NULL;
+	uint32_t shown, steps = 0;
+
+	for (uint32_t i = 1; i <= 100; i++)
+		fill_slice(s, i, i > 5);
+	CHECK(window_new(s, NULL, NULL, &w) == 0 && window_follow(w) == 0);
+	window_set_patience(w, 1);
+	CHECK(window_show(w, 100, 100) == 0 && !window_is_partial(w));
+	CHECK(window_show(w, 1, 100) == 0 && window_is_partial(w));
+	while (window_is_partial(w) && steps++ < 200) {
+		shown = window_slices(w);
+		CHECK(window_last(w) == 100 && window_ns(w) == shown * NS_PER_S);
+		CHECK(window_show(w, 1, 100) == 0 && window_slices(w) >= shown);
+	}
+	CHECK(window_slices(w) == 100 && steps > 10);
+	check_window(s, w, 1, 100);
+	CHECK(window_show(w, 99, 99) == 0 && !window_is_partial(w));
+	check_window(s, w, 99, 99);
+	CHECK(window_show(w, 1, 2) == 0 && window_last(w) == 2);
+	window_set_patience(w, 0);
+	check_window(s, w, 1, 100);
+}
+
+int main(void)
+{
+	test_window();
+	test_patience();
+	return check_done("window");
+}

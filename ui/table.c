@@ -141,7 +141,7 @@ static void place_columns(struct table *t, unsigned width)
 {
 	unsigned at = 0;
 
-	for (int i = 0; t->columns[i].title && i < COLUMNS_MOST; i++) {
+	for (int i = 0; i < COLUMNS_MOST && t->columns[i].title; i++) {
 		const struct column *c = &t->columns[i];
 		unsigned cells = width >= COLUMNS_WIDE && c->wide ? c->wide : c->width;
 

@@ -21,7 +21,9 @@ enum {
 	FIRST = 4, FEWEST = 2, /* at the least: in the beginning, and after a change; the tick in which that falls is left out */
 	PATIENCE = 5,    /* seconds that there must have been room before something is taken back */
 	HALF_LIFE = 30,  /* seconds, after which a probe that is off is thought to cost half of what it did */
-	WORTH = 8,       /* a step must save this part of what is too much: else it is not worth its loss */
+	WORTH = 8,       /* a step must save this part of what is too much, */
+	LEAST = 20,      /* and this part of the bound: else it is not worth its loss, nor what it takes to load a probe again */
+	STACK_NS = 60000, /* of our CPU time, to unwind a stack, find its place in the tree, and write it */
 	MOST_STEPS = 12, /* at once */
 	TIGHT = 80, ROOM = 85, /* percent of the bound: where a step leads to, and what is enough to go back */
 };
@@ -35,7 +37,7 @@ struct dial {
 	const char *name;
 	enum rank rank;
 	unsigned costs;   /* of BPF programs: bits of enum cost_of */
-	double own;       /* part of the processes' own CPU time that it is thought to cause */
+	double stacks;    /* part of all stacks that it causes */
 	unsigned rarest;  /* a rate may be one in 1 << this; 0: it is on or off */
 	void (*turn)(struct governor *g, const struct dial *d, unsigned shift);
 	const char *probe;
@@ -58,7 +60,7 @@ struct governor {
 	unsigned ticks, needed;    /* of them; before anything is done */
 	bool settling;             /* what comes next has the work of the change in it */
 	unsigned calm;             /* ticks with room */
-	uint64_t own_before, bpf_before, time_before;
+	uint64_t own_before, bpf_before, stacks_before, time_before;
 	uint64_t frequency;        /* that was asked for */
 	uint64_t random;
 	struct dial_state *states; /* by dial */
@@ -87,8 +89,8 @@ static void turn_accounts(struct governor *g, const struct dial *d, unsigned shi
 }
 
 static const struct dial dials[] = {
-	{"stacks of waits", RATE, 0, 0.4, 3, turn_waits, NULL},
-	{"CPU samples", RATE, 1 << COST_SAMPLE, 0.3, 3, turn_samples, NULL},
+	{"stacks of waits", RATE, 0, 0.5, 3, turn_waits, NULL},
+	{"CPU samples", RATE, 1 << COST_SAMPLE, 0.5, 3, turn_samples, NULL},
 	{"page faults", PROBE, 1 << COST_FAULT, 0, 0, turn_probe, "fault"},
 	{"services", PROBE, 1 << COST_SERVICE, 0, 0, turn_probe, "service"},
 	{"connections", PROBE, 1 << COST_TCP, 0, 0, turn_probe, "tcp"},
@@ -114,10 +116,12 @@ static double worth(const struct governor *g, size_t i)
 	return dials[i].rarest ? s->ns / 2 : s->ns;
 }
 
-/* By rank, and the dearest of a rank, but nothing that saves next to nothing: then the dearest of all. -1: nothing is left. */
+/* By rank, and the dearest of a rank, but nothing that saves next to nothing; when there is nothing else, rates: they are soon
+ * back. -1: what costs is not what could be left out. */
 static int next_step(const struct governor *g, double excess)
 {
-	int best[ACCOUNTS + 1] = {-1, -1, -1}, dearest = -1;
+	double least = fmax(excess / WORTH, g->most_ns / LEAST);
+	int best[ACCOUNTS + 1] = {-1, -1, -1};
 
 	for (int i = 0; i < (int)DIALS; i++) {
 		int *of_rank = &best[dials[i].rank];
@@ -126,13 +130,11 @@ static int next_step(const struct governor *g, double excess)
 			continue;
 		if (*of_rank < 0 || worth(g, (size_t)i) > worth(g, (size_t)*of_rank))
 			*of_rank = i;
-		if (dearest < 0 || worth(g, (size_t)i) > worth(g, (size_t)dearest))
-			dearest = i;
 	}
 	for (int rank = RATE; rank <= ACCOUNTS; rank++)
-		if (best[rank] >= 0 && worth(g, (size_t)best[rank]) >= excess / WORTH)
+		if (best[rank] >= 0 && worth(g, (size_t)best[rank]) >= least)
 			return best[rank];
-	return dearest;
+	return best[RATE];
 }
 
 static void turn(struct governor *g, size_t i, unsigned shift)
@@ -204,12 +206,22 @@ static void restore(struct governor *g, double cost_ns)
 	changed(g);
 }
 
+/* Stacks that were unwound so far. */
+static uint64_t count_stacks(const struct capture *c)
+{
+	struct stacks_truth t = stacks_truth(c->stacks);
+
+	return t.complete + t.truncated + t.unreadable;
+}
+
 static double measure(struct governor *g)
 {
 	struct capture *c = g->capture;
+	uint64_t stacks = count_stacks(c);
 	uint64_t now = clock_mono_ns(), own = cost_own_ns(c), bpf = cost_bpf_ns(c, ALL_COSTS);
 	double seconds = (double)(now - g->time_before) / (double)NS_PER_S;
 	double own_ns = own > g->own_before ? (double)(own - g->own_before) / seconds : 0;
+	double stacks_ns = (double)(stacks - g->stacks_before) / seconds * STACK_NS;
 	double bpf_ns = bpf > g->bpf_before ? (double)(bpf - g->bpf_before) / seconds : 0;
 
 	for (size_t i = 0; i < DIALS; i++) {
@@ -219,12 +231,13 @@ static double measure(struct governor *g)
 		if (is_off(g, i))
 			s->ns *= exp2(-seconds / HALF_LIFE);
 		else
-			s->ns = (cost > s->before ? (double)(cost - s->before) / seconds : 0) + dials[i].own * own_ns;
+			s->ns = (cost > s->before ? (double)(cost - s->before) / seconds : 0) + dials[i].stacks * stacks_ns;
 		s->before = cost;
 	}
 	g->most_ns = g->most * (double)sysconf(_SC_NPROCESSORS_ONLN) * (double)NS_PER_S;
 	g->time_before = now;
 	g->own_before = own;
+	g->stacks_before = stacks;
 	g->bpf_before = bpf;
 	return own_ns + bpf_ns;
 }

@@ -26,6 +26,10 @@ struct node_key {
 	uint32_t parent, frame;
 };
 
+/* Each takes about 46 bytes. Programs that recurse, such as compilers, have new ones for ever: of so many the old ones are
+ * forgotten, and those that come again are written again. */
+#define MOST_NODES (1u << 20)
+
 struct image_state {
 	int symbolizer_id; /* -1: not asked for yet, -2: has none */
 	bool written, identified; /* in the recording; with its build id */
@@ -43,6 +47,7 @@ struct frames {
 	struct symbolizer *symbolizer;
 	struct images *images;
 	struct intern *frames, *nodes, *symbols;
+	uint32_t forgotten; /* stacks with ids up to here */
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;
 	uint32_t kernel_image;
@@ -151,9 +156,9 @@ void frames_sampled(struct frames *f, uint32_t stack)
 	struct code_function function;
 	struct node_key key;
 
-	if (!stack)
+	if (stack <= f->forgotten)
 		return;
-	memcpy(&key, intern_key(f->nodes, stack - 1, NULL), sizeof(key));
+	memcpy(&key, intern_key(f->nodes, stack - f->forgotten - 1, NULL), sizeof(key));
 	if (code_sampled(f->code, key.frame, &function))
 		ask_for_code(f, key.frame, &function);
 }
@@ -331,8 +336,13 @@ uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame)
 {
 	struct node_key key = {.parent = parent, .frame = frame};
 	bool is_new;
-	uint32_t id = intern_id(f->nodes, &key, sizeof(key), &is_new) + 1;
 
+	if (intern_count(f->nodes) == MOST_NODES) {
+		f->forgotten += MOST_NODES;
+		intern_free(f->nodes);
+		f->nodes = intern_new();
+	}
+	uint32_t id = f->forgotten + intern_id(f->nodes, &key, sizeof(key), &is_new) + 1;
 	if (is_new)
 		store_add_stack(f->store, id, parent, frame);
 	return id;

@@ -91,6 +91,8 @@ static void turn_accounts(struct governor *g, const struct dial *d, unsigned shi
 static const struct dial dials[] = {
 	{"stacks of waits", RATE, 0, 0.5, 3, turn_waits, NULL},
 	{"CPU samples", RATE, 1 << COST_SAMPLE, 0.5, 3, turn_samples, NULL},
+	{"system calls", PROBE, 1 << COST_SYSCALL, 0, 0, turn_probe, "syscalls"},
+	{"waits of soft interrupts", PROBE, 1 << COST_SOFTIRQ, 0, 0, turn_probe, "softirqs"},
 	{"page faults", PROBE, 1 << COST_FAULT, 0, 0, turn_probe, "fault"},
 	{"services", PROBE, 1 << COST_SERVICE, 0, 0, turn_probe, "service"},
 	{"connections", PROBE, 1 << COST_TCP, 0, 0, turn_probe, "tcp"},

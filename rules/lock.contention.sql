@@ -1,13 +1,14 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads wait for a user-space lock that other threads hold
--- summary: {threads} threads of {comm} wait {share} % of their time for one lock{where}
+-- summary: {threads} of {comm} wait{s} {share} % of {their} time for one lock{where}
 -- kind: wait
 -- explain: Looks at sleeps on a futex or for a lock of a file that another thread ended, and whose stacks lead through a
---    function that takes a lock. A lock that several processes share is one lock. Sleeps on condition variables, semaphores and barriers are no contention: a worker
---    that waits there has nothing to do. The time that a thread works or is held up is the whole; what it
+--    function that takes a lock. A lock that several processes share is one lock. A semaphore is a lock if those who wait for it let each
+--    other go on. Sleeps on condition variables, other semaphores and barriers are no contention: a worker that waits there has nothing to do. The time that a thread works or is held up is the whole; what it
 --    waits for a lock is the part.
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
 -- threshold total = 0.2: of the period, summed over the threads; below that nobody notices
+-- threshold turn = 0.8: of the waiting for a semaphore is ended by threads that wait for it themselves; else it hands out work
 -- threshold rate = 2: waits a second; one long wait alone is no contention
 -- action: Keep the lock shorter in {holder}: move what needs no protection out of it, or split the lock's data
 -- action: See what is done under the lock: perfscope flamegraph --kind lock -p {pid}
@@ -21,25 +22,47 @@ woken AS MATERIALIZED (
 	WHERE m.name = 'waker' AND r.kind IN ('futex', 'file') AND e.task <> e.other_task
 		AND NOT t.own AND NOT t.kernel AND e.stack IS NOT NULL
 	GROUP BY e.task, e.stack, e.resource, e.other_task, e.other_stack),
--- The function nearest to the leaf says what is waited for: a condition variable takes its lock again, too. Python
--- builds its conditions of locks, and its locks of semaphores: there the outer one says.
+-- What functions' names say of a wait. The nearest to the leaf counts: a condition variable takes its lock again, too. But
+-- runtimes build their locks of other things: there the outer one says.
+pattern(kind, name, sort, is_outer, parks) AS (VALUES
+	('kernel', '*lock_inode_wait', 'lock', 0, 0), ('kernel', 'fcntl_setlk*', 'lock', 0, 0),
+	('elf', '*mutex*lock*', 'lock', 0, 0), ('elf', '*Mutex*[lL]ock*', 'lock', 0, 0), ('elf', '*rwlock*lock*', 'lock', 0, 0),
+	('elf', '*lll_lock*', 'lock', 0, 0), ('elf', 'PyThread_acquire_lock*', 'lock', 1, 0),
+	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'semaphore', 1, 1),
+	('elf', 'sync.(*Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.(*RWMutex).*', 'lock', 1, 1),
+	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
+	('elf', '*sem_*wait*', 'semaphore', 0, 0),
+	('elf', '*cond_*wait*', 'work', 0, 0), ('elf', '*barrier_wait*', 'work', 0, 0), ('elf', '*join*', 'work', 0, 0)),
 named AS MATERIALIZED (
-	SELECT frame, name, iif(kind = 'python', 0, iif(name GLOB 'PyThread_acquire_lock*', 64, 128)) AS distance,
-		kind = 'kernel' OR name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
-			OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' AS is_lock
-	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '*lock_inode_wait' OR name GLOB 'fcntl_setlk*')
-		OR kind = 'python' AND module GLOB '*/threading.py' AND (name GLOB '*wait*' OR name GLOB '*join*')
-		OR kind = 'elf' AND (name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
-		OR name GLOB '*lll_lock*' OR name GLOB '*ObjectMonitor::enter*' OR name GLOB '*cond_*wait*'
-		OR name GLOB '*sem_*wait*' OR name GLOB '*barrier_wait*' OR name GLOB '*join*')),
+	SELECT f.frame, f.name, iif(max(p.is_outer), 64, 128) AS distance, p.sort, p.parks
+	FROM frame_name f JOIN pattern p ON p.kind = f.kind AND f.name GLOB p.name GROUP BY f.frame
+	UNION ALL
+	SELECT frame, name, 0, 'work', 0 FROM frame_name
+	WHERE kind = 'python' AND module GLOB '*/threading.py' AND (name GLOB '*wait*' OR name GLOB '*join*')),
 wait_walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM woken)
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wait_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
-lock_stack AS MATERIALIZED (
-	SELECT leaf FROM (SELECT leaf, is_lock, min(distance + up) FROM wait_walk JOIN named USING (frame) GROUP BY leaf) WHERE is_lock),
+sorted AS MATERIALIZED (
+	SELECT leaf, sort, parks, name, up, min(distance + up) FROM wait_walk JOIN named USING (frame) GROUP BY leaf
+	UNION ALL -- a program without names
+	SELECT leaf, 'semaphore', 0, NULL, up, min(up) FROM wait_walk JOIN frame_name f USING (frame) WHERE f.kind <> 'kernel'
+		AND leaf NOT IN (SELECT leaf FROM wait_walk JOIN named USING (frame)) GROUP BY leaf HAVING f.symbol IS NULL AND f.kind = 'elf'),
+taker AS MATERIALIZED (
+	SELECT s.leaf, s.sort, s.parks, s.name || ', called in ' || iif(n.kind = 'jit' AND n.symbol IS NULL, 'generated code', n.name) AS name
+	FROM sorted s LEFT JOIN wait_walk w ON w.leaf = s.leaf AND w.up = s.up + 1 LEFT JOIN frame_name n USING (frame) WHERE s.sort <> 'work'),
+-- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
+sorted_wait AS MATERIALIZED (
+	SELECT w.process, w.task, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name,
+		iif(t.parks, min(w.resource) OVER (PARTITION BY w.process, t.parks, t.name), w.resource) AS resource
+	FROM woken w JOIN taker t ON t.leaf = w.stack),
+-- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock.
+taken_in_turn AS MATERIALIZED (
+	SELECT w.resource FROM sorted_wait w
+		LEFT JOIN (SELECT DISTINCT resource, task FROM sorted_wait) o ON o.resource = w.resource AND o.task = w.other_task
+	GROUP BY w.resource HAVING sum(iif(o.task IS NULL, 0, w.ns)) >= coalesce(:turn, 0.8) * sum(w.ns)),
 lock_wait AS MATERIALIZED (
-	SELECT * FROM woken WHERE stack IN (SELECT leaf FROM lock_stack)),
+	SELECT * FROM sorted_wait WHERE sort = 'lock' OR resource IN (SELECT resource FROM taken_in_turn)),
 waiter AS MATERIALIZED (
 	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,
 		s.running + s.runnable + s.held_up - l.ns + min(w.ns, l.ns) AS active
@@ -53,18 +76,34 @@ contended AS MATERIALIZED (
 		AND sum(w.count) * 1e9 / span.ns >= coalesce(:rate, 2)),
 holder AS MATERIALIZED (
 	SELECT l.process, l.resource, l.other_task AS task, sum(l.ns) AS ns,
-		sum(l.ns) * 1.0 / sum(sum(l.ns)) OVER (PARTITION BY l.process, l.resource) AS share
-	FROM lock_wait l JOIN contended USING (process, resource) GROUP BY l.process, l.resource, l.other_task),
+		-- of an even share
+		sum(l.ns) * c.threads / sum(sum(l.ns)) OVER (PARTITION BY l.process, l.resource) AS share
+	FROM lock_wait l JOIN contended c USING (process, resource) GROUP BY l.process, l.resource, l.other_task),
+-- What a holder waited for meanwhile, unless that was the lock.
+did AS MATERIALIZED (
+	SELECT process, resource, stack, max(ns) AS ns FROM (
+		SELECT c.process, c.resource, d.other_stack AS stack, sum(d.ns) AS ns
+		FROM waker_did d JOIN (SELECT DISTINCT task, stack, process, resource FROM lock_wait) l USING (task, stack)
+			JOIN contended c USING (process, resource)
+		WHERE NOT d.ran AND d.other_stack NOT IN (SELECT stack FROM sorted_wait)
+		GROUP BY c.process, c.resource, d.other_stack)
+	GROUP BY process, resource),
 -- Whose code gave the lock back: the nearest function that is neither the C library's nor the lock's own.
 wake_walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s
-	WHERE s.id IN (SELECT other_stack FROM lock_wait JOIN contended USING (process, resource))
+	WHERE s.id IN (SELECT other_stack FROM lock_wait JOIN contended USING (process, resource) UNION SELECT stack FROM did)
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wake_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 code AS MATERIALIZED (
 	SELECT frame, name, kind = 'python' AS python FROM frame_name
-	WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
-		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'),
+	WHERE (kind IN ('elf', 'python') OR kind = 'jit' AND symbol IS NOT NULL) AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libjvm.so'
+		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'
+		-- linked statically, or of a lock's guard
+		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*'
+		AND name NOT GLOB '*_lock<*' AND name NOT GLOB '*lock_guard*' AND name NOT GLOB '*Mutex*Guard*'
+		-- of a language's runtime
+		AND name NOT GLOB 'runtime.*' AND name NOT GLOB 'sync.*' AND name NOT GLOB 'std::*' AND name NOT GLOB '<std::*'
+		AND name NOT GLOB 'core::*' AND name NOT GLOB '<core::*'),
 caller AS MATERIALIZED (SELECT leaf, name, min(iif(python, up - 64, up)) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
 held_in AS MATERIALIZED (
 	SELECT process, resource, name, max(ns) FROM (
@@ -76,18 +115,19 @@ giver AS MATERIALIZED (
 		SELECT process, resource, l.other_stack AS stack, sum(l.ns) AS ns FROM lock_wait l JOIN contended USING (process, resource)
 		WHERE l.other_stack IS NOT NULL GROUP BY process, resource, l.other_stack)
 	GROUP BY process, resource)
-SELECT 'waited' AS urgency, c.share AS impact, c.threads, p.comm, p.pid, printf('%.0f', 100 * c.share) AS share,
+SELECT 'waited' AS urgency, c.share AS impact, iif(c.threads = 1, 'one thread', c.threads || ' threads') AS threads,
+	iif(c.threads = 1, 's', '') AS s, iif(c.threads = 1, 'its', 'their') AS their, p.comm, p.pid, printf('%.0f', 100 * c.share) AS share,
 	ifnull(', held in ' || h.name, '') AS "where", ifnull(h.name, 'its holder') AS holder,
-	r.kind AS resource_kind, r.name AS resource_name,
+	r.kind AS resource_kind, ifnull((SELECT l.name FROM lock_wait l WHERE l.process = c.process AND l.resource = c.resource), r.name) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
 			FROM holder o JOIN thread t USING (task)
-			WHERE o.process = c.process AND o.resource = c.resource AND o.share >= 0.05 ORDER BY o.ns DESC LIMIT 10)
+			WHERE o.process = c.process AND o.resource = c.resource AND o.share >= 0.2 ORDER BY o.ns DESC LIMIT 10)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
 			FROM waiter w JOIN thread t USING (task)
 			WHERE w.process = c.process AND w.resource = c.resource AND w.task NOT IN (
-				SELECT task FROM holder o WHERE o.process = c.process AND o.resource = c.resource AND o.share >= 0.05)
+				SELECT task FROM holder o WHERE o.process = c.process AND o.resource = c.resource AND o.share >= 0.2)
 			ORDER BY w.ns DESC LIMIT 10))) AS affected,
 	json_array(
 		json_object('metric', 'lock wait share', 'value', 100 * c.share, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.2)),
@@ -96,14 +136,17 @@ SELECT 'waited' AS urgency, c.share AS impact, c.threads, p.comm, p.pid, printf(
 		json_object('metric', 'waits for the lock', 'value', c.count * 1e9 / span.ns, 'unit', '/s', 'threshold', coalesce(:rate, 2)),
 		json_object('metric', 'mean wait', 'value', c.ns / 1e6 / c.count, 'unit', 'ms')) AS evidence,
 	json_array(
-		(SELECT json_object('role', 'holder', 'weight_ms', g.ns / 1e6, 'frames', (SELECT json_group_array(name) FROM (
-				SELECT n.name FROM wake_walk k JOIN frame_name n USING (frame) WHERE k.leaf = g.stack ORDER BY k.up DESC)))
-			FROM giver g WHERE g.process = c.process AND g.resource = c.resource),
+		(SELECT json_object('role', 'holder', 'weight_ms', x.ns / 1e6, 'frames', (SELECT json_group_array(name) FROM (
+				SELECT n.name FROM wake_walk k JOIN frame_name n USING (frame) WHERE k.leaf = x.stack ORDER BY k.up DESC)))
+			FROM giver x WHERE x.process = c.process AND x.resource = c.resource),
+		(SELECT json_object('role', 'holder', 'weight_ms', x.ns / 1e6, 'frames', (SELECT json_group_array(name) FROM (
+				SELECT n.name FROM wake_walk k JOIN frame_name n USING (frame) WHERE k.leaf = x.stack ORDER BY k.up DESC)))
+			FROM did x WHERE x.process = c.process AND x.resource = c.resource),
 		json_object('role', 'holder', 'metric', iif(h.name IS NULL, 'none', 'cpu.time'), 'process', c.process,
 			'function', ifnull(h.name, '')),
 		json_object('role', 'waiter', 'metric', 'wait.lock', 'process', c.process, 'function', (
 			SELECT n.name FROM lock_wait l JOIN wait_walk k ON k.leaf = l.stack JOIN named n USING (frame)
-			WHERE n.is_lock AND l.process = c.process AND l.resource = c.resource ORDER BY l.ns DESC, k.up DESC LIMIT 1))) AS stacks
+			WHERE n.sort <> 'work' AND l.process = c.process AND l.resource = c.resource ORDER BY l.ns DESC, k.up DESC LIMIT 1))) AS stacks
 FROM contended c JOIN process p ON p.id = c.process JOIN resource r ON r.id = c.resource
 	LEFT JOIN held_in h ON h.process = c.process AND h.resource = c.resource, span
 ORDER BY c.share * c.ns DESC LIMIT 5;

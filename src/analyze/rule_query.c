@@ -208,6 +208,8 @@ static void read_selectors(struct row *row, struct draft *d)
 	json_t *item;
 
 	json_array_foreach(array, i, item) {
+		if (json_is_null(item)) /* a subquery that has found none */
+			continue;
 		struct stack_selector selector = {.role = string_in(row, item, "role"),
 						  .metric = string_in(row, item, "metric"),
 						  .function = string_in(row, item, "function"),

@@ -4,10 +4,12 @@
 -- explain: Asks whether threads stand in the run queues for a substantial share of the time they want to work,
 --    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
 --    wake up often, need the CPU little and need it at once. Threads that only compute and share the CPUs
---    among themselves are not harmed by that, however many they are: a parallel build is fine.
+--    among themselves are not harmed by that as long as there are no more than two or three for each CPU: a parallel build is fine.
 -- threshold busy = 0.9: below that a CPU is free often enough for a woken thread to find it
 -- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
+-- threshold crowd = 1.8: threads waiting per CPU, on average, from which on computing threads harm each other, too: each gets
+--    about a third of the time that it wants, and who starts so many believed in more CPUs than there are
 -- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
 -- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices. Twice that for a
 --    thread whose wake-ups no other thread waits for: it may be a daemon that only looks around
@@ -56,7 +58,7 @@ percentile AS MATERIALIZED (
 	SELECT (SELECT min(high_ns) FROM histogram_total WHERE below >= 0.5 * total) AS p50,
 		(SELECT min(high_ns) FROM histogram_total WHERE below >= 0.99 * total) AS p99
 	FROM (SELECT max(below) AS total FROM histogram_total))
-SELECT iif(v.tid, 'waited', 'none') AS urgency,
+SELECT iif(v.tid OR l.queue >= coalesce(:crowd, 1.8), 'waited', 'none') AS urgency,
 	coalesce((SELECT sum(runnable) * 1.0 / sum(running + runnable) FROM victim), l.lost) AS impact,
 	iif(v.tid, v.comm || printf(' waits %.0f %% of its time for a CPU', 100 * v.wait_share),
 		printf('computing threads take turns, %.1f wait per CPU', l.queue)) AS delay,

@@ -26,7 +26,7 @@ worker AS MATERIALIZED (
 		AND t.running >= coalesce(:process_share, 0.6) * p.running),
 waiter AS MATERIALIZED (
 	SELECT w.task AS worker, v.*, b.ns AS waited, b.ns * 1.0 / span.ns AS share
-	FROM worker w JOIN woken_by b ON b.other_task = w.task JOIN thread_state v ON v.task = b.task, span
+	FROM worker w JOIN waits_for b ON b.other_task = w.task JOIN thread_state v ON v.task = b.task, span
 	WHERE NOT v.own AND NOT v.kernel AND b.count * 1e9 / span.ns >= coalesce(:rate, 2)
 		AND b.ns >= coalesce(:waited, 0.3) * span.ns),
 harm AS MATERIALIZED (

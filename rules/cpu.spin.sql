@@ -9,6 +9,7 @@
 -- threshold cpu = 0.2: CPUs burnt by the process; below that a short spin before sleeping is cheaper than a switch
 -- threshold share = 0.3: of the process's samples; adaptive locks and queues stay far below
 -- threshold samples = 50: of the process; fewer say nothing about shares
+-- threshold asks = 0.1: of the samples of a function of Python, in such calls; the rest is the interpreter's
 -- threshold wants = 0.7: of the period that a polling thread runs or wants to; below that it sleeps between its looks
 -- threshold sleeps = 0.02: of the period that it is blocked in such calls; above that it waits as it should
 -- threshold empty = 0.02: of the samples in calls for input that copy any; calls that get some spend more on it
@@ -66,6 +67,32 @@ stack_kind AS MATERIALIZED (
 	SELECT s.stack, CASE WHEN k.frame IN (SELECT frame FROM looping) THEN 'loop' ELSE
 		(SELECT b.kind FROM below b WHERE b.id = s.stack ORDER BY b.kind = 'try' DESC, b.kind = 'yield' DESC, b.kind = 'poll' DESC LIMIT 1) END AS kind
 	FROM (SELECT DISTINCT stack FROM sampled) s JOIN stack k ON k.id = s.stack),
+-- A loop of Python that only asks again and again spends most of its time in the interpreter: the whole function counts. Who
+-- gets a lock also gives it back.
+near_python(stack, id, symbol) AS (
+	SELECT DISTINCT s.stack, s.stack, NULL FROM sampled s JOIN task t ON t.id = s.task JOIN runtime r ON r.process = t.process AND r.name = 'CPython'
+	UNION ALL
+	SELECT w.stack, s.parent, iif(m.kind = 'python', f.symbol, NULL) FROM near_python w JOIN stack s ON s.id = w.id
+		JOIN frame f ON f.id = s.frame JOIN module m ON m.id = f.module WHERE w.symbol IS NULL AND s.parent IS NOT NULL),
+lock_call(id, takes) AS (
+	SELECT s.id, n.name GLOB '*_acquire_lock*' FROM stack s JOIN frame_name n USING (frame)
+	WHERE n.kind = 'elf' AND (n.name GLOB '*PyThread_acquire_lock*' OR n.name GLOB '*PyThread_release_lock*')
+	UNION
+	SELECT s.id, l.takes FROM lock_call l JOIN stack s ON s.parent = l.id),
+python_self AS MATERIALIZED (
+	SELECT s.process, p.stack, p.symbol, sum(s.ns) AS ns, iif(p.stack IN (SELECT id FROM lock_call WHERE takes), 'try', k.kind) AS kind,
+		p.stack IN (SELECT id FROM lock_call WHERE NOT takes) AS gives
+	FROM near_python p JOIN sampled s USING (stack) JOIN stack_kind k USING (stack) WHERE p.symbol IS NOT NULL GROUP BY s.process, p.stack),
+fair AS MATERIALIZED (SELECT process FROM python_self GROUP BY process HAVING sum(gives * ns) > 0.2 * sum(iif(kind = 'try', ns, 0))),
+python_loop AS MATERIALIZED (
+	SELECT a.process, a.symbol, p.kind FROM (SELECT process, symbol, sum(ns) AS ns FROM python_self GROUP BY process, symbol) a
+		JOIN python_self p USING (process, symbol)
+	WHERE p.kind IN ('try', 'input', 'poll') AND (p.kind <> 'try' OR a.process NOT IN (SELECT process FROM fair))
+	GROUP BY a.process, a.symbol, p.kind HAVING sum(p.ns) >= coalesce(:asks, 0.1) * a.ns),
+kind_of AS MATERIALIZED (
+	SELECT k.stack, coalesce(k.kind, (SELECT l.kind FROM python_self p JOIN python_loop l USING (process, symbol) WHERE p.stack = k.stack
+		ORDER BY l.kind = 'try' DESC LIMIT 1)) AS kind, k.kind IS NOT NULL AS asks
+	FROM stack_kind k),
 state AS MATERIALIZED (
 	SELECT s.task, (s.running + s.runnable) * 1.0 / span.ns AS wanted, (SELECT ifnull(sum(w.ns), 0) FROM thread_wait w
 		WHERE w.task = s.task AND w.cause IN ('poll', 'ipc', 'net', 'child')) * 1.0 / span.ns AS sleeps
@@ -73,11 +100,11 @@ state AS MATERIALIZED (
 -- By thread and kind; polling counts only where it is done without sleep, and input only where none comes.
 part AS MATERIALIZED (
 	SELECT s.process, s.task, k.kind, sum(s.ns) AS ns
-	FROM sampled s JOIN stack_kind k USING (stack) JOIN state t ON t.task = s.task
+	FROM sampled s JOIN kind_of k USING (stack) JOIN state t ON t.task = s.task
 	WHERE k.kind IS NOT NULL AND (k.kind NOT IN ('poll', 'input')
 		OR (t.wanted >= coalesce(:wants, 0.7) AND t.sleeps <= coalesce(:sleeps, 0.02)))
 	GROUP BY s.task, k.kind
-	HAVING k.kind <> 'input' OR sum(iif(s.stack IN (SELECT id FROM copied), s.ns, 0)) <= coalesce(:empty, 0.02) * sum(s.ns)),
+	HAVING k.kind <> 'input' OR sum(iif(s.stack IN (SELECT id FROM copied), s.ns, 0)) <= coalesce(:empty, 0.02) * sum(k.asks * s.ns)),
 total AS MATERIALIZED (SELECT process, sum(ns) AS ns, sum(count) AS count FROM sampled GROUP BY process),
 mostly AS MATERIALIZED (
 	SELECT process, kind, sum(sum(ns)) OVER (PARTITION BY process) AS ns, row_number() OVER (PARTITION BY process ORDER BY sum(ns) DESC) AS place
@@ -89,15 +116,15 @@ candidate AS MATERIALIZED (
 		AND m.ns * 1.0 / t.ns * b.running >= coalesce(:cpu, 0.2) * span.ns),
 -- The function of the program's own code that has the loop.
 walk(process, leaf, ns, stack, up) AS (
-	SELECT s.process, s.stack, s.ns, s.stack, 0 FROM sampled s JOIN stack_kind k USING (stack) JOIN candidate c
+	SELECT s.process, s.stack, s.ns, s.stack, 0 FROM sampled s JOIN kind_of k USING (stack) JOIN candidate c
 		ON c.process = s.process AND c.kind = k.kind
 	UNION ALL
 	SELECT w.process, w.leaf, w.ns, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.stack WHERE s.parent IS NOT NULL AND w.up < 96),
 code AS MATERIALIZED (
-	SELECT frame, name, module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AS own
+	SELECT frame, name, kind = 'python' AS python, module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AS own
 	FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND name NOT GLOB '*@plt'),
 near AS MATERIALIZED (
-	SELECT w.process, w.leaf, w.ns, c.name, min(w.up) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
+	SELECT w.process, w.leaf, w.ns, c.name, min(iif(c.python, w.up - 96, w.up)) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
 	WHERE c.own AND c.frame NOT IN (SELECT frame FROM kind) GROUP BY w.process, w.leaf),
 place AS MATERIALIZED (
 	SELECT process, name, max(ns) AS ns FROM (SELECT process, name, sum(ns) AS ns FROM near GROUP BY process, name) GROUP BY process),
@@ -109,7 +136,7 @@ under(process, id) AS (
 	SELECT u.process, s.id FROM under u JOIN stack s ON s.parent = u.id),
 working AS MATERIALIZED (
 	SELECT u.process, sum(iif(k.kind IS NULL, s.ns, 0)) * 1.0 / sum(s.ns) AS share
-	FROM under u JOIN sampled s ON s.stack = u.id AND s.process = u.process JOIN stack_kind k ON k.stack = s.stack GROUP BY u.process),
+	FROM under u JOIN sampled s ON s.stack = u.id AND s.process = u.process JOIN kind_of k ON k.stack = s.stack GROUP BY u.process),
 found AS MATERIALIZED (
 	SELECT c.*, p.name AS function FROM candidate c LEFT JOIN place p USING (process) LEFT JOIN working w USING (process), span
 	WHERE c.kind <> 'yield' OR (ifnull(w.share, 0) <= coalesce(:other, 0.2)

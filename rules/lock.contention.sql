@@ -16,14 +16,15 @@
 -- runbook: lock-contention
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 woken AS MATERIALIZED (
-	SELECT min(t.process) OVER (PARTITION BY e.resource) AS process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
+	SELECT t.process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
 	FROM edge e JOIN metric m ON m.id = e.kind JOIN resource r ON r.id = e.resource
 	JOIN thread t ON t.task = e.task JOIN task o ON o.id = e.other_task
 	WHERE m.name = 'waker' AND r.kind IN ('futex', 'file') AND e.task <> e.other_task
 		AND NOT t.own AND NOT t.kernel AND e.stack IS NOT NULL
 	GROUP BY e.task, e.stack, e.resource, e.other_task, e.other_stack),
 -- What functions' names say of a wait. The nearest to the leaf counts: a condition variable takes its lock again, too. But
--- runtimes build their locks of other things: there the outer one says.
+-- runtimes build their locks, and queues, of other things: there the outermost says. parks: each thread sleeps on a word of
+-- its own, 2: in a poll.
 pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('kernel', '*lock_inode_wait', 'lock', 0, 0), ('kernel', 'fcntl_setlk*', 'lock', 0, 0),
 	('elf', '*mutex*lock*', 'lock', 0, 0), ('elf', '*Mutex*[lL]ock*', 'lock', 0, 0), ('elf', '*rwlock*lock*', 'lock', 0, 0),
@@ -31,20 +32,22 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'semaphore', 1, 1),
 	('elf', 'sync.(*Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.(*RWMutex).*', 'lock', 1, 1),
 	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
-	('elf', '*sem_*wait*', 'semaphore', 0, 0),
+	('elf', '*lock_wait_suspend_thread*', 'lock', 1, 1), ('elf', 'LWLockAcquire*', 'lock', 1, 1),
+	('elf', 'LockAcquireExtended', 'lock', 1, 2), -- of a database: its processes sleep in a poll meanwhile
+	('elf', '*sem_*wait*', 'semaphore', 0, 0), ('elf', '*SimpleQueue_get*', 'work', 1, 0),
 	('elf', '*cond_*wait*', 'work', 0, 0), ('elf', '*barrier_wait*', 'work', 0, 0), ('elf', '*join*', 'work', 0, 0)),
 named AS MATERIALIZED (
-	SELECT f.frame, f.name, iif(max(p.is_outer), 64, 128) AS distance, p.sort, p.parks
-	FROM frame_name f JOIN pattern p ON p.kind = f.kind AND f.name GLOB p.name GROUP BY f.frame
+	SELECT f.frame, f.name, p.is_outer, p.sort, p.parks
+	FROM frame_name f JOIN pattern p ON p.kind = f.kind AND f.name GLOB p.name GROUP BY f.frame HAVING max(p.is_outer) IS NOT NULL
 	UNION ALL
-	SELECT frame, name, 0, 'work', 0 FROM frame_name
+	SELECT frame, name, 2, 'work', 0 FROM frame_name
 	WHERE kind = 'python' AND module GLOB '*/threading.py' AND (name GLOB '*wait*' OR name GLOB '*join*')),
 wait_walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM woken)
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wait_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 sorted AS MATERIALIZED (
-	SELECT leaf, sort, parks, name, up, min(distance + up) FROM wait_walk JOIN named USING (frame) GROUP BY leaf
+	SELECT leaf, sort, parks, name, up, min(iif(is_outer, -up - 64 * is_outer, up)) FROM wait_walk JOIN named USING (frame) GROUP BY leaf
 	UNION ALL -- a program without names
 	SELECT leaf, 'semaphore', 0, NULL, up, min(up) FROM wait_walk JOIN frame_name f USING (frame) WHERE f.kind <> 'kernel'
 		AND leaf NOT IN (SELECT leaf FROM wait_walk JOIN named USING (frame)) GROUP BY leaf HAVING f.symbol IS NULL AND f.kind = 'elf'),
@@ -53,22 +56,33 @@ taker AS MATERIALIZED (
 	FROM sorted s LEFT JOIN wait_walk w ON w.leaf = s.leaf AND w.up = s.up + 1 LEFT JOIN frame_name n USING (frame) WHERE s.sort <> 'work'),
 -- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
 sorted_wait AS MATERIALIZED (
-	SELECT w.process, w.task, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name,
-		iif(t.parks, min(w.resource) OVER (PARTITION BY w.process, t.parks, t.name), w.resource) AS resource
-	FROM woken w JOIN taker t ON t.leaf = w.stack),
--- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock.
+	SELECT min(process) OVER (PARTITION BY resource) AS process, task, stack, other_task, other_stack, count, ns, sort, name, idle, resource
+	FROM (SELECT w.task, w.process, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name, t.parks = 2 AS idle,
+			iif(t.parks, min(w.resource) OVER (PARTITION BY iif(t.parks = 2, w.resource, w.process), t.parks, t.name), w.resource) AS resource
+		FROM woken w JOIN taker t ON t.leaf = w.stack)),
+-- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock. But one that is held
+-- by who waits for a message is a place in a line of workers.
+listening(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name GLOB '*pipe_read'
+	UNION
+	SELECT s.id FROM listening l JOIN stack s ON s.parent = l.id),
+listened AS MATERIALIZED (
+	SELECT w.resource, sum(iif(d.other_stack IN (SELECT id FROM listening), d.ns, 0)) * 1.0 / sum(d.ns) AS share
+	FROM waker_did d JOIN (SELECT DISTINCT task, stack, resource FROM sorted_wait WHERE sort = 'semaphore') w USING (task, stack)
+	WHERE d.other_stack NOT IN (SELECT stack FROM sorted_wait) GROUP BY w.resource),
 taken_in_turn AS MATERIALIZED (
 	SELECT w.resource FROM sorted_wait w
 		LEFT JOIN (SELECT DISTINCT resource, task FROM sorted_wait) o ON o.resource = w.resource AND o.task = w.other_task
-	GROUP BY w.resource HAVING sum(iif(o.task IS NULL, 0, w.ns)) >= coalesce(:turn, 0.8) * sum(w.ns)),
+	GROUP BY w.resource HAVING sum(iif(o.task IS NULL, 0, w.ns)) >= coalesce(:turn, 0.8) * sum(w.ns)
+		AND w.resource NOT IN (SELECT resource FROM listened WHERE share >= 0.5)),
 lock_wait AS MATERIALIZED (
 	SELECT * FROM sorted_wait WHERE sort = 'lock' OR resource IN (SELECT resource FROM taken_in_turn)),
 waiter AS MATERIALIZED (
 	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,
-		s.running + s.runnable + s.held_up - l.ns + min(w.ns, l.ns) AS active
-	FROM (SELECT process, resource, task, sum(count) AS count, sum(ns) AS ns FROM lock_wait GROUP BY process, resource, task) w
+		s.running + s.runnable + s.held_up - iif(l.idle, 0, l.ns) + min(w.ns, l.ns) AS active
+	FROM (SELECT process, resource, task, idle, sum(count) AS count, sum(ns) AS ns FROM lock_wait GROUP BY process, resource, task) w
 	JOIN thread_state s ON s.task = w.task
-	JOIN (SELECT task, ns FROM thread_wait WHERE cause = 'lock') l ON l.task = w.task),
+	JOIN thread_wait l ON l.task = w.task AND l.cause = iif(w.idle, 'poll', 'lock')),
 contended AS MATERIALIZED (
 	SELECT w.process, w.resource, count(*) AS threads, sum(w.count) AS count, sum(w.ns) AS ns, sum(w.ns) * 1.0 / sum(w.active) AS share
 	FROM waiter w, span GROUP BY w.process, w.resource
@@ -99,7 +113,7 @@ code AS MATERIALIZED (
 	WHERE (kind IN ('elf', 'python') OR kind = 'jit' AND symbol IS NOT NULL) AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libjvm.so'
 		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'
 		-- linked statically, or of a lock's guard
-		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*'
+		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*' AND name NOT GLOB '*LockWakeup*' AND name NOT GLOB '*LockRelease*'
 		AND name NOT GLOB '*_lock<*' AND name NOT GLOB '*lock_guard*' AND name NOT GLOB '*Mutex*Guard*'
 		-- of a language's runtime
 		AND name NOT GLOB 'runtime.*' AND name NOT GLOB 'sync.*' AND name NOT GLOB 'std::*' AND name NOT GLOB '<std::*'
@@ -144,9 +158,10 @@ SELECT 'waited' AS urgency, c.share AS impact, iif(c.threads = 1, 'one thread', 
 			FROM did x WHERE x.process = c.process AND x.resource = c.resource),
 		json_object('role', 'holder', 'metric', iif(h.name IS NULL, 'none', 'cpu.time'), 'process', c.process,
 			'function', ifnull(h.name, '')),
-		json_object('role', 'waiter', 'metric', 'wait.lock', 'process', c.process, 'function', (
-			SELECT n.name FROM lock_wait l JOIN wait_walk k ON k.leaf = l.stack JOIN named n USING (frame)
-			WHERE n.sort <> 'work' AND l.process = c.process AND l.resource = c.resource ORDER BY l.ns DESC, k.up DESC LIMIT 1))) AS stacks
+		(SELECT json_object('role', 'waiter', 'weight_ms', x.ns / 1e6, 'frames', (SELECT json_group_array(name) FROM (
+				SELECT n.name FROM wait_walk k JOIN frame_name n USING (frame) WHERE k.leaf = x.stack ORDER BY k.up DESC)))
+			FROM (SELECT stack, sum(ns) AS ns FROM lock_wait l WHERE l.process = c.process AND l.resource = c.resource
+				GROUP BY stack ORDER BY 2 DESC LIMIT 1) x)) AS stacks
 FROM contended c JOIN process p ON p.id = c.process JOIN resource r ON r.id = c.resource
 	LEFT JOIN held_in h ON h.process = c.process AND h.resource = c.resource, span
 ORDER BY c.share * c.ns DESC LIMIT 5;

@@ -11,8 +11,10 @@
 enum relation {
 	FIRST_CULPRIT, /* both name the same process as their first culprit */
 	MORE,          /* that, and the cause takes more of its time than the symptom */
+	HALF,          /* the same, at least half as much */
 	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
 	SHARED,        /* both name one process at least, in whichever role */
+	WITHIN,        /* whoever the symptom names is named by the cause, or is another process of such a name */
 	PORT,          /* their resources' names end in the same port */
 	MORE_PORT,     /* that, and the cause takes more */
 	RESOURCE,      /* both name the same resource */
@@ -73,8 +75,9 @@ static const struct explanation {
 	/* A pool that is too small takes connections late, and makes its service wait for another one. */
 	{"app.thread-pool", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"app.thread-pool", "app.downstream", FIRST_CULPRIT, SEVERITY_WARNING},
-	/* Taking turns at a lock is what a lock is for. */
-	{"lock.contention", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Taking turns at a lock is what a lock is for. But threads that all wake up to see whose turn it is meet at one, too. */
+	{"lock.contention", "app.serialized", HALF, SEVERITY_WARNING},
+	{"app.serialized", "lock.contention", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Making room and waiting for what had to go are two sides of one shortage: the one that takes longer leads. */
 	{"memory.oom", "memory.swap", FIRST_CULPRIT, SEVERITY_INFO},
 	{"memory.swap", "memory.pressure", MORE, SEVERITY_WARNING},
@@ -91,9 +94,9 @@ static const struct explanation {
 	{"lock.mmap", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.mmap", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.mmap", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
-	{"lock.mmap", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.mmap", "cpu.saturation", WITHIN, SEVERITY_WARNING},
 	{"lock.kernel", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
-	{"lock.kernel", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"lock.kernel", "cpu.saturation", WITHIN, SEVERITY_WARNING},
 	{"lock.kernel", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.kernel", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.mmap", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -112,6 +115,8 @@ static const struct explanation {
 	{"cpu.spin", "cpu.saturation", CULPRIT, SEVERITY_WARNING},
 	{"cpu.spin", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"cpu.spin", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Threads in line for a lock crowd the CPUs as well, and who holds it is taken off them; that harms the same threads. */
+	{"lock.contention", "cpu.saturation", WITHIN, SEVERITY_WARNING},
 	/* Switching is what a lock that is fought for costs; by itself it explains turns, and time in the kernel. */
 	{"lock.contention", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"cpu.context-switches", "app.serialized", CULPRIT, SEVERITY_WARNING},
@@ -196,6 +201,22 @@ static bool share_process(const struct finding *a, const struct finding *b)
 	return false;
 }
 
+static bool names(const struct finding *f, const struct finding_task *task)
+{
+	for (size_t i = 0; i < f->affected_count; i++)
+		if (f->affected[i].pid == task->pid || !strcmp(f->affected[i].comm, task->comm))
+			return true;
+	return false;
+}
+
+static bool names_all(const struct finding *cause, const struct finding *symptom)
+{
+	for (size_t i = 0; i < symptom->affected_count; i++)
+		if (!names(cause, &symptom->affected[i]))
+			return false;
+	return symptom->affected_count > 0;
+}
+
 /* The number at the end of the resource's name; "" if there is none. */
 static const char *port_of(const struct finding *f)
 {
@@ -224,10 +245,14 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 		return same_culprit(cause, symptom, 1);
 	case MORE:
 		return cause->impact >= symptom->impact && same_culprit(cause, symptom, 1);
+	case HALF:
+		return 2 * cause->impact >= symptom->impact && same_culprit(cause, symptom, 1);
 	case CULPRIT:
 		return same_culprit(cause, symptom, cause->affected_count);
 	case SHARED:
 		return share_process(cause, symptom);
+	case WITHIN:
+		return names_all(cause, symptom);
 	case RESOURCE:
 		return !strcmp(cause->resource_kind, symptom->resource_kind) &&
 		       !strcmp(cause->resource_name, symptom->resource_name);

@@ -90,6 +90,18 @@ FROM (SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
 	LEFT JOIN (SELECT DISTINCT task, other_task FROM waker) w ON w.task = e.task AND w.other_task = e.other_task
 WHERE d.task IS NULL OR w.task IS NOT NULL;
 
+-- The same without those who are ahead: who writes into a pipe faster than its reader reads is not held up by that.
+CREATE VIEW waits_for AS
+WITH RECURSIVE ahead(stack) AS (
+	SELECT s.id FROM stack s JOIN frame f ON f.id = s.frame JOIN module m ON m.id = f.module JOIN symbol y ON y.id = f.symbol
+	WHERE m.kind = 'kernel' AND y.name GLOB '*pipe_write'
+	UNION
+	SELECT s.id FROM ahead a JOIN stack s ON s.parent = a.stack)
+SELECT b.task, b.other_task, b.count, b.ns
+FROM woken_by b LEFT JOIN (SELECT task, other_task, sum(iif(stack IN (SELECT stack FROM ahead), ns, 0)) AS ahead, sum(ns) AS ns
+	FROM waker GROUP BY task, other_task) w ON w.task = b.task AND w.other_task = b.other_task
+WHERE w.ns IS NULL OR w.ahead * 2 < w.ns;
+
 -- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly. wait_part has several
 -- rows for what wait_stack adds up, and is quick where one cause is wanted.
 CREATE VIEW wait_part AS

@@ -5,10 +5,11 @@
 -- explain: Looks for processes several of whose threads compute, use about one CPU together, and spend a large part
 --    of their time waiting on futexes until another of these threads lets them go on, as under an interpreter's
 --    global lock. Workers that others feed are not meant: who feeds them computes little.
--- threshold running = 0.1: of the period, each of the threads on a CPU; less is no part of the work
+-- threshold running = 0.02: of the period, each of the threads on a CPU; less is no part of the work
 -- threshold least = 0.75: CPUs that the threads use or want together; below that there is not enough work
 -- threshold most = 1.1: CPUs that they use together; above that they run side by side
--- threshold want = 1.5: CPUs that they use or want together; above that it is CPUs that they lack
+-- threshold want = 1.5: CPUs that they use or want together; above that it is CPUs that they lack, if none is idle
+-- threshold idle = 0.5: CPUs; with that much left, threads queue where they were woken, not for want of a CPU
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it is that thread that the others wait for
 -- threshold share = 0.3: of the time of these threads, waiting on futexes
 -- threshold rate = 10: times a second that one of them lets another go on
@@ -16,10 +17,13 @@
 -- action: See what is computed: perfscope flamegraph -p {pid}; what is waited for: perfscope flamegraph --kind lock -p {pid}
 -- runbook: slow-service
 WITH span AS MATERIALIZED (SELECT ns FROM period),
+machine AS MATERIALIZED (
+	SELECT ifnull(sum(l.value * (s.end_ns - s.start_ns)) / 100 / (SELECT ns FROM span), 0) AS idle
+	FROM level l JOIN slice s ON s.id = l.slice WHERE l.metric = 'cpu.idle'),
 busy AS MATERIALIZED (
 	SELECT s.task, s.process, s.running, s.runnable, l.ns AS waited, s.held_up
 	FROM thread_state s JOIN thread_wait l ON l.task = s.task AND l.cause = 'lock', span
-	WHERE NOT s.own AND NOT s.kernel AND s.running >= coalesce(:running, 0.1) * span.ns),
+	WHERE NOT s.own AND NOT s.kernel AND s.running >= coalesce(:running, 0.02) * span.ns),
 turn AS MATERIALIZED (
 	SELECT a.process, a.task, sum(w.count) AS count FROM busy a JOIN woken_by w ON w.task = a.task
 	JOIN busy b ON b.task = w.other_task AND b.process = a.process, span
@@ -28,7 +32,8 @@ found AS MATERIALIZED (
 	SELECT b.process, count(*) AS threads, sum(t.count) AS turns, (sum(b.running) + sum(b.runnable)) * 1.0 / span.ns AS wanted,
 		sum(b.running) * 1.0 / span.ns AS cpu, sum(b.waited) * 1.0 / sum(b.running + b.runnable + b.held_up) AS share
 	FROM busy b JOIN turn t ON t.task = b.task, span GROUP BY b.process
-	HAVING count(*) > 1 AND wanted BETWEEN coalesce(:least, 0.75) AND coalesce(:want, 1.5) AND cpu <= coalesce(:most, 1.1)
+	HAVING count(*) > 1 AND wanted >= coalesce(:least, 0.75) AND cpu <= coalesce(:most, 1.1)
+		AND (wanted <= coalesce(:want, 1.5) OR (SELECT idle FROM machine) >= coalesce(:idle, 0.5))
 		AND share >= coalesce(:share, 0.3) AND max(b.running) <= coalesce(:one, 0.7) * sum(b.running))
 SELECT 'waited' AS urgency, f.share AS impact, f.threads, p.comm, p.pid, printf('%.0f', 100 * f.cpu) AS cpu,
 	printf('%.0f', 100 * f.share) AS share,

@@ -7,6 +7,7 @@
 --    or sends data in large pieces is in the kernel, too, and does what it is for.
 -- threshold kernel = 0.6: of the process's samples in system calls; programs that compute beside them stay below
 -- threshold call = 0.4: of the process's samples in one call; below that no single call is the reason
+-- threshold one = 0.15: the same of small calls: where all of them are small, several together are the reason
 -- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
 -- threshold samples = 50: of the process; fewer say nothing about shares
 -- threshold small = 0.1: of the process's samples at the kernel's entry itself; services and walks over files stay below, copies near 0
@@ -57,7 +58,7 @@ found AS MATERIALIZED (
 		c.ns * 1.0 / t.called * t.kernel / t.ns AS share
 	FROM total t JOIN call c ON c.process = t.process AND c.place = 1
 	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= coalesce(:kernel, 0.6) * t.ns
-		AND c.ns * 1.0 / t.called * t.kernel >= coalesce(:call, 0.4) * t.ns),
+		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:one, 0.15), coalesce(:call, 0.4)) * t.ns),
 -- Sending answers and reading requests is what a server is for, however much it costs.
 transport(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
@@ -84,12 +85,12 @@ walk(process, leaf, ns, stack, up) AS (
 	SELECT w.process, w.leaf, w.ns, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.stack
 	WHERE s.parent IS NOT NULL AND w.up < 96),
 code AS MATERIALIZED (
-	SELECT frame, name FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
+	SELECT frame, name, kind = 'python' AS python FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
 		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*'),
 caller AS MATERIALIZED (
 	SELECT process, name, max(ns) FROM (
 		SELECT process, name, sum(ns) AS ns FROM (
-			SELECT w.process, w.leaf, w.ns, c.name, min(w.up) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
+			SELECT w.process, w.leaf, w.ns, c.name, min(iif(c.python, w.up - 96, w.up)) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
 			GROUP BY w.process, w.leaf)
 		GROUP BY process, name)
 	GROUP BY process)

@@ -5,9 +5,13 @@ import importlib
 import os
 import pkgutil
 import shutil
+import signal
 import subprocess
+import time
 import typing
 from dataclasses import dataclass
+
+INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
 
 
 @dataclass
@@ -59,6 +63,22 @@ def running(argv, **more):
     finally:
         process.kill()
         process.wait()
+
+
+def script(command, warm=0):
+    """A program in a language of its own; the last but arguments is a file of inject/. Some have to warm up."""
+    @contextlib.contextmanager
+    def start(_):
+        argv = [os.path.join(INJECT, word) if os.path.exists(os.path.join(INJECT, word)) else word
+                for word in command.split()]
+        process = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(warm)
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return start
 
 
 def all_cases():

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import case
-from case import Case
+from case import Case, script
 
 # Workers of a pool that inherit their parent's mask, as under taskset or a CPUAffinity= line.
 POOL = """
@@ -25,6 +25,7 @@ def python_pool(_injectors):
 CASES = [
     Case("crowd", "crowd 6", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99")),
     Case("crowd-fast", "crowd-nofp 10 1000 200", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99"), often=False),
+    Case("crowd-alone", "crew 8 60000", "cpu.saturation", "crew", evidence=("p50", "p99"), often=False),
     Case("hot-function", "hotserver 2 70", "cpu.hotspot", "hotserver", function="price_basket", victims=("buyer",)),
     Case("hot-function-many", "hotserver-nofp 4 60", "cpu.hotspot", "hotserver", function="price_basket", victims=("buyer",), often=False),
     Case("slow-stage", "pipeline 5000", "cpu.single-thread", "compressor", function="squeeze", victims=("bookwriter",)),
@@ -41,6 +42,9 @@ CASES = [
     Case("spin-yield", "impatient yield 3", "cpu.spin", "bookkeeper", function="take_yield", often=False),
     Case("spin-try", "impatient trylock 2", "cpu.spin", "bookkeeper", function="take_trylock", often=False),
     Case("poll-busy", "impatient poll 1 2000 2000", "cpu.spin", "bookkeeper", function="await_poll", often=False),
+    Case("spin-python", script(f"{sys.executable} impatient.py try"), "cpu.spin", "bookkeeper", function="take", often=False),
+    Case("receive-python", script(f"{sys.executable} impatient.py receive"), "cpu.spin", "bookkeeper", function="await_letter",
+         held_out=True, often=False),
     Case("spin-exchange-many", "impatient-nofp exchange 5 2000 100", "cpu.spin", "bookkeeper", function="take_exchange", held_out=True, often=False),
     Case("spin-try-long", "impatient-nofp trylock 3 1000 0", "cpu.spin", "bookkeeper", function="take_trylock", held_out=True, often=False),
     Case("receive-busy", "impatient-nofp receive 1 5000 500", "cpu.spin", "bookkeeper", function="await_receive", held_out=True, often=False),

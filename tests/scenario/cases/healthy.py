@@ -6,9 +6,7 @@ import subprocess
 import sys
 import time
 
-from case import Case, running
-
-INJECT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject")
+from case import INJECT, Case, running, script
 
 CUSTOMERS = """
 import socket, threading, time
@@ -66,5 +64,6 @@ CASES = [
     Case("java-counter", java_counter, often=False, needs="java"),
     Case("long-poll", "chain direct sleep 1500 8"),
     Case("stream", "chain-nofp direct stream 300", often=False),
+    Case("backup", script("sh backup.sh"), often=False),
     Case("in-time", "chain direct sleep 5 4 18083", options=("--slo", "port=18083 p99<200ms p50<8ms"), often=False),
 ]

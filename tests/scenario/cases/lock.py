@@ -5,7 +5,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
-from case import Case, running
+from case import Case, running, script
 
 # Processes that make, rename and remove files in one folder.
 ARCHIVE = """
@@ -30,12 +30,17 @@ def archive(_injectors):
 
 def ledger(kind):
     """Python threads with a lock, or processes with a locked file."""
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject", "ledger.py")
-    return lambda _injectors: running([sys.executable, script, kind])
+    return script(f"{sys.executable} ledger.py {kind}")
 
 
 CASES = [
     Case("lock-python", ledger("threads"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="heap", often=False),
+    Case("lock-processes", ledger("processes"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="sem", often=False),
+    Case("lock-java-monitor", script("java -Xmx64m Tills.java monitor", 3), "lock.contention", "teller", resource="ObjectMonitor",
+         needs="java", often=False),
+    Case("lock-java", script("java -Xmx64m Tills.java lock", 3), "lock.contention", "teller", resource="Unsafe_Park", needs="java",
+         held_out=True, often=False),
+    Case("lock-crowd", "storekeepers 32 500 200", "lock.contention", "storekeeper", function="reserve_item", held_out=True, often=False),
     Case("lock-file", ledger("file"), "lock.contention", "ledgerkeeper", function="write_journal", resource="journal", often=False),
     Case("deadlock", "deadlock 2", "lock.deadlock", "deadlock", function="transfer"),
     Case("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", function="transfer", often=False),

@@ -7,26 +7,9 @@ import subprocess
 import sys
 import time
 
-from case import Case, running
+from case import Case, running, script
 
-INJECT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject")
 FREEZER = "/sys/fs/cgroup/freezer"
-
-
-def script(command, warm=0):
-    """A program in a language of its own; the last but arguments is a file of inject/. Some have to warm up."""
-    @contextlib.contextmanager
-    def start(_):
-        argv = [os.path.join(INJECT, word) if os.path.exists(os.path.join(INJECT, word)) else word
-                for word in command.split()]
-        process = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL)
-        try:
-            time.sleep(warm)
-            yield process
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return start
 
 
 def put(path, text):

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""ledger.py threads|file: who keeps a ledger holds a lock while it waits on a clock, a threading.Lock or a file's."""
+"""ledger.py threads|processes|file: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock, one of
+multiprocessing, which is a semaphore, or a file's."""
 import ctypes
 import fcntl
+import multiprocessing
 import os
 import signal
 import sys
@@ -38,10 +40,13 @@ def main():
         for _ in range(WRITERS):
             threading.Thread(target=for_ever, args=(update_ledger, lock), daemon=True).start()
         signal.pause()
+    lock = multiprocessing.Lock()
     path = os.path.join(tempfile.gettempdir(), "perfscope-journal")
     for _ in range(WRITERS):
         if not os.fork():
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if sys.argv[1] == "processes":
+                for_ever(update_ledger, lock)
             with open(path, "w", encoding="ascii") as file:
                 for_ever(write_journal, file)
     signal.pause()

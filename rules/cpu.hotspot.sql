@@ -10,6 +10,9 @@
 -- threshold share = 0.5: of the process's samples in the function; most means more than half
 -- threshold own = 0.4: of the process's samples in the function itself; above that it is no mere caller of others
 -- threshold spared = 0.1: of the process's samples outside of the function; below that it is only where everything starts
+-- threshold heir = 0.5: of the function's time, in one function that it calls; if there is none, and it does not compute itself, it
+--    hands work out to several
+-- threshold itself = 0.1: of the process's samples in the function itself; less is no computing
 -- threshold busy = 0.7: of what the process could use; below that it has time to spare, and answers do not queue
 -- threshold rate = 2: wake-ups a second of one waiting thread; what waits for the end of a job is woken once
 -- threshold waited = 0.3: of the period that a thread waits for the process; below that it has other work to do
@@ -66,8 +69,9 @@ weight AS MATERIALIZED (
 hot AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT *, row_number() OVER (PARTITION BY process ORDER BY round(share, 2), up) AS place
-		FROM weight WHERE share >= coalesce(:share, 0.5))
-	WHERE place = 1 AND (own >= coalesce(:own, 0.4) OR share <= 1 - coalesce(:spared, 0.1))),
+		FROM weight WHERE share >= coalesce(:share, 0.5)) hottest
+	WHERE place = 1 AND (own >= coalesce(:own, 0.4) OR (share <= 1 - coalesce(:spared, 0.1) AND (own >= coalesce(:itself, 0.1) OR EXISTS (SELECT 1 FROM weight c
+		WHERE c.process = hottest.process AND c.up < hottest.up AND c.share >= coalesce(:heir, 0.5) * hottest.share))))),
 supply AS MATERIALIZED (
 	SELECT b.process, max(
 			(SELECT max(t.running + t.runnable) * 1.0 / span.ns FROM thread_state t WHERE t.process = b.process),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Tills monitor|lock: tellers who all write into one book, each for 2 ms. */
+/* Tills monitor|lock|crossed: tellers who all write into one book, each for 2 ms; or two who want each other's. */
 import java.util.concurrent.locks.ReentrantLock;
 
 public class Tills {
@@ -26,10 +26,32 @@ public class Tills {
 		}
 	}
 
+	static void transfer(Object from, Object to) {
+		synchronized (from) {
+			try {
+				Thread.sleep(200);
+			} catch (InterruptedException e) {
+				return;
+			}
+			synchronized (to) {
+				sum++;
+			}
+		}
+	}
+
+	static void crossed() {
+		Object a = new Object(), b = new Object();
+
+		new Thread(() -> transfer(a, b), "teller").start();
+		new Thread(() -> transfer(b, a), "teller").start();
+	}
+
 	public static void main(String[] args) {
 		boolean monitor = args[0].equals("monitor");
 
-		for (int i = 0; i < 5; i++)
+		if (args[0].equals("crossed"))
+			crossed();
+		for (int i = 0; i < 5 && !args[0].equals("crossed"); i++)
 			new Thread(() -> {
 				while (true) {
 					if (monitor)

@@ -41,7 +41,7 @@ worst AS MATERIALIZED (
 	SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY resource ORDER BY process_waited DESC, waited DESC) AS place FROM crowded)
 	WHERE place = 1)
 SELECT 'waited' AS urgency, min(1, f.share) AS impact, w.process_comm AS comm, w.pid, w.tid, p.mask,
-	(SELECT count(*) FROM crowded c WHERE c.resource = f.resource AND c.process = w.process) AS threads,
+	(SELECT count(*) FROM crowded c WHERE c.resource = f.resource AND c.process_comm = w.process_comm) AS threads,
 	printf('%.0f', 100 * f.share) AS share, printf('%.0f', 100 * p.outside) AS idle,
 	'cpus' AS resource_kind, 'CPU ' || p.mask || ' of ' || (SELECT count(*) FROM cpu) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (

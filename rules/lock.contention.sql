@@ -30,7 +30,7 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('elf', '*mutex*lock*', 'lock', 0, 0), ('elf', '*Mutex*[lL]ock*', 'lock', 0, 0), ('elf', '*rwlock*lock*', 'lock', 0, 0),
 	('elf', '*lll_lock*', 'lock', 0, 0), ('elf', 'PyThread_acquire_lock*', 'lock', 1, 0),
 	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'semaphore', 1, 1),
-	('elf', 'sync.(*Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.(*RWMutex).*', 'lock', 1, 1),
+	('elf', 'sync.([*]Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.([*]RWMutex).*Lock*', 'lock', 1, 1),
 	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
 	('elf', '*lock_wait_suspend_thread*', 'lock', 1, 1), ('elf', 'LWLockAcquire*', 'lock', 1, 1),
 	('elf', 'LockAcquireExtended', 'lock', 1, 2), -- of a database: its processes sleep in a poll meanwhile
@@ -75,8 +75,15 @@ taken_in_turn AS MATERIALIZED (
 		LEFT JOIN (SELECT DISTINCT resource, task FROM sorted_wait) o ON o.resource = w.resource AND o.task = w.other_task
 	GROUP BY w.resource HAVING sum(iif(o.task IS NULL, 0, w.ns)) >= coalesce(:turn, 0.8) * sum(w.ns)
 		AND w.resource NOT IN (SELECT resource FROM listened WHERE share >= 0.5)),
+-- A thread of Go that has nothing to run sleeps where its last goroutine stopped, until there is something: only what an
+-- unlock ends was a wait for the lock.
+unlocking(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name GLOB 'sync.([*]Mutex).unlockSlow' OR n.name GLOB 'sync.([*]RWMutex).*Unlock*'
+	UNION
+	SELECT s.id FROM unlocking u JOIN stack s ON s.parent = u.id),
 lock_wait AS MATERIALIZED (
-	SELECT * FROM sorted_wait WHERE sort = 'lock' OR resource IN (SELECT resource FROM taken_in_turn)),
+	SELECT * FROM sorted_wait WHERE (sort = 'lock' OR resource IN (SELECT resource FROM taken_in_turn))
+		AND (ifnull(name, '') NOT GLOB 'sync.*' OR other_stack IN (SELECT id FROM unlocking))),
 waiter AS MATERIALIZED (
 	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,
 		s.running + s.runnable + s.held_up - iif(l.idle, 0, l.ns) + min(w.ns, l.ns) AS active
@@ -113,11 +120,13 @@ code AS MATERIALIZED (
 	WHERE (kind IN ('elf', 'python') OR kind = 'jit' AND symbol IS NOT NULL) AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libjvm.so'
 		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'
 		-- linked statically, or of a lock's guard
-		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*' AND name NOT GLOB '*LockWakeup*' AND name NOT GLOB '*LockRelease*'
+		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*'
+		AND name NOT GLOB '*LockWakeup*' AND name NOT GLOB '*LockRelease*'
 		AND name NOT GLOB '*_lock<*' AND name NOT GLOB '*lock_guard*' AND name NOT GLOB '*Mutex*Guard*'
 		-- of a language's runtime
 		AND name NOT GLOB 'runtime.*' AND name NOT GLOB 'sync.*' AND name NOT GLOB 'std::*' AND name NOT GLOB '<std::*'
-		AND name NOT GLOB 'core::*' AND name NOT GLOB '<core::*'),
+		AND name NOT GLOB 'core::*' AND name NOT GLOB '<core::*'
+		AND NOT (kind = 'python' AND (module GLOB '*/multiprocessing/*' OR module GLOB '*/threading.py'))),
 caller AS MATERIALIZED (SELECT leaf, name, min(iif(python, up - 64, up)) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
 held_in AS MATERIALIZED (
 	SELECT process, resource, name, max(ns) FROM (
@@ -128,10 +137,17 @@ giver AS MATERIALIZED (
 	SELECT process, resource, stack, max(ns) AS ns FROM (
 		SELECT process, resource, l.other_stack AS stack, sum(l.ns) AS ns FROM lock_wait l JOIN contended USING (process, resource)
 		WHERE l.other_stack IS NOT NULL GROUP BY process, resource, l.other_stack)
-	GROUP BY process, resource)
+	GROUP BY process, resource),
+line AS MATERIALIZED (
+	SELECT process, resource, stack, max(ns) AS ns FROM (
+		SELECT process, resource, stack, sum(l.ns) AS ns FROM lock_wait l JOIN contended USING (process, resource) GROUP BY process, resource, stack)
+	GROUP BY process, resource),
+taken_in AS MATERIALIZED (
+	SELECT l.process, l.resource, c.name, min(iif(c.python, w.up - 64, w.up)) FROM line l JOIN wait_walk w ON w.leaf = l.stack JOIN code c USING (frame)
+	WHERE c.frame NOT IN (SELECT frame FROM named) GROUP BY l.process, l.resource)
 SELECT 'waited' AS urgency, c.share AS impact, iif(c.threads = 1, 'one thread', c.threads || ' threads') AS threads,
 	iif(c.threads = 1, 's', '') AS s, iif(c.threads = 1, 'its', 'their') AS their, p.comm, p.pid, printf('%.0f', 100 * c.share) AS share,
-	ifnull(', held in ' || h.name, '') AS "where", ifnull(h.name, 'its holder') AS holder,
+	coalesce(', held in ' || h.name, ', taken in ' || i.name, '') AS "where", coalesce(h.name, i.name, 'its holder') AS holder,
 	r.kind AS resource_kind, ifnull((SELECT l.name FROM lock_wait l WHERE l.process = c.process AND l.resource = c.resource), r.name) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
@@ -160,8 +176,8 @@ SELECT 'waited' AS urgency, c.share AS impact, iif(c.threads = 1, 'one thread', 
 			'function', ifnull(h.name, '')),
 		(SELECT json_object('role', 'waiter', 'weight_ms', x.ns / 1e6, 'frames', (SELECT json_group_array(name) FROM (
 				SELECT n.name FROM wait_walk k JOIN frame_name n USING (frame) WHERE k.leaf = x.stack ORDER BY k.up DESC)))
-			FROM (SELECT stack, sum(ns) AS ns FROM lock_wait l WHERE l.process = c.process AND l.resource = c.resource
-				GROUP BY stack ORDER BY 2 DESC LIMIT 1) x)) AS stacks
+			FROM line x WHERE x.process = c.process AND x.resource = c.resource)) AS stacks
 FROM contended c JOIN process p ON p.id = c.process JOIN resource r ON r.id = c.resource
-	LEFT JOIN held_in h ON h.process = c.process AND h.resource = c.resource, span
+	LEFT JOIN held_in h ON h.process = c.process AND h.resource = c.resource
+	LEFT JOIN taken_in i ON i.process = c.process AND i.resource = c.resource, span
 ORDER BY c.share * c.ns DESC LIMIT 5;

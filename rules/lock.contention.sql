@@ -3,9 +3,9 @@
 -- summary: {threads} of {comm} wait{s} {share} % of {their} time for one lock{where}
 -- kind: wait
 -- explain: Looks at sleeps on a futex or for a lock of a file that another thread ended, and whose stacks lead through a
---    function that takes a lock. A lock that several processes share is one lock. A semaphore is a lock if those who wait for it let each
---    other go on. Sleeps on condition variables, other semaphores and barriers are no contention: a worker that waits there has nothing to do. The time that a thread works or is held up is the whole; what it
---    waits for a lock is the part.
+--    function that takes a lock. A lock that several processes share is one lock. A semaphore is a lock if those who wait for
+--    it let each other go on. Sleeps on condition variables, other semaphores and barriers are no contention: a worker that
+--    waits there has nothing to do. The time that a thread works or is held up is the whole; what it waits for a lock is the part.
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
 -- threshold total = 0.2: of the period, summed over the threads; below that nobody notices
 -- threshold turn = 0.8: of the waiting for a semaphore is ended by threads that wait for it themselves; else it hands out work

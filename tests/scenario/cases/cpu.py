@@ -25,7 +25,7 @@ def python_pool(_injectors):
 CASES = [
     Case("crowd", "crowd 6", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99")),
     Case("crowd-fast", "crowd-nofp 10 1000 200", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99"), often=False),
-    Case("crowd-alone", "crew 8 60000", "cpu.saturation", "crew", evidence=("p50", "p99"), often=False),
+    Case("crowd-alone", "crew 8 60000", "cpu.saturation", "compile", evidence=("p50", "p99"), often=False),
     Case("hot-function", "hotserver 2 70", "cpu.hotspot", "hotserver", function="price_basket", victims=("buyer",)),
     Case("hot-function-many", "hotserver-nofp 4 60", "cpu.hotspot", "hotserver", function="price_basket", victims=("buyer",), often=False),
     Case("slow-stage", "pipeline 5000", "cpu.single-thread", "compressor", function="squeeze", victims=("bookwriter",)),

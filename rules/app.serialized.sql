@@ -7,6 +7,7 @@
 --    global lock. Workers that others feed are not meant: who feeds them computes little.
 -- threshold running = 0.02: of the period, each of the threads on a CPU; less is no part of the work
 -- threshold least = 0.75: CPUs that the threads use or want together; below that there is not enough work
+-- threshold few = 0.1: of the period, each of the threads on a CPU, where they use less than that; many with less are a pool
 -- threshold most = 1.1: CPUs that they use together; above that they run side by side
 -- threshold want = 1.5: CPUs that they use or want together; above that it is CPUs that they lack, if none is idle
 -- threshold idle = 0.5: CPUs; with that much left, threads queue where they were woken, not for want of a CPU
@@ -33,6 +34,7 @@ found AS MATERIALIZED (
 		sum(b.running) * 1.0 / span.ns AS cpu, sum(b.waited) * 1.0 / sum(b.running + b.runnable + b.held_up) AS share
 	FROM busy b JOIN turn t ON t.task = b.task, span GROUP BY b.process
 	HAVING count(*) > 1 AND wanted >= coalesce(:least, 0.75) AND cpu <= coalesce(:most, 1.1)
+		AND (cpu >= coalesce(:least, 0.75) OR min(b.running) >= coalesce(:few, 0.1) * span.ns)
 		AND (wanted <= coalesce(:want, 1.5) OR (SELECT idle FROM machine) >= coalesce(:idle, 0.5))
 		AND share >= coalesce(:share, 0.3) AND max(b.running) <= coalesce(:one, 0.7) * sum(b.running))
 SELECT 'waited' AS urgency, f.share AS impact, f.threads, p.comm, p.pid, printf('%.0f', 100 * f.cpu) AS cpu,

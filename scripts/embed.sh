@@ -7,7 +7,9 @@ set -eu
 name=$1
 file=$(realpath "$2")
 size=$(wc -c <"$file")
+# The checksum makes other C of other bytes: else an object of the same size would be taken for the one before.
 cat <<C
+/* $(cksum <"$file") */
 __asm__(".section .rodata\n"
 	".global $name\n.balign 16\n$name:\n.incbin \"$file\"\n.byte 0\n"
 	".global ${name}_size\n.balign 8\n${name}_size:\n.quad $size\n"

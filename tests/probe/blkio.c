@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 65536, BLOCKS = 300, PAGE = 4096, READS = 400, SYNCS = 20 };
+enum { BLOCK = 65536, BLOCKS = 300, PAGE = 4096, READS = 400, SYNCS = 500 };
 
 static uint64_t now_ns(void)
 {

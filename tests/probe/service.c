@@ -337,7 +337,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < count; i++)
 		sum += latency[i];
 	printf("asked %u %llu %llu %llu %llu\n", count, (unsigned long long)(sum / count), (unsigned long long)latency[count / 2],
-	       (unsigned long long)latency[count * 9 / 10], (unsigned long long)latency[count * 99 / 100]);
+	       (unsigned long long)latency[(count * 9 - 1) / 10], (unsigned long long)latency[(count * 99 - 1) / 100]);
 	if (*path && addresses[0].ss_family == AF_INET)
 		printf("ports %u %u\n", ntohs(((struct sockaddr_in *)&addresses[0])->sin_port),
 		       ntohs(((struct sockaddr_in *)&addresses[1])->sin_port));

@@ -85,7 +85,8 @@ def test(t):
 
     truth = run(t, "loop", "6", "80")
     latencies(t, truth, local(truth), "loop")
-    t.check(part(t, "peer", local(truth)) > 0.85 * values(t, "request.time", local(truth))[1], "a loop waits for the other server")
+    peer, whole = part(t, "peer", local(truth)), values(t, "request.time", local(truth))[1]
+    t.check(peer > 0.85 * whole, f"a loop waits for the other server: {peer} of {whole} ns")
 
     truth = run(t, "halves", "2", "20")
     count, ns = values(t, "request.time", local(truth))

@@ -41,7 +41,7 @@ static const struct option rows[] = {
 	{"duration", 'd', OPTION_DURATION(struct diagnose_options, duration_ns), .value = "TIME",
 	 .help = "without FILE: how long to look, such as 5s or 1m (default: the runbook's, or 10s)"},
 	{"max-overhead", 0, OPTION_PERCENT(struct diagnose_options, most_overhead), .value = "PERCENT",
-	 .help = "without FILE: take at most so much of all CPUs, else look less closely, and say so"},
+	 .help = "without FILE: " MOST_OVERHEAD_HELP},
 	{"fail-on", 0, OPTION_CHOICE(struct diagnose_options, fail_on),
 	 .choices = (const char *const[]){"info", "warning", "critical", "never", NULL},
 	 .help = "the exit status is 1 from this severity on"},
@@ -319,7 +319,7 @@ const struct command cmd_diagnose = {
 		{format_option_rows, offsetof(struct diagnose_options, format)},
 		{0}},
 	.options_size = sizeof(struct diagnose_options),
-	.defaults = &(const struct diagnose_options){.fail_on = SEVERITY_WARNING, .most_overhead = MOST_OVERHEAD},
+	.defaults = &(const struct diagnose_options){.fail_on = SEVERITY_WARNING},
 	.examples = (const struct example[]){
 		{"sudo perfscope diagnose", "what is wrong now?"},
 		{"sudo perfscope diagnose --slo 'port=8080 p99<20ms'", "does the service keep what was promised?"},

@@ -2,6 +2,7 @@
 #include "live.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,7 @@ const struct option live_option_rows[] = {
 	{"frequency", 'F', OPTION_U64(struct live_options, frequency), .value = "HZ", .min = 1, .max = 10000,
 	 .help = "samples a second on each CPU"},
 	{"max-overhead", 0, OPTION_PERCENT(struct live_options, most_overhead), .value = "PERCENT",
-	 .help = "take at most so much of all CPUs: else look less closely, and say so"},
+	 .help = MOST_OVERHEAD_HELP},
 	{"pid", 'p', OPTION_U64(struct live_options, pid), .value = "PID", .min = 1, .max = 4194304,
 	 .complete = COMPLETE_PID, .no_setting = true, .help = "only this process, its threads and its children"},
 	{"cgroup", 0, OPTION_STRING(struct live_options, cgroup), .value = "PATH", .no_setting = true,
@@ -149,9 +150,15 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 	if (o->cpus && (r = parse_cpu_list(o->cpus, cpus.bits, CPUS_MOST)) < 0)
 		return fail_in(r, "--cpu");
 	return recorder_new(s, live->loop, &(struct recorder_options){
-		.frequency = o->frequency, .most_overhead = o->most_overhead / 100, .slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
+		.frequency = o->frequency, .most_overhead = live_most_overhead(o->most_overhead),
+		.slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
 		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined, .on_demand = o->on_demand,
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);
+}
+
+double live_most_overhead(double percent)
+{
+	return percent > 0 ? percent / 100 : fmax(0.02, 0.1 / (double)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 int live_record(struct store *s, const struct live_options *o, char *const *command, struct live_result *ret_result)

@@ -11,13 +11,12 @@ struct live_options {
 	uint64_t pid;
 	const char *cgroup;
 	const char *cpus;
-	double most_overhead; /* percent of all CPUs */
+	double most_overhead; /* percent of all CPUs; 0: the default */
 	bool include_own, inlined;
 	const char *const *on_demand; /* probes that cost much; NULL: none */
 };
-#define MOST_OVERHEAD 2.0 /* percent: what nobody notices beside the noise of other work */
 #define LIVE_FREQUENCY 99
-#define LIVE_DEFAULTS .frequency = LIVE_FREQUENCY, .most_overhead = MOST_OVERHEAD
+#define LIVE_DEFAULTS .frequency = LIVE_FREQUENCY
 extern const struct option live_option_rows[]; /* all but the duration */
 
 struct live_result {
@@ -28,3 +27,9 @@ struct live_result {
 /* Records into the store until the time is up, the command has ended or a signal comes; then waits for the
  * command. `command` ends with NULL or is NULL. Progress goes to stderr. */
 int live_record(struct store *s, const struct live_options *o, char *const *command, struct live_result *ret_result);
+
+/* The share of all CPUs that --max-overhead allows: without it 2 percent, which nobody notices beside the noise of other work,
+ * but no less than a tenth of one CPU, because what it takes to see well does not shrink with the machine. */
+double live_most_overhead(double percent);
+#define MOST_OVERHEAD_HELP \
+	"take at most so much of all CPUs, else look less closely and say so (default: 2, or a tenth of one CPU if that is more)"

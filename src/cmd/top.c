@@ -53,7 +53,7 @@ static const struct option rows[] = {
 	{"frequency", 'F', OPTION_U64(struct top_options, frequency), .value = "HZ", .min = 1, .max = 10000,
 	 .help = "samples a second on each CPU"},
 	{"max-overhead", 0, OPTION_PERCENT(struct top_options, most_overhead), .value = "PERCENT",
-	 .help = "take at most so much of all CPUs: else look less closely, and say so"},
+	 .help = MOST_OVERHEAD_HELP},
 	{0},
 };
 
@@ -244,7 +244,8 @@ static int run_top(struct top *top)
 
 	if ((r = watch_signals(top)) < 0 ||
 	    (r = recorder_new(top->store, top->loop, &(struct recorder_options){
-		.frequency = o->frequency, .most_overhead = o->most_overhead / 100, .slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
+		.frequency = o->frequency, .most_overhead = live_most_overhead(o->most_overhead),
+		.slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
 		.cgroup = o->cgroup, .slice = look, .arg = top}, &recorder)) < 0)
 		return r;
 	r = open_terminal(top);
@@ -304,7 +305,7 @@ const struct command cmd_top = {
 		{format_option_rows, offsetof(struct top_options, format)},
 		{0}},
 	.options_size = sizeof(struct top_options),
-	.defaults = &(const struct top_options){.delay_ns = NS_PER_S, .frequency = 99, .most_overhead = MOST_OVERHEAD},
+	.defaults = &(const struct top_options){.delay_ns = NS_PER_S, .frequency = 99},
 	.examples = (const struct example[]){
 		{"sudo perfscope top", "the whole machine"},
 		{"sudo perfscope top -p 1234 -H", "the threads of one process and of its children"},

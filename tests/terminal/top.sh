@@ -179,7 +179,7 @@ check "[ looks back" sees 'ago'
 keys p
 check "p comes back" within 4 gone ' ago'
 keys 2
-sees 'CPU%▾'
+sees 'PID USER'
 # A click on a column's title, as the terminal reports it, and the wheel.
 row=$(pane | grep -n 'PID' | cut -d: -f1)
 mouse() { # BUTTON COLUMN ROW

@@ -57,7 +57,7 @@ CASES = [
     Case("sync-alone", on_file("importer,commit,1,4,0", program="diskjobs-nofp"), "disk.sync", "importer", "commit_block",
          resource="data", often=False),
     Case("log-syncs", on_file("logger,commit,1,4,60000", program="diskjobs-nofp"), often=False),
-    Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True),
+    Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True, often=False),
     Case("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", function="commit_order"),
     Case("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", function="commit_order", often=False),
 ]

@@ -14,7 +14,7 @@ CASES = [
     Case("impatient", "tcpfault impatient 1", "net.accept-queue", "gatekeeper", often=False),
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),
     Case("small-writes-of-many", "tcpfault crowd-writes 1", "net.small-writes", "customer", function="ask", victims=("clerk",), often=False),
-    Case("hurried", "tcpfault hurried"),
+    Case("hurried", "tcpfault hurried", often=False),
     Case("mistaken", "tcpfault mistaken", often=False),
     # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),
@@ -34,7 +34,7 @@ CASES = [
     Case("lost-datagrams", "datagrams 1000 3000", "net.drops", "collector", function="digest", resource="RCVBUFF.*udp port"),
     Case("lost-datagrams-large", "datagrams-nofp 500 2000 900 1", "net.drops", "collector", resource="RCVBUFF.*udp port", held_out=True,
          often=False),
-    Case("read-datagrams", "datagrams-nofp 300 0"),
+    Case("read-datagrams", "datagrams-nofp 300 0", often=False),
     Case("shaped", "datagrams 500 0 900", "net.drops", victims=("agent",), resource="QDISC.*lo, udp port",
          network="tc qdisc add dev lo root tbf rate 2mbit burst 4k limit 8k", often=False),
     Case("filtered", "tcpfault whole-writes", "net.drops", victims=("clerk", "customer"), resource="NETFILTER.*, lo",

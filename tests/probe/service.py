@@ -39,8 +39,10 @@ def latencies(t, truth, service, words):
         t.check(count == asked, f"{words}: {metric} counts {count} of {asked}")
         t.near(ns / max(count, 1), mean, 0.05, EXTRA, f"{words}: mean {metric}")
         found = t.rows("SELECT p50, p90, p99 FROM latency_summary WHERE metric = ? AND resource = ?", metric, service)
-        for name, value, wanted in zip(("p50", "p90", "p99"), found[0] if found else (0, 0, 0), percentiles):
-            t.check(wanted / BUCKET - EXTRA < value < wanted * BUCKET + EXTRA, f"{words}: {name} of {metric} is {value}, wanted {wanted}")
+        # A client that got its answer and then had no CPU for a while makes its own tail longer, not the service's.
+        p50, p90, _ = percentiles
+        for name, value, least, most in zip(("p50", "p90", "p99"), found[0] if found else (0, 0, 0), (p50, p90, p90), percentiles):
+            t.check(least / BUCKET - EXTRA < value < most * BUCKET + EXTRA, f"{words}: {name} of {metric} is {value}, wanted {least} to {most}")
     whole = values(t, "request.time", service)[1]
     parts = t.one("SELECT sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
                   "WHERE m.name GLOB 'request.*' AND m.name <> 'request.time' AND r.name = ?", service)

@@ -15,6 +15,7 @@
 -- threshold soon = 300: seconds until memory runs out; nobody can react to less
 -- threshold hours = 6: until memory runs out; a night's sleep
 -- threshold double = 3600: seconds in which it doubles
+-- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
 -- threshold busy = 0.8: of the period that a thread of a job computes or wants to; services wait for requests
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
@@ -75,7 +76,8 @@ judged AS MATERIALIZED (
 	FROM leak x JOIN room r ON r.process = x.process)
 SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job, 10, 1) THEN 'failing'
 		WHEN job THEN 'none'
-		WHEN full_s < coalesce(:hours, 6) * 3600 OR double_s < coalesce(:double, 3600) THEN 'waited' ELSE 'none' END AS urgency,
+		WHEN full_s < coalesce(:hours, 6) * 3600 
+			OR (double_s < coalesce(:double, 3600) AND j.bytes >= coalesce(:small, 4) * 1048576) THEN 'waited' ELSE 'none' END AS urgency,
 	iif(full_s < coalesce(:soon, 300), 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
 	CASE WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)

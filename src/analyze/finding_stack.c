@@ -11,7 +11,11 @@
 #include "stack_view.h"
 #include "stack_weight.h"
 
-enum { DEEPEST = 128, PER_SELECTOR = 2 };
+enum {
+	DEEPEST = 128,
+	PER_SELECTOR = 2,
+	PER_MEMORY = 4, /* an allocator passes on to one place what another touched first: it takes more of them to see both */
+};
 
 struct group {
 	uint64_t weight; /* in the metric's unit */
@@ -150,7 +154,7 @@ int find_stacks(struct store *s, struct stack_view *view, struct findings *f, st
 		if (g.count)
 			qsort(g.items, g.count, sizeof(*g.items), by_weight);
 		for (size_t i = 0;
-		     i < g.count && i < PER_SELECTOR && finding->stack_count < MOST_STACKS; i++) {
+		     i < g.count && i < (bytes ? PER_MEMORY : PER_SELECTOR) && finding->stack_count < MOST_STACKS; i++) {
 			if (is_shown(finding, &g, i, shown))
 				continue;
 			shown[finding->stack_count] = g.items[i].stack;

@@ -15,8 +15,7 @@ struct live_options {
 	bool include_own, inlined;
 	const char *const *on_demand; /* probes that cost much; NULL: none */
 };
-#define LIVE_FREQUENCY 99
-#define LIVE_DEFAULTS .frequency = LIVE_FREQUENCY
+#define LIVE_DEFAULTS .frequency = 99
 extern const struct option live_option_rows[]; /* all but the duration */
 
 struct live_result {

@@ -67,7 +67,7 @@ static int see(struct look *l, struct store *s)
 static int record(const struct look *l, const char *path, uint64_t duration_ns, struct store **ret_store)
 {
 	const struct live_options live = {
-		.frequency = LIVE_FREQUENCY, .most_overhead = l->options->most_overhead, .duration_ns = duration_ns};
+		LIVE_DEFAULTS, .most_overhead = l->options->most_overhead, .duration_ns = duration_ns};
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct live_result result;
 	int r = store_create(path ? path : ":memory:", &s);

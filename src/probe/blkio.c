@@ -186,9 +186,7 @@ static void read_dirtiers(struct capture *c, struct blkio_state *s)
 	struct dirtier_key key;
 	uint64_t pages;
 
-	for (int i = 0; i < MOST_DIRTIERS && bpf_map_get_next_key(s->dirty, NULL, &key) == 0; i++) {
-		if (map_take(s->dirty, &key, &pages) < 0)
-			return;
+	for (int i = 0; i < MOST_DIRTIERS && map_take(s->dirty, &key, &pages) == 0; i++) {
 		const struct thread *t = tasks_recent(c->tasks, key.tid, key.tgid);
 		if (!t || (c->filter && !t->process->selected))
 			continue;
@@ -203,28 +201,17 @@ static void read_users(struct capture *c, struct blkio_state *s, bool write)
 	struct disk_user_key key;
 	struct disk_user user;
 
-	for (int i = 0; i < MOST_USERS && bpf_map_get_next_key(s->users, NULL, &key) == 0; i++) {
-		if (map_take(s->users, &key, &user) < 0)
-			return;
+	for (int i = 0; i < MOST_USERS && map_take(s->users, &key, &user) == 0; i++) {
 		if (write && key.disk.operation < DISK_OPERATIONS)
 			add_user(c, s, &key, &user);
 	}
-}
-
-static uint64_t lost(const struct capture *c)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += c->cpu_slots[cpu].counter[LOST_REQUESTS];
-	return sum;
 }
 
 static void start(struct capture *c, void *arg)
 {
 	struct blkio_state *s = arg;
 
-	s->lost = lost(c);
+	s->lost = capture_counter(c, LOST_REQUESTS);
 	read_dirtiers(c, s);
 	read_disks(c, s, false, 0);
 	read_users(c, s, false);
@@ -233,7 +220,7 @@ static void start(struct capture *c, void *arg)
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct blkio_state *s = arg;
-	uint64_t now = lost(c);
+	uint64_t now = capture_counter(c, LOST_REQUESTS);
 
 	read_dirtiers(c, s);
 	read_disks(c, s, true, now_ns);

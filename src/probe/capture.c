@@ -8,6 +8,7 @@
 #include "intern.h"
 #include "mem.h"
 #include "past.h"
+#include "tally.h"
 
 struct sum_key {
 	uint32_t metric, task, stack, resource;
@@ -26,9 +27,7 @@ struct aggregate {
 	struct intern *keys; /* of the open slice */
 	struct sum *sums;    /* by key id */
 	uint32_t capacity;
-	struct intern *latencies; /* likewise */
-	uint64_t *latency_counts;
-	uint32_t latency_capacity;
+	struct tally latencies; /* likewise */
 	struct intern *resources;
 	uint32_t last_span;
 };
@@ -37,7 +36,6 @@ void capture_init(struct capture *c)
 {
 	c->aggregate = xcalloc(1, sizeof(*c->aggregate));
 	c->aggregate->keys = intern_new();
-	c->aggregate->latencies = intern_new();
 	c->aggregate->resources = intern_new();
 }
 
@@ -48,10 +46,9 @@ void capture_done(struct capture *c)
 	past_free(c->past);
 	c->past = NULL;
 	intern_free(c->aggregate->keys);
-	intern_free(c->aggregate->latencies);
+	tally_done(&c->aggregate->latencies);
 	intern_free(c->aggregate->resources);
 	free(c->aggregate->sums);
-	free(c->aggregate->latency_counts);
 	free(c->aggregate);
 	c->aggregate = NULL;
 }
@@ -76,18 +73,10 @@ void capture_add(struct capture *c, uint32_t metric, uint32_t task, uint32_t sta
 
 void capture_latency(struct capture *c, uint32_t metric, uint32_t resource, uint64_t ns, uint64_t count)
 {
-	struct aggregate *a = c->aggregate;
 	struct latency_key key = {.metric = metric, .resource = resource, .bucket = histogram_bucket(ns)};
-	bool is_new;
 
-	if (!c->start_ns)
-		return;
-	uint32_t id = intern_id(a->latencies, &key, sizeof(key), &is_new);
-	if (is_new) {
-		GROW(a->latency_counts, id, a->latency_capacity);
-		a->latency_counts[id] = 0;
-	}
-	a->latency_counts[id] += count;
+	if (c->start_ns)
+		tally_add(&c->aggregate->latencies, &key, sizeof(key), count);
 }
 
 void capture_active(struct capture *c, const struct activity *a)
@@ -157,18 +146,12 @@ uint32_t capture_span_id(struct capture *c)
 	return ++c->aggregate->last_span;
 }
 
-static void write_latencies(struct capture *c)
+static void write_latency(void *arg, const void *key, uint64_t count)
 {
-	struct aggregate *a = c->aggregate;
+	struct latency_key k;
 
-	for (uint32_t id = 0; id < intern_count(a->latencies); id++) {
-		struct latency_key key;
-
-		memcpy(&key, intern_key(a->latencies, id, NULL), sizeof(key));
-		capture_histogram(c, key.metric, key.resource, key.bucket, a->latency_counts[id]);
-	}
-	intern_free(a->latencies);
-	a->latencies = intern_new();
+	memcpy(&k, key, sizeof(k));
+	capture_histogram(arg, k.metric, k.resource, k.bucket, count);
 }
 
 void capture_write(struct capture *c)
@@ -186,7 +169,7 @@ void capture_write(struct capture *c)
 	/* Reading the next slice's keys into a fresh table keeps memory to what one slice needs. */
 	intern_free(a->keys);
 	a->keys = intern_new();
-	write_latencies(c);
+	tally_take(&a->latencies, write_latency, c);
 }
 
 uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns)
@@ -199,6 +182,15 @@ uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns)
 bool capture_is_sparse(const struct capture *c)
 {
 	return c->rest_since_ns || c->resumed_ns > c->slice_start_ns;
+}
+
+uint64_t capture_counter(const struct capture *c, enum counter which)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		sum += c->cpu_slots[cpu].counter[which];
+	return sum;
 }
 
 uint64_t capture_time(const struct capture *c, uint64_t mono_ns)

@@ -79,5 +79,8 @@ void capture_write(struct capture *c);
 uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns);
 bool capture_is_sparse(const struct capture *c); /* there was a rest in this slice */
 
+/* A counter of the kernel side, of all CPUs; only grows. */
+uint64_t capture_counter(const struct capture *c, enum counter which);
+
 /* Nanoseconds since the recording's start. */
 uint64_t capture_time(const struct capture *c, uint64_t mono_ns);

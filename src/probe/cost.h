@@ -5,6 +5,8 @@
 
 struct capture;
 
+#define ALL_COSTS (~0u)
+
 /* All of perfscope's processes that are alive. */
 uint64_t cost_own_ns(const struct capture *c);
 /* Its BPF programs, of the kinds in the mask (1 << enum cost_of): extrapolated from the runs that are timed. */

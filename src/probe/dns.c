@@ -49,9 +49,7 @@ static void take(struct capture *c, struct dns_state *s, bool write)
 	struct dns_key key;
 	struct dns_sum sum;
 
-	for (int i = 0; i < MOST_DNS_SUMS && bpf_map_get_next_key(s->sums, NULL, &key) == 0; i++) {
-		if (map_take(s->sums, &key, &sum) < 0)
-			return;
+	for (int i = 0; i < MOST_DNS_SUMS && map_take(s->sums, &key, &sum) == 0; i++) {
 		if (write)
 			add(c, s, &key, &sum);
 	}

@@ -28,8 +28,6 @@ enum {
 	TIGHT = 80, ROOM = 85, /* percent of the bound: where a step leads to, and what is enough to go back */
 };
 
-enum { ALL_COSTS = (1 << COST_COUNT) - 1 };
-
 enum rank { RATE, PROBE, ACCOUNTS }; /* what goes first */
 
 /* Something that can be made to cost less. */

@@ -4,12 +4,14 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
-int map_take(int map, const void *key, void *ret_value)
+int map_take(int map, void *ret_key, void *ret_value)
 {
-	/* In one step since 5.14 (3e87f192b405); before it a count may fall between the two. */
-	if (bpf_map_lookup_and_delete_elem(map, key, ret_value) == 0)
-		return 0;
-	if (bpf_map_lookup_elem(map, key, ret_value))
+	if (bpf_map_get_next_key(map, NULL, ret_key))
 		return -errno;
-	return bpf_map_delete_elem(map, key) ? -errno : 0;
+	/* In one step since 5.14 (3e87f192b405); before it a count may fall between the two. */
+	if (bpf_map_lookup_and_delete_elem(map, ret_key, ret_value) == 0)
+		return 0;
+	if (bpf_map_lookup_elem(map, ret_key, ret_value))
+		return -errno;
+	return bpf_map_delete_elem(map, ret_key) ? -errno : 0;
 }

@@ -2,5 +2,5 @@
 /* Sums that the kernel side keeps in a hash map until user space takes them away. */
 #pragma once
 
-/* Reads the entry and removes it. Negative errno, without a message, when it is gone. */
-int map_take(int map, const void *key, void *ret_value);
+/* Reads an entry and removes it. Negative errno, without a message, when there is none or it is gone. */
+int map_take(int map, void *ret_key, void *ret_value);

@@ -145,19 +145,10 @@ static void drained(struct capture *c, void *arg)
 		releases_settle(state->releases, clock_mono_ns() - 10 * NS_PER_MS);
 }
 
-static uint64_t lost_releases(const struct capture *c)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += c->cpu_slots[cpu].counter[LOST_RELEASES];
-	return sum;
-}
-
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct pause_state *state = arg;
-	uint64_t lost = lost_releases(c);
+	uint64_t lost = capture_counter(c, LOST_RELEASES);
 
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		struct thread *thread = tasks_get(c->tasks, i);
@@ -197,7 +188,7 @@ static void start(struct capture *c, void *arg)
 	state->capture = c;
 	state->releases = releases_new(world_stopped, state);
 	state->time = pause_time_new(found, state);
-	state->lost = lost_releases(c);
+	state->lost = capture_counter(c, LOST_RELEASES);
 	c->active = active;
 	c->active_arg = state;
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {

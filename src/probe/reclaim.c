@@ -42,9 +42,7 @@ static void read_sums(struct capture *c, const struct reclaim_state *s, bool wri
 	struct reclaim_key key;
 	struct reclaim_sum sum;
 
-	for (int i = 0; i < MOST_SUMS && bpf_map_get_next_key(s->sums, NULL, &key) == 0; i++) {
-		if (map_take(s->sums, &key, &sum) < 0)
-			return;
+	for (int i = 0; i < MOST_SUMS && map_take(s->sums, &key, &sum) == 0; i++) {
 		if (write && key.kind < RECLAIM_KINDS)
 			add(c, s, &key, &sum);
 	}

@@ -402,11 +402,9 @@ struct recorder_stats recorder_stats(const struct recorder *r)
 
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		s.memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
-		s.lost_records += c->cpu_slots[cpu].counter[LOST_RECORDS];
-		s.lost_threads += c->cpu_slots[cpu].counter[LOST_SLOTS];
-		s.lost_stacks += c->cpu_slots[cpu].counter[LOST_STACKS];
-	}
+	s.lost_records = capture_counter(c, LOST_RECORDS);
+	s.lost_threads = capture_counter(c, LOST_SLOTS);
+	s.lost_stacks = capture_counter(c, LOST_STACKS);
 	return s;
 }
 

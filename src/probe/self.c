@@ -21,15 +21,6 @@ struct self_state {
 	uint32_t held_back; /* dials that were not at 1, a bit each */
 };
 
-static uint64_t counter(const struct capture *c, enum counter which)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += c->cpu_slots[cpu].counter[which];
-	return sum;
-}
-
 static double resident_bytes(void)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
@@ -45,9 +36,9 @@ static void start(struct capture *c, void *arg)
 	struct self_state *s = arg;
 
 	s->cpu_ns = cost_own_ns(c);
-	s->bpf_ns = cost_bpf_ns(c, ~0u);
+	s->bpf_ns = cost_bpf_ns(c, ALL_COSTS);
 	for (int i = 0; i < COUNTER_COUNT; i++)
-		s->counters[i] = counter(c, (enum counter)i);
+		s->counters[i] = capture_counter(c, (enum counter)i);
 	s->lost_maps = c->lost_mappings;
 	s->truth = stacks_truth(c->stacks);
 }
@@ -89,13 +80,13 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct self_state *s = arg;
 
 	add_difference(c, s, OWN_CPU, cost_own_ns(c), &s->cpu_ns);
-	add_difference(c, s, OWN_BPF, cost_bpf_ns(c, ~0u), &s->bpf_ns);
+	add_difference(c, s, OWN_BPF, cost_bpf_ns(c, ALL_COSTS), &s->bpf_ns);
 	capture_gauge(c, s->probe.first_metric + OWN_MEMORY, 0, resident_bytes());
 	capture_gauge(c, s->probe.first_metric + OWN_KERNEL_MEMORY, 0, (double)c->kernel_bytes);
-	add_difference(c, s, LOST, counter(c, LOST_RECORDS), &s->counters[LOST_RECORDS]);
-	add_difference(c, s, LOST_THREADS, counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
-	add_difference(c, s, UNREADABLE, counter(c, LOST_STACKS), &s->counters[LOST_STACKS]);
-	add_difference(c, s, UNSEEN, counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
+	add_difference(c, s, LOST, capture_counter(c, LOST_RECORDS), &s->counters[LOST_RECORDS]);
+	add_difference(c, s, LOST_THREADS, capture_counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
+	add_difference(c, s, UNREADABLE, capture_counter(c, LOST_STACKS), &s->counters[LOST_STACKS]);
+	add_difference(c, s, UNSEEN, capture_counter(c, LOST_SWITCHES), &s->counters[LOST_SWITCHES]);
 	add_truth(c, s);
 	add_difference(c, s, LOST_MAPS, c->lost_mappings, &s->lost_maps);
 	add_shares(c, s);

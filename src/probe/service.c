@@ -201,27 +201,18 @@ static void take(struct capture *c, struct service_state *s, bool write)
 	s->names = s->servers = NULL;
 }
 
-static uint64_t lost(const struct capture *c)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += c->cpu_slots[cpu].counter[LOST_SERVICES];
-	return sum;
-}
-
 static void start(struct capture *c, void *arg)
 {
 	struct service_state *s = arg;
 
-	s->lost = lost(c);
+	s->lost = capture_counter(c, LOST_SERVICES);
 	take(c, s, false);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct service_state *s = arg;
-	uint64_t now = lost(c);
+	uint64_t now = capture_counter(c, LOST_SERVICES);
 
 	take(c, s, true);
 	if (now > s->lost)

@@ -70,11 +70,9 @@ static void take(struct capture *c, struct syscalls_state *s, int map, unsigned 
 {
 	struct syscall_key key;
 
-	for (unsigned i = 0; i < most && bpf_map_get_next_key(map, NULL, &key) == 0; i++) {
+	for (unsigned i = 0; i < most && map_take(map, &key, s->parts) == 0; i++) {
 		struct syscall_sum sum = {0};
 
-		if (map_take(map, &key, s->parts) < 0)
-			return;
 		for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
 			sum.count += s->parts[cpu].count;
 			sum.ns += s->parts[cpu].ns;
@@ -96,13 +94,11 @@ static void start(struct capture *c, void *arg)
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct syscalls_state *s = arg;
-	uint64_t lost = 0;
+	uint64_t lost = capture_counter(c, LOST_SYSCALLS);
 
 	/* Errors first: else there may be more of them than calls. */
 	take(c, s, s->errors, MOST_SYSCALL_ERRORS, true);
 	take(c, s, s->sums, MOST_SYSCALL_SUMS, true);
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		lost += c->cpu_slots[cpu].counter[LOST_SYSCALLS];
 	if (lost > s->lost)
 		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(lost - s->lost));
 	s->lost = lost;

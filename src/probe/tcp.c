@@ -41,26 +41,6 @@ uint32_t tcp_service(struct capture *c, const uint8_t address[16], uint16_t port
 	return capture_resource(c, "service", name);
 }
 
-void tally_add(struct tally *t, const void *key, size_t size, uint64_t count)
-{
-	bool is_new;
-
-	if (!t->keys)
-		t->keys = intern_new();
-	uint32_t id = intern_id(t->keys, key, size, &is_new);
-	if (is_new) {
-		GROW(t->counts, id, t->capacity);
-		t->counts[id] = 0;
-	}
-	t->counts[id] += count;
-}
-
-static void tally_clear(struct tally *t)
-{
-	intern_free(t->keys);
-	t->keys = NULL;
-}
-
 static int prepare(struct bpf_object *object)
 {
 	return tcp_drops_prepare(object);
@@ -139,33 +119,27 @@ static void walk(struct capture *c, struct tcp_state *s, bool write, bool closin
 	s->walk_cost_ns = clock_mono_ns() - begin;
 }
 
-static void write_peers(struct capture *c, struct tcp_state *s)
+struct peer_writer {
+	struct capture *capture;
+	const struct tcp_state *state;
+};
+
+static void write_peer(void *arg, const void *key, uint64_t count)
 {
-	for (uint32_t id = 0; s->peers.keys && id < intern_count(s->peers.keys); id++) {
-		struct peer_key key;
+	const struct peer_writer *w = arg;
+	struct peer_key k;
 
-		memcpy(&key, intern_key(s->peers.keys, id, NULL), sizeof(key));
-		store_add_edge(c->store, &(struct edge_row){
-			.slice = c->slice, .kind = s->probe.first_metric + PEER, .task = key.client,
-			.other_task = key.server, .resource = key.service, .count = s->peers.counts[id]});
-	}
-	tally_clear(&s->peers);
-}
-
-static uint64_t lost(const struct capture *c)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += c->cpu_slots[cpu].counter[LOST_CONNECTIONS];
-	return sum;
+	memcpy(&k, key, sizeof(k));
+	store_add_edge(w->capture->store, &(struct edge_row){
+		.slice = w->capture->slice, .kind = w->state->probe.first_metric + PEER, .task = k.client,
+		.other_task = k.server, .resource = k.service, .count = count});
 }
 
 static void start(struct capture *c, void *arg)
 {
 	struct tcp_state *s = arg;
 
-	s->lost = lost(c);
+	s->lost = capture_counter(c, LOST_CONNECTIONS);
 	walk(c, s, false, false);
 	tcp_take_flows(c, s, false);
 	tcp_take_latencies(c, s, false);
@@ -183,12 +157,12 @@ static void drained(struct capture *c, void *arg)
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct tcp_state *s = arg;
-	uint64_t now = lost(c);
+	uint64_t now = capture_counter(c, LOST_CONNECTIONS);
 
 	walk(c, s, true, true);
 	tcp_take_flows(c, s, true);
 	tcp_take_latencies(c, s, true);
-	write_peers(c, s);
+	tally_take(&s->peers, write_peer, &(struct peer_writer){c, s});
 	if (now > s->lost)
 		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(now - s->lost));
 	s->lost = now;
@@ -200,8 +174,7 @@ static void stop(struct capture *c, void *arg)
 
 	bpf_link__destroy(s->link);
 	tcp_walk_done(&s->walk);
-	tally_clear(&s->peers);
-	free(s->peers.counts);
+	tally_done(&s->peers);
 	tcp_drops_done(&s->names);
 }
 

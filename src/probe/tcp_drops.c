@@ -166,11 +166,9 @@ void tcp_drops_take(struct tcp_drop_names *n, int map, tcp_drop_taker *each, voi
 	struct tcp_drop_key key;
 	uint64_t count;
 
-	for (int i = 0; i < MOST_DROPS && bpf_map_get_next_key(map, NULL, &key) == 0; i++) {
+	for (int i = 0; i < MOST_DROPS && map_take(map, &key, &count) == 0; i++) {
 		_cleanup_(buf_done) struct buf name = BUF_INIT;
 
-		if (map_take(map, &key, &count) < 0)
-			return;
 		if (!each || key.reason >= TCP_DROP_REASONS || !n->reasons[key.reason])
 			continue;
 		add_name(n, &key, &name);

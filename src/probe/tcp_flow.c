@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Connections that came or went: what the kernel side has summed up by process and service. */
-#include <bpf/bpf.h>
 
 #include "map_take.h"
 #include "tcp_internal.h"
@@ -48,9 +47,7 @@ void tcp_take_flows(struct capture *c, struct tcp_state *s, bool write)
 	struct tcp_flow_key key;
 	struct tcp_flow flow;
 
-	for (int i = 0; i < MOST_FLOWS && bpf_map_get_next_key(s->flows, NULL, &key) == 0; i++) {
-		if (map_take(s->flows, &key, &flow) < 0)
-			return;
+	for (int i = 0; i < MOST_FLOWS && map_take(s->flows, &key, &flow) == 0; i++) {
 		if (write)
 			add_flow(c, s, &key, &flow);
 	}
@@ -61,9 +58,7 @@ void tcp_take_latencies(struct capture *c, struct tcp_state *s, bool write)
 	struct tcp_service_key key;
 	struct tcp_latency latency;
 
-	for (int i = 0; i < MOST_SERVICES && bpf_map_get_next_key(s->services, NULL, &key) == 0; i++) {
-		if (map_take(s->services, &key, &latency) < 0)
-			return;
+	for (int i = 0; i < MOST_SERVICES && map_take(s->services, &key, &latency) == 0; i++) {
 		uint32_t service = write ? tcp_service(c, key.address, key.port) : 0;
 		for (uint32_t b = 0; write && b < LATENCY_BUCKETS; b++)
 			if (latency.connect[b])

@@ -2,6 +2,7 @@
 /* The tcp probe's own parts: what a look at the sockets and what connections that came and went become. */
 #pragma once
 #include "probe.h"
+#include "tally.h"
 #include "tcp_drops.h"
 #include "tcp_walk.h"
 
@@ -9,13 +10,6 @@ enum tcp_metric {
 	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
 	RETRANSMITTED, OVERDUE, ZERO_WINDOW, NOT_READ, UNREAD, WINDOW_LIMITED, BUFFER_LIMITED, HELD, WAITED, ROUND_TRIP,
 	CONNECT, PEER, QUEUE, QUEUE_LIMIT, OVERFLOWS, DROPS, DROPPING, LOST,
-};
-
-/* Counts of what is written once a slice. */
-struct tally {
-	struct intern *keys;
-	uint64_t *counts;
-	uint32_t capacity;
 };
 
 struct peer_key {
@@ -35,8 +29,6 @@ struct tcp_state {
 	uint32_t troubled;
 	uint64_t lost;
 };
-
-void tally_add(struct tally *t, const void *key, size_t size, uint64_t count);
 
 /* A process is its main thread, also when it has ended within the slice. NULL: not asked for. */
 const struct thread *tcp_owner(struct capture *c, uint32_t pid);

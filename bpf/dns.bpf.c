@@ -94,12 +94,8 @@ int sock_recv_length(u64 *ctx)
 	struct dns_sum *sum = sum_of(sk, cpu);
 	if (!sum)
 		return 0;
-	u32 bucket = latency_bucket(ns);
-	barrier_var(bucket);
-	if (bucket >= LATENCY_BUCKETS)
-		bucket = LATENCY_BUCKETS - 1;
 	__sync_fetch_and_add(&sum->answered, 1);
 	__sync_fetch_and_add(&sum->ns, ns);
-	__sync_fetch_and_add(&sum->latency[bucket], 1);
+	__sync_fetch_and_add(&sum->latency[latency_index(ns)], 1);
 	return 0;
 }

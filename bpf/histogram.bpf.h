@@ -20,13 +20,17 @@ static __always_inline u32 latency_bucket(u64 ns)
 	return bucket;
 }
 
-/* Several CPUs count into one histogram. */
-static __always_inline void latency_add(u64 *histogram, u64 ns)
+/* The same within a histogram's bounds, as the verifier wants to see it: the compiler must not prove that away. */
+static __always_inline u32 latency_index(u64 ns)
 {
 	u32 bucket = latency_bucket(ns);
 
-	barrier_var(bucket); /* the compiler must not prove the bound away: the verifier wants to see it */
-	if (bucket >= LATENCY_BUCKETS)
-		bucket = LATENCY_BUCKETS - 1;
-	__sync_fetch_and_add(&histogram[bucket], 1);
+	barrier_var(bucket);
+	return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+/* Several CPUs count into one histogram. */
+static __always_inline void latency_add(u64 *histogram, u64 ns)
+{
+	__sync_fetch_and_add(&histogram[latency_index(ns)], 1);
 }

@@ -259,11 +259,7 @@ static __always_inline void add_latency(struct sock *sk, struct connection *c, e
 	}
 	if (!e)
 		return;
-	u32 bucket = latency_bucket(ns);
-	barrier_var(bucket);
-	if (bucket >= LATENCY_BUCKETS)
-		bucket = LATENCY_BUCKETS - 1;
-	__sync_fetch_and_add(&e->histogram[bucket], 1ull << (c->shift & 31));
+	__sync_fetch_and_add(&e->histogram[latency_index(ns)], 1ull << (c->shift & 31));
 }
 
 static __always_inline struct service_sums *sums_of(struct sock *sk, struct connection *c, enum service_side side, u64 pid)

@@ -43,12 +43,8 @@ int softirq_begins(u64 *ctx)
 	barrier_var(vector);
 	if (!soft || vector >= SOFTIRQS || !soft->raised_ns[vector])
 		return 0;
-	u32 bucket = latency_bucket(now - soft->raised_ns[vector]);
+	soft->latency[vector][latency_index(now - soft->raised_ns[vector])]++;
 	soft->raised_ns[vector] = 0;
-	barrier_var(bucket);
-	if (bucket >= LATENCY_BUCKETS)
-		bucket = LATENCY_BUCKETS - 1;
-	soft->latency[vector][bucket]++;
 	cost_end(cpu, COST_SOFTIRQ, start);
 	return 0;
 }

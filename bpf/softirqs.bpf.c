@@ -41,10 +41,10 @@ int softirq_begins(u64 *ctx)
 	u32 vector = (u32)ctx[0];
 
 	barrier_var(vector);
-	if (!soft || vector >= SOFTIRQS || !soft->raised_ns[vector])
-		return 0;
-	soft->latency[vector][latency_index(now - soft->raised_ns[vector])]++;
-	soft->raised_ns[vector] = 0;
+	if (soft && vector < SOFTIRQS && soft->raised_ns[vector]) {
+		soft->latency[vector][latency_index(now - soft->raised_ns[vector])]++;
+		soft->raised_ns[vector] = 0;
+	}
 	cost_end(cpu, COST_SOFTIRQ, start);
 	return 0;
 }

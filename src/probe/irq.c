@@ -15,7 +15,7 @@
 #include "irq.h"
 #include "mem.h"
 #include "probe.h"
-#include "softirq.h"
+#include "irq_soft.h"
 
 enum { HARD_TIME, HARD_COUNT, SOFT_TIME, SOFT_COUNT };
 
@@ -25,7 +25,7 @@ enum { HARD_TIME, HARD_COUNT, SOFT_TIME, SOFT_COUNT };
 struct irq_state {
 	struct probe_state probe;
 	int map;
-	struct softirqs *soft;
+	struct irq_soft *soft;
 	struct irq_time (*soft_sum)[SOFTIRQS]; /* by CPU, since the start */
 	struct irq_cpu *written; /* by CPU: what is in the recording */
 	struct irq_cpu now;
@@ -38,7 +38,7 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	s->map = bpf_object__find_map_fd_by_name(object, "per_cpu_scratch");
 	if (s->map < 0)
 		return fail(-ENOENT, "find its map");
-	return softirqs_new(object, c->cpu_count, &s->soft);
+	return irq_soft_new(object, c->cpu_count, &s->soft);
 }
 
 /* The last word of the number's line in /proc/interrupts: "virtio0-input.0"; the number when there is none. */
@@ -113,23 +113,23 @@ static void start(struct capture *c, void *arg)
 		bpf_map_lookup_elem(s->map, &cpu, &s->written[cpu]);
 		memset(s->written[cpu].soft, 0, sizeof(s->written[cpu].soft));
 	}
-	softirqs_count(s->soft);
+	irq_soft_count(s->soft);
 }
 
 static void drained(struct capture *c, void *arg)
 {
-	softirqs_tick(((struct irq_state *)arg)->soft);
+	irq_soft_tick(((struct irq_state *)arg)->soft);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct irq_state *s = arg;
 
-	softirqs_count(s->soft);
+	irq_soft_count(s->soft);
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
 		if (bpf_map_lookup_elem(s->map, &cpu, &s->now))
 			continue;
-		softirqs_add(s->soft, cpu, s->now.soft, s->soft_sum[cpu]);
+		irq_soft_add(s->soft, cpu, s->now.soft, s->soft_sum[cpu]);
 		add_cpu(c, s, cpu);
 	}
 }
@@ -139,14 +139,14 @@ static void detach(struct capture *c, void *arg)
 	struct irq_state *s = arg;
 
 	if (s->soft)
-		softirqs_detach(s->soft);
+		irq_soft_detach(s->soft);
 }
 
 static void stop(struct capture *c, void *arg)
 {
 	struct irq_state *s = arg;
 
-	softirqs_free(s->soft);
+	irq_soft_free(s->soft);
 	free(s->soft_sum);
 	free(s->written);
 }

@@ -11,7 +11,7 @@
 #include "fail.h"
 #include "mem.h"
 #include "probe.h"
-#include "softirq.h"
+#include "irq_soft.h"
 
 enum { LATENCY };
 

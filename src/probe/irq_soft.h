@@ -8,20 +8,20 @@
 #include "irq.h"
 
 struct bpf_object;
-struct softirqs;
+struct irq_soft;
 
 /* With the hooks of the object, which has been loaded. Errors: negative errno, with a message. */
-int softirqs_new(struct bpf_object *object, uint32_t cpu_count, struct softirqs **ret_softirqs);
-void softirqs_free(struct softirqs *s);
-void softirqs_detach(struct softirqs *s);
+int irq_soft_new(struct bpf_object *object, uint32_t cpu_count, struct irq_soft **ret_soft);
+void irq_soft_free(struct irq_soft *s);
+void irq_soft_detach(struct irq_soft *s);
 
 /* Some ten times a second: attaches and detaches the hooks when it is time to. */
-void softirqs_tick(struct softirqs *s);
+void irq_soft_tick(struct irq_soft *s);
 
 /* The recording begins, or a slice ends: reads the counts and plans the next look. */
-void softirqs_count(struct softirqs *s);
+void irq_soft_count(struct irq_soft *s);
 
 /* Adds what this CPU's have run and taken between the last two counts; timed: all that the hooks have seen there so far. */
-void softirqs_add(struct softirqs *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS]);
+void irq_soft_add(struct irq_soft *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS]);
 
 extern const char *const softirq_names[SOFTIRQS];

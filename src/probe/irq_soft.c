@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "softirq.h"
+#include "irq_soft.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -25,26 +25,26 @@ enum { ENTRY, EXIT, HOOKS };
 const char *const softirq_names[SOFTIRQS] = {"HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET",
 					     "SCHED", "HRTIMER", "RCU"};
 
-struct softirq_cpu {
+struct irq_soft_cpu {
 	uint64_t count[SOFTIRQS], before[SOFTIRQS]; /* as the kernel counts: at the last count, and at the one before */
 	struct irq_time timed[SOFTIRQS];            /* what the hooks had seen then */
 	double mean_ns[SOFTIRQS];                   /* of one, in the last look that saw any */
 };
 
-struct softirqs {
+struct irq_soft {
 	struct bpf_program *programs[HOOKS];
 	struct bpf_link *links[HOOKS];
 	uint64_t *look_start_ns; /* the kernel side's: what began before is not timed */
 	uint64_t begin_ns, end_ns; /* of the next look, or of the one under way; 0: none */
 	bool planned;
 	uint32_t cpu_count;
-	struct softirq_cpu *cpus;
+	struct irq_soft_cpu *cpus;
 };
 
-int softirqs_new(struct bpf_object *object, uint32_t cpu_count, struct softirqs **ret_softirqs)
+int irq_soft_new(struct bpf_object *object, uint32_t cpu_count, struct irq_soft **ret_soft)
 {
 	struct bpf_map *variables = bpf_object__find_map_by_name(object, ".bss");
-	struct softirqs *s = xcalloc(1, sizeof(*s));
+	struct irq_soft *s = xcalloc(1, sizeof(*s));
 	size_t size;
 
 	s->programs[ENTRY] = bpf_object__find_program_by_name(object, "softirq_entry");
@@ -56,27 +56,27 @@ int softirqs_new(struct bpf_object *object, uint32_t cpu_count, struct softirqs 
 	}
 	s->cpu_count = cpu_count;
 	s->cpus = xcalloc(cpu_count, sizeof(*s->cpus));
-	*ret_softirqs = s;
+	*ret_soft = s;
 	return 0;
 }
 
-void softirqs_detach(struct softirqs *s)
+void irq_soft_detach(struct irq_soft *s)
 {
 	for (int i = 0; i < HOOKS; i++)
 		bpf_link__destroy(s->links[i]);
 	memset(s->links, 0, sizeof(s->links));
 }
 
-void softirqs_free(struct softirqs *s)
+void irq_soft_free(struct irq_soft *s)
 {
 	if (!s)
 		return;
-	softirqs_detach(s);
+	irq_soft_detach(s);
 	free(s->cpus);
 	free(s);
 }
 
-static void begin_look(struct softirqs *s)
+static void begin_look(struct irq_soft *s)
 {
 	__atomic_store_n(s->look_start_ns, clock_mono_ns(), __ATOMIC_RELAXED);
 	for (int i = 0; i < HOOKS; i++) {
@@ -86,7 +86,7 @@ static void begin_look(struct softirqs *s)
 	}
 }
 
-void softirqs_tick(struct softirqs *s)
+void irq_soft_tick(struct irq_soft *s)
 {
 	uint64_t now = clock_mono_ns();
 
@@ -95,7 +95,7 @@ void softirqs_tick(struct softirqs *s)
 		s->begin_ns = 0;
 		s->end_ns = now + LOOK_NS;
 	} else if (s->end_ns && now >= s->end_ns) {
-		softirqs_detach(s);
+		irq_soft_detach(s);
 		s->end_ns = 0;
 	}
 }
@@ -109,7 +109,7 @@ static int vector_of(const char *name, size_t length)
 }
 
 /* "   NET_RX:   123   456", one number for each of the CPUs in the first line. */
-static void read_line(struct softirqs *s, char *line, const uint32_t *cpus, size_t cpu_count)
+static void read_line(struct irq_soft *s, char *line, const uint32_t *cpus, size_t cpu_count)
 {
 	char *name = line + strspn(line, " "), *at = strchr(name, ':');
 	int vector = at ? vector_of(name, (size_t)(at++ - name)) : -1;
@@ -125,7 +125,7 @@ static void read_line(struct softirqs *s, char *line, const uint32_t *cpus, size
 	}
 }
 
-static void read_counts(struct softirqs *s)
+static void read_counts(struct irq_soft *s)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	_cleanup_free_ uint32_t *cpus = NULL;
@@ -146,7 +146,7 @@ static void read_counts(struct softirqs *s)
 		read_line(s, line, cpus, cpu_count);
 }
 
-void softirqs_count(struct softirqs *s)
+void irq_soft_count(struct irq_soft *s)
 {
 	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++)
 		memcpy(s->cpus[cpu].before, s->cpus[cpu].count, sizeof(s->cpus[cpu].before));
@@ -156,9 +156,9 @@ void softirqs_count(struct softirqs *s)
 	s->planned = true; /* the first one is at once */
 }
 
-void softirqs_add(struct softirqs *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS])
+void irq_soft_add(struct irq_soft *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS])
 {
-	struct softirq_cpu *c = &s->cpus[cpu];
+	struct irq_soft_cpu *c = &s->cpus[cpu];
 
 	for (int i = 0; i < SOFTIRQS; i++) {
 		uint64_t seen = timed[i].count - c->timed[i].count, ran = c->count[i] - c->before[i];

@@ -7,28 +7,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "buf.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
-#include "io.h"
 #include "log.h"
 #include "mem.h"
-
-enum { SHARED_RECORDS, SHARED_TASKS, SHARED_CPUS, SHARED_PYTHON_PROCESSES, SHARED_PYTHON_CODES, SHARED_COUNT };
-
-#define PYTHON_PROCESSES 4096
-#define PYTHON_CODES 16384 /* known to user space at a time, of all processes */
+#include "shared_maps.h"
 
 /* One drain may not go on for ever while a storm keeps filling the ring. */
 #define MOST_RECORDS_A_DRAIN 100000
 
 #define WAIT_STACKS_A_SECOND 100 /* on each CPU */
-
-#define LEAST_SLOTS 16384 /* of threads */
 
 struct attached {
 	struct bpf_program *program;
@@ -49,8 +40,7 @@ struct host {
 	struct capture *capture;
 	struct host_options options;
 	struct config config;
-	int shared[SHARED_COUNT];
-	size_t task_bytes, cpu_bytes;
+	struct shared_maps shared;
 	struct loaded *loaded; /* one a probe */
 	size_t count;
 	struct ring_buffer *ring;
@@ -59,17 +49,6 @@ struct host {
 	int consumed;
 	struct btf *btf; /* the kernel's types, while objects are being loaded */
 };
-
-static const char *const shared_names[] = {"records", "tasks", "cpus", "python_processes", "python_codes"};
-
-static uint32_t power_of_two(uint32_t at_least)
-{
-	uint32_t n = 1;
-
-	while (n < at_least)
-		n *= 2;
-	return n;
-}
 
 static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -94,92 +73,6 @@ static int handle(void *arg, void *data, size_t size)
 	return ++h->consumed >= MOST_RECORDS_A_DRAIN ? -EAGAIN : 0;
 }
 
-static size_t whole_pages(size_t bytes)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return (bytes + page - 1) / page * page;
-}
-
-static int create_array(const char *name, size_t value_size, uint32_t count, void **ret_memory, size_t *ret_bytes)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), (uint32_t)value_size, count, &options);
-
-	if (fd < 0)
-		return fail(-errno, "create the BPF map '%s'", name);
-	*ret_bytes = whole_pages(value_size * count);
-	*ret_memory = mmap(NULL, *ret_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (*ret_memory == MAP_FAILED) {
-		int r = -errno;
-
-		*ret_memory = NULL;
-		close(fd);
-		return fail(r, "map the BPF map '%s' into memory", name);
-	}
-	return fd;
-}
-
-/* Room for eight times the threads that are there now: places in a table that is nearly empty are
- * rarely taken, and where pids stay below its length they never are. */
-static uint32_t slots_for(uint32_t threads)
-{
-	uint32_t wanted = threads > 12500 ? 100000 : threads * 8;
-
-	return power_of_two(wanted < LEAST_SLOTS ? LEAST_SLOTS : wanted);
-}
-
-static int create_python(struct host *h)
-{
-	int processes = bpf_map_create(BPF_MAP_TYPE_HASH, "python_procs", sizeof(uint32_t),
-				       sizeof(struct python_process), PYTHON_PROCESSES, NULL);
-	int codes = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "python_codes", sizeof(struct python_code_key),
-				   sizeof(uint64_t), PYTHON_CODES, NULL);
-
-	h->shared[SHARED_PYTHON_PROCESSES] = processes;
-	h->shared[SHARED_PYTHON_CODES] = codes;
-	return processes < 0 || codes < 0 ? fail(-errno, "create the BPF maps for Python") : 0;
-}
-
-static int create_shared(struct host *h)
-{
-	struct capture *c = h->capture;
-	uint32_t ring = power_of_two(c->cpu_count * (512 << 10));
-	void *memory;
-	int r;
-
-	/* Half a second of copied stacks of every CPU: so long the reader may be kept from running. */
-	if (ring < 4 << 20)
-		ring = 4 << 20;
-	if (ring > 16 << 20)
-		ring = 16 << 20;
-	c->task_slot_count = slots_for(h->options.threads);
-	h->config = (struct config){
-		.cpu_count = c->cpu_count, .task_mask = c->task_slot_count - 1, .ring_wakeup_bytes = ring / 2,
-		.filter = h->options.filter, .include_own = h->options.include_own,
-		.exclude_kernel = h->options.exclude_kernel, .copy_stacks = 1,
-		.wait_gap_ns = NS_PER_S / WAIT_STACKS_A_SECOND,
-		.has_task_registers = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1};
-	r = h->shared[SHARED_TASKS] = create_array("tasks", sizeof(struct task_slot), c->task_slot_count, &memory,
-						   &h->task_bytes);
-	if (r < 0)
-		return r;
-	c->task_slots = memory;
-	r = h->shared[SHARED_CPUS] = create_array("cpus", sizeof(struct cpu_slot), c->cpu_count, &memory,
-						  &h->cpu_bytes);
-	if (r < 0)
-		return r;
-	c->cpu_slots = memory;
-	host_set_wait_gap(h, 0);
-	r = h->shared[SHARED_RECORDS] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "records", 0, 0, ring, NULL);
-	if (r < 0)
-		return fail(-errno, "create the BPF ring buffer (kernel 5.8 or newer is needed)");
-	if ((r = create_python(h)) < 0)
-		return r;
-	h->ring = ring_buffer__new(h->shared[SHARED_RECORDS], handle, h, NULL);
-	return h->ring ? 0 : fail(-errno, "map the BPF ring buffer into memory");
-}
-
 /* The type of a tracepoint's function, NULL where the kernel has no such tracepoint. */
 static const struct btf_type *tracepoint(const struct btf *btf, const char *name)
 {
@@ -202,26 +95,51 @@ static unsigned argument_count(const struct btf *btf, const char *name)
 	return t && btf_is_func_proto(t) && btf_vlen(t) ? btf_vlen(t) - 1u : 0;
 }
 
+static struct config configure(const struct host *h)
+{
+	return (struct config){
+		.cpu_count = h->capture->cpu_count,
+		.task_mask = h->capture->task_slot_count - 1,
+		.ring_wakeup_bytes = h->shared.ring_bytes / 2,
+		.wait_gap_ns = NS_PER_S / WAIT_STACKS_A_SECOND,
+		.filter = h->options.filter,
+		.include_own = h->options.include_own,
+		.exclude_kernel = h->options.exclude_kernel,
+		.copy_stacks = 1,
+		.has_task_registers = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1,
+		.switch_has_state = argument_count(h->btf, "sched_switch") > 3,
+		.victim_is_task = argument_count(h->btf, "mark_victim") > 1,
+		.block_has_queue = argument_count(h->btf, "block_rq_issue") > 1,
+		.bio_has_queue = argument_count(h->btf, "block_bio_queue") > 1,
+		.sees_kernel_locks = tracepoint(h->btf, "contention_begin") != NULL,
+	};
+}
+
+static int map_ring(struct host *h)
+{
+	h->ring = ring_buffer__new(h->shared.fd[SHARED_RECORDS], handle, h, NULL);
+	return h->ring ? 0 : fail(-errno, "map the BPF ring buffer into memory");
+}
+
 int host_new(struct capture *c, const struct host_options *o, host_record *each, void *arg,
 	     struct host **ret_host)
 {
 	struct host *h = xcalloc(1, sizeof(*h));
 	int r;
 
-	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg, .shared = {-1, -1, -1, -1, -1}};
+	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg};
 	libbpf_set_print(print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
-	r = create_shared(h);
+	r = shared_maps_create(&h->shared, c, o->threads);
+	if (r >= 0)
+		r = map_ring(h);
 	if (r < 0) {
 		host_free(h);
 		return r;
 	}
 	h->btf = btf__load_vmlinux_btf();
-	h->config.switch_has_state = argument_count(h->btf, "sched_switch") > 3;
-	h->config.victim_is_task = argument_count(h->btf, "mark_victim") > 1;
-	h->config.block_has_queue = argument_count(h->btf, "block_rq_issue") > 1;
-	h->config.bio_has_queue = argument_count(h->btf, "block_bio_queue") > 1;
-	h->config.sees_kernel_locks = tracepoint(h->btf, "contention_begin") != NULL;
+	h->config = configure(h);
+	host_set_wait_gap(h, 0);
 	while (all_probes[h->count])
 		h->count++;
 	h->loaded = xcalloc(h->count, sizeof(*h->loaded));
@@ -262,15 +180,7 @@ void host_free(struct host *h)
 	free(h->loaded);
 	btf__free(h->btf);
 	ring_buffer__free(h->ring);
-	if (h->capture->task_slots)
-		munmap(h->capture->task_slots, h->task_bytes);
-	if (h->capture->cpu_slots)
-		munmap(h->capture->cpu_slots, h->cpu_bytes);
-	h->capture->task_slots = NULL;
-	h->capture->cpu_slots = NULL;
-	for (size_t i = 0; i < SHARED_COUNT; i++)
-		if (h->shared[i] >= 0)
-			close(h->shared[i]);
+	shared_maps_free(&h->shared, h->capture);
 	free(h);
 }
 
@@ -292,11 +202,9 @@ static int open_object(struct host *h, struct loaded *l)
 	l->object = bpf_object__open_mem(l->probe->object, *l->probe->object_size, &options);
 	if (!l->object)
 		return fail(-errno, "open its BPF object");
-	for (int i = 0; i < SHARED_COUNT; i++) {
-		map = bpf_object__find_map_by_name(l->object, shared_names[i]);
-		if (map && bpf_map__reuse_fd(map, h->shared[i]) < 0)
-			return fail(-errno, "share the map '%s'", shared_names[i]);
-	}
+	int r = shared_maps_put(&h->shared, l->object);
+	if (r < 0)
+		return r;
 	/* Memory of a probe's own that is one piece a CPU. */
 	map = bpf_object__find_map_by_name(l->object, "per_cpu_scratch");
 	if (map && bpf_map__set_max_entries(map, h->capture->cpu_count) < 0)
@@ -496,7 +404,7 @@ void host_watch(struct host *h, bool on)
 
 int host_python_fd(const struct host *h)
 {
-	return h->shared[SHARED_PYTHON_PROCESSES];
+	return h->shared.fd[SHARED_PYTHON_PROCESSES];
 }
 
 int host_fd(const struct host *h)
@@ -563,39 +471,12 @@ void host_write_metrics(struct host *h)
 	}
 }
 
-/* What the kernel itself says a map takes. */
-static uint64_t map_bytes(int fd)
-{
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long bytes = 0;
-	char path[64];
-	const char *line;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (read_file(path, 4096, &b) == 0 && (line = strstr(b.data, "\nmemlock:")))
-		sscanf(line, "\nmemlock: %llu", &bytes);
-	return bytes;
-}
-
 uint64_t host_kernel_bytes(const struct host *h)
 {
-	uint64_t sum = 0;
+	uint64_t sum = shared_maps_bytes(&h->shared);
 
-	for (size_t i = 0; i < SHARED_COUNT; i++)
-		sum += map_bytes(h->shared[i]);
-	for (size_t i = 0; i < h->count; i++) {
-		struct bpf_map *map;
-
-		if (!h->loaded[i].object)
-			continue;
-		bpf_object__for_each_map(map, h->loaded[i].object) {
-			bool shared = false;
-
-			for (size_t k = 0; k < SHARED_COUNT; k++)
-				shared |= !strcmp(bpf_map__name(map), shared_names[k]);
-			sum += shared ? 0 : map_bytes(bpf_map__fd(map));
-		}
-	}
+	for (size_t i = 0; i < h->count; i++)
+		sum += h->loaded[i].object ? own_maps_bytes(h->loaded[i].object) : 0;
 	return sum;
 }
 

@@ -73,6 +73,11 @@ void elf_image_free(struct elf_image *image)
 	free(image);
 }
 
+bool elf_image_has_id(const struct elf_image *image, const uint8_t *id, size_t len)
+{
+	return image->build_id_len == len && !memcmp(image->build_id, id, len);
+}
+
 Elf_Scn *elf_image_section(const struct elf_image *image, const char *name, GElf_Shdr *ret_header)
 {
 	size_t names;

@@ -11,6 +11,8 @@
 
 enum { MALLOC_MAPS = 256 << 10 }; /* what malloc() takes as a mapping of its own, in the child */
 
+struct file_service;
+
 struct elf_image {
 	Elf *elf;
 	void *memory; /* of an image that was unpacked, else NULL */
@@ -25,6 +27,10 @@ struct elf_image {
 int elf_image_open(int fd, struct elf_image **ret);
 int elf_image_from_memory(void *memory, size_t size, struct elf_image **ret);
 void elf_image_free(struct elf_image *image);
+
+bool elf_image_has_id(const struct elf_image *image, const uint8_t *id, size_t len);
+/* What was stripped from it, in a file of its own: by its build id, else by .gnu_debuglink. NULL: none is found. */
+struct elf_image *elf_debug_file(const struct elf_image *image, struct file_service *files, uint32_t module);
 
 /* The section of that name with its header; NULL if there is none. */
 Elf_Scn *elf_image_section(const struct elf_image *image, const char *name, GElf_Shdr *ret_header);

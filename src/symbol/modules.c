@@ -277,12 +277,12 @@ static int wanted_altlink(const struct module *module, const char *name, size_t 
 
 int module_open_wanted(const struct module *module, uint32_t kind, const char *name, size_t len)
 {
-	static int (*const openers[WANTED_KINDS])(const struct module *, const char *, size_t) = {
+	static int (*const openers[WANTED_FILES])(const struct module *, const char *, size_t) = {
 		[WANTED_BUILD_ID] = wanted_build_id,
 		[WANTED_DEBUGLINK] = wanted_debuglink,
 		[WANTED_ALTLINK] = wanted_altlink,
 	};
 
-	return kind < WANTED_KINDS && module->kind == MODULE_ELF ? openers[kind](module, name, len)
+	return kind < WANTED_FILES && module->kind == MODULE_ELF ? openers[kind](module, name, len)
 								 : -EINVAL;
 }

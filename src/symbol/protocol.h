@@ -183,20 +183,21 @@ struct record_tables {
 };
 
 /* The file socket: one question, one answer with a descriptor or without. */
-enum wanted_kind { WANTED_BUILD_ID, WANTED_DEBUGLINK, WANTED_ALTLINK, WANTED_KINDS };
-
-/* What the child that unwinds asks for. */
-enum table_wanted {
-	WANTED_MODULE,     /* the ELF file; the build id it must have, if known, comes along */
+enum wanted_kind {
+	WANTED_BUILD_ID, /* a separate debug file: asked with what to find it by */
+	WANTED_DEBUGLINK,
+	WANTED_ALTLINK,
+	WANTED_FILES, /* from here on for the child that unwinds alone */
+	WANTED_MODULE = WANTED_FILES, /* the ELF file; the build id it must have, if known, comes along */
 	WANTED_TABLE,      /* its table in the cache */
 	WANTED_TABLE_ROOM, /* a file to put the table into; asked with its size, 8 bytes */
 	WANTED_TABLE_KEPT, /* it is complete */
-	TABLE_WANTED_KINDS,
+	WANTED_KINDS,
 };
 
 struct file_wanted {
 	uint32_t module;
-	uint32_t kind; /* enum wanted_kind or table_wanted */
+	uint32_t kind; /* enum wanted_kind */
 	uint32_t len; /* of the bytes that follow: a build id, or a name */
 };
 

@@ -3,7 +3,6 @@
 
 #include <elfutils/libdwelf.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "debug_lines.h"
 #include "elf_image.h"
@@ -73,48 +72,6 @@ static const struct segment *segment_at(const struct elf_module *m, uint64_t off
 	return NULL;
 }
 
-static bool same_id(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
-{
-	return a_len == b_len && !memcmp(a, b, a_len);
-}
-
-static struct elf_image *debug_by_build_id(struct elf_module *m, struct module_request *request)
-{
-	struct elf_image *debug;
-	int fd;
-
-	if (!m->main->build_id_len)
-		return NULL;
-	fd = file_service_want(request->files, request->record->module, WANTED_BUILD_ID,
-			       m->main->build_id, m->main->build_id_len, NULL);
-	if (fd < 0 || elf_image_open(fd, &debug) < 0)
-		return NULL;
-	if (same_id(debug->build_id, debug->build_id_len, m->main->build_id, m->main->build_id_len))
-		return debug;
-	elf_image_free(debug);
-	return NULL;
-}
-
-static struct elf_image *debug_by_link(struct elf_module *m, struct module_request *request)
-{
-	GElf_Word crc;
-	const char *name = dwelf_elf_gnu_debuglink(m->main->elf, &crc);
-	struct elf_image *debug;
-	size_t size;
-
-	if (!name)
-		return NULL;
-	int fd = file_service_want(request->files, request->record->module, WANTED_DEBUGLINK, name,
-				   strlen(name), NULL);
-	if (fd < 0 || elf_image_open(fd, &debug) < 0)
-		return NULL;
-	const char *bytes = elf_rawfile(debug->elf, &size);
-	if (bytes && crc32_z(0, (const Bytef *)bytes, size) == crc)
-		return debug;
-	elf_image_free(debug);
-	return NULL;
-}
-
 static void open_alt(struct elf_module *m, struct module_request *request, Elf *elf)
 {
 	_cleanup_(dwarf_endp) Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
@@ -128,7 +85,7 @@ static void open_alt(struct elf_module *m, struct module_request *request, Elf *
 				   strlen(name), NULL);
 	if (fd < 0 || elf_image_open(fd, &m->alt) < 0)
 		return;
-	if (same_id(m->alt->build_id, m->alt->build_id_len, id, (size_t)id_len))
+	if (elf_image_has_id(m->alt, id, (size_t)id_len))
 		m->alt_dwarf = dwarf_begin_elf(m->alt->elf, DWARF_C_READ, NULL);
 }
 
@@ -172,8 +129,8 @@ static void *elf_load(struct module_request *request)
 	if (request->fd < 0 || elf_image_open(request->fd, &image) < 0)
 		return NULL;
 	/* Another file now stands under the name: no name at all is better than a wrong one. */
-	if (record->build_id_len && !same_id(record->build_id, record->build_id_len,
-					     image->build_id, image->build_id_len)) {
+	if (record->build_id_len &&
+	    !elf_image_has_id(image, record->build_id, record->build_id_len)) {
 		elf_image_free(image);
 		return NULL;
 	}
@@ -181,11 +138,8 @@ static void *elf_load(struct module_request *request)
 	m->main = image;
 	m->inlined = record->inlined;
 	read_segments(m);
-	if (!image->has_symtab || (lines && !image->has_debug_info)) {
-		m->debug = debug_by_build_id(m, request);
-		if (!m->debug)
-			m->debug = debug_by_link(m, request);
-	}
+	if (!image->has_symtab || (lines && !image->has_debug_info))
+		m->debug = elf_debug_file(image, request->files, record->module);
 	read_symbols(m);
 	if (lines)
 		read_lines(m, request);

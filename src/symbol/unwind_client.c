@@ -398,7 +398,7 @@ static int keep_table(struct unwind_client *c, const struct module *module,
 static int open_wanted(void *arg, const struct file_wanted *wanted, const char *name,
 		       struct buf *note)
 {
-	static table_opener *const openers[TABLE_WANTED_KINDS] = {
+	static table_opener *const openers[WANTED_KINDS] = {
 		[WANTED_MODULE] = open_module,
 		[WANTED_TABLE] = open_table,
 		[WANTED_TABLE_ROOM] = open_room,
@@ -407,8 +407,10 @@ static int open_wanted(void *arg, const struct file_wanted *wanted, const char *
 	struct unwind_client *c = arg;
 	const struct module *module = modules_get(c->modules, wanted->module);
 
-	if (!module || module->kind != MODULE_ELF || wanted->kind >= TABLE_WANTED_KINDS)
+	if (!module || module->kind != MODULE_ELF || wanted->kind >= WANTED_KINDS)
 		return -EINVAL;
+	if (wanted->kind < WANTED_FILES)
+		return module_open_wanted(module, wanted->kind, name, wanted->len);
 	return openers[wanted->kind](c, module, wanted, name, note);
 }
 

@@ -198,7 +198,17 @@ static void find_through_header(const struct elf_file *f, struct cfi_section *eh
 	}
 }
 
-static int build(struct elf_file *f, struct unwind_table **ret_table)
+/* What was stripped from the file. One that cannot be read is as good as none. */
+static void find_in_debug_file(Elf *elf, struct cfi_section *debug)
+{
+	struct elf_file f = {.elf = elf};
+	struct cfi_section none = {.eh = true};
+
+	if (open_elf(&f) < 0 || !elf_rawfile(elf, &f.size) || find_sections(&f, &none, debug) < 0)
+		*debug = (struct cfi_section){0};
+}
+
+static int build(struct elf_file *f, Elf *debug, struct unwind_table **ret_table)
 {
 	_cleanup_(unwind_builder_freep) struct unwind_builder *b = NULL;
 	struct cfi_section sections[2] = {{.eh = true}, {.eh = false}};
@@ -219,13 +229,15 @@ static int build(struct elf_file *f, struct unwind_table **ret_table)
 		return r;
 	if (!sections[0].data)
 		find_through_header(f, &sections[0]);
+	if (debug && !sections[1].data)
+		find_in_debug_file(debug, &sections[1]);
 	r = cfi_build(&unwind_arch_x86_64, sections, 2, b);
 	if (r < 0)
 		return r;
 	return unwind_builder_finish(b, ret_table);
 }
 
-int unwind_table_build(int fd, struct unwind_table **ret_table)
+int unwind_table_build(int fd, Elf *debug, struct unwind_table **ret_table)
 {
 	_cleanup_(elf_endp) Elf *elf = NULL;
 	struct elf_file f = {0};
@@ -237,7 +249,7 @@ int unwind_table_build(int fd, struct unwind_table **ret_table)
 	elf_version(EV_CURRENT);
 	f.elf = elf = elf_begin(fd, ELF_C_READ, NULL);
 	f.size = (size_t)st.st_size;
-	r = build(&f, ret_table);
+	r = build(&f, debug, ret_table);
 	return r < 0 ? fail_in(r, "unwind table") : 0;
 }
 
@@ -254,6 +266,6 @@ int unwind_table_build_memory(const void *image, size_t len, struct unwind_table
 	memcpy(copy, image, len);
 	elf_version(EV_CURRENT);
 	f.elf = elf = elf_memory(copy, len);
-	r = build(&f, ret_table);
+	r = build(&f, NULL, ret_table);
 	return r < 0 ? fail_in(r, "unwind table") : 0;
 }

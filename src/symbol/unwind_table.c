@@ -85,6 +85,19 @@ static void make_index(struct unwind_table *t)
 	}
 }
 
+/* Compilers describe all that they make, and leave some assembly out; half of it is another matter. */
+static bool is_partial(const struct unwind_table *t)
+{
+	uint64_t code = 0, described = 0;
+
+	for (uint32_t i = 0; i < t->image->segments; i++)
+		code += t->segment[i].size;
+	for (uint32_t i = 0; i + 1 < t->info.rows; i++)
+		if (t->rule[i] != UNWIND_RULE_NONE)
+			described += t->address[i + 1] - t->address[i];
+	return described < code / 2;
+}
+
 struct unwind_table *unwind_table_adopt(struct unwind_image *im)
 {
 	struct unwind_table *t = xcalloc(1, sizeof(*t));
@@ -106,6 +119,7 @@ struct unwind_table *unwind_table_adopt(struct unwind_image *im)
 	make_index(t);
 	for (uint32_t i = 0; i < im->rows; i++)
 		t->info.unsupported += t->rule[i] == UNWIND_RULE_UNSUPPORTED;
+	t->info.partial = is_partial(t);
 	memcpy(t->info.build_id, im->build_id, sizeof(im->build_id));
 	t->info.build_id_len = im->build_id_len;
 	t->info.bytes = l.size + sizeof(*t) + (t->pages + 1) * sizeof(*t->page);

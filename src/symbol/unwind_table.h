@@ -16,11 +16,12 @@
 struct unwind_table;
 
 /* From an ELF file or a memory image of one (vDSO): .eh_frame, and .debug_frame for what that does
- * not cover. A module without either gives a table without rows. The descriptor stays the caller's;
+ * not cover, in the file itself or in `debug`, its separate debug file (NULL: none). A module without either gives a table without rows. The descriptor stays the caller's;
  * it must be seekable. Hostile files cost bounded time and memory. Negative errno with a message
  * when the ELF cannot be read (-ENOEXEC), is for another machine (-ENOTSUP) or too large (-EFBIG).
  * Single functions with malformed or unknown frame information are counted, not fatal. */
-int unwind_table_build(int fd, struct unwind_table **ret_table);
+struct Elf;
+int unwind_table_build(int fd, struct Elf *debug, struct unwind_table **ret_table);
 int unwind_table_build_memory(const void *image, size_t len, struct unwind_table **ret_table);
 void unwind_table_free(struct unwind_table *t); /* NULL is fine */
 
@@ -28,6 +29,7 @@ struct unwind_table_info {
 	uint32_t rows;
 	uint32_t rules;       /* distinct */
 	uint32_t unsupported; /* rows that no frame can be unwound with */
+	bool partial;         /* a large part of the code is described by no row */
 	size_t bytes;         /* of memory, all included */
 	uint8_t build_id[32];
 	uint32_t build_id_len; /* 0: the module has none */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "unwind_tables.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "elf_image.h"
 #include "file_service.h"
 #include "io.h"
 #include "mem.h"
@@ -187,17 +189,38 @@ static void keep_in_cache(struct unwind_tables *t, uint32_t module,
 	file_service_want(&t->files, module, WANTED_TABLE_KEPT, NULL, 0, NULL);
 }
 
+/* Code that .eh_frame does not describe may be described in .debug_frame, and that may have been stripped into a file
+ * of its own. Takes the table, and returns it or a better one. */
+static struct unwind_table *with_debug_file(struct unwind_tables *t, uint32_t module, int fd,
+					    struct unwind_table *table)
+{
+	_cleanup_(elf_image_freep) struct elf_image *image = NULL, *debug = NULL;
+	struct unwind_table *better;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0 || elf_image_open(copy, &image) < 0)
+		return table;
+	debug = elf_debug_file(image, &t->files, module);
+	if (!debug || unwind_table_build(fd, debug->elf, &better) < 0)
+		return table;
+	unwind_table_free(table);
+	return better;
+}
+
 static struct unwind_table *build(struct unwind_tables *t, uint32_t module, int fd,
 				  const struct buf *id)
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 
-	if (unwind_table_build(fd, &table) < 0 || !has_build_id(table, id))
+	if (unwind_table_build(fd, NULL, &table) < 0 || !has_build_id(table, id))
 		return NULL;
 	struct unwind_table *built = table;
 	table = NULL;
+	if (unwind_table_info(built)->partial)
+		built = with_debug_file(t, module, fd, built);
 	t->totals.built++;
-	keep_in_cache(t, module, built);
+	if (!unwind_table_info(built)->partial) /* its debug file may be installed by the next time */
+		keep_in_cache(t, module, built);
 	return built;
 }
 

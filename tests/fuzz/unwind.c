@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* libFuzzer target: hostile ELF files, hostile call frame information, hostile stacks and registers. */
-#include <stdint.h>
-#include <stdlib.h>
+#include <libelf.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "unwind.h"
 #include "unwind_cfi.h"
 #include "unwind_table_private.h"
 
 #define BASE 0x10000ull
 #define STACK 0x7f0000000000ull
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Walks a stack of the input's bytes through code that the table describes. */
 static void walk(const struct unwind_table *table, const uint8_t *data, size_t size)
@@ -47,6 +45,22 @@ static void fuzz_elf(const uint8_t *data, size_t size)
 
 	if (unwind_table_build_memory(data, size, &t) == 0)
 		walk(t, data, size);
+}
+
+/* The same file with itself as its debug file. */
+static void fuzz_debug_file(const uint8_t *data, size_t size)
+{
+	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
+	_cleanup_close_ int fd = fuzz_file(data, size);
+	_cleanup_free_ char *copy = xmalloc(size + 1);
+	Elf *debug;
+
+	memcpy(copy, data, size);
+	elf_version(EV_CURRENT);
+	debug = elf_memory(copy, size);
+	if (unwind_table_build(fd, debug, &t) == 0)
+		walk(t, data, size);
+	elf_end(debug);
 }
 
 /* The bytes as .eh_frame or .debug_frame, loaded right behind the code. */
@@ -91,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		fuzz_cfi(data + 1, size - 1, true);
 		break;
@@ -100,6 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		fuzz_image(data + 1, size - 1);
+		break;
+	case 3:
+		fuzz_debug_file(data + 1, size - 1);
 		break;
 	default:
 		fuzz_elf(data + 1, size - 1);

@@ -43,6 +43,21 @@ static void test_same(struct bench *b)
 	CHECK(stats->unwind_restarts == 0);
 }
 
+/* Nothing in the file says how its frames are laid out, but its separate debug file does. */
+static void test_debug_file(struct bench *b)
+{
+	static struct subject whole, split;
+
+	CHECK(subject_start(&whole, "debug-frame", "small", "200"));
+	CHECK(subject_start(&split, "split", "small", "200"));
+	CHECK(whole.expected.status == UNWIND_COMPLETE && split.expected.status == UNWIND_TRUNCATED);
+	CHECK(define_space(b, &split, 1) == 0 && ask(b, &split, 1, 1) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.status[UNWIND_COMPLETE] == 1 && b->seen.depth == whole.expected.count);
+	subject_end(&whole);
+	subject_end(&split);
+}
+
 /* A space is replaced by one without the program; then by the right one. */
 static void test_replaced(struct bench *b)
 {
@@ -303,7 +318,7 @@ static void test_quiet(struct bench *b)
 int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_same, test_replaced, test_full, test_killed, test_poisoned, test_hostile,
+		test_same, test_debug_file, test_replaced, test_full, test_killed, test_poisoned, test_hostile,
 		test_spaces, test_generated, test_quiet,
 	};
 	struct bench b;

@@ -105,7 +105,7 @@ static void read_build_id(const char *path, struct symbol_mapping *m)
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || unwind_table_build(fd, &table) < 0)
+	if (fd < 0 || unwind_table_build(fd, NULL, &table) < 0)
 		return;
 	const struct unwind_table_info *info = unwind_table_info(table);
 	m->build_id_len =

@@ -110,7 +110,7 @@ static void make_other(int dir, const char *name, const void *arg)
 	_cleanup_close_ int self = open("/proc/self/exe", O_RDONLY),
 			    fd = openat(dir, name, O_WRONLY | O_TRUNC);
 
-	CHECK(self >= 0 && fd >= 0 && unwind_table_build(self, &table) == 0);
+	CHECK(self >= 0 && fd >= 0 && unwind_table_build(self, NULL, &table) == 0);
 	const void *image = unwind_table_image(table, &len);
 	CHECK(write_all(fd, image, len) == 0);
 	unwind_table_free(table);

@@ -141,7 +141,7 @@ static void test_file(const char *path)
 
 	if (fd < 0)
 		return; /* not every machine has all of them */
-	CHECK(unwind_table_build(fd, &t) == 0);
+	CHECK(unwind_table_build(fd, NULL, &t) == 0);
 	if (!t)
 		return;
 	elf_version(EV_CURRENT);
@@ -198,7 +198,7 @@ static void test_image(void)
 	const void *image;
 	size_t len;
 
-	CHECK(unwind_table_build(fd, &t) == 0);
+	CHECK(unwind_table_build(fd, NULL, &t) == 0);
 	image = unwind_table_image(t, &len);
 	CHECK(unwind_table_load(image, len, &again) == 0);
 	for (uint64_t a = 0; again && a < 65536; a++) {
@@ -254,8 +254,8 @@ static void test_refused(void)
 	Elf64_Ehdr *eh;
 	Elf64_Phdr *ph;
 
-	CHECK(unwind_table_build(null, &t) == -ENOEXEC);
-	CHECK(unwind_table_build(-1, &t) == -EBADF);
+	CHECK(unwind_table_build(null, NULL, &t) == -ENOEXEC);
+	CHECK(unwind_table_build(-1, NULL, &t) == -EBADF);
 	CHECK(read_file("/proc/self/exe", 64 << 20, &file) == 0);
 	eh = (void *)file.data;
 	eh->e_machine = EM_AARCH64;

@@ -49,7 +49,7 @@ static int bench_table(const char *path)
 	for (int i = 0; i < ROUNDS; i++) {
 		_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
 		uint64_t begin = clock_cpu_ns();
-		int r = unwind_table_build(fd, &t);
+		int r = unwind_table_build(fd, NULL, &t);
 
 		ns[i] = clock_cpu_ns() - begin;
 		if (r < 0)

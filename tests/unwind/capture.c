@@ -57,7 +57,7 @@ static int build(pid_t pid, const struct map_line *m, struct unwind_table **ret_
 		return unwind_table_build_memory(copy, m->end - m->start, ret_table);
 	}
 	fd = open(m->path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? fail(-errno, "open %s", m->path) : unwind_table_build(fd, ret_table);
+	return fd < 0 ? fail(-errno, "open %s", m->path) : unwind_table_build(fd, NULL, ret_table);
 }
 
 static const struct capture_module *module(struct capture *c, const struct map_line *m)

@@ -59,43 +59,56 @@ static __always_inline struct dns_sum *sum_of(struct sock *sk, struct cpu_slot *
 	return sum;
 }
 
-SEC("tp_btf/sock_send_length")
-int sock_send_length(u64 *ctx)
+static __always_inline void sent(struct sock *sk, struct cpu_slot *cpu)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	struct cpu_slot *cpu = this_cpu();
-
-	if ((int)ctx[1] <= 0 || !asks(sk) || !selected(task_find((u32)bpf_get_current_pid_tgid())))
-		return 0;
+	if (!asks(sk) || !selected(task_find((u32)bpf_get_current_pid_tgid())))
+		return;
 	struct queries *q = bpf_sk_storage_get(&dns_queries, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct dns_sum *sum = q ? sum_of(sk, cpu) : NULL;
 	if (!sum)
-		return 0;
+		return;
 	q->sent_ns[q->sent++ % UNDER_WAY] = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&sum->sent, 1);
-	return 0;
 }
 
-SEC("tp_btf/sock_recv_length")
-int sock_recv_length(u64 *ctx)
+static __always_inline void received(struct sock *sk, struct cpu_slot *cpu)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	struct cpu_slot *cpu = this_cpu();
+	struct queries *q = asks(sk) ? bpf_sk_storage_get(&dns_queries, sk, NULL, 0) : NULL;
 
-	if ((int)ctx[1] <= 0 || (u32)ctx[2] & PEEK || !asks(sk))
-		return 0;
-	struct queries *q = bpf_sk_storage_get(&dns_queries, sk, NULL, 0);
 	if (!q || q->answered == q->sent)
-		return 0;
+		return;
 	/* What was not answered in time is not waited for any more. */
 	if (q->sent - q->answered > UNDER_WAY)
 		q->answered = q->sent - UNDER_WAY;
 	u64 ns = bpf_ktime_get_ns() - q->sent_ns[q->answered++ % UNDER_WAY];
 	struct dns_sum *sum = sum_of(sk, cpu);
 	if (!sum)
-		return 0;
+		return;
 	__sync_fetch_and_add(&sum->answered, 1);
 	__sync_fetch_and_add(&sum->ns, ns);
 	__sync_fetch_and_add(&sum->latency[latency_index(ns)], 1);
+}
+
+SEC("tp_btf/sock_send_length")
+int sock_send_length(u64 *ctx)
+{
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_of_run(cpu, COST_DNS);
+
+	if ((int)ctx[1] > 0)
+		sent((struct sock *)ctx[0], cpu);
+	cost_end(cpu, COST_DNS, start);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int sock_recv_length(u64 *ctx)
+{
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_of_run(cpu, COST_DNS);
+
+	if ((int)ctx[1] > 0 && !((u32)ctx[2] & PEEK))
+		received((struct sock *)ctx[0], cpu);
+	cost_end(cpu, COST_DNS, start);
 	return 0;
 }

@@ -199,7 +199,7 @@ static __noinline int take(void *ctx, u64 address, u64 error)
 static __always_inline int timed_take(void *ctx, u64 address, u64 error)
 {
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cpu && !(cpu->cost[COST_FAULT].runs++ % COST_PERIOD) ? bpf_ktime_get_ns() : 0;
+	u64 start = cost_of_run(cpu, COST_FAULT);
 
 	take(ctx, address, error);
 	cost_end(cpu, COST_FAULT, start);

@@ -470,12 +470,6 @@ static __always_inline struct connection *connection_of(struct sock *sk)
 	return sk->sk_bpf_storage ? bpf_sk_storage_get(&connections, sk, NULL, 0) : NULL;
 }
 
-/* All runs count, also those that find nothing to do. */
-static __always_inline u64 cost_of_run(struct cpu_slot *cpu)
-{
-	return cost_begin(cpu, COST_SERVICE, 1) ? bpf_ktime_get_ns() : 0;
-}
-
 static __always_inline void call(struct sock *sk, struct connection *c, struct cpu_slot *cpu)
 {
 	u64 pid = bpf_get_current_pid_tgid();
@@ -510,7 +504,7 @@ static __always_inline void sent(struct sock *sk)
 	if (side == SERVICE_NONE || (side == SERVICE_ANSWERS && !(c && c->since_ns && c->received_ns)))
 		return;
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_of_run(cpu);
+	u64 start = cost_of_run(cpu, COST_SERVICE);
 	if (side == SERVICE_ANSWERS)
 		answer(sk, c, cpu);
 	else
@@ -546,7 +540,7 @@ int sock_recv_length(u64 *ctx)
 	if (!c || !c->since_ns)
 		return 0;
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_of_run(cpu);
+	u64 start = cost_of_run(cpu, COST_SERVICE);
 	if (!length) /* the end of the stream */
 		end(sk, c);
 	else if (!c->received_ns || c->more_ns)
@@ -585,7 +579,7 @@ int sk_data_ready(u64 *ctx)
 	if (side == SERVICE_NONE || (side == SERVICE_CALLS && !(c && c->since_ns)))
 		return 0;
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_of_run(cpu);
+	u64 start = cost_of_run(cpu, COST_SERVICE);
 	ready(sk, side, c, cpu);
 	cost_end(cpu, COST_SERVICE, start);
 	return 0;

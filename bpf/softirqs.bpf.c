@@ -22,12 +22,15 @@ SEC("tp_btf/softirq_raise")
 int softirq_raise(u64 *ctx)
 {
 	struct softirqs_cpu *soft = this_softirqs();
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_of_run(cpu, COST_SOFTIRQ);
 	u32 vector = (u32)ctx[0];
 
 	barrier_var(vector);
 	/* Raised again before it ran, it waits since the first time. */
 	if (soft && vector < SOFTIRQS && !soft->raised_ns[vector])
 		soft->raised_ns[vector] = bpf_ktime_get_ns();
+	cost_end(cpu, COST_SOFTIRQ, start);
 	return 0;
 }
 

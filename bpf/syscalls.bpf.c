@@ -37,27 +37,40 @@ static __always_inline void add(void *map, const struct syscall_key *key, u64 ns
 {
 	struct syscall_sum *sum = bpf_map_lookup_elem(map, key), first = {.count = 1, .ns = ns};
 
-	if (sum) {
-		sum->count++;
-		sum->ns += ns;
-	} else if (bpf_map_update_elem(map, key, &first, BPF_NOEXIST)) {
-		count(cpu, LOST_SYSCALLS);
+	if (!sum) {
+		if (!bpf_map_update_elem(map, key, &first, BPF_NOEXIST))
+			return;
+		sum = bpf_map_lookup_elem(map, key); /* another CPU was first */
 	}
+	if (!sum) {
+		count(cpu, LOST_SYSCALLS);
+		return;
+	}
+	sum->count++;
+	sum->ns += ns;
+}
+
+static __always_inline void begins(struct task_struct *task, u64 number)
+{
+	struct begun *begun;
+
+	if (!selected(task_find(task->pid)))
+		return;
+	begun = bpf_task_storage_get(&syscalls_begun, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!begun)
+		return;
+	begun->number = task_is_32_bit(task) || number > SYSCALL_FOREIGN ? SYSCALL_FOREIGN : (u32)number;
+	begun->since_ns = bpf_ktime_get_ns();
 }
 
 SEC("tp_btf/sys_enter")
 int sys_enter(u64 *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct begun *begun;
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_of_run(cpu, COST_SYSCALL);
 
-	if (!selected(task_find(task->pid)))
-		return 0;
-	begun = bpf_task_storage_get(&syscalls_begun, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!begun)
-		return 0;
-	begun->number = task_is_32_bit(task) || ctx[1] > SYSCALL_FOREIGN ? SYSCALL_FOREIGN : (u32)ctx[1];
-	begun->since_ns = bpf_ktime_get_ns();
+	begins(bpf_get_current_task_btf(), ctx[1]);
+	cost_end(cpu, COST_SYSCALL, start);
 	return 0;
 }
 

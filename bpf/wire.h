@@ -131,8 +131,8 @@ struct task_slot {
 };
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,
-	       COST_SYSCALL, COST_SOFTIRQ,
-	       COST_COUNT = 12 };
+	       COST_SYSCALL, COST_SOFTIRQ, COST_DNS,
+	       COST_COUNT = 13 };
 
 struct cost {
 	u64 runs;

@@ -88,6 +88,7 @@ static void add_cost(struct report *r, struct store *s)
 	r->load_max = load.max;
 	r->cost.cpu_percent = 100 * gauge(s, "self.cpu").sum / (double)r->ns;
 	r->cost.bpf_percent = 100 * gauge(s, "self.bpf").sum / (double)r->ns;
+	r->cost.asked_percent = 100 * gauge(s, "self.asked").sum / (double)r->ns;
 	r->cost.memory = gauge(s, "self.memory").max;
 	r->cost.kernel_memory = gauge(s, "self.kernel_memory").max;
 	for (int i = 0; i < LOSSES; i++) {

@@ -64,7 +64,8 @@ enum report_loss { LOSS_RECORDS, LOSS_THREADS, LOSS_STACKS, LOSS_MAPPINGS, LOSS_
 extern const char *const report_loss_names[LOSSES];
 
 struct report_cost {
-	double cpu_percent, bpf_percent; /* of one CPU: its own processes, its BPF programs */
+	double cpu_percent, bpf_percent; /* of one CPU: its own processes, its BPF programs, */
+	double asked_percent;            /* of that, those of probes that an option asked for */
 	double memory, kernel_memory;    /* bytes, the highest */
 	uint64_t lost[LOSSES];
 };

@@ -159,8 +159,8 @@ static json_t *pack_cost(const struct report *r)
 		json_object_set_new(lost, report_loss_names[i], whole(c->lost[i]));
 		sum += c->lost[i];
 	}
-	return json_pack("{sf sf sf sf sf so so so}", "cpu_percent", c->cpu_percent + c->bpf_percent,
-			 "process_percent", c->cpu_percent, "bpf_percent", c->bpf_percent, "memory_bytes", c->memory,
+	return json_pack("{sf sf sf sf sf sf so so so}", "cpu_percent", c->cpu_percent + c->bpf_percent,
+			 "process_percent", c->cpu_percent, "bpf_percent", c->bpf_percent, "asked_percent", c->asked_percent, "memory_bytes", c->memory,
 			 "kernel_memory_bytes", c->kernel_memory, "lost_events", whole(sum), "lost", lost, "held_back", pack_held(r));
 }
 

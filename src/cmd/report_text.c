@@ -309,8 +309,11 @@ static void add_cost(struct buf *out, const struct report *r, const struct repor
 	bool lost = false;
 
 	report_heading(out, style, "What perfscope itself took");
-	buf_addf(out, "  %.2f %% of a CPU (%.2f %% in its processes, %.2f %% in its BPF programs), ",
+	buf_addf(out, "  %.2f %% of a CPU (%.2f %% in its processes, %.2f %% in its BPF programs",
 		 c->cpu_percent + c->bpf_percent, c->cpu_percent, c->bpf_percent);
+	if (c->asked_percent > 0)
+		buf_addf(out, ", %.2f %% of it asked for", c->asked_percent);
+	buf_addstr(out, "), ");
 	amount_add(out, c->memory, "bytes");
 	buf_addstr(out, " of memory, ");
 	amount_add(out, c->kernel_memory, "bytes");

@@ -24,7 +24,7 @@ enum {
 	DIRTIED, SEQUENTIAL, ERRORS, LOST,
 };
 
-enum { MOST_DISKS = 128, MOST_USERS = 8192, MOST_DIRTIERS = 4096 }; /* entries of the maps */
+enum { MOST_DISKS = 128 }; /* entries of the map */
 
 /* What is already in the recording. */
 struct known_disk {
@@ -184,9 +184,10 @@ static void add_user(struct capture *c, struct blkio_state *s, const struct disk
 static void read_dirtiers(struct capture *c, struct blkio_state *s)
 {
 	struct dirtier_key key;
+	struct map_pass pass = {0};
 	uint64_t pages;
 
-	for (int i = 0; i < MOST_DIRTIERS && map_take(s->dirty, &key, &pages) == 0; i++) {
+	while (map_take(s->dirty, &pass, &key, sizeof(key), &pages) == 0) {
 		const struct thread *t = tasks_recent(c->tasks, key.tid, key.tgid);
 		if (!t || (c->filter && !t->process->selected))
 			continue;
@@ -199,9 +200,10 @@ static void read_dirtiers(struct capture *c, struct blkio_state *s)
 static void read_users(struct capture *c, struct blkio_state *s, bool write)
 {
 	struct disk_user_key key;
+	struct map_pass pass = {0};
 	struct disk_user user;
 
-	for (int i = 0; i < MOST_USERS && map_take(s->users, &key, &user) == 0; i++) {
+	while (map_take(s->users, &pass, &key, sizeof(key), &user) == 0) {
 		if (write && key.disk.operation < DISK_OPERATIONS)
 			add_user(c, s, &key, &user);
 	}

@@ -47,9 +47,10 @@ static void add(struct capture *c, const struct dns_state *s, const struct dns_k
 static void take(struct capture *c, struct dns_state *s, bool write)
 {
 	struct dns_key key;
+	struct map_pass pass = {0};
 	struct dns_sum sum;
 
-	for (int i = 0; i < MOST_DNS_SUMS && map_take(s->sums, &key, &sum) == 0; i++) {
+	while (map_take(s->sums, &pass, &key, sizeof(key), &sum) == 0) {
 		if (write)
 			add(c, s, &key, &sum);
 	}

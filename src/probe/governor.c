@@ -89,8 +89,6 @@ static void turn_accounts(struct governor *g, const struct dial *d, unsigned shi
 static const struct dial dials[] = {
 	{"stacks of waits", RATE, 0, 0.5, 3, turn_waits, NULL},
 	{"CPU samples", RATE, 1 << COST_SAMPLE, 0.5, 3, turn_samples, NULL},
-	{"system calls", PROBE, 1 << COST_SYSCALL, 0, 0, turn_probe, "syscalls"},
-	{"waits of soft interrupts", PROBE, 1 << COST_SOFTIRQ, 0, 0, turn_probe, "softirqs"},
 	{"page faults", PROBE, 1 << COST_FAULT, 0, 0, turn_probe, "fault"},
 	{"services", PROBE, 1 << COST_SERVICE, 0, 0, turn_probe, "service"},
 	{"connections", PROBE, 1 << COST_TCP, 0, 0, turn_probe, "tcp"},
@@ -218,7 +216,7 @@ static double measure(struct governor *g)
 {
 	struct capture *c = g->capture;
 	uint64_t stacks = count_stacks(c);
-	uint64_t now = clock_mono_ns(), own = cost_own_ns(c), bpf = cost_bpf_ns(c, ALL_COSTS);
+	uint64_t now = clock_mono_ns(), own = cost_own_ns(c), bpf = cost_bpf_ns(c, ALL_COSTS & ~ASKED_COSTS);
 	double seconds = (double)(now - g->time_before) / (double)NS_PER_S;
 	double own_ns = own > g->own_before ? (double)(own - g->own_before) / seconds : 0;
 	double stacks_ns = (double)(stacks - g->stacks_before) / seconds * STACK_NS;

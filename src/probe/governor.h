@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Keeps what perfscope costs under a bound: once a second it looks at what its own processes and its BPF programs took, and
  * takes fewer stacks, switches the dearest probes off, and at last watches switches in a part of the time only. When
- * the storm is over it goes back, step by step. */
+ * the storm is over it goes back, step by step. Probes that an option asked for stay, and what their programs take does not count:
+ * nothing else shall go for their sake. */
 #pragma once
 #include <stdint.h>
 

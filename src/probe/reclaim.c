@@ -12,8 +12,6 @@
 #include "probe.h"
 #include "reclaim.h"
 
-enum { MOST_SUMS = 8192 }; /* entries of the map */
-
 struct reclaim_state {
 	struct probe_state probe;
 	int sums;
@@ -40,9 +38,10 @@ static void add(struct capture *c, const struct reclaim_state *s, const struct r
 static void read_sums(struct capture *c, const struct reclaim_state *s, bool write)
 {
 	struct reclaim_key key;
+	struct map_pass pass = {0};
 	struct reclaim_sum sum;
 
-	for (int i = 0; i < MOST_SUMS && map_take(s->sums, &key, &sum) == 0; i++) {
+	while (map_take(s->sums, &pass, &key, sizeof(key), &sum) == 0) {
 		if (write && key.kind < RECLAIM_KINDS)
 			add(c, s, &key, &sum);
 	}

@@ -10,12 +10,12 @@
 #include "io.h"
 #include "probe.h"
 
-enum { OWN_CPU, OWN_BPF, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN, COMPLETE, TRUNCATED,
+enum { OWN_CPU, OWN_BPF, ASKED, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN, COMPLETE, TRUNCATED,
        NOT_READABLE, PYTHON, SHARE, HELD_BACK };
 
 struct self_state {
 	struct probe_state probe;
-	uint64_t cpu_ns, bpf_ns;
+	uint64_t cpu_ns, bpf_ns, asked_ns;
 	uint64_t counters[COUNTER_COUNT], lost_maps;
 	struct stacks_truth truth;
 	uint32_t held_back; /* dials that were not at 1, a bit each */
@@ -37,6 +37,7 @@ static void start(struct capture *c, void *arg)
 
 	s->cpu_ns = cost_own_ns(c);
 	s->bpf_ns = cost_bpf_ns(c, ALL_COSTS);
+	s->asked_ns = cost_bpf_ns(c, ASKED_COSTS);
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		s->counters[i] = capture_counter(c, (enum counter)i);
 	s->lost_maps = c->lost_mappings;
@@ -81,6 +82,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 
 	add_difference(c, s, OWN_CPU, cost_own_ns(c), &s->cpu_ns);
 	add_difference(c, s, OWN_BPF, cost_bpf_ns(c, ALL_COSTS), &s->bpf_ns);
+	add_difference(c, s, ASKED, cost_bpf_ns(c, ASKED_COSTS), &s->asked_ns);
 	capture_gauge(c, s->probe.first_metric + OWN_MEMORY, 0, resident_bytes());
 	capture_gauge(c, s->probe.first_metric + OWN_KERNEL_MEMORY, 0, (double)c->kernel_bytes);
 	add_difference(c, s, LOST, capture_counter(c, LOST_RECORDS), &s->counters[LOST_RECORDS]);
@@ -98,6 +100,7 @@ const struct probe probe_self = {
 	.metrics = (const struct probe_metric[]){
 		[OWN_CPU] = {"self.cpu", "ns", "CPU time of perfscope's own processes in the slice"},
 		[OWN_BPF] = {"self.bpf", "ns", "run time of its BPF programs in the slice, extrapolated from every 64th run"},
+		[ASKED] = {"self.asked", "ns", "of self.bpf, what was asked for by an option; it does not count towards --max-overhead"},
 		[OWN_MEMORY] = {"self.memory", "bytes", "resident memory of the recorder"},
 		[OWN_KERNEL_MEMORY] = {"self.kernel_memory", "bytes", "kernel memory of its maps"},
 		[LOST] = {"lost.records", "count", "events lost because the ring was full"},

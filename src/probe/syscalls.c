@@ -66,11 +66,12 @@ static void add(struct capture *c, const struct syscalls_state *s, const struct 
 		    (int64_t)sum->count);
 }
 
-static void take(struct capture *c, struct syscalls_state *s, int map, unsigned most, bool write)
+static void take(struct capture *c, struct syscalls_state *s, int map, bool write)
 {
 	struct syscall_key key;
+	struct map_pass pass = {0};
 
-	for (unsigned i = 0; i < most && map_take(map, &key, s->parts) == 0; i++) {
+	while (map_take(map, &pass, &key, sizeof(key), s->parts) == 0) {
 		struct syscall_sum sum = {0};
 
 		for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
@@ -87,8 +88,8 @@ static void start(struct capture *c, void *arg)
 	struct syscalls_state *s = arg;
 
 	s->parts = xcalloc(c->cpu_count, sizeof(*s->parts));
-	take(c, s, s->sums, MOST_SYSCALL_SUMS, false);
-	take(c, s, s->errors, MOST_SYSCALL_ERRORS, false);
+	take(c, s, s->sums, false);
+	take(c, s, s->errors, false);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
@@ -97,8 +98,8 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	uint64_t lost = capture_counter(c, LOST_SYSCALLS);
 
 	/* Errors first: else there may be more of them than calls. */
-	take(c, s, s->errors, MOST_SYSCALL_ERRORS, true);
-	take(c, s, s->sums, MOST_SYSCALL_SUMS, true);
+	take(c, s, s->errors, true);
+	take(c, s, s->sums, true);
 	if (lost > s->lost)
 		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(lost - s->lost));
 	s->lost = lost;

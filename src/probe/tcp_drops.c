@@ -15,8 +15,6 @@
 #include "map_take.h"
 #include "mem.h"
 
-enum { MOST_DROPS = 1024 }; /* entries of the map */
-
 /* Something was too small, broken or forbidden. Others are part of the protocols' daily life: duplicates, resets,
  * packets for nobody. */
 static const struct loss {
@@ -164,9 +162,10 @@ static void add_name(struct tcp_drop_names *n, const struct tcp_drop_key *key, s
 void tcp_drops_take(struct tcp_drop_names *n, int map, tcp_drop_taker *each, void *arg)
 {
 	struct tcp_drop_key key;
+	struct map_pass pass = {0};
 	uint64_t count;
 
-	for (int i = 0; i < MOST_DROPS && map_take(map, &key, &count) == 0; i++) {
+	while (map_take(map, &pass, &key, sizeof(key), &count) == 0) {
 		_cleanup_(buf_done) struct buf name = BUF_INIT;
 
 		if (!each || key.reason >= TCP_DROP_REASONS || !n->reasons[key.reason])

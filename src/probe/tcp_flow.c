@@ -5,8 +5,6 @@
 #include "tcp_internal.h"
 #include "tcp_name.h"
 
-enum { MOST_FLOWS = 8192, MOST_SERVICES = 256 /* entries of the maps */ };
-
 static void add_client_peer(struct capture *c, struct tcp_state *s, const struct tcp_flow_key *key, const struct thread *t,
 			    uint32_t service, uint64_t count)
 {
@@ -45,9 +43,10 @@ static void add_flow(struct capture *c, struct tcp_state *s, const struct tcp_fl
 void tcp_take_flows(struct capture *c, struct tcp_state *s, bool write)
 {
 	struct tcp_flow_key key;
+	struct map_pass pass = {0};
 	struct tcp_flow flow;
 
-	for (int i = 0; i < MOST_FLOWS && map_take(s->flows, &key, &flow) == 0; i++) {
+	while (map_take(s->flows, &pass, &key, sizeof(key), &flow) == 0) {
 		if (write)
 			add_flow(c, s, &key, &flow);
 	}
@@ -56,9 +55,10 @@ void tcp_take_flows(struct capture *c, struct tcp_state *s, bool write)
 void tcp_take_latencies(struct capture *c, struct tcp_state *s, bool write)
 {
 	struct tcp_service_key key;
+	struct map_pass pass = {0};
 	struct tcp_latency latency;
 
-	for (int i = 0; i < MOST_SERVICES && map_take(s->services, &key, &latency) == 0; i++) {
+	while (map_take(s->services, &pass, &key, sizeof(key), &latency) == 0) {
 		uint32_t service = write ? tcp_service(c, key.address, key.port) : 0;
 		for (uint32_t b = 0; write && b < LATENCY_BUCKETS; b++)
 			if (latency.connect[b])

@@ -16,9 +16,9 @@ enum {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct fault_record);
-} per_cpu_scratch SEC(".maps");
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct fault_record)); /* less what the host cuts off */
+} per_cpu_capture SEC(".maps");
 
 /* Without keys: two places that meet here make drawing less apt, never wrong. */
 struct fault_site {
@@ -152,7 +152,7 @@ static __always_inline void send(void *ctx, struct task_struct *task, struct tas
 				 u32 weight, u64 address, u64 error)
 {
 	u32 index = bpf_get_smp_processor_id();
-	struct fault_record *r = bpf_map_lookup_elem(&per_cpu_scratch, &index);
+	struct fault_record *r = bpf_map_lookup_elem(&per_cpu_capture, &index);
 	u64 now = bpf_ktime_get_ns();
 
 	if (!r)
@@ -170,7 +170,7 @@ static __always_inline void send(void *ctx, struct task_struct *task, struct tas
 	r->present = error & PROTECTION;
 	capture_current(ctx, &r->stack, task, PLACE_FAULT, true);
 	u64 size = __builtin_offsetof(struct fault_record, stack) + stack_capture_size(&r->stack);
-	if (size <= sizeof(*r) && bpf_ringbuf_output(&records, r, size, ring_flags()))
+	if (size <= capture_room(sizeof(*r)) && bpf_ringbuf_output(&records, r, size, ring_flags()))
 		count(cpu, LOST_RECORDS);
 }
 

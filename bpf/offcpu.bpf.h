@@ -38,15 +38,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct wait_record);
-} per_cpu_scratch SEC(".maps");
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct wait_record)); /* less what the host cuts off */
+} per_cpu_capture SEC(".maps");
 
 static __always_inline struct wait_record *scratch_record(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&per_cpu_scratch, &cpu);
+	return bpf_map_lookup_elem(&per_cpu_capture, &cpu);
 }
 
 static __always_inline u32 *expected_of(const struct task_slot *slot)
@@ -105,7 +105,7 @@ static __always_inline void send_wait(struct wait_record *r, struct cpu_slot *cp
 {
 	u64 size = __builtin_offsetof(struct wait_record, stack) + stack_capture_size(&r->stack);
 
-	if (size > sizeof(*r))
+	if (size > capture_room(sizeof(*r)))
 		return;
 	if (bpf_ringbuf_output(&records, r, size, ring_flags()))
 		count(cpu, LOST_RECORDS);

@@ -7,9 +7,9 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* as many as there are CPUs, set by the host */
-	__type(key, u32);
-	__type(value, struct sample_record);
-} per_cpu_scratch SEC(".maps");
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct sample_record)); /* less what the host cuts off */
+} per_cpu_capture SEC(".maps");
 
 /* Frames of the kernel's own walk, kernel or user; `at` is how many are there already. */
 static __always_inline u32 walk(void *ctx, struct stack_capture *s, u32 at, u64 flags)
@@ -44,7 +44,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	if (!tid || !selected(slot))
 		return 0;
 	u64 start = cost_begin(cpu, COST_SAMPLE, now);
-	r = bpf_map_lookup_elem(&per_cpu_scratch, &index);
+	r = bpf_map_lookup_elem(&per_cpu_capture, &index);
 	if (!r)
 		return 0;
 	struct stack_capture *s = &r->stack;
@@ -64,7 +64,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	fill_head(&r->head, RECORD_SAMPLE, now, task);
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 	u64 size = __builtin_offsetof(struct sample_record, stack) + stack_capture_size(s);
-	if (size > sizeof(*r))
+	if (size > capture_room(sizeof(*r)))
 		return 0;
 	if (bpf_ringbuf_output(&records, r, size, ring_flags()))
 		count(cpu, LOST_RECORDS);

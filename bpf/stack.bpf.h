@@ -11,8 +11,14 @@ static __always_inline u64 stack_capture_size(const struct stack_capture *s)
 	u32 pages = s->pages, depth = s->kernel_depth + s->user_depth + s->python_depth;
 
 	if (pages)
-		return __builtin_offsetof(struct stack_capture, stack) + (pages & 31) * PAGE_BYTES;
+		return __builtin_offsetof(struct stack_capture, stack) + (pages & 127) * PAGE_BYTES;
 	return __builtin_offsetof(struct stack_capture, frames) + (depth & 255) * sizeof(u64);
+}
+
+/* Of the room for a record that ends in a stack: the host has cut it behind the pages that are copied. */
+static __always_inline u64 capture_room(u64 record_size)
+{
+	return record_size - (MOST_STACK_PAGES - config.stack_pages) * (u64)PAGE_BYTES;
 }
 
 static __always_inline bool walks(const struct task_slot *slot)
@@ -48,13 +54,13 @@ static __always_inline u64 stack_top(struct task_struct *task, u64 sp)
 static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 {
 	u64 page = (s->registers.sp - RED_ZONE) & ~(u64)(PAGE_BYTES - 1);
-	u32 wanted = STACK_PAGES, i;
+	u32 wanted = config.stack_pages, i;
 
 	s->stack_start = page;
-	if (top > page && (top - page + PAGE_BYTES - 1) / PAGE_BYTES < STACK_PAGES)
+	if (top > page && (top - page + PAGE_BYTES - 1) / PAGE_BYTES < wanted)
 		wanted = (top - page + PAGE_BYTES - 1) / PAGE_BYTES;
-	for (i = 0; i < STACK_PAGES; i++) {
-		if (i >= wanted || bpf_probe_read_user(s->stack + i * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES)))
+	for (i = 0; i < MOST_STACK_PAGES; i++) {
+		if (i >= config.stack_pages || i >= wanted || bpf_probe_read_user(s->stack + i * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES)))
 			break;
 	}
 	s->pages = i;

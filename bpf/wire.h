@@ -15,7 +15,8 @@ enum {
 	COMM_LENGTH = 16,
 	STACK_DEPTH = 127,      /* frames of one kernel or user stack: the kernel's own default limit */
 	PAGE_BYTES = 4096,
-	STACK_PAGES = 16,       /* of a user stack, copied at the most */
+	STACK_PAGES = 16,       /* of a user stack, copied at the most, */
+	MOST_STACK_PAGES = 64,  /* and when more is asked for */
 	ARGUMENT_BYTES = 512,   /* of a command line taken at exec */
 	CGROUP_PATH_BYTES = 256,
 	LATENCY_BUCKETS = 304,  /* the layout of base's histogram.h */
@@ -181,6 +182,7 @@ struct config {
 	u32 task_mask;          /* length of the array of task_slot, a power of two, less one */
 	u32 ring_wakeup_bytes;  /* wake the reader when so much waits to be read */
 	u32 wait_gap_ns;        /* between two stacks of waits on a CPU, at first; 0: none are taken */
+	u32 stack_pages;        /* of a user stack are copied at the most */
 	u8 filter;              /* only threads with TASK_SELECTED */
 	u8 include_own;         /* samples of perfscope itself, too */
 	u8 switch_has_state;    /* sched_switch's fourth argument: prev_state */
@@ -229,7 +231,7 @@ struct stack_capture {
 	u64 stack_start;  /* address of stack[0] */
 	struct user_registers registers;
 	u64 frames[2 * STACK_DEPTH]; /* leaf first: kernel, then user or Python */
-	u8 stack[STACK_PAGES * PAGE_BYTES];
+	u8 stack[MOST_STACK_PAGES * PAGE_BYTES]; /* in BPF maps cut behind config.stack_pages */
 };
 
 /* A Python frame in 64 bits: the code object's address without the three bits that are always 0, the

@@ -25,6 +25,8 @@ DEFINE_CLEANUP(struct recorder *, recorder_free)
 const struct option live_option_rows[] = {
 	{"frequency", 'F', OPTION_U64(struct live_options, frequency), .value = "HZ", .min = 1, .max = 10000,
 	 .help = "samples a second on each CPU"},
+	{"stack-bytes", 0, OPTION_SIZE(struct live_options, stack_bytes), .value = "SIZE", .min = 4 << 10, .max = 256 << 10,
+	 .help = "copy at most so much of a stack, in whole pages: a longer one is cut; at 256K, four times the kernel memory"},
 	{"max-overhead", 0, OPTION_PERCENT(struct live_options, most_overhead), .value = "PERCENT",
 	 .help = MOST_OVERHEAD_HELP},
 	{"pid", 'p', OPTION_U64(struct live_options, pid), .value = "PID", .min = 1, .max = 4194304,
@@ -150,7 +152,7 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 	if (o->cpus && (r = parse_cpu_list(o->cpus, cpus.bits, CPUS_MOST)) < 0)
 		return fail_in(r, "--cpu");
 	return recorder_new(s, live->loop, &(struct recorder_options){
-		.frequency = o->frequency, .most_overhead = live_most_overhead(o->most_overhead),
+		.frequency = o->frequency, .stack_bytes = (uint32_t)(o->stack_bytes + 4095) & ~4095u, .most_overhead = live_most_overhead(o->most_overhead),
 		.slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
 		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined, .on_demand = o->on_demand,
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);

@@ -8,6 +8,7 @@ struct store;
 struct live_options {
 	uint64_t duration_ns; /* 0: until interrupted, or the command ends */
 	uint64_t frequency;
+	uint64_t stack_bytes; /* of a user stack */
 	uint64_t pid;
 	const char *cgroup;
 	const char *cpus;
@@ -15,7 +16,7 @@ struct live_options {
 	bool include_own, inlined;
 	const char *const *on_demand; /* probes that cost much; NULL: none */
 };
-#define LIVE_DEFAULTS .frequency = 99
+#define LIVE_DEFAULTS .frequency = 99, .stack_bytes = 64 << 10
 extern const struct option live_option_rows[]; /* all but the duration */
 
 struct live_result {

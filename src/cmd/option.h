@@ -66,7 +66,7 @@ struct option {
 	size_t offset;
 	const char *value; /* what the value is called; not needed for flags and short choices */
 	const char *help;  /* without full stop at the end; the default is added by itself */
-	uint64_t min, max; /* OPTION_U64, max 0: no bound */
+	uint64_t min, max; /* OPTION_U64 and OPTION_SIZE, max 0: no bound */
 	const char *const *choices; /* OPTION_CHOICE: NULL-terminated, the value is the index */
 	enum complete complete;
 	bool no_setting; /* makes sense on the command line only */

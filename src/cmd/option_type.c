@@ -100,17 +100,31 @@ static void show_ns(const struct option *o, const void *field, struct buf *text)
 	show_units(*(const uint64_t *)field, names, sizes, text);
 }
 
-static int parse_bytes(const struct option *o, const char *text, void *field, unsigned place)
-{
-	return parse_size(text, field);
-}
-
 static void show_bytes(const struct option *o, const void *field, struct buf *text)
 {
 	static const char *const names[] = {"T", "G", "M", "K", ""};
 	static const uint64_t sizes[] = {1ull << 40, 1 << 30, 1 << 20, 1 << 10, 1};
 
 	show_units(*(const uint64_t *)field, names, sizes, text);
+}
+
+static int parse_bytes(const struct option *o, const char *text, void *field, unsigned place)
+{
+	uint64_t bytes;
+	int r = parse_size(text, &bytes);
+
+	if (r < 0)
+		return r;
+	if (bytes < o->min || (o->max && bytes > o->max)) {
+		_cleanup_(buf_done) struct buf range = BUF_INIT;
+
+		show_bytes(o, &o->min, &range);
+		buf_addstr(&range, " and ");
+		show_bytes(o, &o->max, &range);
+		return failx(-EINVAL, "%s is not between %s", text, range.data);
+	}
+	*(uint64_t *)field = bytes;
+	return 0;
 }
 
 static int parse_choice(const struct option *o, const char *text, void *field, unsigned place)

@@ -101,6 +101,7 @@ static struct config configure(const struct host *h)
 		.cpu_count = h->capture->cpu_count,
 		.task_mask = h->capture->task_slot_count - 1,
 		.ring_wakeup_bytes = h->shared.ring_bytes / 2,
+		.stack_pages = h->options.stack_bytes ? h->options.stack_bytes / PAGE_BYTES : STACK_PAGES,
 		.wait_gap_ns = NS_PER_S / WAIT_STACKS_A_SECOND,
 		.filter = h->options.filter,
 		.include_own = h->options.include_own,
@@ -130,7 +131,7 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg};
 	libbpf_set_print(print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
-	r = shared_maps_create(&h->shared, c, o->threads);
+	r = shared_maps_create(&h->shared, c, o->threads, o->stack_bytes);
 	if (r >= 0)
 		r = map_ring(h);
 	if (r < 0) {
@@ -194,6 +195,15 @@ static void enable_optional(struct host *h, struct bpf_object *object)
 			bpf_program__set_autoload(program, true);
 }
 
+/* A record that ends in a stack, one a CPU: without room for pages that are not copied. */
+static int size_capture(const struct host *h, struct bpf_map *map)
+{
+	uint32_t unused = (MOST_STACK_PAGES - h->config.stack_pages) * PAGE_BYTES;
+	int r = bpf_map__set_value_size(map, bpf_map__value_size(map) - unused);
+
+	return r < 0 ? r : bpf_map__set_max_entries(map, h->capture->cpu_count);
+}
+
 static int open_object(struct host *h, struct loaded *l)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = l->probe->name);
@@ -209,6 +219,9 @@ static int open_object(struct host *h, struct loaded *l)
 	map = bpf_object__find_map_by_name(l->object, "per_cpu_scratch");
 	if (map && bpf_map__set_max_entries(map, h->capture->cpu_count) < 0)
 		return fail(-errno, "size its memory");
+	map = bpf_object__find_map_by_name(l->object, "per_cpu_capture");
+	if (map && (r = size_capture(h, map)) < 0)
+		return fail(r, "size its memory for stacks");
 	map = bpf_object__find_map_by_name(l->object, ".rodata.config");
 	if (map && bpf_map__set_initial_value(map, &h->config, sizeof(h->config)) < 0)
 		return fail(-errno, "set its options");

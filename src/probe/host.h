@@ -11,6 +11,7 @@ struct host;
 
 struct host_options {
 	uint32_t threads; /* about so many there are now */
+	uint32_t stack_bytes; /* of a user stack copied at the most: whole pages, up to MOST_STACK_PAGES; 0: STACK_PAGES */
 	bool filter, include_own, exclude_kernel;
 	const char *const *on_demand; /* names of such probes that are asked for, ends with NULL; NULL: none */
 };

@@ -278,6 +278,7 @@ static int prepare(struct recorder *r)
 	    (error = open_sideband(r)) < 0)
 		return error;
 	error = host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,
+						   .stack_bytes = r->options.stack_bytes,
 						   .include_own = r->options.include_own,
 						   .on_demand = r->options.on_demand}, take_record, r, &r->host);
 	if (error >= 0)

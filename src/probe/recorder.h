@@ -20,6 +20,7 @@ struct recorder_options {
 	const char *cgroup;      /* NULL: every one; else this path and all below it */
 	const struct cpus *cpus; /* NULL: all */
 	double most_overhead;    /* share of all CPUs that perfscope may take; 0: any */
+	uint32_t stack_bytes;    /* of a user stack copied at the most: 4096 .. 262144, in whole pages; 0: 65536 */
 	bool include_own;        /* perfscope's own samples, too */
 	bool inlined;            /* expand inlined functions */
 	const char *const *on_demand; /* probes that are only loaded when asked for, ends with NULL; NULL: none */

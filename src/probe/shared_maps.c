@@ -94,12 +94,14 @@ static int create_tables(struct shared_maps *s, struct capture *c, uint32_t thre
 	return 0;
 }
 
-static int create_ring(struct shared_maps *s, uint32_t cpu_count)
+static int create_ring(struct shared_maps *s, uint32_t cpu_count, uint32_t stack_bytes)
 {
+	uint32_t usual = STACK_PAGES * PAGE_BYTES;
+	uint32_t times = stack_bytes > usual ? power_of_two((stack_bytes + usual - 1) / usual) : 1;
 	uint32_t bytes = power_of_two(cpu_count * RING_BYTES_A_CPU);
 
 	bytes = bytes < LEAST_RING_BYTES ? LEAST_RING_BYTES : bytes;
-	s->ring_bytes = bytes > MOST_RING_BYTES ? MOST_RING_BYTES : bytes;
+	s->ring_bytes = (bytes > MOST_RING_BYTES ? MOST_RING_BYTES : bytes) * times;
 	s->fd[SHARED_RECORDS] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, names[SHARED_RECORDS], 0, 0, s->ring_bytes, NULL);
 	return s->fd[SHARED_RECORDS] < 0 ? fail(-errno, "create the BPF ring buffer (kernel 5.8 or newer is needed)") : 0;
 }
@@ -117,7 +119,7 @@ static int create_python(struct shared_maps *s)
 	return processes < 0 || codes < 0 ? fail(-errno, "create the BPF maps for Python") : 0;
 }
 
-int shared_maps_create(struct shared_maps *s, struct capture *c, uint32_t threads)
+int shared_maps_create(struct shared_maps *s, struct capture *c, uint32_t threads, uint32_t stack_bytes)
 {
 	int r;
 
@@ -125,7 +127,7 @@ int shared_maps_create(struct shared_maps *s, struct capture *c, uint32_t thread
 		s->fd[i] = -1;
 	r = create_tables(s, c, threads);
 	if (r >= 0)
-		r = create_ring(s, c->cpu_count);
+		r = create_ring(s, c->cpu_count, stack_bytes);
 	return r < 0 ? r : create_python(s);
 }
 

@@ -15,9 +15,9 @@ struct shared_maps {
 	uint32_t ring_bytes;
 };
 
-/* For about so many threads. Maps the tables of threads and CPUs into memory and points the capture at them. To be freed
+/* For about so many threads, and stacks of so many bytes (0: as usual). Maps the tables of threads and CPUs into memory and points the capture at them. To be freed
  * after an error, too. */
-int shared_maps_create(struct shared_maps *s, struct capture *c, uint32_t threads);
+int shared_maps_create(struct shared_maps *s, struct capture *c, uint32_t threads, uint32_t stack_bytes);
 void shared_maps_free(struct shared_maps *s, struct capture *c);
 
 int shared_maps_put(const struct shared_maps *s, struct bpf_object *object); /* before it is loaded */

@@ -19,6 +19,8 @@ enum {
 #define LOOP_INTERVAL_NS 20000000ull
 #define STORM_INTERVAL_NS 2000000000ull
 
+#define LEAST_QUEUE_NS 100000ull /* shorter waits for a CPU hold nobody up */
+
 #define FIRST_GUESS_NS 1000000ull
 #define SHORTEST_INTERVAL_NS 20000ull
 #define LONGEST_INTERVAL_NS (1ull << 36)
@@ -56,13 +58,13 @@ static __always_inline u32 *expected_of(const struct task_slot *slot)
 	return bpf_map_lookup_elem(&expected, &index);
 }
 
-/* A stack is being taken: sooner than the budget wants makes the next one rarer, later less rare. */
-static __always_inline void spend(struct cpu_slot *cpu, u64 now)
+/* One is being taken: sooner than the budget wants makes the next one rarer, later less rare. */
+static __always_inline void spend(struct budget *b, u64 wanted, u64 now)
 {
-	u64 gap = now - cpu->wait_taken_ns, wanted = cpu->wait_gap_ns, interval = cpu->wait_interval_ns;
+	u64 gap = now - b->taken_ns, interval = b->interval_ns;
 	u64 step = interval >> 14; /* times 1024 below: a sixteenth */
 
-	/* Stacks come in bursts, as one wait ends another: the long gaps between them must count. */
+	/* They come in bursts, as one wait ends another: the long gaps between them must count. */
 	if (gap > 8 * wanted)
 		gap = 8 * wanted;
 	if (gap < wanted)
@@ -73,16 +75,16 @@ static __always_inline void spend(struct cpu_slot *cpu, u64 now)
 		interval = SHORTEST_INTERVAL_NS;
 	if (interval > LONGEST_INTERVAL_NS)
 		interval = LONGEST_INTERVAL_NS;
-	cpu->wait_interval_ns = interval;
-	cpu->wait_taken_ns = now;
+	b->interval_ns = interval;
+	b->taken_ns = now;
 }
 
-static __always_inline u64 current_interval(struct cpu_slot *cpu, u64 now)
+static __always_inline u64 current_interval(struct budget *b, u64 wanted, u64 now)
 {
 	/* User space begins with one; then, when nothing has been drawn for long: */
-	if (cpu->wait_interval_ns && now - cpu->wait_taken_ns > 4 * cpu->wait_gap_ns)
-		spend(cpu, now);
-	return cpu->wait_interval_ns;
+	if (b->interval_ns && now - b->taken_ns > 4 * wanted)
+		spend(b, wanted, now);
+	return b->interval_ns;
 }
 
 static __always_inline bool waits_for_work(u8 state)
@@ -150,7 +152,7 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	slot->wait_interval_ns = 0;
 	if (state < STATE_SLEEPING || state == STATE_IDLE || state >= STATE_STOPPED || !selected(slot))
 		return 0;
-	u64 interval = current_interval(cpu, slot->since_ns);
+	u64 interval = current_interval(&cpu->waits, cpu->wait_gap_ns, slot->since_ns);
 	if (slot->progress_ns && !slot->for_many && interval < STORM_INTERVAL_NS) {
 		if (interval > LOOP_INTERVAL_NS)
 			interval = LOOP_INTERVAL_NS;
@@ -166,7 +168,7 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	r = scratch_record();
 	if (!r)
 		return 0;
-	spend(cpu, slot->since_ns);
+	spend(&cpu->waits, cpu->wait_gap_ns, slot->since_ns);
 	fill_wait(r, RECORD_WAIT_BEGIN, slot->since_ns, task, slot, state);
 	capture_current(ctx, &r->stack, task, PLACE_SCHEDULE, true);
 	send_wait(r, cpu);
@@ -212,7 +214,7 @@ static __noinline int end_wait(struct task_struct *task, struct task_slot *slot,
 	if (!slot->wait_weight && !config.exclude_kernel) {
 		long bytes = bpf_get_task_stack(task, r->stack.frames, STACK_BYTES, 0);
 
-		spend(cpu, woken_ns);
+		spend(&cpu->waits, cpu->wait_gap_ns, woken_ns);
 		r->stack.kernel_depth = bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
 	}
 	slot->wait_weight = 0;
@@ -241,7 +243,7 @@ static __noinline int note_waker(void *ctx, struct task_struct *task, struct tas
 	if (!r || !cpu || !slot)
 		return 0;
 	if (!interrupt) /* without a user stack it costs little */
-		spend(cpu, now);
+		spend(&cpu->waits, cpu->wait_gap_ns, now);
 	fill_wait(r, RECORD_WAKE, now, task, slot, slot->state);
 	if (!interrupt) {
 		r->other_tid = (u32)who;
@@ -249,5 +251,24 @@ static __noinline int note_waker(void *ctx, struct task_struct *task, struct tas
 	}
 	capture_current(ctx, &r->stack, waker, PLACE_WAKE, !interrupt);
 	send_wait(r, cpu);
+	return 0;
+}
+
+/* The thread has got a CPU that it had waited for. Whoever waited for it meanwhile waited for that, too. */
+static __noinline int note_queue(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 since, u64 now)
+{
+	struct queue_record r = {};
+
+	if (!slot || !cpu || !selected(slot))
+		return 0;
+	u64 interval = current_interval(&cpu->queues, cpu->wait_gap_ns, now);
+	r.weight = interval ? draw(cpu, interval, now - since) : 0;
+	if (!r.weight)
+		return 0;
+	spend(&cpu->queues, cpu->wait_gap_ns, now);
+	fill_head(&r.head, RECORD_QUEUE, now, task);
+	r.since_ns = since;
+	if (bpf_ringbuf_output(&records, &r, sizeof(r), ring_flags()))
+		count(cpu, LOST_RECORDS);
 	return 0;
 }

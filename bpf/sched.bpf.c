@@ -194,6 +194,8 @@ static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct 
 		bucket = LATENCY_BUCKETS - 1;
 	if (cpu)
 		cpu->latency[bucket]++;
+	if (config.wait_gap_ns && now - slot->runnable_ns >= LEAST_QUEUE_NS)
+		note_queue(next, slot, cpu, slot->runnable_ns, now);
 }
 
 SEC("tp_btf/sched_switch")

@@ -3,7 +3,7 @@
 #pragma once
 #include "probe.bpf.h"
 
-enum { STACK_BYTES = STACK_DEPTH * sizeof(u64), RED_ZONE = 128, MOST_STACK = 1 << 30 };
+enum { STACK_BYTES = STACK_DEPTH * sizeof(u64), RED_ZONE = 128, MOST_STACK = 1 << 30, UNTOUCHED_PAGES = 3 };
 
 /* What a record needs of the capture: everything up to the frames in use, or all and the pages. */
 static __always_inline u64 stack_capture_size(const struct stack_capture *s)
@@ -50,17 +50,25 @@ static __always_inline u64 stack_top(struct task_struct *task, u64 sp)
 	return top > sp && top - sp < MOST_STACK ? top : 0;
 }
 
-/* Whole pages, because lengths that vary do not pass the verifier; an unmapped page ends the copy. */
+/* Whole pages, because lengths that vary do not pass the verifier; an unmapped page ends the copy. But a function's first
+ * step onto new pages is a fault: those are not there yet, and its callers' are. */
 static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 {
 	u64 page = (s->registers.sp - RED_ZONE) & ~(u64)(PAGE_BYTES - 1);
 	u32 wanted = config.stack_pages, i;
 
+	s->pages = 0;
+	for (i = 0; i < UNTOUCHED_PAGES; i++, page += PAGE_BYTES)
+		if (!bpf_probe_read_user(s->stack, PAGE_BYTES, (void *)page))
+			break;
+	if (i == UNTOUCHED_PAGES)
+		return;
 	s->stack_start = page;
 	if (top > page && (top - page + PAGE_BYTES - 1) / PAGE_BYTES < wanted)
 		wanted = (top - page + PAGE_BYTES - 1) / PAGE_BYTES;
-	for (i = 0; i < MOST_STACK_PAGES; i++) {
-		if (i >= config.stack_pages || i >= wanted || bpf_probe_read_user(s->stack + i * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES)))
+	for (i = 1; i < MOST_STACK_PAGES; i++) {
+		if (i >= config.stack_pages || i >= wanted ||
+		    bpf_probe_read_user(s->stack + i * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES)))
 			break;
 	}
 	s->pages = i;

@@ -155,12 +155,18 @@ enum counter {
 };
 
 /* One CPU's account, in an array that user space maps. */
+/* What is taken at random, the longer the more often: the interval grows when it comes sooner than wanted, and shrinks else. */
+struct budget {
+	u64 interval_ns; /* what is so long is taken each time; 0: nothing is yet */
+	u64 taken_ns;    /* when the last one was */
+};
+
 struct cpu_slot {
 	u64 latency[LATENCY_BUCKETS]; /* run-queue waits that ended here */
 	struct cost cost[COST_COUNT];
 	u64 counter[COUNTER_COUNT];
-	u64 wait_interval_ns; /* waits of this length are drawn once each; 0: none are drawn yet */
-	u64 wait_taken_ns;    /* when the last stack of a wait was taken */
+	struct budget waits;  /* stacks of waits */
+	struct budget queues; /* waits for a CPU */
 	u64 random;
 	u64 service_since_ns; /* when counting of requests that are drawn began */
 	u32 service_drawn;
@@ -173,7 +179,7 @@ struct cpu_slot {
 	u32 fault_shift; /* that a place begins with that has not faulted yet; user space sets this each slice, */
 	u32 fault_epoch; /* counts this up, */
 	u32 fault_count; /* and clears this: drawn in the slice */
-	u64 wait_gap_ns; /* wanted between two stacks of waits, on average; user space sets it */
+	u64 wait_gap_ns; /* wanted between two of a budget, on average; user space sets it */
 } __attribute__((aligned(64)));
 
 /* Fixed when the programs are loaded. */
@@ -204,7 +210,7 @@ struct place_range {
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_VICTIM,
 		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_PYTHON_CODE, RECORD_RELEASE, RECORD_BURST,
-		   RECORD_STOP, RECORD_SIGNAL, RECORD_FAULT, RECORD_FAULT_MAJOR, RECORD_KINDS };
+		   RECORD_STOP, RECORD_SIGNAL, RECORD_FAULT, RECORD_FAULT_MAJOR, RECORD_QUEUE, RECORD_KINDS };
 
 struct record {
 	u64 time_ns;
@@ -320,6 +326,14 @@ struct sample_record {
 	struct record head;
 	char comm[COMM_LENGTH];
 	struct stack_capture stack; /* last, and cut behind what it holds */
+};
+
+/* A thread got a CPU that it had waited for; one was drawn of so many. */
+struct queue_record {
+	struct record head;
+	u64 since_ns;
+	u32 weight; /* 256ths */
+	u32 unused;
 };
 
 /* A wait whose stack is wanted: as it begins (the waiter's stack), as it ends (its kernel stack, if it had not been

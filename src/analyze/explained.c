@@ -105,6 +105,8 @@ static void finish_key(struct explaining *x, const struct chain_hop *last, struc
 	const char *function = own_code_of(x->view, last->stack), *cause = "";
 
 	key->end = ENDS_RUNNING;
+	if (last->kind == HOP_QUEUES)
+		key->end = ENDS_QUEUED;
 	if (last->kind == HOP_WAITS) {
 		key->end = ENDS_WAITING;
 		cause = last->cause;

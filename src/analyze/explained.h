@@ -21,8 +21,9 @@ struct explained_group {
 };
 
 enum explained_end {
-	ENDS_RUNNING, /* the last one runs, or wants to */
+	ENDS_RUNNING, /* the last one runs */
 	ENDS_WAITING, /* it waits for what no thread brings: see `cause` */
+	ENDS_QUEUED,  /* it waits for a CPU */
 };
 
 enum { EXPLAINED_HOPS = 12 };

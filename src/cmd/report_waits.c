@@ -38,6 +38,8 @@ static const char *words_of(const struct explained_row *r)
 
 	if (r->end == ENDS_RUNNING)
 		return "runs";
+	if (r->end == ENDS_QUEUED)
+		return "waits for a CPU";
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
 		if (!strcmp(r->cause, causes[i].cause))
 			return causes[i].words;
@@ -154,6 +156,8 @@ static json_t *pack_group(const struct explained_group *g)
 
 json_t *waits_json(const struct explained *e, size_t limit)
 {
+	static const char *const ends[] = {
+		[ENDS_RUNNING] = "running", [ENDS_WAITING] = "waiting", [ENDS_QUEUED] = "queued"};
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < e->row_count && i < limit; i++) {
@@ -163,7 +167,7 @@ json_t *waits_json(const struct explained *e, size_t limit)
 		for (size_t n = 0; n < r->hop_count; n++)
 			json_array_append_new(hops, pack_group(&e->groups[r->hops[n]]));
 		json_array_append_new(array, json_pack("{so ss ss so sf}", "hops", hops, "end",
-			r->end == ENDS_RUNNING ? "running" : "waiting", "cause", r->cause, "function", text(r->function),
+			ends[r->end], "cause", r->cause, "function", text(r->function),
 			"ms", r->ns / 1e6));
 	}
 	return array;

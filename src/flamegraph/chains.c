@@ -107,7 +107,10 @@ static void add_chain(void *arg, const struct chain_hop *hops, size_t count, dou
 			continue;
 		}
 		push_thread(a, hops[i].task, i ? name_of(a, hops[i - 1].task) : NULL);
-		push_stack(a, hops[i].stack);
+		if (hops[i].kind == HOP_QUEUES)
+			push(a, "[waits for a CPU]", FLAME_TASK);
+		else
+			push_stack(a, hops[i].stack);
 	}
 	flame_add(a->flame, a->side, a->frames, a->count, ns);
 	a->chains++;

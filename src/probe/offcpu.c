@@ -18,7 +18,7 @@
 #include "probe.h"
 #include "wait_files.h"
 
-enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_WAKER_RUN, METRIC_WAKER_WAIT, METRIC_INTERVAL };
+enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_WAKER_RUN, METRIC_WAKER_WAIT, METRIC_WAKER_QUEUE, METRIC_INTERVAL };
 #define FIRST_INTERVAL_NS (10 * NS_PER_MS)
 
 enum { MOST_SITES = 1 << 16 };
@@ -313,6 +313,14 @@ static void init(struct capture *c, struct offcpu_state *state)
 	kernel_text_read(&state->text);
 }
 
+static void queued(struct capture *c, const struct queue_record *r)
+{
+	const struct thread *thread = tasks_find_thread(c->tasks, r->head.tid);
+
+	if (c->start_ns && thread)
+		past_add_queue(c->past, thread->id, r->weight, r->since_ns, r->head.time_ns);
+}
+
 /* The first ones come before the recording starts. */
 static void record(struct capture *c, void *arg, const struct record *head)
 {
@@ -324,7 +332,9 @@ static void record(struct capture *c, void *arg, const struct record *head)
 
 	if (!state->capture)
 		init(c, state);
-	if (thread && r->state >= STATE_SLEEPING && r->state < STATE_STOPPED &&
+	if (head->kind == RECORD_QUEUE)
+		queued(c, (const struct queue_record *)head);
+	else if (thread && r->state >= STATE_SLEEPING && r->state < STATE_STOPPED &&
 	    (!c->filter || thread->process->selected))
 		handlers[head->kind](state, thread, r);
 }
@@ -403,7 +413,7 @@ static double mean_interval(const struct capture *c)
 	double sum = 0;
 
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += (double)c->cpu_slots[cpu].wait_interval_ns;
+		sum += (double)c->cpu_slots[cpu].waits.interval_ns;
 	return sum / c->cpu_count;
 }
 
@@ -461,7 +471,7 @@ static void start(struct capture *c, void *arg)
 	if (!state->capture)
 		init(c, state);
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		c->cpu_slots[cpu].wait_interval_ns = FIRST_INTERVAL_NS;
+		c->cpu_slots[cpu].waits.interval_ns = c->cpu_slots[cpu].queues.interval_ns = FIRST_INTERVAL_NS;
 }
 
 static void stop(struct capture *c, void *arg)
@@ -502,6 +512,7 @@ const struct probe probe_offcpu = {
 		[METRIC_WAKER] = {"waker", "ns", "waits that were drawn, and who ended them (edges); no other task: an interrupt"},
 		[METRIC_WAKER_RUN] = {"waker.run", "ns", "where the thread that ended a drawn wait ran meanwhile (edges)"},
 		[METRIC_WAKER_WAIT] = {"waker.wait", "ns", "where the thread that ended a drawn wait waited meanwhile (edges)"},
+		[METRIC_WAKER_QUEUE] = {"waker.queue", "ns", "how long the thread that ended a drawn wait waited for a CPU meanwhile (edges)"},
 		[METRIC_INTERVAL] = {"wait.interval", "ns", "waits of this length and longer all have their stacks"},
 		{0}},
 	.state_size = sizeof(struct offcpu_state),
@@ -510,5 +521,5 @@ const struct probe probe_offcpu = {
 	.slice = slice,
 	.go_on = go_on,
 	.stop = stop,
-	.records = 1u << RECORD_WAIT_BEGIN | 1u << RECORD_WAIT_END | 1u << RECORD_WAKE,
+	.records = 1u << RECORD_WAIT_BEGIN | 1u << RECORD_WAIT_END | 1u << RECORD_WAKE | 1u << RECORD_QUEUE,
 };

@@ -9,10 +9,13 @@
 
 enum { DEEDS_A_CPU = 1 << 13, MOST_DEEDS = 1 << 17, MOST_TASKS = 1 << 16 };
 
-/* What a thread did: a wait, or a moment in which it ran. */
+/* What a thread did, in the order of the metrics behind `waker`. */
+enum deed_kind { DEED_RAN, DEED_WAITED, DEED_QUEUED };
+
 struct deed {
-	struct past_wait wait; /* of a moment task, stack, and since_ns = end_ns */
-	uint64_t ran_ns;       /* that the moment stands for; 0: a wait */
+	enum deed_kind kind;
+	struct past_wait wait; /* of a sample task, stack, and since_ns = end_ns; of a wait for a CPU no stack */
+	uint64_t ran_ns;       /* that the sample stands for */
 	uint64_t previous;     /* of the same thread */
 };
 
@@ -90,12 +93,19 @@ static void add(struct past *p, const struct deed *deed)
 
 void past_add_wait(struct past *p, const struct past_wait *wait)
 {
-	add(p, &(struct deed){.wait = *wait});
+	add(p, &(struct deed){.kind = DEED_WAITED, .wait = *wait});
 }
 
 void past_add_sample(struct past *p, uint32_t task, uint32_t stack, uint64_t time_ns, uint64_t ns)
 {
-	add(p, &(struct deed){.wait = {.task = task, .stack = stack, .since_ns = time_ns, .end_ns = time_ns}, .ran_ns = ns});
+	add(p, &(struct deed){.kind = DEED_RAN, .ran_ns = ns,
+			      .wait = {.task = task, .stack = stack, .since_ns = time_ns, .end_ns = time_ns}});
+}
+
+void past_add_queue(struct past *p, uint32_t task, uint32_t weight, uint64_t since_ns, uint64_t end_ns)
+{
+	add(p, &(struct deed){.kind = DEED_QUEUED,
+			      .wait = {.task = task, .weight = weight, .since_ns = since_ns, .end_ns = end_ns}});
 }
 
 static void add_link(struct past *p, const struct link *link, uint64_t count, double ns)
@@ -127,7 +137,7 @@ static double meanwhile_ns(const struct past_wait *w, const struct deed *other)
 	uint64_t end = w->end_ns < o->end_ns ? w->end_ns : o->end_ns;
 	double weight = (double)w->weight / WAIT_WEIGHT_ONE;
 
-	if (other->ran_ns)
+	if (other->kind == DEED_RAN)
 		return o->since_ns >= w->since_ns && o->since_ns < w->end_ns ? weight * (double)other->ran_ns : 0;
 	return end > since ? (double)(end - since) * weight * o->weight / WAIT_WEIGHT_ONE : 0;
 }
@@ -143,7 +153,7 @@ static void add_deeds(struct past *p, const struct past_wait *w, struct link lin
 		const struct deed *other = at(p, n);
 		double ns = meanwhile_ns(w, other);
 
-		link.kind = waker + (other->ran_ns ? 1 : 2);
+		link.kind = waker + 1 + other->kind;
 		link.other_stack = stack_of(&other->wait, stacks);
 		if (ns > 0)
 			add_link(p, &link, 1, ns);
@@ -180,7 +190,7 @@ void past_write(struct past *p, struct capture *c, uint32_t waker, const struct 
 {
 	p->links = intern_new();
 	for (uint64_t n = p->written + 1; n <= p->count; n++)
-		if (is_kept(p, n) && !at(p, n)->ran_ns)
+		if (is_kept(p, n) && at(p, n)->kind == DEED_WAITED)
 			add_wait(p, &at(p, n)->wait, waker, stacks);
 	p->written = p->count;
 	write_links(p, c);

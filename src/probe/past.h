@@ -24,11 +24,13 @@ void past_free(struct past *p); /* NULL is fine */
 
 /* A thread's waits do not overlap, but may come in any order. */
 void past_add_wait(struct past *p, const struct past_wait *wait);
+/* The thread waited for a CPU; it stands for so many 256ths of such waits. */
+void past_add_queue(struct past *p, uint32_t task, uint32_t weight, uint64_t since_ns, uint64_t end_ns);
 /* A sample of a thread that runs stands for `ns`. */
 void past_add_sample(struct past *p, uint32_t task, uint32_t stack, uint64_t time_ns, uint64_t ns);
 
-/* The slice closes: writes edges of the waits added since the last one. Metric `waker`: who ended them; the two that
- * follow it: where that one ran and where it waited meanwhile. `stacks` has whole stacks by site_key(). */
+/* The slice closes: writes edges of the waits added since the last one. Metric `waker`: who ended them; the three that
+ * follow it: where that one ran, where it waited, and how long it waited for a CPU meanwhile. `stacks` has whole stacks by site_key(). */
 void past_write(struct past *p, struct capture *c, uint32_t waker, const struct map *stacks);
 
 static inline uint64_t site_key(uint32_t task, uint32_t site)

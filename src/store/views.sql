@@ -123,6 +123,11 @@ CREATE VIEW waker_did AS
 SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, m.name = 'waker.run' AS ran, e.count, e.ns
 FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name IN ('waker.run', 'waker.wait');
 
+-- How long `other_task` waited for a CPU while `task` waited at `stack` for it, ns.
+CREATE VIEW waker_queued AS
+SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.count, e.ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker.queue';
+
 -- CPU samples: where (stack) each thread spent its CPU time, ns.
 CREATE VIEW cpu_sample AS
 SELECT s.slice, s.task, s.stack, s.count, s.value AS ns

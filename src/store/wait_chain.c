@@ -24,11 +24,13 @@ struct end {
 	double ns;
 };
 
+enum { RAN = -1, QUEUED = -2 };
+
 /* And what that one did meanwhile. By place, then task. */
 struct behind {
 	uint32_t place, task;
 	uint32_t stack; /* where it ran, or waited: then `other` is that place */
-	int64_t other;  /* -1: it ran */
+	int64_t other;  /* or RAN, QUEUED */
 	double ns;
 };
 
@@ -118,14 +120,16 @@ static int load_ends(struct wait_chains *c, struct store *s)
 static int load_behinds(struct wait_chains *c, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT task, stack, other_task, other_stack, ran, sum(ns) FROM waker_did "
-			     "GROUP BY task, stack, other_task, other_stack, ran", &q);
+	int r = query_new(s, "SELECT task, stack, other_task, other_stack, iif(ran, -1, 0), sum(ns) FROM waker_did "
+			     "GROUP BY task, stack, other_task, other_stack, ran "
+			     "UNION ALL SELECT task, stack, other_task, NULL, -2, sum(ns) FROM waker_queued "
+			     "GROUP BY task, stack, other_task", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0) {
 		struct behind b = {.place = place_of(c, id_at(q, 0), id_at(q, 1)), .task = id_at(q, 2),
-				   .stack = id_at(q, 3), .other = -1, .ns = ns_at(q, 5)};
+				   .stack = id_at(q, 3), .other = query_int(q, 4), .ns = ns_at(q, 5)};
 
-		if (!query_int(q, 4))
+		if (b.other >= 0)
 			b.other = place_of(c, b.task, b.stack);
 		GROW(c->behinds, c->behind_count, c->behind_capacity);
 		c->behinds[c->behind_count++] = b;
@@ -224,7 +228,7 @@ static bool enough(double part, double whole)
 static void walk_behind(struct walk *w, const struct behind *b, double ns)
 {
 	if (b->other < 0) {
-		tell(w, (struct chain_hop){.kind = HOP_ACTS, .task = b->task, .stack = b->stack}, ns);
+		tell(w, (struct chain_hop){.kind = b->other == RAN ? HOP_ACTS : HOP_QUEUES, .task = b->task, .stack = b->stack}, ns);
 		return;
 	}
 	struct place *other = &w->chains->places[b->other];

@@ -13,8 +13,9 @@ struct store;
 
 enum hop_kind {
 	HOP_WAITS,     /* the thread waits at this stack */
-	HOP_ACTS,      /* the thread runs, or wants to, and ends the wait before from this stack */
+	HOP_ACTS,      /* the thread runs, and ends the wait before from this stack */
 	HOP_INTERRUPT, /* no thread ended the wait before: a device, the network or a timer did */
+	HOP_QUEUES,    /* the thread waits for a CPU; no stack */
 };
 
 struct chain_hop {

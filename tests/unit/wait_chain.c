@@ -9,14 +9,14 @@
 #include "store_write.h"
 #include "wait_chain.h"
 
-enum { LOCK = 1, DISK, POLL, WAKER, RAN, WAITED, CAUSE_LOCK, CAUSE_DISK, CAUSE_POLL };
+enum { LOCK = 1, DISK, POLL, WAKER, RAN, WAITED, QUEUED, CAUSE_LOCK, CAUSE_DISK, CAUSE_POLL };
 enum { FIRST = 1, SECOND, THIRD, OTHER };
 
 static struct store *begin(void)
 {
 	static const char *const names[] = {
 		[LOCK] = "wait.lock", [DISK] = "wait.disk", [POLL] = "wait.poll", [WAKER] = "waker", [RAN] = "waker.run",
-		[WAITED] = "waker.wait", [CAUSE_LOCK] = "offcpu.lock", [CAUSE_DISK] = "offcpu.disk", [CAUSE_POLL] = "offcpu.poll"};
+		[WAITED] = "waker.wait", [QUEUED] = "waker.queue", [CAUSE_LOCK] = "offcpu.lock", [CAUSE_DISK] = "offcpu.disk", [CAUSE_POLL] = "offcpu.poll"};
 	struct store *s = NULL;
 
 	CHECK(store_create(":memory:", &s) == 0 && store_begin(s) == 0);
@@ -47,7 +47,7 @@ static void write_chain(void *arg, const struct chain_hop *hops, size_t count, d
 	struct buf *b = arg;
 
 	for (size_t i = 0; i < count; i++)
-		buf_addf(b, "%u@%u%c ", hops[i].task, hops[i].stack, "wri"[hops[i].kind]);
+		buf_addf(b, "%u@%u%c ", hops[i].task, hops[i].stack, "wriq"[hops[i].kind]);
 	buf_addf(b, "%.0f\n", ns);
 }
 
@@ -80,6 +80,18 @@ static void test_hops(void)
 		     "1@10w 2@20w 3@30w 0@40i 750\n1@10w 2@20w 3@31r 250\n"
 		     "3@30w 0@40i 1600\n"
 		     "2@20w 3@30w 0@40i 1500\n2@20w 3@31r 500\n");
+}
+
+/* Second holds a lock, and is kept from running for half of the time. */
+static void test_queued(void)
+{
+	struct store *s = begin();
+
+	waits(s, LOCK, FIRST, 10, 1000);
+	link_to(s, WAKER, FIRST, 10, SECOND, 21, 1000);
+	link_to(s, RAN, FIRST, 10, SECOND, 20, 500);
+	link_to(s, QUEUED, FIRST, 10, SECOND, 0, 500);
+	check_chains(s, false, "1@10w 2@20r 500\n1@10w 2@0q 500\n");
 }
 
 /* What is not known stays where it is: a wait that goes on, a waker of whom nothing else was seen. */
@@ -125,6 +137,7 @@ static void test_idle(void)
 int main(void)
 {
 	test_hops();
+	test_queued();
 	test_unknown();
 	test_circle();
 	test_idle();

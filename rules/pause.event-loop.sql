@@ -59,7 +59,7 @@ burst AS MATERIALIZED (
 		JOIN loop o ON o.task = s.task GROUP BY s.task, s.name)
 	WHERE share >= coalesce(:function, 0.5) GROUP BY task),
 client AS MATERIALIZED (
-	SELECT w.other_task AS loop, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	SELECT w.other_task AS loop, w.task, sum(w.ns) AS ns FROM waits_for w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.task IN (SELECT task FROM loop) AND v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY w.other_task, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns)

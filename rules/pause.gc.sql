@@ -40,8 +40,16 @@ gc_frame AS MATERIALIZED (
 		OR lower(name) GLOB 'gc_*' OR lower(name) GLOB '*_gc' OR lower(name) GLOB '*_gc_*' OR lower(name) GLOB '*mark*sweep*'
 		OR name GLOB 'GC*' OR name GLOB '*[a-z]GC*' OR name GLOB '*[a-z]Gc*' OR lower(name) GLOB '*sweep*heap*' OR lower(name) GLOB '*compact*heap*'
 		OR lower(name) GLOB '*heap*compact*' OR lower(name) GLOB '*collect_heap*')),
+-- Ruby's library is delivered without its inner functions' names. What its allocators call only gets and gives memory; what is called
+-- in turn from there makes room.
+ruby_allocator AS MATERIALIZED (
+	SELECT frame FROM frame_name WHERE module GLOB '*libruby*' AND (name GLOB 'rb_*newobj*' OR name GLOB 'ruby_x*alloc*' OR name GLOB 'rb_gc*')),
+ruby_nameless AS MATERIALIZED (SELECT frame FROM frame_name WHERE module GLOB '*libruby*' AND name GLOB '[[]*'),
 gc_stack(id) AS (
 	SELECT s.id FROM stack s JOIN gc_frame USING (frame)
+	UNION
+	SELECT s.id FROM stack s JOIN ruby_nameless n USING (frame) JOIN stack p ON p.id = s.parent JOIN ruby_nameless o ON o.frame = p.frame
+		JOIN stack a ON a.id = p.parent JOIN ruby_allocator r ON r.frame = a.frame
 	UNION
 	SELECT s.id FROM gc_stack g JOIN stack s ON s.parent = g.id),
 gc_thread AS MATERIALIZED (
@@ -86,7 +94,7 @@ alone AS MATERIALIZED (
 		AND o.process NOT IN (SELECT process FROM stopped)
 		AND o.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go', '.NET'))),
 client AS MATERIALIZED (
-	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waits_for w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY t.process, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),

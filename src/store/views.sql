@@ -90,17 +90,45 @@ FROM (SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
 	LEFT JOIN (SELECT DISTINCT task, other_task FROM waker) w ON w.task = e.task AND w.other_task = e.other_task
 WHERE d.task IS NULL OR w.task IS NOT NULL;
 
--- The same without those who are ahead: who writes into a pipe faster than its reader reads is not held up by that.
+-- Calls by the thread that called and service, and a thread that answers there, if it is on this host.
+CREATE VIEW call AS
+SELECT e.task, e.resource, max(e.other_task) AS other_task, sum(e.count) AS count, sum(e.ns) AS ns
+FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'service.call'
+GROUP BY e.task, e.resource;
+
+-- The same without those who are ahead, as who writes into a pipe faster than its reader reads is not held up by that; without
+-- the next stage of a pipeline: a reader of a pipe whose writer is another program of the same job, and gets nothing back from
+-- it; and without services that wait for their client's next request.
 CREATE VIEW waits_for AS
-WITH RECURSIVE ahead(stack) AS (
-	SELECT s.id FROM stack s JOIN frame f ON f.id = s.frame JOIN module m ON m.id = f.module JOIN symbol y ON y.id = f.symbol
-	WHERE m.kind = 'kernel' AND y.name GLOB '*pipe_write'
+WITH RECURSIVE pipe_frame AS MATERIALIZED (
+	SELECT f.id AS frame, y.name GLOB '*pipe_write' AS writes
+	FROM frame f JOIN module m ON m.id = f.module JOIN symbol y ON y.id = f.symbol
+	WHERE m.kind = 'kernel' AND (y.name GLOB '*pipe_write' OR y.name GLOB '*pipe_read')),
+pipe(stack, writes) AS (
+	SELECT s.id, f.writes FROM stack s JOIN pipe_frame f USING (frame)
 	UNION
-	SELECT s.id FROM ahead a JOIN stack s ON s.parent = a.stack)
+	SELECT s.id, p.writes FROM pipe p JOIN stack s ON s.parent = p.stack),
+drawn AS MATERIALIZED (
+	SELECT w.task, w.other_task, sum(iif(p.writes, w.ns, 0)) AS ahead, sum(iif(p.writes = 0, w.ns, 0)) AS reads, sum(w.ns) AS ns
+	FROM waker w LEFT JOIN pipe p USING (stack) GROUP BY w.task, w.other_task),
+piped AS MATERIALIZED (
+	SELECT d.task, d.other_task, a.process, b.process AS other FROM drawn d JOIN task a ON a.id = d.task JOIN task b ON b.id = d.other_task
+	WHERE d.reads * 2 >= d.ns),
+next_stage AS MATERIALIZED (
+	SELECT d.task, d.other_task FROM piped d JOIN process p ON p.id = d.process JOIN process q ON q.id = d.other
+	WHERE (p.ppid = q.ppid OR p.pid = q.ppid) AND p.command IS NOT q.command
+		AND NOT EXISTS (SELECT 1 FROM piped b WHERE b.process = d.other AND b.other = d.process)),
+calls AS MATERIALIZED (
+	SELECT DISTINCT a.process AS client, b.process AS server FROM call c JOIN task a ON a.id = c.task JOIN task b ON b.id = c.other_task
+	WHERE a.process <> b.process),
+serves AS MATERIALIZED (
+	SELECT server, client FROM calls EXCEPT SELECT client, server FROM calls)
 SELECT b.task, b.other_task, b.count, b.ns
-FROM woken_by b LEFT JOIN (SELECT task, other_task, sum(iif(stack IN (SELECT stack FROM ahead), ns, 0)) AS ahead, sum(ns) AS ns
-	FROM waker GROUP BY task, other_task) w ON w.task = b.task AND w.other_task = b.other_task
-WHERE w.ns IS NULL OR w.ahead * 2 < w.ns;
+FROM woken_by b JOIN task a ON a.id = b.task JOIN task o ON o.id = b.other_task
+	LEFT JOIN serves v ON v.server = a.process AND v.client = o.process
+	LEFT JOIN drawn w ON w.task = b.task AND w.other_task = b.other_task
+	LEFT JOIN next_stage n ON n.task = b.task AND n.other_task = b.other_task
+WHERE n.task IS NULL AND v.server IS NULL AND (w.ns IS NULL OR w.ahead * 2 < w.ns);
 
 -- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly. wait_part has several
 -- rows for what wait_stack adds up, and is quick where one cause is wanted.
@@ -373,9 +401,3 @@ SELECT s.task, s.resource, sum(iif(m.name = 'request.time', s.count, 0)) AS coun
 	sum(iif(m.name = 'request.other', s.value, 0)) AS other, sum(iif(m.name = 'request.elsewhere', s.value, 0)) AS elsewhere
 FROM sample_total s JOIN metric m ON m.id = s.metric WHERE m.name GLOB 'request.*'
 GROUP BY s.task, s.resource;
-
--- Calls by the thread that called and service, and a thread that answers there, if it is on this host.
-CREATE VIEW call AS
-SELECT e.task, e.resource, max(e.other_task) AS other_task, sum(e.count) AS count, sum(e.ns) AS ns
-FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'service.call'
-GROUP BY e.task, e.resource;

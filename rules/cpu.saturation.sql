@@ -3,23 +3,29 @@
 -- summary: {delay}; {culprit} uses {culprit_cpu} % of a CPU
 -- explain: Asks whether threads stand in the run queues for a substantial share of the time they want to work,
 --    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
---    wake up often, need the CPU little and need it at once. Threads that only compute and share the CPUs
---    among themselves are not harmed by that as long as there are no more than two or three for each CPU: a parallel build is fine.
+--    wake up often, need the CPU little and need it at once. So are
+--    threads whose requests wait for a CPU for long. Threads that only compute and share the CPUs
+--    among themselves are not harmed by that as long as there are no more than two or three for each CPU, or as long as they come and
+--    go: a parallel build is fine, however wide it is.
 -- threshold busy = 0.9: below that a CPU is free often enough for a woken thread to find it
 -- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
 -- threshold crowd = 1.8: threads waiting per CPU, on average, from which on computing threads harm each other, too: each gets
 --    about a third of the time that it wants, and who starts so many believed in more CPUs than there are
+-- threshold lasts = 0.5: of the period that a thread lives, to count for that, or as delayed; who comes and goes is a piece of a job
 -- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
 -- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices. Twice that for a
 --    thread whose wake-ups no other thread waits for: it may be a daemon that only looks around
+-- threshold request_ms = 5: a request's wait for a CPU, on average; below that no user notices
+-- threshold request = 0.3: of the requests' time, waiting for a CPU
+-- threshold requests = 2: a second, of one thread; fewer are no service
 -- threshold eats = 0.2: CPUs that processes of one name use; who uses less is not the reason
 -- threshold wait_share = 0.3: of the time that a thread wants to work, spent waiting; up to there it merely shares
 -- action: Give {culprit} less: renice it (renice -n 10 -p {culprit_pid}), limit its threads or its cgroup's cpu.weight, or run it at another time
 -- action: Give {victim} more: a higher cpu.weight, or CPUs of its own (cpuset)
 -- action: See what {culprit} does: perfscope flamegraph -p {culprit_pid}
 -- runbook: high-cpu
-WITH span AS MATERIALIZED (
+WITH RECURSIVE span AS MATERIALIZED (
 	SELECT ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
 idle_cpus AS MATERIALIZED (
 	SELECT slice, sum(value) / 100 AS cpus FROM level WHERE metric IN ('cpu.idle', 'cpu.iowait') GROUP BY slice),
@@ -30,27 +36,43 @@ machine AS MATERIALIZED (
 	SELECT 1 - sum(share * ns) / sum(ns) AS busy,
 		sum(iif(1 - share >= coalesce(:busy, 0.9), ns, 0)) * 1.0 / sum(ns) AS most
 	FROM idle WHERE EXISTS (SELECT 1 FROM level WHERE metric IN ('cpu.user', 'cpu.system', 'cpu.idle'))),
+lasting AS MATERIALIZED (
+	SELECT t.id AS task FROM task t, period p
+	WHERE min(ifnull(t.end_ns, p.end_ns), p.end_ns) - max(ifnull(t.start_ns, 0), p.start_ns) >= coalesce(:lasts, 0.5) * p.ns),
 load AS MATERIALIZED (
 	SELECT sum(runnable) * 1.0 / (SELECT ns * cpus FROM span) AS queue,
+		sum(iif(task IN (SELECT task FROM lasting), runnable, 0)) * 1.0 / (SELECT ns * cpus FROM span) AS crowd,
 		sum(runnable) * 1.0 / sum(running + runnable) AS lost
 	FROM thread_state WHERE NOT own AND NOT kernel),
 served AS MATERIALIZED (
 	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
 	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
-victim AS MATERIALIZED (
-	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
-	FROM thread_state s, span
-	WHERE NOT s.own AND NOT s.kernel
-		AND (s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5)
-		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
-		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 eater AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu, -- of all processes of that name
 			row_number() OVER (PARTITION BY p.comm ORDER BY p.running DESC) AS place
 		FROM process_state p, span WHERE NOT p.own AND NOT p.kernel)
 	WHERE place <= 6 ORDER BY cpu DESC, running DESC LIMIT 16),
+-- Who starts those that eat, one after another, waits for them.
+ancestor(pid) AS (
+	SELECT p.ppid FROM process p WHERE p.id IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2))
+		AND p.id NOT IN (SELECT t.process FROM task t JOIN lasting ON lasting.task = t.id) AND p.ppid > 1
+	UNION
+	SELECT p.ppid FROM ancestor a JOIN process p ON p.pid = a.pid WHERE p.ppid > 1),
+-- Who answers requests, of which much is waiting for a CPU, is delayed however long each of them computes.
+slow AS MATERIALIZED (
+	SELECT r.task FROM request r, span GROUP BY r.task
+	HAVING sum(r.runqueue) >= coalesce(:request_ms, 5) * 1e6 * sum(r.count)
+		AND sum(r.runqueue) >= coalesce(:request, 0.3) * sum(r.ns) AND sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
+victim AS MATERIALIZED (
+	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
+	FROM thread_state s, span
+	WHERE NOT s.own AND NOT s.kernel AND s.task IN (SELECT task FROM lasting)
+		AND (s.pid NOT IN (SELECT pid FROM ancestor) OR s.process IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2)))
+		AND ((s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5) OR s.task IN (SELECT task FROM slow))
+		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
+		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 histogram_total AS MATERIALIZED (
 	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency_total
 	WHERE metric = 'runqueue.latency' GROUP BY high_ns),
@@ -58,7 +80,7 @@ percentile AS MATERIALIZED (
 	SELECT (SELECT min(high_ns) FROM histogram_total WHERE below >= 0.5 * total) AS p50,
 		(SELECT min(high_ns) FROM histogram_total WHERE below >= 0.99 * total) AS p99
 	FROM (SELECT max(below) AS total FROM histogram_total))
-SELECT iif(v.tid OR l.queue >= coalesce(:crowd, 1.8), 'waited', 'none') AS urgency,
+SELECT iif(v.tid OR l.crowd >= coalesce(:crowd, 1.8), 'waited', 'none') AS urgency,
 	coalesce((SELECT sum(runnable) * 1.0 / sum(running + runnable) FROM victim), l.lost) AS impact,
 	iif(v.tid, v.comm || printf(' waits %.0f %% of its time for a CPU', 100 * v.wait_share),
 		printf('computing threads take turns, %.1f wait per CPU', l.queue)) AS delay,

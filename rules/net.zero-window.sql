@@ -5,14 +5,19 @@
 -- explain: Looks at all TCP sockets ten times a second: a sender is stalled when it has data to send, nothing under way,
 --    and the window that its receiver grants has no room for a segment. A receiver that takes all the CPU it can to work its
 --    input off, and a sender that is a little faster, are a healthy pipe: there the window opens again within milliseconds. So
---    what is not read must also stand for long at the speed at which the receiver takes it.
+--    what is not read must also stand for long at the speed at which the receiver takes it. A client that takes its time over an
+--    answer, as one that limits its rate, harms nobody but itself while the server goes on with others: it is a warning at
+--    the most, and only if a thread of the server is stuck in sending, and either that is the only one, or the
+--    client does not just sleep until it wants more.
 -- threshold stalled = 0.2: of the period; below that a sender loses little, and a pause of its receiver may be the reason
 -- threshold looks = 4: that found it stalled; fewer are chance
 -- threshold standing_ms = 40: unread data, divided by the speed at which it is read
+-- threshold stuck = 0.2: of the period that a thread of a server is blocked in sending; below that it hardly feels it
+-- threshold patient = 0.49: impact of a client that does not read what it asked for, at the most: its server still has others
 -- action: See what {receiver} does instead of reading: perfscope flamegraph --kind offcpu -p {receiver_pid}, perfscope threads -p {receiver_pid}
 -- action: Read in a thread of its own, or let the sender know how much is wanted; a larger receive buffer only puts it off
 -- runbook: network-latency
-WITH span AS MATERIALIZED (SELECT ns FROM period),
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 looked AS MATERIALIZED (
 	SELECT m.name AS metric, s.task, s.resource, sum(s.count) AS looks, sum(s.value) AS ns
 	FROM sample_total s JOIN metric m ON m.id = s.metric
@@ -54,8 +59,30 @@ doing AS MATERIALIZED (
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE (m.name GLOB 'wait.*' OR m.name = 'cpu.time')
 		AND t.process IN (SELECT process FROM stalled JOIN thread ON thread.task = stalled.receiver)
-	GROUP BY t.process, m.name)
-SELECT 'waited' AS urgency, s.share AS impact, s.name || iif(s.connections > 1, printf(' and %d more', s.connections - 1), '') AS "where",
+	GROUP BY t.process, m.name),
+-- Is the sender a server that answers at the connection's port, and how long is a thread of it blocked in sending?
+listens AS MATERIALIZED (
+	SELECT DISTINCT th.process_comm AS comm, substr(r.name, length(rtrim(r.name, '0123456789'))) AS port
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
+	WHERE m.name = 'port.queue_limit'),
+sending(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'sk_stream_wait_memory'
+	UNION
+	SELECT s.id FROM sending g JOIN stack s ON s.parent = g.id),
+stuck AS MATERIALIZED (
+	SELECT process, max(ns) AS ns FROM (
+		SELECT t.process, sum(w.ns) AS ns FROM wait_part w JOIN task t ON t.id = w.task
+		WHERE w.cause = 'net' AND w.stack IN (SELECT id FROM sending) GROUP BY w.task) GROUP BY process),
+judged AS MATERIALIZED (
+	SELECT s.*, EXISTS (SELECT 1 FROM listens l JOIN thread a ON a.task = s.sender
+			WHERE l.comm = a.process_comm AND l.port = substr(s.name, length(rtrim(s.name, '0123456789')))) AS asked_for,
+		ifnull((SELECT k.ns >= coalesce(:stuck, 0.2) * span.ns FROM stuck k JOIN thread a ON a.process = k.process
+			WHERE a.task = s.sender), 0) AS sticks,
+		(SELECT p.threads FROM process_state p JOIN thread a ON a.process = p.process WHERE a.task = s.sender) AS threads,
+		(SELECT d.metric FROM doing d JOIN thread b ON b.process = d.process WHERE b.task = s.receiver ORDER BY d.ns DESC LIMIT 1) AS does
+	FROM placed s, span WHERE s.place = 1)
+SELECT iif(s.asked_for AND NOT (s.sticks AND (s.threads = 1 OR s.does IS NOT 'wait.poll')), 'none', 'waited') AS urgency,
+	iif(s.asked_for, min(s.share, coalesce(:patient, 0.49)), s.share) AS impact, s.name || iif(s.connections > 1, printf(' and %d more', s.connections - 1), '') AS "where",
 	coalesce(a.process_comm, 'a sender elsewhere') AS sender, coalesce(b.process_comm, 'the other side') AS receiver,
 	coalesce(b.pid, 0) AS receiver_pid, 'connection' AS resource_kind, s.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
@@ -75,6 +102,5 @@ SELECT 'waited' AS urgency, s.share AS impact, s.name || iif(s.connections > 1, 
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'metric', d.metric, 'process', d.process) AS x FROM doing d
 		WHERE d.process = b.process ORDER BY d.ns DESC LIMIT 1)) AS stacks
-FROM span, placed s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
-WHERE s.place = 1
+FROM span, judged s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
 ORDER BY s.share DESC LIMIT 5;

@@ -3,10 +3,10 @@
 -- summary: {comm} was stopped for {ms} ms, {share} % of the time{by}
 -- explain: Looks at exact times in which a process's threads were neither running nor waiting but stopped. It is worth a warning
 --    when the process has work: it uses the CPU when it may run, or threads of other processes wait
---    for it. One that lies still for all of the period, a job put aside in a shell for instance, is only mentioned.
+--    for it, or what its clients send, or their connections, are left lying. One that lies still for all of the period, a job put aside in a shell for instance, is only mentioned.
 -- threshold share = 0.05: of the period; shorter stops are a debugger's or a snapshot's glance
 -- threshold work = 0.02: of the time that it is not stopped, running or waiting for a CPU; below that it has nothing to do
--- threshold client = 0.1: of the period that another process's thread waits for it
+-- threshold client = 0.1: of the period that another process's thread waits for it, or that data lies in its sockets
 -- action: Find who stops it (SIGSTOP, a debugger) or holds its cgroup frozen: grep -E 'State|TracerPid' /proc/{pid}/status; cat /proc/{pid}/cgroup
 -- action: If nobody wants it stopped: kill -CONT {pid}
 -- runbook: gc-pauses
@@ -21,12 +21,20 @@ by_whom AS MATERIALIZED (
 		SELECT t.process, e.detail, count(*) AS count FROM event e JOIN task t ON t.id = e.task
 		WHERE e.kind = 'process.stop' GROUP BY t.process, e.detail) GROUP BY process),
 client AS MATERIALIZED (
-	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waits_for w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.process IN (SELECT process FROM stopped) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
-	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns)
-SELECT iif(s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.process IN (SELECT server FROM client)),
-		'waited', 'none') AS urgency,
+	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),
+-- What has come and nobody takes: data of its connections, and connections at a port that it, or one of its name, has.
+left_lying AS MATERIALIZED (
+	SELECT p.comm FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task JOIN process p ON p.id = t.process, span
+	WHERE m.name = 'connection.standing' AND s.value >= coalesce(:client, 0.1) * span.ns
+	UNION
+	SELECT p.comm FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task JOIN process p ON p.id = t.process
+		JOIN resource r ON r.id = s.resource JOIN level l ON l.metric = 'port.queue' AND l.resource = r.name
+	WHERE m.name = 'port.queue_limit')
+SELECT iif((s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.process IN (SELECT server FROM client)))
+		OR s.comm IN (SELECT comm FROM left_lying), 'waited', 'none') AS urgency,
 	min(1, s.ns * 1.0 / span.ns) AS impact, s.comm, s.pid, printf('%.0f', s.ns / 1e6) AS ms,
 	printf('%.0f', 100.0 * s.ns / span.ns) AS share, ifnull(': ' || b.detail, '') AS by,
 	iif(b.detail IS NULL, NULL, 'stopped by') AS resource_kind, b.detail AS resource_name,

@@ -160,8 +160,15 @@ static const struct explanation {
 	{"cpu.saturation", "cpu.single-thread", CULPRIT, SEVERITY_INFO},
 	/* Who was killed had been short of memory before. */
 	{"memory.oom", "memory.pressure", FIRST_CULPRIT, SEVERITY_INFO},
+	/* What a listener has no room for is tried again. */
+	{"net.accept-queue", "net.connect-failures", PORT, SEVERITY_WARNING},
+	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},
+	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
 	/* Who stands still, for whatever reason, neither accepts nor reads. */
 	STANDS_STILL("net.accept-queue"),
+	/* A port is its master's, and the worker is who accepts. */
+	{"pause.freeze", "net.accept-queue", WITHIN, SEVERITY_INFO},
+	{"pause.freeze", "app.downstream", FIRST_CULPRIT, SEVERITY_INFO},
 	STANDS_STILL("net.zero-window"),
 	STANDS_STILL("net.drops"),
 	/* What a receiver does instead of reading is part of that. */
@@ -170,10 +177,7 @@ static const struct explanation {
 	/* What is dropped here is sent again and comes late. */
 	{"net.drops", "net.retransmits", SHARED, SEVERITY_WARNING},
 	{"net.drops", "net.latency", SHARED, SEVERITY_WARNING},
-	/* So is what a listener or a receiver has no room for. */
-	{"net.accept-queue", "net.connect-failures", PORT, SEVERITY_WARNING},
-	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},
-	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
+	/* So is what a receiver has no room for. */
 	{"net.zero-window", "net.retransmits", PORT, SEVERITY_WARNING},
 	{"net.zero-window", "net.latency", PORT, SEVERITY_WARNING},
 	/* A service is slow for what slows its threads, or those that it waits for. */

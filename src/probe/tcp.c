@@ -205,6 +205,8 @@ const struct probe probe_tcp = {
 				 "from looks ten times a second"},
 		[NOT_READ] = {"connection.not_read", "ns", "by receiver and connection: time that it left no room"},
 		[UNREAD] = {"connection.unread", "bytes", "data that a receiver which leaves no room has not read"},
+		[STANDING] = {"connection.standing", "ns", "by process and service: time that what has come stands there unread, added up "
+			      "over connections; count: such looks"},
 		[WINDOW_LIMITED] = {"connection.window_limited", "ns", "by sender and connection: time that the receiver's window "
 				    "set the pace"},
 		[BUFFER_LIMITED] = {"connection.buffer_limited", "ns", "by sender and connection: time that its own send buffer "

@@ -111,6 +111,7 @@ static void add_connection(struct capture *c, struct tcp_state *s, const struct 
 	tcp_add(c, s, SENT, t, service, r->growth.segments, r->growth.sent);
 	tcp_add(c, s, RECEIVED, t, service, 0, r->growth.received);
 	tcp_add(c, s, RETRANSMITS, t, service, r->growth.retransmits, r->growth.retransmits);
+	tcp_add(c, s, STANDING, t, service, r->unread > 0, r->unread ? ns : 0);
 	add_trouble(c, s, r, t, ns, closing);
 	if (r->srtt_us && r->growth.sent)
 		add_round_trip(c, s, service, r->srtt_us);

@@ -3,11 +3,13 @@
 -- summary: {kernel} % of {comm}'s CPU is in the kernel, most of it in {call} ({share} %){from}{waiting}
 -- explain: Looks at CPU samples of busy processes for those in a system call, and by which call. It is worth a warning when
 --    threads of other processes wait for this one, or when the calls are so small that going in and out of the
---    kernel is a part of what they cost: then one call that does more is cheaper. A job that copies files
+--    kernel is a part of what they cost, or when it does little else than look up files: then one call that does more is cheaper. A job that copies files
 --    or sends data in large pieces is in the kernel, too, and does what it is for.
 -- threshold kernel = 0.6: of the process's samples in system calls; programs that compute beside them stay below
 -- threshold call = 0.4: of the process's samples in one call; below that no single call is the reason
--- threshold one = 0.15: the same of small calls: where all of them are small, several together are the reason
+-- threshold mixed = 0.4: of the process's samples in system calls, if they are small; an interpreter has its own part in each of them
+-- threshold one = 0.05: of its samples in the one that takes most, if they are small: where all of them are, they are the reason together
+-- threshold asks = 0.7: of the samples of a process in one call that looks files up by name; walks over folders also list them
 -- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
 -- threshold samples = 50: of the process; fewer say nothing about shares
 -- threshold small = 0.1: of the process's samples at the kernel's entry itself; services and walks over files stay below, copies near 0
@@ -57,8 +59,8 @@ found AS MATERIALIZED (
 	SELECT t.process, t.kernel * 1.0 / t.ns AS kernel, t.entered * 1.0 / t.ns AS entered, c.call, c.name,
 		c.ns * 1.0 / t.called * t.kernel / t.ns AS share
 	FROM total t JOIN call c ON c.process = t.process AND c.place = 1
-	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= coalesce(:kernel, 0.6) * t.ns
-		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:one, 0.15), coalesce(:call, 0.4)) * t.ns),
+	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:mixed, 0.4), coalesce(:kernel, 0.6)) * t.ns
+		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:one, 0.05), coalesce(:call, 0.4)) * t.ns),
 -- Sending answers and reading requests is what a server is for, however much it costs.
 transport(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
@@ -72,7 +74,7 @@ moved AS MATERIALIZED (
 	GROUP BY f.process),
 -- By the wakers' stacks: what an interrupt wakes while this process is in a call does not wait for it.
 client AS MATERIALIZED (
-	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waker w JOIN thread t ON t.task = w.other_task
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waker w JOIN waits_for USING (task, other_task) JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.process IN (SELECT process FROM moved WHERE share < 0.5) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
 	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns
@@ -95,7 +97,9 @@ caller AS MATERIALIZED (
 		GROUP BY process, name)
 	GROUP BY process)
 SELECT iif(f.process IN (SELECT server FROM client)
-		OR (f.entered >= coalesce(:small, 0.1) AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns), 'waited', 'none') AS urgency,
+		OR ((f.entered >= coalesce(:small, 0.1) OR (f.share >= coalesce(:asks, 0.7) AND f.call IN ('newfstatat', 'stat', 'newstat',
+				'lstat', 'newlstat', 'statx', 'access', 'faccessat', 'readlink', 'readlinkat', 'open', 'openat')))
+			AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns), 'waited', 'none') AS urgency,
 	min(1, f.kernel) AS impact, b.comm, b.pid, f.call, ifnull(c.name, b.comm) AS caller,
 	printf('%.0f', 100 * f.kernel) AS kernel, printf('%.0f', 100 * f.share) AS share, ifnull(', called by ' || c.name, '') AS "from",
 	iif(f.process IN (SELECT server FROM client), '; others wait for it', '') AS waiting,

@@ -3,10 +3,12 @@
 -- summary: page faults take {share} % of {comm}'s CPU, which is {cpu} % of one
 -- explain: Looks for CPU samples of a busy process below the kernel's entry for page faults. Memory that is touched for
 --    the first time, or was given back and is touched again, costs one for each page. It is worth a warning when threads
---    of other processes wait for this one; else it is only mentioned.
+--    of other processes wait for this one, or when it does little else with all the CPU that it can get; else it is only mentioned.
 -- threshold share = 0.4: of the process's samples; starting programs and compilers stay below
 -- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
 -- threshold samples = 50: of the process; fewer say nothing about shares
+-- threshold alone = 0.6: of the samples of a process that nobody waits for; programs that build up their data stay far below
+-- threshold wants = 0.8: CPUs that such a process uses or wants; less is not worth the change
 -- threshold client = 0.3: of the period that another process's thread waits for it
 -- threshold rate = 2: wake-ups a second of that thread; what waits for the end of a job is woken once
 -- action: Keep and use memory again instead of giving it back (a pool, mallopt M_TRIM_THRESHOLD and M_MMAP_THRESHOLD), or use huge pages
@@ -28,12 +30,13 @@ found AS MATERIALIZED (
 	SELECT process, sum(iif(stack IN (SELECT id FROM below), ns, 0)) * 1.0 / sum(ns) AS share FROM sampled GROUP BY process
 	HAVING share >= coalesce(:share, 0.4) AND sum(count) >= coalesce(:samples, 50)),
 client AS MATERIALIZED (
-	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waits_for w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.process IN (SELECT process FROM found) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
 	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns
 		AND sum(w.count) * 1e9 >= coalesce(:rate, 2) * span.ns)
-SELECT iif(f.process IN (SELECT server FROM client), 'waited', 'none') AS urgency, min(1, f.share) AS impact, b.comm, b.pid,
+SELECT iif(f.process IN (SELECT server FROM client) OR (f.share >= coalesce(:alone, 0.6)
+		AND b.running + b.runnable >= coalesce(:wants, 0.8) * span.ns), 'waited', 'none') AS urgency, min(1, f.share) AS impact, b.comm, b.pid,
 	printf('%.0f', 100 * f.share) AS share, printf('%.0f', 100.0 * b.running / span.ns) AS cpu,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', b.pid, 'tid', 0, 'comm', b.comm, 'cgroup', b.cgroup) AS x

@@ -4,7 +4,8 @@
 -- kind: wait
 -- explain: Looks for processes several of whose threads compute, use about one CPU together, and spend a large part
 --    of their time waiting on futexes until another of these threads lets them go on, as under an interpreter's
---    global lock. Workers that others feed are not meant: who feeds them computes little.
+--    global lock. Workers that others feed are not meant: who feeds them computes little. In Go, where threads come and go with
+--    each call of the kernel, it must be goroutines that let others go on.
 -- threshold running = 0.02: of the period, each of the threads on a CPU; less is no part of the work
 -- threshold least = 0.75: CPUs that the threads use or want together; below that there is not enough work
 -- threshold few = 0.1: of the period, each of the threads on a CPU, where they use less than that; many with less are a pool
@@ -14,10 +15,12 @@
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it is that thread that the others wait for
 -- threshold share = 0.3: of the time of these threads, waiting on futexes
 -- threshold rate = 10: times a second that one of them lets another go on
+-- threshold slice_rate = 1: the same where an interpreter's own lock is handed on, in CPython 200 and in Ruby 10 times a second at the least
+-- threshold ready = 0.2: of the turns in Go, that a goroutine gives to another; the rest is the runtime, which lends its threads
 -- action: Run the work in several processes rather than threads, or outside of the global lock (native code, a subinterpreter)
 -- action: See what is computed: perfscope flamegraph -p {pid}; what is waited for: perfscope flamegraph --kind lock -p {pid}
 -- runbook: slow-service
-WITH span AS MATERIALIZED (SELECT ns FROM period),
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 machine AS MATERIALIZED (
 	SELECT ifnull(sum(l.value * (s.end_ns - s.start_ns)) / 100 / (SELECT ns FROM span), 0) AS idle
 	FROM level l JOIN slice s ON s.id = l.slice WHERE l.metric = 'cpu.idle'),
@@ -28,11 +31,20 @@ busy AS MATERIALIZED (
 turn AS MATERIALIZED (
 	SELECT a.process, a.task, sum(w.count) AS count FROM busy a JOIN woken_by w ON w.task = a.task
 	JOIN busy b ON b.task = w.other_task AND b.process = a.process, span
-	WHERE b.task <> a.task GROUP BY a.task HAVING sum(w.count) * 1e9 >= coalesce(:rate, 10) * span.ns),
+	WHERE b.task <> a.task GROUP BY a.task
+	HAVING sum(w.count) * 1e9 >= span.ns * iif(a.process IN (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
+		coalesce(:slice_rate, 1), coalesce(:rate, 10))),
+ready(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'elf' AND n.name IN ('runtime.ready', 'runtime.goready')
+	UNION
+	SELECT s.id FROM ready r JOIN stack s ON s.parent = r.id),
+lent AS MATERIALIZED (
+	SELECT t.process FROM waker w JOIN task t ON t.id = w.task JOIN runtime r ON r.process = t.process AND r.name = 'Go' GROUP BY t.process
+	HAVING sum(iif(w.other_stack IN (SELECT id FROM ready), w.ns, 0)) < coalesce(:ready, 0.2) * sum(w.ns)),
 found AS MATERIALIZED (
 	SELECT b.process, count(*) AS threads, sum(t.count) AS turns, (sum(b.running) + sum(b.runnable)) * 1.0 / span.ns AS wanted,
 		sum(b.running) * 1.0 / span.ns AS cpu, sum(b.waited) * 1.0 / sum(b.running + b.runnable + b.held_up) AS share
-	FROM busy b JOIN turn t ON t.task = b.task, span GROUP BY b.process
+	FROM busy b JOIN turn t ON t.task = b.task, span WHERE b.process NOT IN (SELECT process FROM lent) GROUP BY b.process
 	HAVING count(*) > 1 AND wanted >= coalesce(:least, 0.75) AND cpu <= coalesce(:most, 1.1)
 		AND (cpu >= coalesce(:least, 0.75) OR min(b.running) >= coalesce(:few, 0.1) * span.ns)
 		AND (wanted <= coalesce(:want, 1.5) OR (SELECT idle FROM machine) >= coalesce(:idle, 0.5))

@@ -16,6 +16,7 @@
 -- threshold hours = 6: until memory runs out; a night's sleep
 -- threshold double = 3600: seconds in which it doubles
 -- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
+-- threshold small_go = 16: the same of Go, which first collects at 4 MiB, and then lets its heap double each time
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
 -- threshold busy = 0.8: of the period that a thread of a job computes or wants to; services wait for requests
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
@@ -77,7 +78,8 @@ judged AS MATERIALIZED (
 SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job, 10, 1) THEN 'failing'
 		WHEN job THEN 'none'
 		WHEN full_s < coalesce(:hours, 6) * 3600 
-			OR (double_s < coalesce(:double, 3600) AND j.bytes >= coalesce(:small, 4) * 1048576) THEN 'waited' ELSE 'none' END AS urgency,
+			OR (double_s < coalesce(:double, 3600) AND j.bytes >= 1048576 *
+				iif(j.process IN (SELECT process FROM runtime WHERE name = 'Go'), coalesce(:small_go, 16), coalesce(:small, 4))) THEN 'waited' ELSE 'none' END AS urgency,
 	iif(full_s < coalesce(:soon, 300), 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
 	CASE WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)

@@ -7,7 +7,7 @@
 -- threshold rate = 5000: switches a second of a process; fewer cost less than a few percent of a CPU
 -- threshold share = 0.32: of its samples in switching; services that switch for each request stay at a quarter
 -- threshold work = 8e-06: seconds of CPU time between two switches, which cost some microseconds each; above that more is done than switching
--- threshold cpu = 0.1: CPUs that the process uses; less is no burden
+-- threshold cpu = 0.2: CPUs that the process uses; less is no burden
 -- threshold samples = 30: of the process; fewer say nothing about shares
 -- threshold pair = 0.1: of a thread's switches that another one's wake-ups end, to be named as a pair
 -- action: Hand over more at a time: batch messages, use a queue that is looked at when it fills, larger pipes and buffers
@@ -16,7 +16,7 @@
 -- runbook: high-cpu
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 often AS MATERIALIZED (
-	SELECT p.* FROM process_state p, span WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.1) * span.ns
+	SELECT p.* FROM process_state p, span WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.2) * span.ns
 		AND p.switches * 1e9 >= coalesce(:rate, 5000) * span.ns AND p.running <= coalesce(:work, 8e-06) * 1e9 * p.switches),
 below(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame)

@@ -29,19 +29,22 @@ sampled AS MATERIALIZED (
 	FROM sample_total c JOIN metric m ON m.id = c.metric JOIN task t ON t.id = c.task
 	WHERE m.name = 'cpu.time' AND t.process IN (SELECT process FROM busy) AND c.stack IS NOT NULL GROUP BY t.id, c.stack),
 looping AS MATERIALIZED (
-	SELECT DISTINCT f.id AS frame FROM wait_loop w JOIN frame f ON f.symbol = w.symbol AND f.address >= w.start AND f.address < w.end
+	SELECT DISTINCT f.id AS frame FROM wait_loop w JOIN symbol y ON y.id = w.symbol
+	JOIN frame f ON f.module = y.module AND f.address >= w.start AND f.address < w.end
 	JOIN module m ON m.id = f.module
-	WHERE m.kind = 'elf' AND (w.kind = 'pause' OR m.path NOT GLOB '*/libc.so*')),
--- What a function's name says of all that is below it.
+	WHERE m.kind IN ('elf', 'jit') AND (w.kind = 'pause' OR m.path NOT GLOB '*/libc.so*')),
+-- What a function's name says of all that is below it. V8 calls a function for each look at memory that threads share.
 kind AS MATERIALIZED (
 	SELECT frame, CASE
+		WHEN name GLOB 'Builtins_Atomics*' THEN 'loop'
 		WHEN name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*' OR name GLOB '*TryLock*' OR name GLOB '*trywait*'
 			OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*' THEN 'try'
 		WHEN name IN ('sched_yield', '__sched_yield') THEN 'yield'
 		WHEN name IN ('poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'wait4',
 			'__wait4', 'waitpid', '__waitpid', 'waitid') THEN 'poll'
 		ELSE 'input' END AS kind
-	FROM frame_name WHERE kind = 'elf' AND (name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*'
+	FROM frame_name WHERE kind = 'elf' AND (name GLOB 'Builtins_AtomicsLoad*' OR name GLOB 'Builtins_AtomicsCompareExchange*'
+		OR name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*'
 		OR name GLOB '*TryLock*' OR name GLOB '*trywait*' OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*'
 		OR name IN ('sched_yield', '__sched_yield', 'poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait',
 			'epoll_pwait', 'epoll_pwait2', 'wait4', '__wait4', 'waitpid', '__waitpid', 'waitid', 'recv', '__recv', '__libc_recv', 'recvfrom',
@@ -63,6 +66,20 @@ copied(id) AS (
 		'copy_user_generic', '__arch_copy_to_user') OR n.name GLOB 'skb_copy_datagram*' OR n.name GLOB 'rep_movs*')
 	UNION
 	SELECT s.id FROM copied c JOIN stack s ON s.parent = c.id),
+-- The way to the kernel and back is part of a read that brings nothing; of files, that says nothing.
+read_call(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name IN ('read', '__read', '__libc_read', 'ksys_read')
+	UNION
+	SELECT s.id FROM read_call r JOIN stack s ON s.parent = r.id),
+file_read(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	WHERE n.kind = 'kernel' AND (n.name IN ('filemap_read', 'seq_read', 'seq_read_iter', 'proc_reg_read', 'proc_reg_read_iter', 'urandom_read_iter')
+		OR n.name GLOB '*file_read_iter' OR n.name GLOB '*read_iter_zero' OR n.name GLOB 'read_zero')
+	UNION
+	SELECT s.id FROM file_read r JOIN stack s ON s.parent = r.id),
+empty_read AS MATERIALIZED (
+	SELECT process FROM sampled GROUP BY process
+	HAVING sum(iif(stack IN (SELECT id FROM below WHERE kind = 'input'), ns, 0)) > 10 * sum(iif(stack IN (SELECT id FROM file_read), ns, 0))),
 stack_kind AS MATERIALIZED (
 	SELECT s.stack, CASE WHEN k.frame IN (SELECT frame FROM looping) THEN 'loop' ELSE
 		(SELECT b.kind FROM below b WHERE b.id = s.stack ORDER BY b.kind = 'try' DESC, b.kind = 'yield' DESC, b.kind = 'poll' DESC LIMIT 1) END AS kind
@@ -90,7 +107,8 @@ python_loop AS MATERIALIZED (
 	WHERE p.kind IN ('try', 'input', 'poll') AND (p.kind <> 'try' OR a.process NOT IN (SELECT process FROM fair))
 	GROUP BY a.process, a.symbol, p.kind HAVING sum(p.ns) >= coalesce(:asks, 0.1) * a.ns),
 kind_of AS MATERIALIZED (
-	SELECT k.stack, coalesce(k.kind, (SELECT l.kind FROM python_self p JOIN python_loop l USING (process, symbol) WHERE p.stack = k.stack
+	SELECT k.stack, coalesce(k.kind, iif(k.stack IN (SELECT id FROM read_call) AND EXISTS (SELECT 1 FROM sampled s
+			WHERE s.stack = k.stack AND s.process IN (SELECT process FROM empty_read)), 'input', NULL), (SELECT l.kind FROM python_self p JOIN python_loop l USING (process, symbol) WHERE p.stack = k.stack
 		ORDER BY l.kind = 'try' DESC LIMIT 1)) AS kind, k.kind IS NOT NULL AS asks
 	FROM stack_kind k),
 state AS MATERIALIZED (

@@ -121,6 +121,11 @@ bool code_named(struct code *c, uint32_t frame, const struct code_function *func
 	return wants(c, f, samples);
 }
 
+void code_place(struct code *c, const struct code_function *place)
+{
+	function_of(c, place->symbol)->place = *place;
+}
+
 struct code_function code_of(const struct code *c, uint32_t symbol)
 {
 	return c->functions[symbol - 1].place;

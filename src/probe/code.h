@@ -20,5 +20,8 @@ void code_free(struct code *c);
 bool code_sampled(struct code *c, uint32_t frame, struct code_function *ret_function);
 bool code_named(struct code *c, uint32_t frame, const struct code_function *function);
 
+/* A place that has no function's name stands for one. */
+void code_place(struct code *c, const struct code_function *place);
+
 /* What code_named() was told of a symbol. */
 struct code_function code_of(const struct code *c, uint32_t symbol);

@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "code.h"
+#include "generated_code.h"
 #include "hash.h"
 #include "images.h"
 #include "intern.h"
@@ -54,6 +55,7 @@ struct frames {
 	uint32_t *frame_images; /* by frame id - 1: whose symbols an answer belongs to */
 	uint32_t frame_capacity;
 	struct code *code;
+	struct generated_code *generated;
 	uint32_t unnamed, code_due;
 	struct question *waiting;
 	uint32_t waiting_count, waiting_capacity;
@@ -69,6 +71,7 @@ struct frames *frames_new(struct store *s)
 	f->nodes = intern_new();
 	f->symbols = intern_new();
 	f->code = code_new();
+	f->generated = generated_code_new();
 	f->kernel_image = images_id(f->images, &(struct image){.kind = IMAGE_KERNEL, .path = "[kernel]"});
 	return f;
 }
@@ -87,6 +90,7 @@ void frames_free(struct frames *f)
 	intern_free(f->nodes);
 	intern_free(f->symbols);
 	code_free(f->code);
+	generated_code_free(f->generated);
 	free(f->states);
 	free(f->frame_images);
 	free(f->waiting);
@@ -151,6 +155,24 @@ static void ask_for_code(struct frames *f, uint32_t frame, const struct code_fun
 		f->code_due++;
 }
 
+/* Code without a file has no function to be searched, but places with many samples. */
+static void look_around(struct frames *f, uint32_t frame, struct image image)
+{
+	uint8_t bytes[GENERATED_BYTES];
+	struct frame_key key;
+
+	memcpy(&key, intern_key(f->frames, frame - 1, NULL), sizeof(key));
+	uint64_t address = (uint64_t)key.high << 32 | key.low;
+	if (!generated_code_sampled(f->generated, frame, (pid_t)image.pid, address, bytes))
+		return;
+	_cleanup_free_ char *name = place_name("jit", address);
+	struct code_function place = {.frame = frame, .start = address};
+	place.symbol = symbol_id(f, key.module, &(struct symbol){.name = name, .start = address});
+	code_place(f->code, &place);
+	if (symbolizer_request_loops(f->symbolizer, bytes, sizeof(bytes), address - GENERATED_BEFORE, address, place.symbol) == 0)
+		f->code_due++;
+}
+
 void frames_sampled(struct frames *f, uint32_t stack)
 {
 	struct code_function function;
@@ -159,6 +181,9 @@ void frames_sampled(struct frames *f, uint32_t stack)
 	if (stack <= f->forgotten)
 		return;
 	memcpy(&key, intern_key(f->nodes, stack - f->forgotten - 1, NULL), sizeof(key));
+	struct image image = images_get(f->images, f->frame_images[key.frame - 1]);
+	if (image.kind == IMAGE_JIT)
+		look_around(f, key.frame, image);
 	if (code_sampled(f->code, key.frame, &function))
 		ask_for_code(f, key.frame, &function);
 }

@@ -112,13 +112,11 @@ static void name_callees(struct child *c, const struct module *m, const struct r
 	}
 }
 
-static void add_wait_loops(struct child *c, const struct record_code *r, const void *bytes)
+static void add_wait_loops(struct child *c, uint32_t sequence, const struct wait_loop *loops, size_t count)
 {
-	struct wait_loop loops[WAIT_LOOPS_MOST];
-	size_t count = wait_loops_find(bytes, r->size, r->offset, loops);
 	struct record_wait_loops record = {
 		.head = {RECORD_WAIT_LOOPS, (uint32_t)(sizeof(record) + count * sizeof(*loops))},
-		.sequence = r->sequence, .count = (uint32_t)count};
+		.sequence = sequence, .count = (uint32_t)count};
 
 	if (!count)
 		return;
@@ -137,8 +135,10 @@ static void on_code(struct child *c, const struct record *record)
 	size_t padded = bytes ? record_padded(r->size) : 0;
 
 	if (bytes) {
+		struct wait_loop loops[WAIT_LOOPS_MOST];
+
 		name_callees(c, m, r, bytes);
-		add_wait_loops(c, r, bytes);
+		add_wait_loops(c, r->sequence, loops, wait_loops_find(bytes, r->size, r->offset, loops));
 		answer.len = (uint32_t)r->size;
 	}
 	answer.head.size = (uint32_t)(sizeof(answer) + padded);
@@ -151,12 +151,25 @@ static void on_code(struct child *c, const struct record *record)
 		flush(c);
 }
 
+static void on_generated(struct child *c, const struct record *record)
+{
+	const struct record_generated *r = (const void *)record;
+	struct record_code_answer answer = {.head = {RECORD_CODE_ANSWER, sizeof(answer)}, .sequence = r->sequence};
+	struct wait_loop loop;
+
+	if (c->out.data.len > PACKET_MAX / 2)
+		flush(c);
+	add_wait_loops(c, r->sequence, &loop, wait_loops_around(r + 1, r->size, r->start, r->at, &loop));
+	buf_add(&c->out.data, &answer, sizeof(answer));
+}
+
 typedef void record_handler(struct child *c, const struct record *record);
 
 static record_handler *const handlers[RECORD_TYPES] = {
 	[RECORD_MODULE] = on_module,
 	[RECORD_RESOLVE] = on_resolve,
 	[RECORD_CODE] = on_code,
+	[RECORD_GENERATED] = on_generated,
 };
 
 static void handle(struct child *c, const struct record *record)

@@ -117,6 +117,7 @@ const struct record *packet_next(const struct packet *p, size_t *position)
 		[RECORD_CODE] = sizeof(struct record_code),
 		[RECORD_CODE_ANSWER] = sizeof(struct record_code_answer),
 		[RECORD_CALLEES] = sizeof(struct record_answer),
+		[RECORD_GENERATED] = sizeof(struct record_generated),
 		[RECORD_WAIT_LOOPS] = sizeof(struct record_wait_loops),
 	};
 	size_t left = p->data.len - *position;

@@ -41,6 +41,7 @@ enum record_type {
 	RECORD_CODE_ANSWER,
 	RECORD_CALLEES, /* shaped as RECORD_ANSWER */
 	RECORD_WAIT_LOOPS,
+	RECORD_GENERATED, /* to the child that names: answered as RECORD_CODE, without code */
 	RECORD_TYPES,
 };
 
@@ -75,6 +76,15 @@ struct record_code {
 	uint32_t sequence;
 	uint64_t offset;
 	uint64_t size; /* at most CODE_MAX */
+};
+
+/* Code without a file: followed by `size` bytes from `start` on, padded to 8. */
+struct record_generated {
+	struct record head;
+	uint32_t module; /* NO_MODULE */
+	uint32_t sequence;
+	uint64_t start, at;
+	uint64_t size;
 };
 
 /* Followed by `len` bytes, padded to 8; 0: there are none. */

@@ -36,6 +36,9 @@ struct question {
 	uint32_t frame;     /* or the function whose code it is */
 	uint32_t code_size; /* 0: a name is asked for */
 	bool hopeless; /* not sent: to be answered without a name */
+	uint8_t tries;
+	void *generated; /* code that is looked at itself, of `code_size` bytes; `offset` is the place in question */
+	uint64_t generated_start;
 };
 
 struct symbolizer {
@@ -124,16 +127,47 @@ static void add_question(struct symbolizer *s, const struct question *q)
 		buf_add(&s->worker.out.data, &resolve, sizeof(resolve));
 }
 
+#define GENERATED_TRIES 2 /* a child that dies over it twice will do so again */
+
+static void add_generated(struct symbolizer *s, const struct question *q)
+{
+	static const char zeros[8];
+	size_t padded = record_padded(q->code_size);
+	struct record_generated record = {
+		.head = {RECORD_GENERATED, (uint32_t)(sizeof(record) + padded)}, .module = NO_MODULE,
+		.sequence = (uint32_t)s->sent, .start = q->generated_start, .at = q->offset, .size = q->code_size};
+
+	buf_add(&s->worker.out.data, &record, sizeof(record));
+	buf_add(&s->worker.out.data, q->generated, q->code_size);
+	buf_add(&s->worker.out.data, zeros, padded - q->code_size);
+}
+
+static void ask_about_module(struct symbolizer *s, struct question *q)
+{
+	struct module *module = modules_get(s->modules, q->module);
+
+	q->hopeless = !module_usable(module) || !provide_module(s, q->module, module);
+	if (!q->hopeless)
+		add_question(s, q);
+}
+
+static void ask_about_generated(struct symbolizer *s, struct question *q)
+{
+	q->hopeless = q->tries++ == GENERATED_TRIES;
+	if (!q->hopeless)
+		add_generated(s, q);
+}
+
 static void fill_packet(struct symbolizer *s)
 {
 	while (s->sent < s->asked && s->worker.out.data.len < BATCH &&
 	       s->worker.out.fd_count < PACKET_FDS) {
 		struct question *q = question_at(s, s->sent);
-		struct module *module = modules_get(s->modules, q->module);
 
-		q->hopeless = !module_usable(module) || !provide_module(s, q->module, module);
-		if (!q->hopeless)
-			add_question(s, q);
+		if (q->generated)
+			ask_about_generated(s, q);
+		else
+			ask_about_module(s, q);
 		s->sent++;
 	}
 }
@@ -166,8 +200,11 @@ static void answer(struct symbolizer *s, const struct symbol *symbols, size_t co
 
 static void answer_code(struct symbolizer *s, const void *bytes, size_t len)
 {
-	uint32_t function = question_at(s, s->answered)->frame;
+	struct question *q = question_at(s, s->answered);
+	uint32_t function = q->frame;
 
+	free(q->generated);
+	q->generated = NULL;
 	s->answered++;
 	s->options.code(s->options.arg, function, bytes, len);
 }
@@ -463,6 +500,19 @@ int symbolizer_request_code(struct symbolizer *s, int module, uint64_t offset, u
 		return -EINVAL;
 	return enqueue(s, &(struct question){.offset = offset, .module = (uint32_t)module, .frame = function,
 					     .code_size = (uint32_t)size});
+}
+
+int symbolizer_request_loops(struct symbolizer *s, const void *bytes, uint32_t size, uint64_t start, uint64_t at, uint32_t function)
+{
+	if (!size || size > SYMBOL_GENERATED_MAX || at < start || at - start >= size || !s->options.code)
+		return -EINVAL;
+	struct question q = {.offset = at, .module = NO_MODULE, .frame = function, .code_size = size,
+			     .generated = xmalloc(size), .generated_start = start};
+	memcpy(q.generated, bytes, size);
+	int r = enqueue(s, &q);
+	if (r < 0)
+		free(q.generated);
+	return r;
 }
 
 void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns)

@@ -121,6 +121,11 @@ int symbolizer_request(struct symbolizer *s, int module, uint64_t offset, uint32
 enum { SYMBOL_CODE_MAX = 56 << 10 };
 int symbolizer_request_code(struct symbolizer *s, int module, uint64_t offset, uint64_t size, uint32_t function);
 
+/* Loops that only wait around `at` in code that has no file, of which `size` bytes from `start` on are given, SYMBOL_GENERATED_MAX
+ * at the most: they come to wait_loops, and then to the code handler, without bytes. */
+enum { SYMBOL_GENERATED_MAX = 512 };
+int symbolizer_request_loops(struct symbolizer *s, const void *bytes, uint32_t size, uint64_t start, uint64_t at, uint32_t function);
+
 /* Unwinding. A space is a process's executable mappings, known by a number of the caller's choice
  * that is never used again for another one. */
 struct symbol_space_mapping {

@@ -13,6 +13,7 @@ enum {
 	LOOP_BYTES = 128,   /* longer ones do something */
 	TRY_BYTES = 48,     /* ... without a pause in it */
 	LOADS = 2,          /* a place in memory, and where that is; a reader that tries again after a change has more */
+	GENERATED_LOADS = 6, /* and what a runtime adds to each round: a look at its own wishes, at a length, at a type */
 	SMALL_FUNCTION = 64, /* bytes: one with a pause is part of another's loop */
 	REGISTERS = 512,    /* more than either machine has names for */
 };
@@ -194,7 +195,7 @@ static bool carries(const struct step *steps, size_t count)
 }
 
 /* The steps of a loop, from where the last one jumps to. */
-static bool waits(const struct step *steps, size_t count, uint32_t *ret_kind)
+static bool waits(const struct step *steps, size_t count, unsigned most_loads, uint32_t *ret_kind)
 {
 	uint64_t bytes = steps[count - 1].address + steps[count - 1].size - steps[0].address;
 	bool pauses = false, exchanges = false, stores = false;
@@ -211,7 +212,7 @@ static bool waits(const struct step *steps, size_t count, uint32_t *ret_kind)
 	*ret_kind = pauses ? WAIT_LOOP_PAUSE : exchanges ? WAIT_LOOP_EXCHANGE : WAIT_LOOP_LOAD;
 	if (pauses || bytes > TRY_BYTES)
 		return pauses; /* LOOP_BYTES at the most, as all that come here */
-	return exchanges || (loads && loads <= LOADS && !stores && !carries(steps, count));
+	return exchanges || (loads && loads <= most_loads && !stores && !carries(steps, count));
 }
 
 static size_t find(const struct step *steps, size_t count, struct wait_loop *loops)
@@ -226,7 +227,7 @@ static size_t find(const struct step *steps, size_t count, struct wait_loop *loo
 			continue;
 		while (first && steps[first].address > steps[i].target)
 			first--;
-		if (steps[first].address == steps[i].target && waits(steps + first, i + 1 - first, &loops[found].kind)) {
+		if (steps[first].address == steps[i].target && waits(steps + first, i + 1 - first, LOADS, &loops[found].kind)) {
 			loops[found].start = steps[first].address;
 			loops[found++].end = end;
 		}
@@ -245,15 +246,15 @@ static size_t small_pause(const struct step *steps, size_t count, uint64_t start
 	return 0;
 }
 
-size_t wait_loops_find(const void *code, size_t size, uint64_t start, struct wait_loop loops[WAIT_LOOPS_MOST])
+static size_t disassemble(const void *code, size_t size, uint64_t start, struct step **ret_steps)
 {
-	_cleanup_free_ struct step *steps = NULL;
+	struct step *steps = NULL;
 	size_t count = 0, capacity = 0, left = size;
 	const uint8_t *at = code;
 	uint64_t address = start;
 	csh handle;
 
-	memset(loops, 0, WAIT_LOOPS_MOST * sizeof(*loops));
+	*ret_steps = NULL;
 	if (cs_open(MACHINE, &handle) != CS_ERR_OK)
 		return 0;
 	cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON);
@@ -265,6 +266,44 @@ size_t wait_loops_find(const void *code, size_t size, uint64_t start, struct wai
 	if (insn)
 		cs_free(insn, 1);
 	cs_close(&handle);
+	*ret_steps = steps;
+	return count;
+}
+
+size_t wait_loops_find(const void *code, size_t size, uint64_t start, struct wait_loop loops[WAIT_LOOPS_MOST])
+{
+	_cleanup_free_ struct step *steps = NULL;
+	size_t count = disassemble(code, size, start, &steps);
+
+	memset(loops, 0, WAIT_LOOPS_MOST * sizeof(*loops));
 	size_t found = find(steps, count, loops);
 	return found ? found : small_pause(steps, count, start, size, loops);
+}
+
+/* Does a loop go from there to the end of a jump? */
+static bool is_loop(const void *code, size_t size, uint64_t start, struct wait_loop *loop)
+{
+	_cleanup_free_ struct step *steps = NULL;
+	size_t count = disassemble((const uint8_t *)code + (loop->start - start), size - (loop->start - start), loop->start, &steps);
+
+	for (size_t i = 0; i < count; i++)
+		if (steps[i].address + steps[i].size == loop->end)
+			return steps[i].target == loop->start && waits(steps, i + 1, GENERATED_LOADS, &loop->kind);
+	return false;
+}
+
+size_t wait_loops_around(const void *code, size_t size, uint64_t start, uint64_t at, struct wait_loop *ret_loop)
+{
+	_cleanup_free_ struct step *steps = NULL;
+	size_t count = disassemble((const uint8_t *)code + (at - start), size - (at - start), at, &steps);
+
+	for (size_t i = 0; i < count; i++) {
+		struct wait_loop loop = {.start = steps[i].target, .end = steps[i].address + steps[i].size};
+
+		if (loop.start < start || loop.start > at || loop.end - loop.start > LOOP_BYTES)
+			continue;
+		*ret_loop = loop;
+		return is_loop(code, size, start, ret_loop);
+	}
+	return 0;
 }

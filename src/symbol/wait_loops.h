@@ -19,5 +19,8 @@ struct wait_loop {
 	uint32_t unused;
 };
 
+/* The one around `at`, where an instruction begins in code that was made at run time: `size` bytes from `start` on, of which
+ * more is not known. Such code looks in each round whether its runtime wants it to stop. */
+size_t wait_loops_around(const void *code, size_t size, uint64_t start, uint64_t at, struct wait_loop *ret_loop);
 /* Those in a function of this machine's code at `start`; how many there are. */
 size_t wait_loops_find(const void *code, size_t size, uint64_t start, struct wait_loop loops[WAIT_LOOPS_MOST]);

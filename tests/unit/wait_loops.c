@@ -162,9 +162,35 @@ static void test_bytes(void)
 #endif
 }
 
+#ifdef __x86_64__
+/* As HotSpot makes `while (turn != me);`: a load, a look at the page that stops threads, a comparison. */
+static const char generated[] = "\x0f\x1f\x44\x00\x00\x90\x90\x90"
+				"\x44\x8b\x5e\x70\x4d\x8b\x97\x58\x04\x00\x00\x41\x85\x02\x41\x39\xdb\x75\xed\xc3";
+/* A sum. */
+static const char summing[] = "\x90\x90\x8b\x0e\x01\xc8\xeb\xfa";
+
+static void test_generated(void)
+{
+	struct wait_loop loop = {0};
+
+	for (uint64_t at = 0x1008; at < 0x101b; at += at == 0x1008 ? 4 : at == 0x100c ? 7 : 3) {
+		CHECK(wait_loops_around(generated, sizeof(generated) - 1, 0x1000, at, &loop) == 1);
+		CHECK(loop.start == 0x1008 && loop.end == 0x101b && loop.kind == WAIT_LOOP_LOAD);
+	}
+	CHECK(wait_loops_around(generated, sizeof(generated) - 1, 0x1000, 0x101b, &loop) == 0);
+	CHECK(wait_loops_around(summing, sizeof(summing) - 1, 0x1000, 0x1002, &loop) == 0);
+	/* It begins before what is known, or its end is not. */
+	CHECK(wait_loops_around(generated + 12, sizeof(generated) - 13, 0x100c, 0x100c, &loop) == 0);
+	CHECK(wait_loops_around(generated, 24, 0x1000, 0x1008, &loop) == 0);
+}
+#endif
+
 int main(void)
 {
 	test_compiled();
 	test_bytes();
+#ifdef __x86_64__
+	test_generated();
+#endif
 	return check_done("wait_loops");
 }

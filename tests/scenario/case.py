@@ -57,10 +57,13 @@ def start(wanted, injectors):
 
 @contextlib.contextmanager
 def running(argv, **more):
+    """With a session of its own, whatever it has started ends with it."""
     process = subprocess.Popen(argv, **more)
     try:
         yield process
     finally:
+        if more.get("start_new_session"):
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.wait()
 
@@ -71,13 +74,9 @@ def script(command, warm=0):
     def start(_):
         argv = [os.path.join(INJECT, word) if os.path.exists(os.path.join(INJECT, word)) else word
                 for word in command.split()]
-        process = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL)
-        try:
+        with running(argv, start_new_session=True, stdout=subprocess.DEVNULL) as process:
             time.sleep(warm)
             yield process
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
     return start
 
 

@@ -17,6 +17,16 @@ with multiprocessing.Pool(4) as pool:
         pool.map(render, range(64))
 """
 
+# Many small questions to the kernel, none of which takes most of the time.
+QUESTIONS = """
+import os
+open("/proc/self/comm", "w").write("inspector")
+fd = os.open("/etc/passwd", os.O_RDONLY)
+def look_around():
+    os.getppid(); os.access("/etc/passwd", os.R_OK); os.getpriority(0, 0); os.umask(0o22); os.lseek(fd, 0, 0); os.fstat(fd)
+while True: look_around()
+"""
+
 
 def python_pool(_injectors):
     return case.running([sys.executable, "-c", POOL], stderr=subprocess.DEVNULL) # its workers outlive it for a moment
@@ -45,6 +55,9 @@ CASES = [
     Case("spin-python", script(f"{sys.executable} impatient.py try"), "cpu.spin", "bookkeeper", function="take", often=False),
     Case("receive-python", script(f"{sys.executable} impatient.py receive"), "cpu.spin", "bookkeeper", function="await_letter",
          held_out=True, often=False),
+    Case("spin-java", script("java -Xmx64m Rota.java 3 load", 3), "cpu.spin", "bookkeeper", often=False, needs="java"),
+    Case("spin-node", script("node impatient.js load", 1), "cpu.spin", "bookkeeper", often=False),
+    Case("spin-node-exchange", script("node impatient.js exchange", 1), "cpu.spin", "bookkeeper", held_out=True, often=False),
     Case("spin-exchange-many", "impatient-nofp exchange 5 2000 100", "cpu.spin", "bookkeeper", function="take_exchange", held_out=True, often=False),
     Case("spin-try-long", "impatient-nofp trylock 3 1000 0", "cpu.spin", "bookkeeper", function="take_trylock", held_out=True, often=False),
     Case("receive-busy", "impatient-nofp receive 1 5000 500", "cpu.spin", "bookkeeper", function="await_receive", held_out=True, often=False),
@@ -53,6 +66,8 @@ CASES = [
     Case("timers-few", "interrupts-nofp timers 100000 4", "cpu.irq", "metronome", resource="timer on CPU", held_out=True, often=False),
     Case("many-stats", "caller stat 5000", "cpu.kernel-time", "inspector", function="find_plugin", victims=("visitor",), resource="newfstatat"),
     Case("by-bytes", "caller alone-byte", "cpu.kernel-time", "inspector", function="read_book", resource="read", often=False),
+    Case("many-questions", lambda injectors: case.running([sys.executable, "-c", QUESTIONS]), "cpu.kernel-time", "inspector",
+         function="look_around", held_out=True, often=False),
     Case("by-bytes-waited", "caller-nofp byte 20000", "cpu.kernel-time", "inspector", function="read_book", victims=("visitor",),
          resource="read", held_out=True, often=False),
 ]

@@ -19,6 +19,28 @@ def buy():
 for _ in range(4): threading.Thread(target=buy).start()
 """
 
+# A thread for each client; one of them takes its time on purpose, as curl --limit-rate does.
+DOWNLOADS = """
+import http.server, threading, socket, select, os
+class Files(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *words): pass
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        while True: self.wfile.write(bytes(1 << 16))
+open("/proc/self/comm", "w").write("library")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+if os.fork():
+    server.serve_forever()
+open("/proc/self/comm", "w").write("reader")
+s = socket.create_connection(server.server_address)
+s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+while s.recv(1 << 15): select.select([], [], [], 0.01)
+"""
+
+
+def pipeline(commands):
+    return lambda _: running(["bash", "-c", commands], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
 
 @contextlib.contextmanager
 def java_counter(_):
@@ -38,6 +60,10 @@ CASES = [
     Case("locks-in-order", "deadlock 5 order", often=False),
     Case("build", "crew 2 300"),
     Case("build-crowded", "crew-nofp 5 80", often=False),
+    Case("build-wide", "crew 8 500", often=False),
+    Case("pipeline", pipeline("yes some line of text | sed s/some/any/ | grep -c text")),
+    Case("pipeline-archive", pipeline("while :; do tar cf - /usr/include | gzip | wc -c; done"), held_out=True, often=False),
+    Case("downloads", lambda _: running([sys.executable, "-c", DOWNLOADS], start_new_session=True), often=False),
     Case("idle-threads", "sleepers 400"),
     Case("requests", "requests 100 1000 3"),
     Case("requests-few", "requests-nofp 20 10000 1", often=False),

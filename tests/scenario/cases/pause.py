@@ -55,6 +55,45 @@ def redis(slow):
                 yield server
 
 
+@contextlib.contextmanager
+def put_to_sleep(_):
+    """Redis with clients, stopped for good before anybody looks."""
+    port = "7380"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(["redis-server", "--port", port, "--save", ""], **quiet) as server:
+        time.sleep(0.5)
+        with running(["redis-benchmark", "-p", port, "-c", "4", "-t", "get", "-l", "-q"], **quiet):
+            time.sleep(0.5)
+            server.send_signal(signal.SIGSTOP)
+            yield server
+
+
+# A server that keeps much, makes garbage for each answer, and has one client.
+RUBY = """
+require 'socket'
+kept = Array.new(1_500_000) { |i| "item #{i}" }
+server = TCPServer.new('127.0.0.1', 0)
+fork do
+  Process.setproctitle('customer')
+  s = TCPSocket.new('127.0.0.1', server.addr[1])
+  loop { s.puts 'list'; s.gets; sleep 0.002 }
+end
+File.write('/proc/self/comm', 'shop')
+s = server.accept
+while s.gets
+  kept[rand(kept.size)] = 'x'
+  s.puts((0...30_000).map { |i| "v#{i}" * 20 }.size)
+end
+"""
+
+
+@contextlib.contextmanager
+def ruby(_):
+    with running(["ruby", "-e", RUBY], start_new_session=True) as process:
+        time.sleep(2)
+        yield process
+
+
 LUA = "eval 'local n = 0; while n < 6000000 do n = n + 1 end; return n' 0"
 JAVA = "java -XX:+UseSerialGC -Xlog:disable"
 
@@ -63,6 +102,7 @@ CASES = [
     Case("stopped-long", "stopped-nofp 1500 500", "pause.freeze", "bookkeeper", function="keep_books", often=False),
     Case("frozen", frozen, "pause.freeze", "bookkeeper", resource="cgroup /perfscope-vault", often=False,
          needs=lambda: os.path.isdir(FREEZER)),
+    Case("stopped-service", put_to_sleep, "pause.freeze", "redis-server", often=False),
     # A runtime that stops its threads at safe points, or by signals; one whose threads do it themselves.
     Case("stop-all", "safepoint 3 60 200", "pause.gc", "orderbook", function="stop_all_and_sweep", evidence=("p50", "max")),
     Case("stop-all-signal", "safepoint-nofp 8 30 120 signal", "pause.gc", "orderbook", function="stop_all_and_sweep", held_out=True, often=False),
@@ -76,6 +116,7 @@ CASES = [
     # Threads under an interpreter's lock: one collects, all wait.
     Case("python-collects", script("python3 reading_room.py 300000 20", 2), "pause.gc", "librarian", resource="CPython",
          victims=("reader",), often=False),
+    Case("ruby-collects", ruby, "pause.gc", "shop", resource="Ruby", often=False, needs="ruby"),
     # A loop that computes, sleeps, syncs in one of its callbacks.
     Case("loop", "loopserver 100 300", "pause.event-loop", "gameserver", function="rank_players", victims=("player",),
          evidence=("p50", "max")),

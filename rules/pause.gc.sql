@@ -40,21 +40,29 @@ gc_frame AS MATERIALIZED (
 		OR lower(name) GLOB 'gc_*' OR lower(name) GLOB '*_gc' OR lower(name) GLOB '*_gc_*' OR lower(name) GLOB '*mark*sweep*'
 		OR name GLOB 'GC*' OR name GLOB '*[a-z]GC*' OR name GLOB '*[a-z]Gc*' OR lower(name) GLOB '*sweep*heap*' OR lower(name) GLOB '*compact*heap*'
 		OR lower(name) GLOB '*heap*compact*' OR lower(name) GLOB '*collect_heap*')),
--- Ruby's library is delivered without its inner functions' names. What its allocators call only gets and gives memory; what is called
--- in turn from there makes room.
-ruby_allocator AS MATERIALIZED (
-	SELECT frame FROM frame_name WHERE module GLOB '*libruby*' AND (name GLOB 'rb_*newobj*' OR name GLOB 'ruby_x*alloc*' OR name GLOB 'rb_gc*')),
-ruby_nameless AS MATERIALIZED (SELECT frame FROM frame_name WHERE module GLOB '*libruby*' AND name GLOB '[[]*'),
+-- Ruby's library is delivered without its inner functions' names. They lie among those of the same file that have one: what its
+-- allocators call only gets and gives memory; what is called in turn from there, or three deep from elsewhere, makes room.
+ruby_named AS MATERIALIZED (
+	SELECT y.id, y.module, y.start FROM symbol y JOIN module m ON m.id = y.module
+	WHERE m.path GLOB '*libruby*' AND y.name NOT GLOB '*@plt' AND y.name <> 'rb_gc_for_fd'
+		AND (y.name GLOB 'rb_gc_*' OR y.name GLOB 'rb_*newobj*' OR y.name GLOB 'rb_objspace_*' OR y.name GLOB 'ruby_x*')),
+ruby_inner AS MATERIALIZED (
+	SELECT f.id AS frame FROM (SELECT module, min(start) AS first, max(start) AS last FROM ruby_named GROUP BY module) r
+		JOIN symbol y ON y.module = r.module AND y.start BETWEEN r.first AND r.last AND y.name GLOB '[[]*' JOIN frame f ON f.symbol = y.id),
+ruby_outer AS MATERIALIZED (
+	SELECT f.id AS frame FROM ruby_named n JOIN frame f ON f.symbol = n.id UNION SELECT frame FROM ruby_inner),
 gc_stack(id) AS (
 	SELECT s.id FROM stack s JOIN gc_frame USING (frame)
 	UNION
-	SELECT s.id FROM stack s JOIN ruby_nameless n USING (frame) JOIN stack p ON p.id = s.parent JOIN ruby_nameless o ON o.frame = p.frame
-		JOIN stack a ON a.id = p.parent JOIN ruby_allocator r ON r.frame = a.frame
+	SELECT s.id FROM stack s JOIN ruby_inner i USING (frame) JOIN stack p ON p.id = s.parent JOIN ruby_inner j ON j.frame = p.frame
+		JOIN stack a ON a.id = p.parent JOIN ruby_outer o ON o.frame = a.frame
 	UNION
 	SELECT s.id FROM gc_stack g JOIN stack s ON s.parent = g.id),
+-- Under an interpreter's lock any thread collects, and all are let go on by others.
+one_runs AS MATERIALIZED (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
 gc_thread AS MATERIALIZED (
-	SELECT task FROM thread WHERE comm IN ('VM Thread', '.NET Server GC', '.NET SVR GC') OR comm GLOB 'GC Thread#*' OR comm GLOB 'G1 *'
-		OR comm GLOB 'ZWorker*' OR comm GLOB 'Shenandoah*' OR comm GLOB 'SGen*' OR lower(comm) GLOB 'gc*' OR lower(comm) GLOB '*[-_ ]gc*'),
+	SELECT task FROM thread WHERE process NOT IN (SELECT process FROM one_runs) AND (comm IN ('VM Thread', '.NET Server GC', '.NET SVR GC') OR comm GLOB 'GC Thread#*' OR comm GLOB 'G1 *'
+		OR comm GLOB 'ZWorker*' OR comm GLOB 'Shenandoah*' OR comm GLOB 'SGen*' OR lower(comm) GLOB 'gc*' OR lower(comm) GLOB '*[-_ ]gc*')),
 ran AS MATERIALIZED (
 	SELECT t.process, s.task, sum(s.value) AS ns,
 		sum(iif(s.task IN gc_thread OR s.stack IN gc_stack, s.value, 0)) AS gc
@@ -73,12 +81,11 @@ world AS MATERIALIZED (
 	WHERE p.kind = 'world' AND p.ns >= coalesce(:share, 0.05) * span.ns),
 stopped AS MATERIALIZED (
 	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric FROM world w, span
-	WHERE ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2
+	WHERE w.process NOT IN (SELECT process FROM one_runs) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2
 		AND w.process NOT IN (SELECT process FROM runtime WHERE name = 'HotSpot') AND w.ns <= coalesce(:rest, 0.6) * span.ns
 		AND dedicated >= coalesce(:dedicated, 0.5)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
 -- The thread that has the process's work to do collects in between; under an interpreter's lock, each of them may, and the others wait.
-one_runs AS MATERIALIZED (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
 collected AS MATERIALIZED (
 	SELECT c.task, sum(iif(c.stack IN gc_stack, c.value, 0)) AS gc FROM sample_total c JOIN metric m ON m.id = c.metric
 	WHERE m.name = 'cpu.time' AND c.task NOT IN gc_thread GROUP BY c.task),

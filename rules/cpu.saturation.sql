@@ -3,16 +3,15 @@
 -- summary: {delay}; {culprit} uses {culprit_cpu} % of a CPU
 -- explain: Asks whether threads stand in the run queues for a substantial share of the time they want to work,
 --    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
---    wake up often, need the CPU little and need it at once. So are
---    threads whose requests wait for a CPU for long. Threads that only compute and share the CPUs
---    among themselves are not harmed by that as long as there are no more than two or three for each CPU, or as long as they come and
---    go: a parallel build is fine, however wide it is.
+--    wake up often, need the CPU little and need it at once, and threads whose requests wait for a CPU for long. Threads
+--    that only compute and share the CPUs among themselves are not harmed by that as long as there are no more than two or three for
+--    each CPU, or as long as they come and go: a parallel build is fine, however wide it is.
 -- threshold busy = 0.9: below that a CPU is free often enough for a woken thread to find it
 -- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
 -- threshold crowd = 1.8: threads waiting per CPU, on average, from which on computing threads harm each other, too: each gets
 --    about a third of the time that it wants, and who starts so many believed in more CPUs than there are
--- threshold lasts = 0.5: of the period that a thread lives, to count for that, or as delayed; who comes and goes is a piece of a job
+-- threshold lasts = 0.8: of the period that a thread lives, to count for that, or as delayed; who comes and goes is a piece of a job
 -- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
 -- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices. Twice that for a
 --    thread whose wake-ups no other thread waits for: it may be a daemon that only looks around
@@ -38,7 +37,7 @@ machine AS MATERIALIZED (
 	FROM idle WHERE EXISTS (SELECT 1 FROM level WHERE metric IN ('cpu.user', 'cpu.system', 'cpu.idle'))),
 lasting AS MATERIALIZED (
 	SELECT t.id AS task FROM task t, period p
-	WHERE min(ifnull(t.end_ns, p.end_ns), p.end_ns) - max(ifnull(t.start_ns, 0), p.start_ns) >= coalesce(:lasts, 0.5) * p.ns),
+	WHERE min(ifnull(t.end_ns, p.end_ns), p.end_ns) - max(ifnull(t.start_ns, 0), p.start_ns) >= coalesce(:lasts, 0.8) * p.ns),
 load AS MATERIALIZED (
 	SELECT sum(runnable) * 1.0 / (SELECT ns * cpus FROM span) AS queue,
 		sum(iif(task IN (SELECT task FROM lasting), runnable, 0)) * 1.0 / (SELECT ns * cpus FROM span) AS crowd,

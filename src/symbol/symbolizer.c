@@ -647,6 +647,8 @@ void symbolizer_free(struct symbolizer *s)
 		close(s->timer);
 	modules_free(s->modules);
 	buf_done(&s->text);
+	for (; s->answered < s->asked; s->answered++)
+		free(question_at(s, s->answered)->generated);
 	free(s->queue);
 	free(s);
 }

@@ -11,14 +11,21 @@
 
 bool focus_is_any(const struct focus *f)
 {
-	return !f->process && !f->task && !f->component[0];
+	return !f->process && !f->task && !f->component[0] && !f->cgroup[0];
 }
 
-static bool has_process(const struct focus *f, const struct window_process *p)
+static bool is_below(const char *cgroup, const char *above)
+{
+	size_t len = strlen(above);
+
+	return !above[1] || (!strncmp(cgroup, above, len) && (!cgroup[len] || cgroup[len] == '/'));
+}
+
+bool focus_has_whole(const struct focus *f, const struct window_process *p)
 {
 	char name[FOCUS_NAME];
 
-	if (f->process && p->id != f->process)
+	if ((f->process && p->id != f->process) || (f->cgroup[0] && !is_below(p->cgroup, f->cgroup)))
 		return false;
 	if (!f->component[0])
 		return true;
@@ -33,14 +40,14 @@ bool focus_has_task(const struct focus *f, const struct window *w, uint32_t task
 	if (focus_is_any(f))
 		return true;
 	t = window_find(w, task);
-	return t && (!f->task || t->id == f->task) && has_process(f, window_process(w, t->process));
+	return t && (!f->task || t->id == f->task) && focus_has_whole(f, window_process(w, t->process));
 }
 
 bool focus_has_process(const struct focus *f, const struct window *w, uint32_t process)
 {
 	for (uint32_t i = 0; i < window_process_count(w); i++)
 		if (window_process(w, i)->id == process)
-			return has_process(f, window_process(w, i));
+			return focus_has_whole(f, window_process(w, i));
 	return focus_is_any(f);
 }
 
@@ -52,7 +59,7 @@ bool focus_has(const struct focus *f, const struct window *w, const struct ledge
 void focus_text(const struct focus *f, const struct window *w, char *text, unsigned size)
 {
 	const struct window_thread *t = window_find(w, f->task);
-	const char *name = f->component;
+	const char *name = f->component[0] ? f->component : f->cgroup;
 	uint32_t pid = 0;
 
 	for (uint32_t i = 0; f->process && i < window_process_count(w); i++)

@@ -6,6 +6,7 @@
 
 struct ledger_row;
 struct window;
+struct window_process;
 
 enum { FOCUS_NAME = 256 };
 
@@ -13,6 +14,7 @@ enum { FOCUS_NAME = 256 };
 struct focus {
 	uint32_t process, task, resource;
 	char component[FOCUS_NAME]; /* a service or a program, as window_component() names it */
+	char cgroup[FOCUS_NAME];    /* with all below it */
 	/* For the screens that are about one such thing: */
 	uint64_t finding;
 	char function[FOCUS_NAME], module[FOCUS_NAME];
@@ -20,6 +22,7 @@ struct focus {
 
 bool focus_is_any(const struct focus *f); /* nothing is left out of lists */
 bool focus_has_task(const struct focus *f, const struct window *w, uint32_t task);
+bool focus_has_whole(const struct focus *f, const struct window_process *p); /* its thread not looked at */
 bool focus_has_process(const struct focus *f, const struct window *w, uint32_t process);
 /* A row of samples or edges; one without a task belongs to nobody. */
 bool focus_has(const struct focus *f, const struct window *w, const struct ledger_row *row);
@@ -27,5 +30,4 @@ bool focus_has(const struct focus *f, const struct window *w, const struct ledge
 void focus_text(const struct focus *f, const struct window *w, char *text, unsigned size);
 
 /* The service or program that a process is part of: its unit or container, else its name. Shorter than size. */
-struct window_process;
 void window_component(const struct window_process *p, char *name, unsigned size);

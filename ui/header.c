@@ -10,6 +10,7 @@
 #include "format.h"
 #include "mem.h"
 #include "panels.h"
+#include "timeline.h"
 #include "window.h"
 
 enum { MOST_CPUS = 1024, MOST_FINDINGS = 3, NAMES_FROM = 72 };
@@ -136,9 +137,13 @@ unsigned header_draw(const struct header *h, struct grid *g, unsigned rows)
 	draw_title(h, g);
 	if (!window_ns(c->window))
 		return 1;
-	if (rows > 1)
+	if (rows > TIMELINE_ROW && h->paused) {
+		timeline_draw(c->window, g, TIMELINE_ROW);
+		used++;
+	}
+	if (rows > used)
 		used += draw_focus(h, g, used);
-	if (h->detail == HEADER_TITLE || rows < 3)
+	if (h->detail == HEADER_TITLE || rows < 3 || used >= rows)
 		return used;
 	if (h->detail == HEADER_ALL) {
 		struct area cpus = {used, 0, rows - used > 1 ? rows - used - 1 : 0, g->columns};

@@ -3,6 +3,9 @@
 #pragma once
 #include "screen.h"
 
+/* Where the time line stands while time stands still. */
+enum { TIMELINE_ROW = 1 };
+
 struct header {
 	const struct screen_context *context;
 	const char *host, *kernel;

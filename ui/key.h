@@ -20,6 +20,7 @@ enum {
 	UI_KEY_F5 = UI_KEY_F1 + 4,
 	UI_KEY_F10 = UI_KEY_F1 + 9,
 	UI_KEY_CLICK,
+	UI_KEY_RELEASE, /* of the button that clicked */
 	UI_KEY_WHEEL_UP,
 	UI_KEY_WHEEL_DOWN,
 };

@@ -51,7 +51,6 @@ struct sums {
 	struct table *table;
 	const struct measure *measures;
 	const char *kind;
-	uint32_t metrics[RECORD_NUMBERS]; /* ids, of those that are about samples */
 	double (*counts)[RECORD_NUMBERS]; /* of samples, beside the records' numbers */
 	uint32_t counted, capacity;
 	bool by_process;
@@ -73,28 +72,24 @@ static struct record *record_of(struct sums *s, uint32_t process, uint32_t resou
 	return r;
 }
 
-static void add_sample(struct sums *s, const struct ledger_row *row)
+static void add_sample(struct sums *s, int number, const struct ledger_row *row)
 {
 	const struct window *w = s->context->window;
 	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
 	const struct window_process *p = t ? window_process(w, t->process) : NULL;
 
-	for (int i = 0; s->measures[i].metric; i++) {
-		struct record *r;
+	struct record *r;
 
-		if (s->metrics[i] != row->key[BY_METRIC] || !s->metrics[i])
-			continue;
-		if (s->by_process && !p)
-			return;
-		r = record_of(s, s->by_process ? p->id : 0, s->kind && !*s->kind ? 0 : row->key[BY_RESOURCE]);
-		if (p && s->by_process) {
-			r->text[1] = p->comm;
-			r->text[2] = table_text(s->table, "%u", p->pid);
-			r->dim = p->kernel || p->own || p->ended;
-		}
-		r->number[i] += (double)row->value;
-		s->counts[r - s->table->records][i] += (double)row->count;
+	if (s->by_process && !p)
+		return;
+	r = record_of(s, s->by_process ? p->id : 0, s->kind && !*s->kind ? 0 : row->key[BY_RESOURCE]);
+	if (s->by_process && !r->text[1]) {
+		r->text[1] = p->comm;
+		r->text[2] = table_text(s->table, "%u", p->pid);
+		r->dim = p->kernel || p->own || p->ended;
 	}
+	r->number[number] += (double)row->value;
+	s->counts[r - s->table->records][number] += (double)row->count;
 }
 
 static bool is_of_kind(const struct window *w, uint32_t resource, const char *kind)
@@ -106,13 +101,13 @@ static void add_samples(struct sums *s)
 {
 	const struct window *w = s->context->window;
 	const struct ledger_row *row;
-	uint32_t cursor = 0;
 
-	for (int i = 0; s->measures[i].metric; i++)
-		s->metrics[i] = of_samples(&s->measures[i]) ? window_metric_id(w, s->measures[i].metric) : 0;
-	while ((row = window_next_sample(w, &cursor))) {
-		if (is_of_kind(w, row->key[BY_RESOURCE], s->kind) && focus_has(&s->context->focus, w, row))
-			add_sample(s, row);
+	for (int i = 0; s->measures[i].metric; i++) {
+		uint32_t metric = of_samples(&s->measures[i]) ? window_metric_id(w, s->measures[i].metric) : 0, cursor = 0;
+
+		while ((row = window_next_sample(w, metric, &cursor)))
+			if (is_of_kind(w, row->key[BY_RESOURCE], s->kind) && focus_has(&s->context->focus, w, row))
+				add_sample(s, i, row);
 	}
 	for (uint32_t i = 0; i < s->table->count; i++)
 		for (int k = 0; s->measures[k].metric; k++)

@@ -142,30 +142,40 @@ static double largest(const double *values, unsigned count)
 	return most;
 }
 
+unsigned panel_cpu_course(const struct window *w, uint32_t last, double *values, unsigned most)
+{
+	uint32_t cpus[MOST_CPUS], count = window_cpus(w, cpus, MOST_CPUS);
+	_cleanup_free_ double *part = xcalloc(most + 1, sizeof(*part));
+	unsigned shown = 0;
+
+	memset(values, 0, most * sizeof(*values));
+	for (uint32_t i = 0; i < count; i++)
+		for (size_t k = 0; k < 2 * ARRAY_SIZE(parts_of_cpu); k++) {
+			const char *metric = parts_of_cpu[k / 2].metrics[k % 2];
+
+			if (metric)
+				shown = window_series_to(w, metric, window_cpu_resource(w, cpus[i]), last, part, most);
+			for (unsigned v = 0; metric && v < shown; v++)
+				values[v] += part[v] / count;
+		}
+	return shown;
+}
+
 static void draw_cpu_line(const struct window *w, const struct line_of *l)
 {
 	uint32_t cpus[MOST_CPUS], count = window_cpus(w, cpus, MOST_CPUS);
-	double sums[SPARK_MOST] = {0}, values[SPARK_MOST], busy = 0;
+	double values[SPARK_MOST], busy = 0;
 	struct bar_part parts[5];
 	char p50[16], p99[16];
-	unsigned shown = 0;
+	unsigned shown = panel_cpu_course(w, window_last(w), values, SPARK_MOST);
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++)
 		busy += cpu_parts(w, cpus[i], parts);
-		for (size_t k = 0; k < 2 * ARRAY_SIZE(parts_of_cpu); k++) {
-			const char *metric = parts_of_cpu[k / 2].metrics[k % 2];
-			unsigned n = metric ? window_series(w, metric, window_cpu_resource(w, cpus[i]), values, SPARK_MOST) : 0;
-
-			for (unsigned v = 0; v < n; v++)
-				sums[v] += values[v];
-			shown = n > shown ? n : shown;
-		}
-	}
 	format_ns((double)window_quantile(w, "runqueue.latency", 0, 0.5), p50);
 	format_ns((double)window_quantile(w, "runqueue.latency", 0, 0.99), p99);
 	buf_addf(&text, "wait for a CPU p50 %s p99 %s", p50, p99);
-	end(l, begin(l, "cpu", count ? busy / count : 0, 95, sums, shown, 100.0 * count), text.data);
+	end(l, begin(l, "cpu", count ? busy / count : 0, 95, values, shown, 100), text.data);
 }
 
 static void draw_memory_line(const struct window *w, const struct line_of *l)
@@ -254,6 +264,21 @@ static void draw_network_line(const struct window *w, const struct line_of *l)
 	end(l, begin(l, "network", busy > 0 ? busy : NAN, 95, values, count, largest(values, count)), text.data);
 }
 
+static unsigned spark_cells(const struct area *a)
+{
+	return a->columns / 5 < SPARK_MOST ? a->columns / 5 : SPARK_MOST;
+}
+
+uint32_t panel_system_slice(const struct window *w, const struct area *a, unsigned row, unsigned column)
+{
+	unsigned end = a->column + NAME_CELLS + 5 + spark_cells(a), back = end - 1 - column;
+	uint32_t last = window_last(w), oldest = window_oldest(w);
+
+	if (row < a->row || row >= a->row + a->rows || column >= end || back >= spark_cells(a))
+		return 0;
+	return oldest && last >= oldest + back ? last - back : 0;
+}
+
 unsigned panel_system(const struct screen_context *c, struct grid *g, const struct area *a)
 {
 	static void (*const lines[])(const struct window *w, const struct line_of *l) = {
@@ -262,7 +287,7 @@ unsigned panel_system(const struct screen_context *c, struct grid *g, const stru
 	unsigned count = 0;
 
 	for (; count < ARRAY_SIZE(lines) && count < a->rows; count++) {
-		struct line_of l = {g, a, a->row + count, a->columns / 5 < SPARK_MOST ? a->columns / 5 : SPARK_MOST};
+		struct line_of l = {g, a, a->row + count, spark_cells(a)};
 
 		lines[count](c->window, &l);
 	}

@@ -164,8 +164,8 @@ static void add_latencies(const struct window *w, struct table *t)
 	uint32_t cursor = 0, metric = window_metric_id(w, "request.time");
 	const struct ledger_row *row;
 
-	while (metric && (row = window_next_sample(w, &cursor))) {
-		const struct window_process *p = row->key[BY_METRIC] == metric ? process_of_task(w, row->key[BY_TASK]) : NULL;
+	while ((row = window_next_sample(w, metric, &cursor))) {
+		const struct window_process *p = process_of_task(w, row->key[BY_TASK]);
 		struct record *r = p ? component_of(t, p) : NULL;
 		double p99 = r ? (double)window_quantile(w, "request.time", row->key[BY_RESOURCE], 0.99) : 0;
 

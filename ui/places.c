@@ -2,6 +2,7 @@
 #include "places.h"
 
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
@@ -86,6 +87,38 @@ enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack)
 		if (frames[i]->kind != CODE_KERNEL)
 			kind = kind_of_function(v, frames[i]);
 	return kind == LOCK_NONE && depth ? LOCK_OTHER : kind;
+}
+
+struct places {
+	struct stack_view *view;
+	struct place *items; /* by stack */
+	struct place none;
+};
+
+struct places *places_new(struct stack_view *v)
+{
+	struct places *p = xcalloc(1, sizeof(*p));
+
+	p->view = v;
+	p->items = xcalloc(stack_view_end(v) + 1, sizeof(*p->items));
+	return p;
+}
+
+void places_free(struct places *p)
+{
+	if (!p)
+		return;
+	free(p->items);
+	free(p);
+}
+
+const struct place *places_of(struct places *p, uint32_t stack)
+{
+	struct place *place = stack < stack_view_end(p->view) ? &p->items[stack] : &p->none;
+
+	if (!place->known)
+		*place = (struct place){stack_speaker(p->view, stack), stack_lock_kind(p->view, stack), true};
+	return place;
 }
 
 static void add_frame(struct lines *l, const struct stack_frame *f, unsigned indent)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "mem.h"
-#include "frame_of.h"
 #include "places.h"
 #include "stack_view.h"
 #include "window.h"
@@ -20,53 +19,13 @@ void profile_each(const struct screen_context *c, enum profile profile, bool idl
 {
 	const char *pattern = profile_metric(profile);
 	const struct ledger_row *row;
-	uint32_t cursor = 0, metric = 0;
-	bool wanted = false;
+	uint32_t metrics = 0, metric, cursor;
 
-	while ((row = window_next_sample(c->window, &cursor))) {
-		if (row->key[BY_METRIC] != metric) {
-			metric = row->key[BY_METRIC];
-			wanted = is_of(window_metric_name(c->window, metric), pattern, idle);
-		}
-		if (wanted && focus_has(&c->focus, c->window, row))
-			add(arg, row);
-	}
-}
-
-struct adding {
-	const struct screen_context *context;
-	struct flame *flame;
-	struct flame_frame *frames;
-	size_t capacity;
-};
-
-static void add_stack(void *arg, const struct ledger_row *row)
-{
-	struct adding *a = arg;
-	const struct window *w = a->context->window;
-	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
-	size_t depth, count = 0;
-	const struct stack_frame *const *frames = stack_view_walk(window_stacks(w), row->key[BY_STACK], &depth);
-
-	if (a->capacity < depth + 2) {
-		a->capacity = depth + 64;
-		a->frames = xrealloc(a->frames, a->capacity * sizeof(*a->frames));
-	}
-	a->frames[count++] = (struct flame_frame){t ? window_process(w, t->process)->comm : "[unknown process]", FLAME_TASK};
-	if (!depth)
-		a->frames[count++] = (struct flame_frame){"[stack not readable]", FLAME_UNKNOWN};
-	for (size_t i = 0; i < depth; i++)
-		a->frames[count++] = (struct flame_frame){frames[i]->name, flame_kind_of(frames[i])};
-	flame_add(a->flame, FLAME_NEW, a->frames, count, (double)row->value);
-}
-
-struct flame *profile_flame(const struct screen_context *c, enum profile profile, bool idle)
-{
-	struct adding a = {.context = c, .flame = flame_new()};
-
-	profile_each(c, profile, idle, add_stack, &a);
-	free(a.frames);
-	return a.flame;
+	while ((metric = window_next_metric(c->window, &metrics)))
+		for (cursor = 0; is_of(window_metric_name(c->window, metric), pattern, idle) &&
+		     (row = window_next_sample(c->window, metric, &cursor));)
+			if (focus_has(&c->focus, c->window, row))
+				add(arg, row);
 }
 
 struct ranking {

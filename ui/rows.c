@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "rows.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "clock.h"
 #include "hash.h"
 #include "mem.h"
@@ -19,7 +21,8 @@ static void add_row(struct row_list *r, const struct window *w, const struct win
 	if (!state_total(times))
 		return;
 	GROW(r->rows, r->count, r->capacity);
-	r->rows[r->count++] = (struct row){.process = p, .thread = t, .times = times, .window_ns = window_ns(w)};
+	r->rows[r->count++] = (struct row){.process = p, .thread = t, .times = times, .window_ns = window_ns(w),
+					   .threads = p->threads, .resident = p->resident};
 }
 
 /* Ties keep an order of their own, so that rows do not dance. */
@@ -33,6 +36,8 @@ static int compare_rows(const void *a, const void *b, void *arg)
 
 	if (c)
 		return order->reverse ? -c : c;
+	if (x->group || y->group)
+		return x->group && y->group ? strcmp(x->group, y->group) : !x->group - !y->group;
 	if (x->process->pid != y->process->pid)
 		return x->process->pid < y->process->pid ? -1 : 1;
 	if (x->process->id != y->process->id)
@@ -44,25 +49,40 @@ struct tree {
 	struct row_list sorted, out;
 	uint32_t *first, *next; /* children of a row and its siblings, by index + 1 */
 	bool *placed;
+	struct map *by_pid, *by_path; /* of processes, of control groups */
 };
 
-static uint32_t parent_of(const struct row *row, const struct map *by_pid)
+static bool find_parent(const struct tree *t, const struct row *row, bool groups, uint64_t *ret_index)
+{
+	const char *path = row->group ? row->group : row->process->cgroup;
+
+	if (row->group)
+		return map_get(t->by_path, hash_bytes(path, group_parent_length(path, strlen(path))), ret_index);
+	if (groups && !row->thread)
+		return map_get(t->by_path, hash_bytes(path, strlen(path)), ret_index);
+	return map_get(t->by_pid, row->thread ? row->process->pid : row->process->ppid, ret_index);
+}
+
+static uint32_t parent_of(const struct tree *t, const struct row *row, bool groups)
 {
 	uint64_t index;
 
-	return map_get(by_pid, row->thread ? row->process->pid : row->process->ppid, &index) ? (uint32_t)index + 1 : 0;
+	return find_parent(t, row, groups, &index) ? (uint32_t)index + 1 : 0;
 }
 
-static void link_children(struct tree *t)
+static void link_children(struct tree *t, bool groups)
 {
-	_cleanup_(map_freep) struct map *by_pid = map_new();
+	for (uint32_t i = t->sorted.count; i-- > 0;) {
+		const struct row *row = &t->sorted.rows[i];
 
-	for (uint32_t i = t->sorted.count; i-- > 0;)
-		if (!t->sorted.rows[i].thread)
-			map_put(by_pid, t->sorted.rows[i].process->pid, i);
+		if (row->group)
+			map_put(t->by_path, hash_bytes(row->group, strlen(row->group)), i);
+		else if (!row->thread)
+			map_put(t->by_pid, row->process->pid, i);
+	}
 	/* From the last to the first: each is put before its siblings. */
 	for (uint32_t i = t->sorted.count; i-- > 0;) {
-		uint32_t parent = parent_of(&t->sorted.rows[i], by_pid);
+		uint32_t parent = parent_of(t, &t->sorted.rows[i], groups);
 
 		if (parent == i + 1)
 			parent = 0;
@@ -88,14 +108,15 @@ static void place(struct tree *t, uint32_t node, uint32_t depth, uint64_t branch
 }
 
 /* Reused pids can make a circle of parents: what no root leads to is a root. */
-static void make_tree(struct row_list *r)
+static void make_tree(struct row_list *r, bool groups)
 {
-	struct tree t = {.sorted = *r};
+	_cleanup_(map_freep) struct map *by_pid = map_new(), *by_path = map_new();
+	struct tree t = {.sorted = *r, .out.memory = r->memory, .by_pid = by_pid, .by_path = by_path};
 
 	t.first = xcalloc(r->count + 1, sizeof(*t.first));
 	t.next = xcalloc(r->count + 1, sizeof(*t.next));
 	t.placed = xcalloc(r->count + 1, sizeof(*t.placed));
-	link_children(&t);
+	link_children(&t, groups);
 	place(&t, t.first[0], 0, 0);
 	for (uint32_t i = 1; i <= r->count; i++)
 		if (!t.placed[i]) {
@@ -113,38 +134,43 @@ void rows_build(struct row_list *r, const struct window *w, const struct row_ord
 {
 	r->count = 0;
 	for (uint32_t i = 0; (!order->threads || order->tree) && i < window_process_count(w); i++)
-		add_row(r, w, window_process(w, i), NULL);
+		if (!order->focus || focus_has_whole(order->focus, window_process(w, i)))
+			add_row(r, w, window_process(w, i), NULL);
+	if (order->tree && order->groups)
+		rows_add_groups(r);
 	for (uint32_t i = 0; order->threads && i < window_thread_count(w); i++) {
 		const struct window_thread *t = window_thread(w, i);
 		const struct window_process *p = window_process(w, t->process);
 
-		if (!order->tree || p->threads > 1)
+		if ((!order->tree || p->threads > 1) && (!order->focus || focus_has_whole(order->focus, p)))
 			add_row(r, w, p, t);
 	}
 	if (r->count)
 		qsort_r(r->rows, r->count, sizeof(*r->rows), compare_rows, (void *)(uintptr_t)order);
 	if (order->tree)
-		make_tree(r);
+		make_tree(r, order->groups);
 }
 
 void rows_done(struct row_list *r)
 {
 	free(r->rows);
+	arena_free(r->memory);
 	*r = (struct row_list){0};
 }
 
 double row_number(const struct row *r, enum row_field field)
 {
 	switch (field) {
-	case ROW_PID: return r->process->pid;
+	case ROW_PID: return r->process ? r->process->pid : NAN;
 	case ROW_TID: return r->thread ? r->thread->tid : 0;
 	case ROW_CPU: return row_percent(r, RUNNING);
 	case ROW_RUNNABLE: return row_percent(r, RUNNABLE);
 	case ROW_LOCK: return row_percent(r, LOCK);
 	case ROW_DISK: return row_percent(r, DISK);
 	case ROW_BLOCKED: return row_blocked_percent(r);
-	case ROW_THREADS: return r->process->threads;
+	case ROW_THREADS: return r->threads;
 	case ROW_SWITCHES: return row_switch_rate(r);
+	case ROW_RESIDENT: return r->resident ? (double)r->resident : NAN;
 	default: return 0;
 	}
 }
@@ -170,13 +196,16 @@ double row_switch_rate(const struct row *r)
 
 bool row_ended(const struct row *r)
 {
-	return r->process->ended || (r->thread && r->thread->ended);
+	return r->process && (r->process->ended || (r->thread && r->thread->ended));
 }
 
 const char *row_command(const struct row *r)
 {
-	const char *command = r->process->command, *name;
+	const char *command, *name;
 
+	if (r->group)
+		return r->group[1] ? strrchr(r->group, '/') + 1 : r->group;
+	command = r->process->command;
 	if (r->thread && r->thread->tid != r->process->pid)
 		return r->thread->comm;
 	if (!*command)

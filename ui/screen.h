@@ -56,6 +56,8 @@ struct screen {
 	/* false: not my key. */
 	bool (*key_press)(const struct screen_context *c, void *state, const struct key_event *e);
 	bool (*enter)(const struct screen_context *c, void *state, struct target *target); /* false: leads nowhere; may be NULL */
+	/* The slice whose cell in a course is there; 0: none; may be NULL. */
+	uint32_t (*slice_at)(const struct screen_context *c, const void *state, unsigned row, unsigned column);
 	void (*close)(void *state); /* frees what the state holds; may be NULL */
 };
 

@@ -62,7 +62,7 @@ void table_screen_update(const struct screen_context *c, void *state)
 	bool fresh = !s->table.columns;
 
 	s->table.mode = s->view->mode;
-	s->table.ordered = s->flags & SHOW_TREE;
+	s->table.ordered = s->flags & TREES;
 	table_begin(&s->table, s->view->columns);
 	if (fresh)
 		s->table.sort = s->view->sort;
@@ -177,7 +177,7 @@ static bool toggle(const struct screen_context *c, struct table_state *s, int co
 		if (t->column) {
 			table_sort_by(&s->table, t->column - 1);
 		} else if (t->flag) {
-			s->flags ^= t->flag;
+			s->flags = (s->flags & ~(t->flag & TREES ? TREES & ~t->flag : 0)) ^ t->flag;
 			table_screen_update(c, s);
 		} else {
 			next_view(c, s);

@@ -6,7 +6,8 @@
 #include "screen.h"
 #include "table.h"
 
-enum table_flag { SHOW_TREE = 1, SHOW_IDLE = 2 };
+/* There are two kinds of trees: one of them at most is shown. */
+enum table_flag { SHOW_TREE = 1, SHOW_IDLE = 2, SHOW_GROUPS = 4, TREES = SHOW_TREE | SHOW_GROUPS };
 
 struct table_view {
 	const char *name;             /* NULL behind the last */

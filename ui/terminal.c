@@ -171,7 +171,8 @@ static bool mouse_event(struct key_event *e)
 	e->column = m.x < 0 ? 0 : (unsigned)m.x;
 	e->code = m.bstate & BUTTON4_PRESSED ? UI_KEY_WHEEL_UP :
 		  m.bstate & BUTTON5_PRESSED ? UI_KEY_WHEEL_DOWN :
-		  m.bstate & (BUTTON1_PRESSED | BUTTON1_CLICKED) ? UI_KEY_CLICK : 0;
+		  m.bstate & (BUTTON1_PRESSED | BUTTON1_CLICKED) ? UI_KEY_CLICK :
+		  m.bstate & BUTTON1_RELEASED ? UI_KEY_RELEASE : 0;
 	return e->code;
 }
 
@@ -262,7 +263,7 @@ static int start_curses(struct terminal *t)
 	nodelay(stdscr, TRUE);
 	set_escdelay(25);
 	mouseinterval(0);
-	mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+	mousemask(BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "store_query.h"
 #include "store_write.h"
 #include "table_screen.h"
+#include "timeline.h"
 
 enum { PRUNE_SLICES = 10, HEADER_MOST = 100, MOST_STEPS = 32 };
 
@@ -31,6 +32,8 @@ struct ui {
 	uint64_t window_ns;
 	uint64_t table_ns; /* what it took to make what is shown, the last time */
 	bool paused;
+	uint32_t pressed; /* slice in the time line at which the mouse was pressed; 0: elsewhere */
+	unsigned rows, columns; /* of what was drawn the last time */
 	struct screen_context context;
 	void **states; /* by screen; NULL: not opened yet */
 	size_t screen; /* the one that is shown */
@@ -48,6 +51,7 @@ static const struct key_help global_keys[] = {
 	{"p", "Pause", "look at what is there while recording goes on; the space bar, too"},
 	{"+ -", "Window", "look at more or less of the past: 1 s to 10 min"},
 	{"[ ]", "Step", "back and forth in time, a slice; { and } go as far as the window is long"},
+	{"mouse", NULL, "a click on a course shows that moment; while paused, on the time line, too: drag there to choose a part"},
 	{"w", NULL, "write the recording of the last minutes into a file"},
 	{"s", NULL, "write the flame graph of what is shown into a file"},
 	{0},
@@ -213,6 +217,12 @@ static unsigned draw_footer(struct ui *ui, struct grid *g)
 	return footer_draw(&ui->context, shown(ui), ui->said, g);
 }
 
+/* A screen's use is its rows: the header gets a third at most. */
+static unsigned header_rows(unsigned rows)
+{
+	return rows / 3;
+}
+
 static void draw_shown(struct ui *ui, struct grid *g, const struct area *a)
 {
 	shown(ui)->draw(&ui->context, ui->states[ui->screen], g, a);
@@ -222,11 +232,12 @@ void ui_draw(struct ui *ui, struct grid *g)
 {
 	struct area a = {.columns = g->columns};
 
+	ui->rows = g->rows;
+	ui->columns = g->columns;
 	grid_clear(g);
 	if (!g->rows || !g->columns)
 		return;
-	/* A screen's use is its rows: the header gets a third at most. */
-	a.row = g->rows >= 3 ? draw_header(ui, g, g->rows / 3) : 0;
+	a.row = draw_header(ui, g, header_rows(g->rows));
 	a.rows = g->rows - a.row - draw_footer(ui, g);
 	draw_shown(ui, g, &a);
 }
@@ -277,6 +288,39 @@ static enum ui_answer step_in_time(struct ui *ui, int direction, bool far)
 	else
 		last += step;
 	return show_slice(ui, last) < 0 ? UI_NOTHING : UI_REDRAW;
+}
+
+static enum ui_answer look_back(struct ui *ui, uint32_t last)
+{
+	ui->paused = true;
+	return show_slice(ui, last) < 0 ? UI_NOTHING : UI_REDRAW;
+}
+
+/* A click on a moment of the time line shows the window that ends there, pressing and releasing the part in between. */
+static bool click_time(struct ui *ui, const struct key_event *e, enum ui_answer *ret_answer)
+{
+	const struct screen *screen = shown(ui);
+	uint32_t first, last = 0, pressed = ui->pressed;
+
+	if (e->code != UI_KEY_CLICK && e->code != UI_KEY_RELEASE)
+		return false;
+	ui->pressed = 0;
+	if (ui->paused && header_rows(ui->rows) > TIMELINE_ROW && e->row == TIMELINE_ROW)
+		timeline_slices(ui->window, ui->columns, e->column, &first, &last);
+	*ret_answer = UI_NOTHING;
+	if (e->code == UI_KEY_RELEASE) {
+		if (!pressed || !last || (pressed >= first && pressed <= last))
+			return true;
+		ui->window_ns = pressed < first ? window_span_ns(ui->window, pressed, last) : window_span_ns(ui->window, first, pressed);
+		*ret_answer = look_back(ui, pressed < first ? last : pressed);
+		return true;
+	}
+	ui->pressed = last;
+	if (!last && screen->slice_at)
+		last = screen->slice_at(&ui->context, ui->states[ui->screen], e->row, e->column);
+	if (last)
+		*ret_answer = look_back(ui, last);
+	return last;
 }
 
 static void remember(struct ui *ui)
@@ -435,8 +479,11 @@ static enum ui_answer global_key(struct ui *ui, int code)
 enum ui_answer ui_key(struct ui *ui, const struct key_event *e)
 {
 	const struct screen *screen = shown(ui);
+	enum ui_answer answer;
 
 	ui->said[0] = 0;
+	if (click_time(ui, e, &answer))
+		return answer;
 	if (screen->key_press && screen->key_press(&ui->context, ui->states[ui->screen], e))
 		return UI_REDRAW;
 	return global_key(ui, e->code);

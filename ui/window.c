@@ -49,9 +49,6 @@ void window_free(struct window *w)
 	query_free(w->ask_span);
 	window_tasks_done(w);
 	window_names_done(w);
-	ledger_done(&w->samples);
-	ledger_done(&w->edges);
-	ledger_done(&w->latencies);
 	stack_view_free(w->stacks);
 	free(w->lasting);
 	free(w->spans);
@@ -65,20 +62,33 @@ static void read_key(struct query *q, uint32_t key[LEDGER_KEYS], int columns)
 		key[i] = i < columns ? (uint32_t)query_int(q, i) : 0;
 }
 
+/* The latest that is known of it stays, however the window moves. */
+static void note_resident(struct window *w, uint32_t task, uint64_t bytes, uint64_t when)
+{
+	struct window_process *p = &w->processes[window_find_thread(w, task)->process];
+
+	if (when < p->resident_ns)
+		return;
+	p->resident = bytes;
+	p->resident_ns = when;
+}
+
 /* Unsigned sums wrap: what is taken away leaves exactly what was there before it was added. */
 static void add_sample(struct window *w, struct query *q, const struct slice *slice, int sign)
 {
 	uint32_t key[LEDGER_KEYS];
 	uint64_t count = (uint64_t)sign * (uint64_t)query_int(q, 4), value = (uint64_t)sign * (uint64_t)query_int(q, 5);
-	const struct metric *metric;
+	struct metric *metric;
 	struct state_times *t;
 
 	read_key(q, key, 4);
 	metric = window_metric(w, key[BY_METRIC]);
 	if (!metric)
 		return;
+	if (metric->resident && sign > 0 && key[BY_TASK])
+		note_resident(w, key[BY_TASK], value / (count ? count : 1), slice->end_ns);
 	if (metric->state < 0) {
-		ledger_add(&w->samples, key, count, value);
+		ledger_add(&metric->samples, key, count, value);
 		return;
 	}
 	if (!key[BY_TASK])
@@ -94,9 +104,13 @@ static void add_sample(struct window *w, struct query *q, const struct slice *sl
 static void add_edge(struct window *w, struct query *q, const struct slice *slice, int sign)
 {
 	uint32_t key[LEDGER_KEYS];
+	struct metric *metric;
 
 	read_key(q, key, 6);
-	ledger_add(&w->edges, key, (uint64_t)sign * (uint64_t)query_int(q, 6), (uint64_t)sign * (uint64_t)query_int(q, 7));
+	metric = window_metric(w, key[BY_METRIC]);
+	if (metric)
+		ledger_add(&metric->edges, key, (uint64_t)sign * (uint64_t)query_int(q, 6),
+			   (uint64_t)sign * (uint64_t)query_int(q, 7));
 }
 
 static void add_gauge(struct window *w, struct query *q, const struct slice *slice, int sign)
@@ -110,9 +124,10 @@ static void add_latency(struct window *w, struct query *q, const struct slice *s
 	int64_t bucket = query_int(q, 2);
 	uint32_t key[LEDGER_KEYS] = {[BY_METRIC] = (uint32_t)query_int(q, 0), [BY_RESOURCE] = (uint32_t)query_int(q, 1),
 				    [BY_BUCKET] = (uint32_t)bucket};
+	struct metric *metric = window_metric(w, key[BY_METRIC]);
 
-	if (bucket >= 0 && bucket < HISTOGRAM_BUCKETS)
-		ledger_add(&w->latencies, key, (uint64_t)sign * (uint64_t)query_int(q, 3), 0);
+	if (metric && bucket >= 0 && bucket < HISTOGRAM_BUCKETS)
+		ledger_add(&metric->latencies, key, (uint64_t)sign * (uint64_t)query_int(q, 3), 0);
 }
 
 static int add_slice(struct window *w, uint32_t id, int sign)
@@ -138,9 +153,11 @@ static void start_anew(struct window *w)
 {
 	for (uint32_t i = 0; i < w->thread_count; i++)
 		w->threads[i].changes = (struct state_times){0};
-	ledger_clear(&w->samples);
-	ledger_clear(&w->edges);
-	ledger_clear(&w->latencies);
+	for (uint32_t i = 0; i < w->metric_count; i++) {
+		ledger_clear(&w->metrics[i].samples);
+		ledger_clear(&w->metrics[i].edges);
+		ledger_clear(&w->metrics[i].latencies);
+	}
 	window_clear_levels(w);
 	w->first = w->last = 0;
 	w->stale = false;
@@ -188,9 +205,11 @@ static int move(struct window *w, uint32_t first, uint32_t last)
 			break;
 	}
 	w->wanted_first = first;
-	ledger_pack(&w->samples);
-	ledger_pack(&w->edges);
-	ledger_pack(&w->latencies);
+	for (uint32_t i = 0; i < w->metric_count; i++) {
+		ledger_pack(&w->metrics[i].samples);
+		ledger_pack(&w->metrics[i].edges);
+		ledger_pack(&w->metrics[i].latencies);
+	}
 	return r;
 }
 
@@ -311,6 +330,11 @@ uint32_t window_newest(const struct window *w)
 	return w->slice_count ? w->oldest + w->slice_count - 1 : 0;
 }
 
+uint32_t window_oldest(const struct window *w)
+{
+	return w->slice_count ? w->oldest : 0;
+}
+
 uint32_t window_last(const struct window *w)
 {
 	return w->last;
@@ -329,6 +353,13 @@ uint32_t window_slice_before(const struct window *w, uint64_t ns)
 uint64_t window_ns(const struct window *w)
 {
 	return w->shown_ns;
+}
+
+uint64_t window_span_ns(const struct window *w, uint32_t first, uint32_t last)
+{
+	const struct slice *from = window_slice(w, first), *to = window_slice(w, last);
+
+	return from && to && to->end_ns > from->start_ns ? to->end_ns - from->start_ns : 0;
 }
 
 uint64_t window_end_ns(const struct window *w)
@@ -377,20 +408,25 @@ static const struct ledger_row *next_row(const struct ledger *t, uint32_t *curso
 	return NULL;
 }
 
-const struct ledger_row *window_next_sample(const struct window *w, uint32_t *cursor)
+const struct ledger_row *window_next_sample(const struct window *w, uint32_t id, uint32_t *cursor)
 {
-	const struct ledger_row *row = next_row(&w->samples, cursor);
-	uint32_t index = *cursor - w->samples.count;
+	const struct metric *metric = window_metric(w, id);
+	const struct ledger_row *row = metric ? next_row(&metric->samples, cursor) : NULL;
 
-	if (row || index >= w->lasting_count)
-		return row;
-	(*cursor)++;
-	return &w->lasting[index];
+	while (metric && !row && *cursor - metric->samples.count < w->lasting_count) {
+		const struct ledger_row *lasting = &w->lasting[(*cursor)++ - metric->samples.count];
+
+		if (lasting->key[BY_METRIC] == id)
+			row = lasting;
+	}
+	return row;
 }
 
-const struct ledger_row *window_next_edge(const struct window *w, uint32_t *cursor)
+const struct ledger_row *window_next_edge(const struct window *w, uint32_t kind, uint32_t *cursor)
 {
-	return next_row(&w->edges, cursor);
+	const struct metric *metric = window_metric(w, kind);
+
+	return metric ? next_row(&metric->edges, cursor) : NULL;
 }
 
 struct stack_view *window_stacks(const struct window *w)

@@ -25,6 +25,8 @@ struct window_process {
 	char *comm, *command, *cgroup, *user; /* never NULL */
 	struct state_times times;             /* of all its threads */
 	uint32_t threads;                     /* that were there */
+	uint64_t resident;                    /* bytes of memory, when it was last looked at; 0: not known */
+	uint64_t resident_ns;                 /* when that was */
 	uint32_t refreshed;                   /* slice in which the names were read */
 };
 
@@ -59,9 +61,11 @@ bool window_is_partial(const struct window *w); /* older slices were asked for, 
 void window_forget(struct window *w, uint32_t first);
 
 uint32_t window_newest(const struct window *w); /* 0: none yet */
+uint32_t window_oldest(const struct window *w); /* that is there; 0: none yet */
 uint32_t window_last(const struct window *w);
 uint32_t window_slice_before(const struct window *w, uint64_t ns); /* the first not older than that before the newest */
 uint64_t window_ns(const struct window *w);
+uint64_t window_span_ns(const struct window *w, uint32_t first, uint32_t last); /* how long those slices are together */
 uint64_t window_end_ns(const struct window *w); /* since the recording's start */
 uint64_t window_newest_end_ns(const struct window *w); /* the end of the newest slice */
 uint32_t window_slices(const struct window *w);        /* how many are shown */
@@ -79,10 +83,12 @@ const char *window_metric_name(const struct window *w, uint32_t id); /* "" for n
 const struct window_resource *window_resource(const struct window *w, uint32_t id); /* "" and "" for none */
 uint32_t window_resource_count(const struct window *w); /* ids are below it */
 
-/* What was sampled, by metric, task, stack and resource; whole slices (spans) included. Start with *cursor = 0. The
- * metrics that are a thread's state are not among it: they are in its times. */
-const struct ledger_row *window_next_sample(const struct window *w, uint32_t *cursor);
-const struct ledger_row *window_next_edge(const struct window *w, uint32_t *cursor);
+uint32_t window_next_metric(const struct window *w, uint32_t *cursor); /* ids of all, start with *cursor = 0; 0: no more */
+
+/* What was sampled of a metric, by task, stack and resource; whole slices (spans) included. Start with *cursor = 0. The
+ * metrics that are a thread's state have none: they are in its times. */
+const struct ledger_row *window_next_sample(const struct window *w, uint32_t metric, uint32_t *cursor);
+const struct ledger_row *window_next_edge(const struct window *w, uint32_t kind, uint32_t *cursor);
 struct stack_view *window_stacks(const struct window *w);
 
 /* CPUs that have levels, ascending; returns how many there are. */
@@ -96,8 +102,10 @@ double window_level_last(const struct window *w, const char *metric, uint32_t re
 bool window_has_level(const struct window *w, const char *metric, uint32_t resource);
 /* Sets true at the ids of the resources for which the metric has something in the window, or a level that lasts. */
 void window_mark_resources(const struct window *w, const char *metric, bool *known);
-/* Its values in the last slices up to the end of what is shown, the latest last. Returns how many. */
+/* Its values in the last slices up to the end of what is shown, or up to a slice, the latest last. Returns how many. */
 unsigned window_series(const struct window *w, const char *metric, uint32_t resource, double *values, unsigned most);
+unsigned window_series_to(const struct window *w, const char *metric, uint32_t resource, uint32_t last, double *values,
+			  unsigned most);
 
 /* The value that the share (0..1) of a histogram stays below; resource 0: of all; 0: nothing was counted. The metric is
  * a name, or the beginning of names with a "*" behind it. */

@@ -34,6 +34,8 @@ struct metric {
 	char *name;
 	int state; /* enum state, or -1 */
 	bool lasting; /* written when it changes, until then it is as it was */
+	bool resident; /* memory of a process, under its first thread */
+	struct ledger samples, edges, latencies; /* of what is shown */
 };
 
 struct level {
@@ -82,7 +84,6 @@ struct window {
 	uint32_t level_count, level_capacity;
 	struct map *level_index; /* metric and resource -> index */
 
-	struct ledger samples, edges, latencies;
 	struct ledger_row *lasting; /* waits that fill what is shown */
 	uint32_t lasting_count, lasting_capacity;
 	struct stack_view *stacks;
@@ -99,7 +100,7 @@ int window_refresh_tasks(struct window *w); /* names that may have changed */
 void window_drop_ended(struct window *w);   /* those that nothing in the window is about */
 
 /* window_names.c and window_levels.c: metrics, resources, gauges, histograms */
-const struct metric *window_metric(const struct window *w, uint32_t id); /* NULL: not in the store */
+struct metric *window_metric(const struct window *w, uint32_t id); /* NULL: not in the store */
 int window_read_names(struct window *w);
 void window_add_level(struct window *w, uint32_t metric, uint32_t resource, double value, double ns, int sign);
 void window_clear_levels(struct window *w); /* the sums */

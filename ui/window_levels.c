@@ -120,20 +120,26 @@ double window_level_last(const struct window *w, const char *metric, uint32_t re
 	return value_at(w, named_level(w, metric, resource), w->last);
 }
 
-unsigned window_series(const struct window *w, const char *metric, uint32_t resource, double *values, unsigned most)
+unsigned window_series_to(const struct window *w, const char *metric, uint32_t resource, uint32_t last, double *values,
+			  unsigned most)
 {
 	const struct level *level = named_level(w, metric, resource);
-	uint32_t first = w->last >= most ? w->last - most + 1 : 1;
+	uint32_t first = last >= most ? last - most + 1 : 1;
 	unsigned count = 0;
 
 	if (first < w->oldest)
 		first = w->oldest;
-	for (uint32_t slice = first; w->last && slice <= w->last; slice++) {
+	for (uint32_t slice = first; last && slice <= last; slice++) {
 		double value = value_at(w, level, slice);
 
 		values[count++] = isnan(value) ? 0 : value;
 	}
 	return count;
+}
+
+unsigned window_series(const struct window *w, const char *metric, uint32_t resource, double *values, unsigned most)
+{
+	return window_series_to(w, metric, resource, w->last, values, most);
 }
 
 /* A name, or the beginning of names with a "*" behind it. */
@@ -167,11 +173,12 @@ void window_mark_resources(const struct window *w, const char *metric, bool *kno
 		    (positive(level->sum) > 0 || window_metric(w, level->metric)->lasting))
 			known[level->resource] = true;
 	}
-	for (uint32_t i = 0; i < w->latencies.count; i++) {
-		const struct ledger_row *row = &w->latencies.rows[i];
+	for (uint32_t m = 0; m < w->metric_count; m++) {
+		const struct ledger *latencies = &w->metrics[m].latencies;
 
-		if (row->count && is_like(w, row->key[BY_METRIC], &p) && row->key[BY_RESOURCE] < w->resource_count)
-			known[row->key[BY_RESOURCE]] = true;
+		for (uint32_t i = 0; is_like(w, w->metrics[m].id, &p) && i < latencies->count; i++)
+			if (latencies->rows[i].count && latencies->rows[i].key[BY_RESOURCE] < w->resource_count)
+				known[latencies->rows[i].key[BY_RESOURCE]] = true;
 	}
 }
 
@@ -180,11 +187,12 @@ static void add_buckets(const struct window *w, const char *metric, uint32_t res
 {
 	struct pattern p = pattern_of(w, metric);
 
-	for (uint32_t i = 0; i < w->latencies.count; i++) {
-		const struct ledger_row *row = &w->latencies.rows[i];
+	for (uint32_t m = 0; m < w->metric_count; m++) {
+		const struct ledger *latencies = &w->metrics[m].latencies;
 
-		if ((!resource || row->key[BY_RESOURCE] == resource) && is_like(w, row->key[BY_METRIC], &p))
-			counts[row->key[BY_BUCKET]] += row->count;
+		for (uint32_t i = 0; is_like(w, w->metrics[m].id, &p) && i < latencies->count; i++)
+			if (!resource || latencies->rows[i].key[BY_RESOURCE] == resource)
+				counts[latencies->rows[i].key[BY_BUCKET]] += latencies->rows[i].count;
 	}
 }
 

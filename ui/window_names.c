@@ -38,7 +38,7 @@ static int read_metrics(struct window *w)
 		GROW(w->metrics, w->metric_count, w->metric_capacity);
 		w->metrics[w->metric_count++] = (struct metric){
 			.id = (uint32_t)query_int(q, 0), .name = xstrdup(name), .state = state_of_metric(name),
-			.lasting = is_lasting(name)};
+			.lasting = is_lasting(name), .resident = !strcmp(name, "memory.resident")};
 		map_put(w->metric_index, hash_bytes(name, strlen(name)), w->metric_count - 1);
 	}
 	return r;
@@ -82,8 +82,12 @@ int window_read_names(struct window *w)
 
 void window_names_done(struct window *w)
 {
-	for (uint32_t i = 0; i < w->metric_count; i++)
+	for (uint32_t i = 0; i < w->metric_count; i++) {
 		free(w->metrics[i].name);
+		ledger_done(&w->metrics[i].samples);
+		ledger_done(&w->metrics[i].edges);
+		ledger_done(&w->metrics[i].latencies);
+	}
 	for (uint32_t i = 0; i < w->resource_count; i++) {
 		free(w->resources[i].kind);
 		free(w->resources[i].name);
@@ -105,7 +109,7 @@ static int compare_metric(const void *key, const void *element)
 	return (id > other) - (id < other);
 }
 
-const struct metric *window_metric(const struct window *w, uint32_t id)
+struct metric *window_metric(const struct window *w, uint32_t id)
 {
 	return w->metric_count ? bsearch(&id, w->metrics, w->metric_count, sizeof(*w->metrics), compare_metric) : NULL;
 }
@@ -117,6 +121,11 @@ uint32_t window_metric_id(const struct window *w, const char *name)
 	if (!map_get(w->metric_index, hash_bytes(name, strlen(name)), &index) || strcmp(w->metrics[index].name, name))
 		return 0;
 	return w->metrics[index].id;
+}
+
+uint32_t window_next_metric(const struct window *w, uint32_t *cursor)
+{
+	return *cursor < w->metric_count ? w->metrics[(*cursor)++].id : 0;
 }
 
 const char *window_metric_name(const struct window *w, uint32_t id)

@@ -129,7 +129,14 @@ static double ms_since(uint64_t start)
 
 int main(void)
 {
-	static const char keys[] = "1234567890f?";
+	static const struct {
+		const char *name, *before;
+		int key;
+	} screens[] = {
+		{"1 overview", "", '1'}, {"2 processes", "", '2'}, {"3 findings", "", '3'}, {"4 functions", "", '4'}, {"5 waits", "", '5'},
+		{"6 locks", "", '6'}, {"7 disks", "", '7'}, {"8 network", "", '8'}, {"9 memory", "", '9'}, {"0 pauses", "", '0'},
+		{"flame graph", "", 'f'}, {"the same, of who ended waits", "f\t\t1", 'f'},
+	};
 	struct store *s;
 	struct ui *ui;
 	struct grid *g = grid_new(60, 200);
@@ -148,11 +155,14 @@ int main(void)
 		ui_update(ui, &changed);
 	}
 	printf("| screen | refresh, ms of CPU | from the key, ms | the same, 10 min looked at |\n|---|---|---|---|\n");
-	for (const char *key = keys; *key; key++) {
+	for (size_t n = 0; n < ARRAY_SIZE(screens); n++) {
 		double refresh = 0, to_screen, wide;
-		uint64_t start = clock_cpu_ns();
+		uint64_t start;
 
-		press(ui, *key);
+		for (const char *key = screens[n].before; *key; key++)
+			press(ui, *key);
+		start = clock_cpu_ns();
+		press(ui, screens[n].key);
 		ui_draw(ui, g);
 		to_screen = ms_since(start);
 		for (int i = 0; i < ROUNDS; i++) {
@@ -166,12 +176,12 @@ int main(void)
 		for (int i = 0; i < 9; i++)
 			press(ui, '+');
 		start = clock_cpu_ns();
-		press(ui, *key);
+		press(ui, screens[n].key);
 		ui_draw(ui, g);
 		wide = ms_since(start);
 		for (int i = 0; i < 9; i++)
 			press(ui, '-');
-		printf("| %c | %.1f | %.1f | %.1f |\n", *key, refresh, to_screen, wide);
+		printf("| %s | %.1f | %.1f | %.1f |\n", screens[n].name, refresh, to_screen, wide);
 	}
 	getrusage(RUSAGE_SELF, &usage);
 	printf("\nmemory at most: %ld MB\n", usage.ru_maxrss / 1024);

@@ -8,51 +8,20 @@
 #include "frame_of.h"
 #include "hash.h"
 #include "mem.h"
-#include "stack_view.h"
 #include "store_query.h"
-#include "wait_chain.h"
 
 #define LEAST_SHARE 2e-5 /* of all waits: what would be seen of it */
-
-struct thread_name {
-	const char *comm, *process;
-	uint32_t process_id;
-};
 
 struct adding {
 	struct flame *flame;
 	enum flame_side side;
 	struct stack_view *view;
-	struct arena *strings;
-	struct map *threads; /* task -> struct thread_name */
+	chain_thread_of *thread;
+	void *arg;
 	struct flame_frame *frames;
 	size_t count, capacity;
 	uint64_t chains;
 };
-
-static int load_threads(struct store *s, struct adding *a)
-{
-	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT t.id, t.comm, p.comm, p.id FROM main.task t JOIN main.process p ON p.id = t.process", &q);
-
-	while (r >= 0 && (r = query_next(q)) > 0) {
-		struct thread_name *name = arena_alloc(a->strings, sizeof(*name));
-
-		name->comm = arena_strndup(a->strings, query_text(q, 1), strlen(query_text(q, 1)));
-		name->process = arena_strndup(a->strings, query_text(q, 2), strlen(query_text(q, 2)));
-		name->process_id = (uint32_t)query_int(q, 3);
-		map_put(a->threads, (uint64_t)query_int(q, 0), (uintptr_t)name);
-	}
-	return r;
-}
-
-static const struct thread_name *name_of(const struct adding *a, uint32_t task)
-{
-	static const struct thread_name unknown = {.comm = "[unknown thread]", .process = "[unknown process]"};
-	uint64_t value;
-
-	return map_get(a->threads, task, &value) ? (const struct thread_name *)(uintptr_t)value : &unknown;
-}
 
 static void push(struct adding *a, const char *name, enum flame_kind kind)
 {
@@ -85,15 +54,15 @@ static const char *device_of(const struct chain_hop *waited)
 }
 
 /* The waiter's process and thread; then each one's thread, with its process where that changes. */
-static void push_thread(struct adding *a, uint32_t task, const struct thread_name *before)
+static void push_thread(struct adding *a, uint32_t task, uint32_t before)
 {
-	const struct thread_name *name = name_of(a, task);
-	bool changes = !before || before->process_id != name->process_id;
+	struct chain_thread t = a->thread(a->arg, task);
+	bool changes = !before || a->thread(a->arg, before).process_id != t.process_id;
 
 	if (changes)
-		push(a, name->process, FLAME_TASK);
-	if (!changes || strcmp(name->comm, name->process))
-		push(a, name->comm, FLAME_TASK);
+		push(a, t.process, FLAME_TASK);
+	if (!changes || strcmp(t.comm, t.process))
+		push(a, t.comm, FLAME_TASK);
 }
 
 static void add_chain(void *arg, const struct chain_hop *hops, size_t count, double ns)
@@ -106,7 +75,7 @@ static void add_chain(void *arg, const struct chain_hop *hops, size_t count, dou
 			push(a, device_of(&hops[i - 1]), FLAME_TASK);
 			continue;
 		}
-		push_thread(a, hops[i].task, i ? name_of(a, hops[i - 1].task) : NULL);
+		push_thread(a, hops[i].task, i ? hops[i - 1].task : 0);
 		if (hops[i].kind == HOP_QUEUES)
 			push(a, "[waits for a CPU]", FLAME_TASK);
 		else
@@ -116,20 +85,52 @@ static void add_chain(void *arg, const struct chain_hop *hops, size_t count, dou
 	a->chains++;
 }
 
+uint64_t flame_add_wait_chains(struct flame *f, enum flame_side side, struct wait_chains *chains, struct stack_view *view,
+			       bool idle, double least_share, chain_thread_of *thread, void *arg)
+{
+	struct adding a = {.flame = f, .side = side, .view = view, .thread = thread, .arg = arg};
+
+	wait_chains_walk(chains, idle, least_share * wait_chains_total(chains, idle), add_chain, &a);
+	free(a.frames);
+	return a.chains;
+}
+
+static int load_threads(struct store *s, struct arena *strings, struct map *threads)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT t.id, t.comm, p.comm, p.id FROM main.task t JOIN main.process p ON p.id = t.process", &q);
+
+	while (r >= 0 && (r = query_next(q)) > 0) {
+		struct chain_thread *t = arena_alloc(strings, sizeof(*t));
+
+		t->comm = arena_strndup(strings, query_text(q, 1), strlen(query_text(q, 1)));
+		t->process = arena_strndup(strings, query_text(q, 2), strlen(query_text(q, 2)));
+		t->process_id = (uint32_t)query_int(q, 3);
+		map_put(threads, (uint64_t)query_int(q, 0), (uintptr_t)t);
+	}
+	return r;
+}
+
+static struct chain_thread thread_of(void *arg, uint32_t task)
+{
+	const struct map *threads = arg;
+	uint64_t value;
+
+	return map_get(threads, task, &value) ? *(const struct chain_thread *)(uintptr_t)value :
+	       (struct chain_thread){.comm = "[unknown thread]", .process = "[unknown process]"};
+}
+
 int flame_add_chains(struct flame *f, enum flame_side side, struct store *s, bool idle, struct recorded *ret_recorded)
 {
 	_cleanup_(wait_chains_freep) struct wait_chains *chains = NULL;
 	_cleanup_(stack_view_freep) struct stack_view *view = NULL;
 	_cleanup_(arena_freep) struct arena *strings = arena_new();
 	_cleanup_(map_freep) struct map *threads = map_new();
-	struct adding a = {.flame = f, .side = side, .strings = strings, .threads = threads};
 	int r;
 
-	if ((r = load_threads(s, &a)) < 0 || (r = stack_view_new(s, &view)) < 0 || (r = wait_chains_new(s, &chains)) < 0)
+	if ((r = load_threads(s, strings, threads)) < 0 || (r = stack_view_new(s, &view)) < 0 ||
+	    (r = wait_chains_new(s, &chains)) < 0)
 		return r;
-	a.view = view;
-	wait_chains_walk(chains, idle, LEAST_SHARE * wait_chains_total(chains, idle), add_chain, &a);
-	free(a.frames);
-	ret_recorded->samples = a.chains;
-	return a.chains > 0;
+	ret_recorded->samples = flame_add_wait_chains(f, side, chains, view, idle, LEAST_SHARE, thread_of, threads);
+	return ret_recorded->samples > 0;
 }

@@ -399,6 +399,16 @@ const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t 
 	return v->path;
 }
 
+uint32_t stack_view_end(const struct stack_view *v)
+{
+	return v->stack_end;
+}
+
+uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack)
+{
+	return stack < v->stack_end ? v->stacks[stack].parent : 0;
+}
+
 uint32_t stack_view_functions(const struct stack_view *v)
 {
 	return intern_count(v->functions);

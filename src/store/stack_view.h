@@ -36,6 +36,8 @@ void stack_view_free(struct stack_view *v); /* NULL is fine */
 const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t stack, size_t *ret_depth);
 
 uint32_t stack_view_functions(const struct stack_view *v);
+uint32_t stack_view_end(const struct stack_view *v); /* ids of stacks are below it */
+uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack); /* who called it: a lower id; 0: nobody */
 /* A byte for what its reader has found out about a function, 0 at first; valid until the view follows. */
 uint8_t *stack_view_note(struct stack_view *v, uint32_t function);
 

@@ -15,6 +15,7 @@ struct place {
 	const char *cause;
 	bool idle, met;           /* met: on the chain that is being walked */
 	double ns, ended_ns;      /* altogether; of waits whose end was seen */
+	double longest;           /* of those that were added: it says the cause */
 	size_t end, behind;       /* first of its own in the arrays below */
 };
 
@@ -83,7 +84,38 @@ static double ns_at(struct query *q, int column)
 	return ns > 0 ? ns : 0;
 }
 
-/* Waits at one stack are of one cause but for chance: the last, longest one says. */
+void wait_chains_add_wait(struct wait_chains *c, uint32_t task, uint32_t stack, const char *cause, bool idle, double ns)
+{
+	uint32_t i = place_of(c, task, stack);
+	struct place *p = &c->places[i];
+
+	p->ns += ns;
+	if (ns < p->longest)
+		return;
+	p->longest = ns;
+	p->idle = idle;
+	if (strcmp(p->cause, cause))
+		p->cause = arena_strndup(c->memory, cause, strlen(cause));
+}
+
+void wait_chains_add_end(struct wait_chains *c, uint32_t task, uint32_t stack, uint32_t other, uint32_t other_stack, double ns)
+{
+	GROW(c->ends, c->end_count, c->end_capacity);
+	c->ends[c->end_count++] = (struct end){.place = place_of(c, task, stack), .task = other, .stack = other_stack, .ns = ns};
+}
+
+void wait_chains_add_behind(struct wait_chains *c, uint32_t task, uint32_t stack, uint32_t other, uint32_t other_stack,
+			    enum hop_kind did, double ns)
+{
+	struct behind b = {.place = place_of(c, task, stack), .task = other, .stack = other_stack, .ns = ns,
+			   .other = did == HOP_QUEUES ? QUEUED : RAN};
+
+	if (did == HOP_WAITS)
+		b.other = place_of(c, other, other_stack);
+	GROW(c->behinds, c->behind_count, c->behind_capacity);
+	c->behinds[c->behind_count++] = b;
+}
+
 static int load_places(struct wait_chains *c, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -91,15 +123,8 @@ static int load_places(struct wait_chains *c, struct store *s)
 			     "JOIN time_metric t ON t.cause = w.cause JOIN thread th ON th.task = w.task WHERE NOT th.own "
 			     "GROUP BY w.task, w.stack, w.cause ORDER BY ns", &q);
 
-	while (r >= 0 && (r = query_next(q)) > 0) {
-		uint32_t i = place_of(c, id_at(q, 0), id_at(q, 1));
-		struct place *p = &c->places[i];
-		const char *cause = query_text(q, 2);
-
-		p->cause = arena_strndup(c->memory, cause, strlen(cause));
-		p->idle = query_int(q, 3);
-		p->ns += ns_at(q, 4);
-	}
+	while (r >= 0 && (r = query_next(q)) > 0)
+		wait_chains_add_wait(c, id_at(q, 0), id_at(q, 1), query_text(q, 2), query_int(q, 3), ns_at(q, 4));
 	return r;
 }
 
@@ -109,31 +134,23 @@ static int load_ends(struct wait_chains *c, struct store *s)
 	int r = query_new(s, "SELECT task, stack, other_task, other_stack, sum(ns) FROM waker "
 			     "GROUP BY task, stack, other_task, other_stack", &q);
 
-	while (r >= 0 && (r = query_next(q)) > 0) {
-		GROW(c->ends, c->end_count, c->end_capacity);
-		c->ends[c->end_count++] = (struct end){.place = place_of(c, id_at(q, 0), id_at(q, 1)),
-						       .task = id_at(q, 2), .stack = id_at(q, 3), .ns = ns_at(q, 4)};
-	}
+	while (r >= 0 && (r = query_next(q)) > 0)
+		wait_chains_add_end(c, id_at(q, 0), id_at(q, 1), id_at(q, 2), id_at(q, 3), ns_at(q, 4));
 	return r;
 }
 
 static int load_behinds(struct wait_chains *c, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT task, stack, other_task, other_stack, iif(ran, -1, 0), sum(ns) FROM waker_did "
-			     "GROUP BY task, stack, other_task, other_stack, ran "
-			     "UNION ALL SELECT task, stack, other_task, NULL, -2, sum(ns) FROM waker_queued "
-			     "GROUP BY task, stack, other_task", &q);
+	_cleanup_free_ char *sql = xasprintf(
+		"SELECT task, stack, other_task, other_stack, iif(ran, %d, %d), sum(ns) FROM waker_did "
+		"GROUP BY task, stack, other_task, other_stack, ran "
+		"UNION ALL SELECT task, stack, other_task, NULL, %d, sum(ns) FROM waker_queued GROUP BY task, stack, other_task",
+		HOP_ACTS, HOP_WAITS, HOP_QUEUES);
+	int r = query_new(s, sql, &q);
 
-	while (r >= 0 && (r = query_next(q)) > 0) {
-		struct behind b = {.place = place_of(c, id_at(q, 0), id_at(q, 1)), .task = id_at(q, 2),
-				   .stack = id_at(q, 3), .other = query_int(q, 4), .ns = ns_at(q, 5)};
-
-		if (b.other >= 0)
-			b.other = place_of(c, b.task, b.stack);
-		GROW(c->behinds, c->behind_count, c->behind_capacity);
-		c->behinds[c->behind_count++] = b;
-	}
+	while (r >= 0 && (r = query_next(q)) > 0)
+		wait_chains_add_behind(c, id_at(q, 0), id_at(q, 1), id_at(q, 2), id_at(q, 3), (enum hop_kind)query_int(q, 4), ns_at(q, 5));
 	return r;
 }
 
@@ -155,7 +172,7 @@ static int behinds_in_order(const void *a, const void *b)
 	return (x->task > y->task) - (x->task < y->task);
 }
 
-static void index_links(struct wait_chains *c)
+void wait_chains_complete(struct wait_chains *c)
 {
 	if (c->end_count)
 		qsort(c->ends, c->end_count, sizeof(*c->ends), ends_in_order);
@@ -171,16 +188,23 @@ static void index_links(struct wait_chains *c)
 		c->places[c->behinds[i].place].behind = i;
 }
 
-int wait_chains_new(struct store *s, struct wait_chains **ret_chains)
+struct wait_chains *wait_chains_empty(void)
 {
-	_cleanup_(wait_chains_freep) struct wait_chains *c = xcalloc(1, sizeof(*c));
-	int r;
+	struct wait_chains *c = xcalloc(1, sizeof(*c));
 
 	c->memory = arena_new();
 	c->index = map_new();
+	return c;
+}
+
+int wait_chains_new(struct store *s, struct wait_chains **ret_chains)
+{
+	_cleanup_(wait_chains_freep) struct wait_chains *c = wait_chains_empty();
+	int r;
+
 	if ((r = load_places(c, s)) < 0 || (r = load_ends(c, s)) < 0 || (r = load_behinds(c, s)) < 0)
 		return r;
-	index_links(c);
+	wait_chains_complete(c);
 	*ret_chains = c;
 	c = NULL;
 	return 0;

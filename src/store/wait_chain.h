@@ -32,6 +32,17 @@ struct wait_chains;
 int wait_chains_new(struct store *s, struct wait_chains **ret_chains);
 void wait_chains_free(struct wait_chains *c); /* NULL is fine */
 
+/* From other sums than a recording's: make it of nothing, add in any order, then say that it is complete. */
+struct wait_chains *wait_chains_empty(void);
+/* `task` waited at `stack`. Waits at one stack are of one cause but for chance: the longest says. */
+void wait_chains_add_wait(struct wait_chains *c, uint32_t task, uint32_t stack, const char *cause, bool idle, double ns);
+/* `ns` of the waits of `task` at `stack` were ended by `other`, from `other_stack`; other 0: by an interrupt. */
+void wait_chains_add_end(struct wait_chains *c, uint32_t task, uint32_t stack, uint32_t other, uint32_t other_stack, double ns);
+/* While `task` waited at `stack` for `other`, that one acted or waited at `other_stack`, or queued for a CPU. */
+void wait_chains_add_behind(struct wait_chains *c, uint32_t task, uint32_t stack, uint32_t other, uint32_t other_stack,
+			    enum hop_kind did, double ns);
+void wait_chains_complete(struct wait_chains *c);
+
 /* Every chain: hops[0] is the wait that it explains; it goes on as far as is known, and does not come back to a place
  * that it has been at. The ns of all chains that begin with a wait add up to that wait's. What is less than `least_ns`
  * is not followed further. Waits for work begin no chain unless `idle`. */

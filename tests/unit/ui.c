@@ -77,6 +77,9 @@ static void test_processes(void)
 	check_screen(ui, "processes", 12, 20);
 	press(ui, "t");
 	check_screen(ui, "tree", 24, 80);
+	press(ui, "c");
+	check_sizes(ui, "cgroups");
+	press(ui, "t");
 	press(ui, "H");
 	check_screen(ui, "tree-threads", 24, 140);
 	press(ui, "t");
@@ -218,7 +221,11 @@ static void test_flame(void)
 	CHECK(is_drawn(ui, "found 92.3%"));
 	type(ui, UI_KEY_BACKSPACE);
 	CHECK(is_drawn(ui, "_start"));
-	press(ui, "\t\t\t");
+	/* Above a wait stands what the one who ended it did. */
+	press(ui, "\t\t");
+	press(ui, "/unlock\n");
+	CHECK(is_drawn(ui, "pthread_mutex_lock") && is_drawn(ui, "found ") && !is_on_screen(ui, "found 0.0%"));
+	press(ui, "\t");
 	CHECK(is_drawn(ui, "pthread_mutex_lock"));
 	press(ui, "s");
 	CHECK(answers.saves == 1 && !strcmp(answers.saved.kind, "cpu") && answers.saved.to_ns == 10 * NS_PER_S);
@@ -247,6 +254,40 @@ static void test_time(void)
 	CHECK(window_last(w) == 8);
 	press(ui, "p");
 	CHECK(window_last(w) == 10 && window_ns(w) == 5 * NS_PER_S);
+}
+
+static void mouse(struct ui *ui, int code, unsigned row, unsigned column)
+{
+	_cleanup_(grid_freep) struct grid *g = grid_new(24, 80);
+
+	ui_draw(ui, g);
+	ui_key(ui, &(struct key_event){.code = code, .row = row, .column = column});
+}
+
+/* A click on a course leads back to that moment; then there is a time line, in which a part can be chosen. */
+static void test_mouse(void)
+{
+	enum { FIRST_CELL = 5, CPU_LINE = 4, LAST_IN_COURSE = 28 };
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
+	const struct window *w = ui_window(ui);
+
+	mouse(ui, UI_KEY_CLICK, CPU_LINE, LAST_IN_COURSE - 6);
+	CHECK(window_last(w) == 4 && is_drawn(ui, "paused 6.0 s ago"));
+	CHECK(is_drawn(ui, "time "));
+	press(ui, "4");
+	mouse(ui, UI_KEY_CLICK, 1, FIRST_CELL + 1);
+	mouse(ui, UI_KEY_RELEASE, 1, FIRST_CELL + 1);
+	CHECK(window_last(w) == 2 && window_ns(w) == NS_PER_S);
+	mouse(ui, UI_KEY_CLICK, 1, FIRST_CELL + 7);
+	mouse(ui, UI_KEY_RELEASE, 1, FIRST_CELL + 4);
+	CHECK(window_last(w) == 8 && window_ns(w) == 4 * NS_PER_S);
+	/* Where no time is, nothing changes. */
+	mouse(ui, UI_KEY_CLICK, 1, FIRST_CELL + 10);
+	CHECK(window_last(w) == 8);
+	press(ui, "p");
+	CHECK(window_last(w) == 10 && !is_on_screen(ui, "time "));
 }
 
 /* Every size there may be: nothing may be read or written outside. */
@@ -325,6 +366,7 @@ int main(int argc, char **argv)
 	test_locks();
 	test_flame();
 	test_time();
+	test_mouse();
 	test_sizes();
 	test_pause();
 	test_bounds();

@@ -16,7 +16,7 @@ enum {
 	METRIC_CPU_TIME, METRIC_WAIT_LOCK, METRIC_WAIT_DISK, METRIC_WAKER, METRIC_TOTAL, METRIC_AVAILABLE, METRIC_DISK_SIZE,
 	METRIC_DISK_BUSY, METRIC_DISK_QUEUE, METRIC_DISK_WRITTEN, METRIC_DISK_WRITES, METRIC_DISK_TIME, METRIC_IO_TIME,
 	METRIC_IO_WRITE, METRIC_IN, METRIC_OUT, METRIC_SPEED, METRIC_SENT, METRIC_NOT_READ, METRIC_ROUND_TRIP, METRIC_QUEUED,
-	METRIC_SPACE, METRIC_SPACE_USED, METRIC_RECLAIM, METRIC_REQUEST,
+	METRIC_SPACE, METRIC_SPACE_USED, METRIC_RECLAIM, METRIC_REQUEST, METRIC_RESIDENT,
 	METRICS
 };
 
@@ -38,6 +38,7 @@ static const char *const metric_names[METRICS] = {
 	[METRIC_SPEED] = "interface.speed", [METRIC_SENT] = "connection.sent", [METRIC_NOT_READ] = "connection.not_read",
 	[METRIC_ROUND_TRIP] = "connection.round_trip", [METRIC_QUEUED] = "port.queue", [METRIC_SPACE] = "filesystem.size",
 	[METRIC_SPACE_USED] = "filesystem.used", [METRIC_RECLAIM] = "reclaim.direct", [METRIC_REQUEST] = "request.time",
+	[METRIC_RESIDENT] = "memory.resident",
 };
 
 struct fixture_process {
@@ -272,6 +273,8 @@ static void fill_levels(struct store *s, uint32_t id, bool busy)
 	if (id > 1)
 		return;
 	/* Written when it changes. */
+	for (uint32_t i = 3; i <= 7; i++)
+		sample(s, id, METRIC_RESIDENT, i, 0, 0, 1, (uint64_t)i << 24);
 	store_add_gauge(s, id, METRIC_TOTAL, 0, 8.0 * (1 << 30));
 	store_add_gauge(s, id, METRIC_DISK_SIZE, DISK_A, 100.0 * (1 << 30));
 	store_add_gauge(s, id, METRIC_SPEED, ETH_0, 125e6);

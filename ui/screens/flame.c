@@ -89,7 +89,7 @@ static void update(const struct screen_context *c, void *state)
 	flame_view_free(s->view);
 	flame_free(s->flame);
 	s->view = NULL;
-	s->flame = profile_flame(c, s->profile, s->idle);
+	s->flame = s->profile == PROFILE_WAKEUP ? profile_wakeups(c, s->idle) : profile_flame(c, s->profile, s->idle);
 	if (flame_total(s->flame, FLAME_NEW) > 0)
 		s->view = flame_view_new(s->flame, &(struct flame_limits){.min_share = SMALLEST, .max_frames = MOST_FRAMES});
 	find_path(s);

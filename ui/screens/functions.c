@@ -40,35 +40,48 @@ static const struct column tree[] = {
 struct sum {
 	uint64_t self, total, samples;
 	const struct stack_frame *frame;
-	uint32_t row; /* the last that counted for its total: recursion counts once */
+	uint32_t stack; /* the last that counted for its total: recursion counts once */
+};
+
+/* Rows are many, their stacks are few: a stack is walked once. */
+struct stack_sum {
+	uint64_t value, count;
 };
 
 struct sums {
 	const struct window *window;
+	struct stack_sum *stacks;
 	struct sum *items;
 	uint64_t all;
-	uint32_t row;
 };
 
 static void add_row(void *arg, const struct ledger_row *row)
 {
 	struct sums *s = arg;
-	size_t depth;
-	const struct stack_frame *const *frames = stack_view_walk(window_stacks(s->window), row->key[BY_STACK], &depth);
 
 	s->all += row->value;
-	s->row++;
+	if (row->key[BY_STACK] >= stack_view_end(window_stacks(s->window)))
+		return;
+	s->stacks[row->key[BY_STACK]].value += row->value;
+	s->stacks[row->key[BY_STACK]].count += row->count;
+}
+
+static void add_stack(struct sums *s, uint32_t stack)
+{
+	size_t depth;
+	const struct stack_frame *const *frames = stack_view_walk(window_stacks(s->window), stack, &depth);
+
 	for (size_t i = 0; i < depth; i++) {
 		struct sum *sum = &s->items[frames[i]->function];
 
 		sum->frame = frames[i];
 		if (i + 1 == depth) {
-			sum->self += row->value;
-			sum->samples += row->count;
+			sum->self += s->stacks[stack].value;
+			sum->samples += s->stacks[stack].count;
 		}
-		if (sum->row != s->row)
-			sum->total += row->value;
-		sum->row = s->row;
+		if (sum->stack != stack)
+			sum->total += s->stacks[stack].value;
+		sum->stack = stack;
 	}
 }
 
@@ -86,10 +99,15 @@ static double percent(uint64_t part, uint64_t all)
 
 static void fill_functions(const struct screen_context *c, struct table *t, unsigned flags)
 {
-	uint32_t count = stack_view_functions(window_stacks(c->window));
-	struct sums s = {.window = c->window, .items = xcalloc(count + 1, sizeof(*s.items))};
+	uint32_t count = stack_view_functions(window_stacks(c->window)), end = stack_view_end(window_stacks(c->window));
+	_cleanup_free_ struct stack_sum *stacks = xcalloc(end + 1, sizeof(*stacks));
+	_cleanup_free_ struct sum *items = xcalloc(count + 1, sizeof(*items));
+	struct sums s = {.window = c->window, .stacks = stacks, .items = items};
 
 	profile_each(c, PROFILE_CPU, true, add_row, &s);
+	for (uint32_t i = 1; i < end; i++)
+		if (stacks[i].value)
+			add_stack(&s, i);
 	for (uint32_t i = 0; i < count; i++) {
 		struct sum *sum = &s.items[i];
 		struct record *r;
@@ -106,7 +124,6 @@ static void fill_functions(const struct screen_context *c, struct table *t, unsi
 		r->text[MODULE] = base_name(sum->frame->module);
 		r->dim = sum->frame->kind == CODE_KERNEL;
 	}
-	free(s.items);
 }
 
 /* Children of a node, heaviest first, each with its own below it. */

@@ -34,6 +34,7 @@ static const struct column columns[] = {
 struct locks {
 	const struct screen_context *context;
 	struct table *table;
+	struct places *places;
 	struct map *waiters; /* lock and thread */
 	bool idle;
 };
@@ -45,7 +46,7 @@ static uint64_t key_of(const struct ledger_row *row, uint32_t process, const str
 						   (1u << 31 | (place ? place->function : 0)))) | 1;
 }
 
-static const char *kind_of(struct locks *s, const struct ledger_row *row)
+static const char *kind_of(struct locks *s, const struct ledger_row *row, const struct place *place)
 {
 	const struct window *w = s->context->window;
 
@@ -53,7 +54,7 @@ static const char *kind_of(struct locks *s, const struct ledger_row *row)
 		return "kernel";
 	if (strcmp(window_resource(w, row->key[BY_RESOURCE])->kind, "futex") && row->key[BY_RESOURCE])
 		return window_resource(w, row->key[BY_RESOURCE])->kind;
-	return lock_kind_names[stack_lock_kind(window_stacks(w), row->key[BY_STACK])];
+	return lock_kind_names[place->lock_kind];
 }
 
 static void add_row(void *arg, const struct ledger_row *row)
@@ -62,8 +63,9 @@ static void add_row(void *arg, const struct ledger_row *row)
 	const struct window *w = s->context->window;
 	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
 	const struct window_process *p = t ? window_process(w, t->process) : NULL;
-	const struct stack_frame *place = stack_speaker(window_stacks(w), row->key[BY_STACK]);
-	const char *kind = kind_of(s, row);
+	const struct place *found = places_of(s->places, row->key[BY_STACK]);
+	const struct stack_frame *place = found->speaker;
+	const char *kind = kind_of(s, row, found);
 	uint64_t key = key_of(row, p ? p->id : 0, place), seen;
 	struct record *r;
 
@@ -99,12 +101,14 @@ static unsigned find_holders(const struct screen_context *c, const struct record
 	uint32_t cursor = 0, metric = window_metric_id(w, "waker");
 	unsigned count = 0, at;
 
-	while ((row = window_next_edge(w, &cursor))) {
-		const struct window_thread *waiter = window_find(w, row->key[BY_TASK]);
+	while ((row = window_next_edge(w, metric, &cursor))) {
+		const struct window_thread *waiter;
 
-		if (row->key[BY_METRIC] != metric || !row->key[BY_OTHER_TASK] || !waiter ||
-		    window_process(w, waiter->process)->id != r->process || row->key[BY_TASK] == row->key[BY_OTHER_TASK] ||
+		if (!row->key[BY_OTHER_TASK] || row->key[BY_TASK] == row->key[BY_OTHER_TASK] ||
 		    (r->resource ? row->key[BY_RESOURCE] != r->resource : row->key[BY_STACK] != r->stack))
+			continue;
+		waiter = window_find(w, row->key[BY_TASK]);
+		if (!waiter || window_process(w, waiter->process)->id != r->process)
 			continue;
 		for (at = 0; at < count; at++)
 			if (holders[at].key[BY_OTHER_TASK] == row->key[BY_OTHER_TASK])
@@ -144,7 +148,7 @@ static void add_wake(struct locks *s, const struct ledger_row *row, struct map *
 
 	if (!waiter || !row->key[BY_OTHER_TASK] || row->key[BY_TASK] == row->key[BY_OTHER_TASK])
 		return;
-	place = row->key[BY_RESOURCE] ? NULL : stack_speaker(window_stacks(w), row->key[BY_STACK]);
+	place = row->key[BY_RESOURCE] ? NULL : places_of(s->places, row->key[BY_STACK])->speaker;
 	key = key_of(row, window_process(w, waiter->process)->id, place);
 	if (!map_get(s->table->by_key, key, &index))
 		return;
@@ -172,9 +176,8 @@ static void name_holders(struct locks *s)
 	uint32_t cursor = 0, metric = window_metric_id(w, "waker");
 	const struct ledger_row *row;
 
-	while ((row = window_next_edge(w, &cursor)))
-		if (row->key[BY_METRIC] == metric)
-			add_wake(s, row, sums, best);
+	while ((row = window_next_edge(w, metric, &cursor)))
+		add_wake(s, row, sums, best);
 	for (uint32_t i = 0; i < s->table->count; i++) {
 		const struct window_thread *t = window_find(w, best[i].task);
 		const struct stack_frame *place = stack_speaker(window_stacks(w), best[i].stack);
@@ -187,7 +190,9 @@ static void name_holders(struct locks *s)
 
 static void fill(const struct screen_context *c, struct table *t, unsigned flags)
 {
-	struct locks s = {.context = c, .table = t, .waiters = map_new(), .idle = flags & SHOW_IDLE};
+	_cleanup_(places_freep) struct places *places = places_new(window_stacks(c->window));
+	_cleanup_(map_freep) struct map *waiters = map_new();
+	struct locks s = {.context = c, .table = t, .places = places, .waiters = waiters, .idle = flags & SHOW_IDLE};
 	double ns = (double)window_ns(c->window);
 
 	profile_each(c, PROFILE_LOCK, true, add_row, &s);
@@ -196,7 +201,6 @@ static void fill(const struct screen_context *c, struct table *t, unsigned flags
 		t->records[i].number[COUNT] *= NS_PER_S / ns;
 	}
 	name_holders(&s);
-	map_free(s.waiters);
 }
 
 static void detail(const struct screen_context *c, const struct record *r, unsigned width, struct lines *l)

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "hash.h"
+#include "heaviest.h"
 #include "mem.h"
 #include "places.h"
 #include "profile.h"
@@ -13,7 +14,7 @@
 
 enum { TIME, COUNT, MEAN_TIME, PID };
 enum { PLACE, CAUSE, PROCESS, OBJECT };
-enum { MOST_WAKERS = 4, STACK_FRAMES = 24 };
+enum { MOST_WAKERS = 4, STACK_FRAMES = 24, MOST_ROWS = 2000 };
 
 static const struct column columns[] = {
 	{"WAIT%", "time waited; 100 is one thread that always waits", .width = 7, .field = TIME, .unit = UNIT_PERCENT},
@@ -27,9 +28,19 @@ static const struct column columns[] = {
 	{0},
 };
 
+/* Waits of a process at a place for one cause: there may be many more of them than anybody reads. */
+struct wait {
+	uint64_t key, ns, count;
+	const struct ledger_row *heaviest;
+};
+
 struct waits {
 	const struct screen_context *context;
 	struct table *table;
+	struct places *places;
+	struct map *index;
+	struct wait *items;
+	uint32_t count, capacity;
 };
 
 static void add_row(void *arg, const struct ledger_row *row)
@@ -37,16 +48,38 @@ static void add_row(void *arg, const struct ledger_row *row)
 	struct waits *s = arg;
 	const struct window *w = s->context->window;
 	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
-	const struct window_process *p = t ? window_process(w, t->process) : NULL;
-	const struct stack_frame *place = stack_speaker(window_stacks(w), row->key[BY_STACK]);
-	uint64_t key = hash_u64((uint64_t)(p ? p->id : 0) << 32 | (place ? place->function + 1 : 0)) + row->key[BY_METRIC];
-	struct record *r = table_get(s->table, key);
+	const struct stack_frame *place = places_of(s->places, row->key[BY_STACK])->speaker;
+	uint64_t process = t ? window_process(w, t->process)->id : 0;
+	uint64_t key = hash_u64(process << 32 | (place ? place->function + 1 : 0)) + row->key[BY_METRIC];
+	uint64_t index = s->count;
+	struct wait *wait;
 
-	r->number[TIME] += (double)row->value;
-	r->number[COUNT] += (double)row->count;
-	if (r->heaviest && row->value <= r->heaviest)
-		return;
-	r->heaviest = row->value;
+	if (!map_get(s->index, key, &index)) {
+		map_put(s->index, key, index);
+		GROW(s->items, s->count, s->capacity);
+		s->items[s->count++] = (struct wait){.key = key, .heaviest = row};
+	}
+	wait = &s->items[index];
+	wait->ns += row->value;
+	wait->count += row->count;
+	if (row->value > wait->heaviest->value)
+		wait->heaviest = row;
+}
+
+static void add_record(struct waits *s, const struct wait *wait)
+{
+	const struct window *w = s->context->window;
+	const struct ledger_row *row = wait->heaviest;
+	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
+	const struct window_process *p = t ? window_process(w, t->process) : NULL;
+	const struct stack_frame *place = places_of(s->places, row->key[BY_STACK])->speaker;
+	double ns = (double)window_ns(w);
+	struct record *r = table_append(s->table);
+
+	r->key = wait->key;
+	r->number[TIME] = 100 * (double)wait->ns / ns;
+	r->number[COUNT] = (double)wait->count * NS_PER_S / ns;
+	r->number[MEAN_TIME] = wait->count ? (double)wait->ns / (double)wait->count : NAN;
 	r->number[PID] = p ? p->pid : NAN;
 	r->process = p ? p->id : 0;
 	r->task = row->key[BY_TASK];
@@ -61,17 +94,19 @@ static void add_row(void *arg, const struct ledger_row *row)
 
 static void fill(const struct screen_context *c, struct table *t, unsigned flags)
 {
-	struct waits s = {.context = c, .table = t};
-	double ns = (double)window_ns(c->window);
+	_cleanup_(places_freep) struct places *places = places_new(window_stacks(c->window));
+	_cleanup_(map_freep) struct map *index = map_new();
+	struct waits s = {.context = c, .table = t, .places = places, .index = index};
+	struct heaviest heaviest = {0};
 
 	profile_each(c, PROFILE_OFFCPU, flags & SHOW_IDLE, add_row, &s);
-	for (uint32_t i = 0; i < t->count; i++) {
-		double *n = t->records[i].number;
-
-		n[MEAN_TIME] = n[COUNT] > 0 ? n[TIME] / n[COUNT] : NAN;
-		n[TIME] = 100 * n[TIME] / ns;
-		n[COUNT] = n[COUNT] * NS_PER_S / ns;
-	}
+	for (uint32_t i = 0; i < s.count; i++)
+		heaviest_count(&heaviest, s.items[i].ns);
+	heaviest_choose(&heaviest, MOST_ROWS);
+	for (uint32_t i = 0; i < s.count; i++)
+		if (heaviest_has(&heaviest, s.items[i].ns))
+			add_record(&s, &s.items[i]);
+	free(s.items);
 }
 
 static void add_wakers(const struct screen_context *c, const struct record *r, struct lines *l)
@@ -81,10 +116,10 @@ static void add_wakers(const struct screen_context *c, const struct record *r, s
 	uint32_t cursor = 0, metric = window_metric_id(w, "waker");
 	unsigned count = 0;
 
-	while ((row = window_next_edge(w, &cursor))) {
+	while ((row = window_next_edge(w, metric, &cursor))) {
 		unsigned at;
 
-		if (row->key[BY_METRIC] != metric || row->key[BY_STACK] != r->stack || !row->value)
+		if (row->key[BY_STACK] != r->stack || !row->value)
 			continue;
 		if (count == MOST_WAKERS && row->value <= best[count - 1]->value)
 			continue;

@@ -13,7 +13,7 @@ enum { WIDE_FROM = 150, FIRST_ANSWER_S = 7 };
 
 struct overview {
 	struct table tables[PANELS];
-	struct area areas[PANELS];
+	struct area areas[PANELS], system;
 	enum panel active;
 };
 
@@ -129,8 +129,11 @@ static void draw(const struct screen_context *c, void *state, struct grid *g, co
 	part.rows = a->rows / 4;
 	part.row += panel_cpus(c->window, g, &part);
 	part.rows = a->row + a->rows > part.row ? a->row + a->rows - part.row : 0;
+	o->system = (struct area){0};
 	if (part.rows > 4) {
+		o->system = part;
 		part.row += panel_system(c, g, &part);
+		o->system.rows = part.row - o->system.row;
 		part.rows = a->row + a->rows - part.row;
 	}
 	if (a->columns >= WIDE_FROM)
@@ -166,6 +169,11 @@ static bool key_press(const struct screen_context *c, void *state, const struct 
 		if (is_inside(&o->areas[i], e))
 			o->active = i;
 	return table_key(&o->tables[o->active], e);
+}
+
+static uint32_t slice_at(const struct screen_context *c, const void *state, unsigned row, unsigned column)
+{
+	return panel_system_slice(c->window, &((const struct overview *)state)->system, row, column);
 }
 
 static bool enter(const struct screen_context *c, void *state, struct target *target)
@@ -209,5 +217,6 @@ const struct screen screen_overview = {
 	.height = height,
 	.key_press = key_press,
 	.enter = enter,
+	.slice_at = slice_at,
 	.close = close_screen,
 };

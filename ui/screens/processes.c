@@ -2,6 +2,8 @@
 /* Processes or threads, and what their time went into. */
 #include <string.h>
 
+#include "hash.h"
+#include "mem.h"
 #include "rows.h"
 #include "table_screen.h"
 
@@ -25,62 +27,86 @@ static const struct column columns[] = {
 	 .width = 6, .from = 72, .field = ROW_BLOCKED, .unit = UNIT_PERCENT},
 	{"STATE TIME", "all of its threads' time by state", .width = 10, .wide = 24, .from = 46, .kind = COLUMN_STATES},
 	{"THR", "threads", .width = 4, .from = 76, .field = ROW_THREADS, .modes = PROCESSES},
-	{"SWI/S", "context switches a second", .width = 6, .from = 80, .field = ROW_SWITCHES},
+	{"RSS", "its memory, pages that it shares with others included", .width = 6, .from = 80, .field = ROW_RESIDENT,
+	 .unit = UNIT_BYTES},
+	{"SWI/S", "context switches a second", .width = 6, .from = 92, .field = ROW_SWITCHES},
 	{"CGROUP", "control group", .width = 28, .from = COLUMNS_WIDE, .kind = COLUMN_TEXT, .field = TEXT_CGROUP,
 	 .ascending = true},
-	{"COMMAND", "command line, or the thread's name", .kind = COLUMN_TEXT, .field = TEXT_COMMAND, .ascending = true,
+	{"COMMAND", "command line, or the thread's name, or the control group", .kind = COLUMN_TEXT, .field = TEXT_COMMAND, .ascending = true,
 	 .tree = true},
 	{0},
 };
-enum { BY_PID = 0, BY_USER = 2, BY_CPU = 3, BY_RUNNABLE = 4 };
+enum { BY_PID = 0, BY_USER = 2, BY_CPU = 3, BY_RUNNABLE = 4, BY_RESIDENT = 10 };
 
 static const char *command_text(struct table *t, const struct row *row)
 {
 	const char *command = row_command(row);
 
-	return row->process->kernel ? table_text(t, "[%s]", command) : command;
+	return row->process && row->process->kernel ? table_text(t, "[%s]", command) : command;
 }
 
-static void add(struct table *t, const struct row *row)
+static void add_group(struct table *t, struct record *r, const struct row *row)
 {
-	struct record *r = table_append(t);
+	struct state_times *times = table_alloc(t, sizeof(*times));
 
+	*times = *row->times;
+	r->times = times;
+	r->key = hash_bytes(row->group, strlen(row->group));
+	r->text[TEXT_CGROUP] = table_text(t, "%s", row->group);
+	r->text[TEXT_COMMAND] = table_text(t, "%s", row_command(row));
+	r->style = STYLE_STRONG;
+}
+
+static void add_process(struct table *t, struct record *r, const struct row *row)
+{
 	r->key = (uint64_t)row->process->id << 32 | (row->thread ? row->thread->id : 0);
 	r->process = row->process->id;
 	r->task = row->thread ? row->thread->id : 0;
-	for (int i = 0; i < ROW_FIELDS; i++)
-		r->number[i] = row_number(row, i);
 	r->text[TEXT_COMMAND] = command_text(t, row);
 	r->text[TEXT_USER] = row->process->user;
 	r->text[TEXT_CGROUP] = row->process->cgroup;
 	/* What a search looks at, too. */
 	r->text[3] = row->process->command;
 	r->times = row->times;
+	r->dim = row->process->kernel || row->process->own || row_ended(row);
+}
+
+static void add(struct table *t, const struct row *row)
+{
+	struct record *r = table_append(t);
+
+	for (int i = 0; i < ROW_FIELDS; i++)
+		r->number[i] = row_number(row, i);
 	r->depth = row->depth;
 	r->branch = row->branch;
-	r->dim = row->process->kernel || row->process->own || row_ended(row);
+	(row->group ? add_group : add_process)(t, r, row);
 }
 
 static void fill(const struct screen_context *c, struct table *t, unsigned flags)
 {
 	const struct column *column = &columns[t->sort];
 	struct row_list list = {0};
-	struct row_order order = {.threads = t->mode == THREADS, .tree = flags & SHOW_TREE,
+	struct row_order order = {.threads = t->mode == THREADS, .tree = flags & TREES,
+				  .groups = flags & SHOW_GROUPS, .focus = &c->focus,
 				  .field = column->kind == COLUMN_NUMBER ? (enum row_field)column->field : ROW_PID};
 
 	order.reverse = column->ascending == t->inverted;
 	rows_build(&list, c->window, &order);
 	for (uint32_t i = 0; i < list.count; i++)
-		if (focus_has_process(&c->focus, c->window, list.rows[i].process->id))
-			add(t, &list.rows[i]);
+		add(t, &list.rows[i]);
 	rows_done(&list);
 }
 
-/* A process is explained by its threads, a thread by where it runs, or by where it waits. */
+/* A control group is explained by its processes, a process by its threads, a thread by where it runs, or by where it waits. */
 static bool enter(const struct screen_context *c, const struct record *r, struct target *target)
 {
 	bool runs = r->number[ROW_CPU] + r->number[ROW_RUNNABLE] >= r->number[ROW_BLOCKED];
 
+	if (!r->process) {
+		snprintf(target->focus.cgroup, FOCUS_NAME, "%s", r->text[TEXT_CGROUP]);
+		target->screen = "processes";
+		return true;
+	}
 	target->focus.process = r->process;
 	target->focus.task = r->task;
 	if (!r->task && r->number[ROW_THREADS] > 1 && !c->focus.process)
@@ -99,8 +125,9 @@ static const struct table_view views[] = {
 };
 
 static const struct table_toggle toggles[] = {
-	{.key = 'H'}, {'t', UI_KEY_F5, .flag = SHOW_TREE}, {'P', .column = BY_CPU + 1}, {'N', .column = BY_PID + 1},
-	{'U', .column = BY_USER + 1}, {'W', .column = BY_RUNNABLE + 1}, {0},
+	{.key = 'H'}, {'t', UI_KEY_F5, .flag = SHOW_TREE}, {'c', .flag = SHOW_GROUPS}, {'P', .column = BY_CPU + 1},
+	{'M', .column = BY_RESIDENT + 1}, {'N', .column = BY_PID + 1}, {'U', .column = BY_USER + 1}, {'W', .column = BY_RUNNABLE + 1},
+	{0},
 };
 
 static const struct table_screen table = {.views = views, .toggles = toggles, .no_tabs = true};
@@ -108,7 +135,8 @@ static const struct table_screen table = {.views = views, .toggles = toggles, .n
 static const struct key_help keys[] = {
 	{"H", "Threads", "threads one by one, or processes"},
 	{"t", "Tree", "below their parents; F5, too"},
-	{"P N U W", NULL, "order by CPU, by number, by user, by waiting for a CPU"},
+	{"c", "Cgroups", "below their control groups, with sums of what is in them; Enter looks at one alone"},
+	{"P M N U W", NULL, "order by CPU, by memory, by number, by user, by waiting for a CPU"},
 	TABLE_KEYS,
 	{0},
 };

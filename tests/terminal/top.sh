@@ -122,6 +122,10 @@ keys t
 check "t shows a tree" sees '└─'
 keys t
 check "t shows a list again" within 4 gone '└─'
+keys c
+check "c shows control groups" within 4 eval 'pane | grep -q "^ *- "'
+keys c
+check "c shows a list again" within 4 gone '├─'
 keys / evil
 check "/ asks for a name" sees 'Search: evil'
 check "a hostile name is made harmless" sees 'evil\x1b['
@@ -188,6 +192,15 @@ mouse() { # BUTTON COLUMN ROW
 mouse 0 5 "$row"
 check "a click on a title orders by it" sees 'PID▴'
 mouse 65 5 $((row + 3))
+keys p
+check "a pause shows the time line" sees 'time '
+mouse 0 6 2
+check "a click in it leads to a moment" sees ' ago'
+mouse 0 6 2
+mouse 3 9 2
+check "and dragging to a part" within 4 gone 'window 1 s'
+keys p - - -
+check "p comes back from there" within 4 gone ' ago'
 keys P
 check "P orders by CPU" sees 'CPU%▾'
 tm resize-window -t top -x 200 -y 60
@@ -199,7 +212,7 @@ for size in '20 10' '1 1' '3 2' '40 5' '300 3'; do
 	check "it lives at $size" test -n "$(main_pid)"
 done
 tm resize-window -t top -x 80 -y 24
-check "and comes back" sees 'SWI/S'
+check "and comes back" sees RSS
 keys C-z
 check "Ctrl-Z stops it" sees Stopped
 check "and gives the terminal back" restored

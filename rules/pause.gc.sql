@@ -11,6 +11,7 @@
 -- threshold collecting = 0.5: of what ran meanwhile, collecting garbage; most means more than half
 -- threshold dedicated = 0.5: of the CPU time of the thread that lets the others go on, in pauses; one that works itself has more
 -- threshold active = 0.02: of the period on a CPU, of a thread that counts as active
+-- threshold longest = 0.5: of all that time, in one pause, where only the pattern tells; a phase of a job comes once
 -- threshold most = 0.5: of the active threads, stopped at once; most means more than half
 -- threshold rest = 0.6: of the period, in such pauses, where only the pattern tells; threads that are let go on so rarely wait for work
 -- threshold early = 0.5: of the stopped threads, waiting before who let them go on was awake: those had finished their work
@@ -81,7 +82,7 @@ world AS MATERIALIZED (
 	WHERE p.kind = 'world' AND p.ns >= coalesce(:share, 0.05) * span.ns),
 stopped AS MATERIALIZED (
 	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric FROM world w, span
-	WHERE w.process NOT IN (SELECT process FROM one_runs) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2
+	WHERE w.process NOT IN (SELECT process FROM one_runs) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.max <= coalesce(:longest, 0.5) * w.ns
 		AND w.process NOT IN (SELECT process FROM runtime WHERE name = 'HotSpot') AND w.ns <= coalesce(:rest, 0.6) * span.ns
 		AND dedicated >= coalesce(:dedicated, 0.5)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),

@@ -98,7 +98,8 @@ GROUP BY e.task, e.resource;
 
 -- The same without those who are ahead, as who writes into a pipe faster than its reader reads is not held up by that; without
 -- the next stage of a pipeline: a reader of a pipe whose writer is another program of the same job, and gets nothing back from
--- it; and without services that wait for their client's next request.
+-- it; without who has forked the one it waits for, if nobody waits for itself; and without services that wait for their client's next
+-- request.
 CREATE VIEW waits_for AS
 WITH RECURSIVE pipe_frame AS MATERIALIZED (
 	SELECT f.id AS frame, y.name GLOB '*pipe_write' AS writes
@@ -118,6 +119,10 @@ next_stage AS MATERIALIZED (
 	SELECT d.task, d.other_task FROM piped d JOIN process p ON p.id = d.process JOIN process q ON q.id = d.other
 	WHERE (p.ppid = q.ppid OR p.pid = q.ppid) AND p.command IS NOT q.command
 		AND NOT EXISTS (SELECT 1 FROM piped b WHERE b.process = d.other AND b.other = d.process)),
+missed AS MATERIALIZED (
+	SELECT o.process FROM woken_by w JOIN task o ON o.id = w.other_task JOIN process y ON y.id = o.process
+		JOIN task t ON t.id = w.task JOIN process x ON x.id = t.process
+	WHERE x.id <> y.id AND x.ppid IS NOT y.pid GROUP BY o.process HAVING sum(w.ns) * 10 >= (SELECT ns FROM period)),
 calls AS MATERIALIZED (
 	SELECT DISTINCT a.process AS client, b.process AS server FROM call c JOIN task a ON a.id = c.task JOIN task b ON b.id = c.other_task
 	WHERE a.process <> b.process),
@@ -125,10 +130,12 @@ serves AS MATERIALIZED (
 	SELECT server, client FROM calls EXCEPT SELECT client, server FROM calls)
 SELECT b.task, b.other_task, b.count, b.ns
 FROM woken_by b JOIN task a ON a.id = b.task JOIN task o ON o.id = b.other_task
+	JOIN process p ON p.id = a.process JOIN process q ON q.id = o.process
 	LEFT JOIN serves v ON v.server = a.process AND v.client = o.process
 	LEFT JOIN drawn w ON w.task = b.task AND w.other_task = b.other_task
 	LEFT JOIN next_stage n ON n.task = b.task AND n.other_task = b.other_task
-WHERE n.task IS NULL AND v.server IS NULL AND (w.ns IS NULL OR w.ahead * 2 < w.ns);
+WHERE n.task IS NULL AND v.server IS NULL AND (q.ppid IS NOT p.pid OR p.id IN (SELECT process FROM missed))
+	AND (w.ns IS NULL OR w.ahead * 2 < w.ns);
 
 -- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly. wait_part has several
 -- rows for what wait_stack adds up, and is quick where one cause is wanted.

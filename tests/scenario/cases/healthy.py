@@ -37,6 +37,16 @@ s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
 while s.recv(1 << 15): select.select([], [], [], 0.01)
 """
 
+# A job whose parent gathers what its children have worked out.
+POOL = """
+import multiprocessing
+def render(tile):
+    return sum(i * i for i in range(200000 + tile % 1000))
+with multiprocessing.Pool(2) as pool:
+    while True:
+        pool.map(render, range(50))
+"""
+
 
 def pipeline(commands):
     return lambda _: running(["bash", "-c", commands], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -64,6 +74,7 @@ CASES = [
     Case("pipeline", pipeline("yes some line of text | sed s/some/any/ | grep -c text")),
     Case("pipeline-archive", pipeline("while :; do tar cf - /usr/include | gzip | wc -c; done"), held_out=True, often=False),
     Case("downloads", lambda _: running([sys.executable, "-c", DOWNLOADS], start_new_session=True), often=False),
+    Case("pool-of-processes", lambda _: running([sys.executable, "-c", POOL], start_new_session=True, stderr=subprocess.DEVNULL), often=False),
     Case("idle-threads", "sleepers 400"),
     Case("requests", "requests 100 1000 3"),
     Case("requests-few", "requests-nofp 20 10000 1", often=False),

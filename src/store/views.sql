@@ -113,12 +113,12 @@ drawn AS MATERIALIZED (
 	SELECT w.task, w.other_task, sum(iif(p.writes, w.ns, 0)) AS ahead, sum(iif(p.writes = 0, w.ns, 0)) AS reads, sum(w.ns) AS ns
 	FROM waker w LEFT JOIN pipe p USING (stack) GROUP BY w.task, w.other_task),
 piped AS MATERIALIZED (
-	SELECT d.task, d.other_task, a.process, b.process AS other FROM drawn d JOIN task a ON a.id = d.task JOIN task b ON b.id = d.other_task
+	SELECT d.task, d.other_task, d.reads AS ns, a.process, b.process AS other FROM drawn d JOIN task a ON a.id = d.task JOIN task b ON b.id = d.other_task
 	WHERE d.reads * 2 >= d.ns),
 next_stage AS MATERIALIZED (
 	SELECT d.task, d.other_task FROM piped d JOIN process p ON p.id = d.process JOIN process q ON q.id = d.other
 	WHERE (p.ppid = q.ppid OR p.pid = q.ppid) AND p.command IS NOT q.command
-		AND NOT EXISTS (SELECT 1 FROM piped b WHERE b.process = d.other AND b.other = d.process)),
+		AND NOT EXISTS (SELECT 1 FROM piped b WHERE b.process = d.other AND b.other = d.process AND b.ns * 10 >= d.ns)),
 missed AS MATERIALIZED (
 	SELECT o.process FROM woken_by w JOIN task o ON o.id = w.other_task JOIN process y ON y.id = o.process
 		JOIN task t ON t.id = w.task JOIN process x ON x.id = t.process

@@ -8,7 +8,7 @@
 #include "current.bpf.h"
 
 enum {
-	EXPECTED_COUNT = 1 << 16, /* call sites whose waits' lengths are remembered */
+	SITE_COUNT = 1 << 16,     /* call sites whose waits' lengths are remembered */
 	EXPECTED_SHIFT = 6,       /* kept in units of 64 ns */
 	SURPRISE = 4,             /* so many times the average, */
 	SURPRISE_UNITS = 1600,    /* and a tenth of a millisecond */
@@ -28,13 +28,23 @@ enum {
 /* This site's waits are of several kinds: look at the callers, too. */
 #define MIXED (1u << 31)
 
-/* Averages, without keys: two sites that meet in one place make drawing less apt, never wrong. */
+/* A call site of a thread. Drawing is fair to a site when one wait is drawn, at a random place, of each group whose chances add up
+ * to one: the same chances as by throwing dice for each wait, and far less noise. In 1/GROUPs. */
+struct wait_site {
+	u32 expected; /* average of past waits */
+	u32 passed;   /* chances of this group so far */
+	u32 pick;     /* 1 .. GROUP: the wait that they reach this in is drawn; 0: not chosen yet */
+};
+
+#define GROUP (1u << 28)
+
+/* Without keys: two sites that meet in one place make drawing less apt, never wrong. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, EXPECTED_COUNT);
+	__uint(max_entries, SITE_COUNT);
 	__type(key, u32);
-	__type(value, u32);
-} expected SEC(".maps");
+	__type(value, struct wait_site);
+} wait_sites SEC(".maps");
 
 /* One a CPU. */
 struct {
@@ -51,11 +61,11 @@ static __always_inline struct wait_record *scratch_record(void)
 	return bpf_map_lookup_elem(&per_cpu_capture, &cpu);
 }
 
-static __always_inline u32 *expected_of(const struct task_slot *slot)
+static __always_inline struct wait_site *site_of(const struct task_slot *slot)
 {
 	u32 index = ((slot->wait_site ^ slot->tid) * 0x9e3779b1u) >> 16;
 
-	return bpf_map_lookup_elem(&expected, &index);
+	return bpf_map_lookup_elem(&wait_sites, &index);
 }
 
 /* One is being taken: sooner than the budget wants makes the next one rarer, later less rare. */
@@ -92,15 +102,42 @@ static __always_inline bool waits_for_work(u8 state)
 	return state == STATE_POLL || state == STATE_SLEEPING || state == STATE_CHILD || state == STATE_SIGNAL;
 }
 
+static __always_inline u32 weight_of(u64 interval, u64 ns, u32 times)
+{
+	u64 weight = interval * WAIT_WEIGHT_ONE / ns * times;
+
+	return weight > 0xffffffff ? 0xffffffff : weight;
+}
+
 /* 0: not drawn; else what it stands for, in units of 1/WAIT_WEIGHT_ONE. */
 static __always_inline u32 draw(struct cpu_slot *cpu, u64 interval, u64 ns)
 {
 	if (ns >= interval)
 		return WAIT_WEIGHT_ONE;
-	if (random_of(cpu) * interval >= ns << 24)
-		return 0;
-	u64 weight = interval * WAIT_WEIGHT_ONE / ns;
-	return weight > 0xffffffff ? 0xffffffff : weight;
+	return random_of(cpu) * interval < ns << 24 ? weight_of(interval, ns, 1) : 0;
+}
+
+static __always_inline u32 new_pick(struct cpu_slot *cpu)
+{
+	return 1 + (random_of(cpu) << 4); /* of 24 bits */
+}
+
+/* The same among the waits of a site. */
+static __always_inline u32 draw_at(struct wait_site *site, struct cpu_slot *cpu, u64 interval, u64 ns)
+{
+	if (ns >= interval)
+		return WAIT_WEIGHT_ONE;
+	if (!site->pick)
+		site->pick = new_pick(cpu);
+	u32 before = site->passed, after = before + (u32)((ns << 28) / interval);
+	u32 times = before < site->pick && after >= site->pick;
+	if (after >= GROUP) {
+		after -= GROUP;
+		site->pick = new_pick(cpu);
+		times += after >= site->pick;
+	}
+	site->passed = after;
+	return times ? weight_of(interval, ns, times) : 0;
 }
 
 static __always_inline void send_wait(struct wait_record *r, struct cpu_slot *cpu)
@@ -126,17 +163,19 @@ static __always_inline void fill_wait(struct wait_record *r, enum record_kind ki
 	r->other_tid = r->other_tgid = 0;
 }
 
-/* What a wait from this site is thought to take. */
-static __always_inline u64 expected_ns(struct task_struct *task, struct task_slot *slot)
+/* By what a wait from this site is thought to take. */
+static __always_inline u32 draw_wait(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 interval)
 {
-	u32 *length = expected_of(slot);
+	struct wait_site *site = site_of(slot);
 
-	if (length && *length & MIXED) {
+	if (site && site->expected & MIXED) {
 		slot->wait_site = site_of_callers(task, slot->wait_site);
-		length = expected_of(slot);
+		site = site_of(slot);
 	}
-	u64 units = length ? *length & ~MIXED : 0;
-	return units ? units << EXPECTED_SHIFT : FIRST_GUESS_NS;
+	if (!site)
+		return 0;
+	u64 units = site->expected & ~MIXED;
+	return draw_at(site, cpu, interval, units ? units << EXPECTED_SHIFT : FIRST_GUESS_NS);
 }
 
 /* The thread has just blocked: its state and since_ns are set. */
@@ -162,7 +201,7 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	slot->wait_interval_ns = interval;
 	if (!interval)
 		return 0;
-	slot->wait_weight = draw(cpu, interval, expected_ns(task, slot));
+	slot->wait_weight = draw_wait(task, slot, cpu, interval);
 	if (!slot->wait_weight)
 		return 0;
 	r = scratch_record();
@@ -177,16 +216,16 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 
 static __always_inline void learn(const struct task_slot *slot, u64 ns)
 {
-	u32 *length = expected_of(slot);
+	struct wait_site *site = site_of(slot);
 	u64 units = ns >> EXPECTED_SHIFT;
 
-	if (!length)
+	if (!site)
 		return;
-	u32 average = *length & ~MIXED, mixed = *length & MIXED;
+	u32 average = site->expected & ~MIXED, mixed = site->expected & MIXED;
 	units = units > 0xfffffff ? 0xfffffff : units;
 	if (average && units > SURPRISE_UNITS && units > (u64)average * SURPRISE)
 		mixed = MIXED;
-	*length = mixed | (average ? average - average / 4 + (u32)units / 4 + 1 : (u32)units + 1);
+	site->expected = mixed | (average ? average - average / 4 + (u32)units / 4 + 1 : (u32)units + 1);
 }
 
 /* The thread's wait is over, at woken_ns; what the slot says of it is still there. */

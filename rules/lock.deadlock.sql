@@ -2,9 +2,10 @@
 -- title: A cycle of threads wait for each other for ever
 -- summary: {count} threads of {comm} wait for each other for ever{behind}
 -- explain: When a recording ends, processes whose threads have slept on locks for long are looked at: who holds each lock
---    is written in its memory. Threads that form a circle, and of which none moved between two looks, never go on. Java's
---    monitors are elsewhere. But of those who wait for a monitor one looks at it now and then; where that happens to two monitors
---    of a process, and nobody lets anyone have them all the time, their holders are among those who wait.
+--    is written in its memory; one of Python is held by the thread that has yet to come out of its `with`. Threads that form a
+--    circle, and of which none moved between two looks, never go on. Java's monitors are elsewhere. But of those who wait
+--    for a monitor one looks at it now and then; where that happens to two monitors of a process, and nobody lets anyone have
+--    them all the time, their holders are among those who wait.
 -- threshold all = 0.95: of the period, waiting for a monitor
 -- threshold threads = 1: in the circle; one thread that takes a lock twice is a circle, too
 -- action: Nothing but a restart of {comm} (pid {pid}) ends it; keep its state first: perfscope threads -p {pid}

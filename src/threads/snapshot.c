@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "namer.h"
 #include "peer.h"
+#include "python_lock.h"
 #include "raw.h"
 #include "stack.h"
 #include "waits.h"
@@ -23,6 +24,7 @@
 enum {
 	MOST_PROCESSES = 16, /* that are looked at because somebody waits for them */
 	MOST_TRIES = 6,      /* for a thread that keeps running while it is read */
+	MOST_PYTHON_THREADS = 256, /* of which it is looked up what they hold */
 };
 
 /* One thread while it is looked at. */
@@ -272,6 +274,25 @@ static void find_owner(struct taking *k, struct look *look)
 		w->tid = w->pid = 0;
 }
 
+/* Locks of Python, by what the threads hold that sleep meanwhile. */
+static void find_python_owners(struct taking *k, size_t first)
+{
+	uint64_t held[PYTHON_LOCKS];
+
+	for (size_t i = first; i < k->count; i++) {
+		struct look *holder = &k->looks[i];
+		size_t count = 0;
+
+		if (holder->settled && holder->space && i - first < MOST_PYTHON_THREADS && python_runs_in(holder->space))
+			count = python_locks_held(holder->space, stack_pointer(&holder->raw),
+						  waiting_unowned(&holder->waiting), held);
+		for (size_t n = 0; n < count; n++)
+			for (size_t at = first; at < k->count; at++)
+				if (k->looks[at].space == holder->space && waiting_unowned(&k->looks[at].waiting) == held[n])
+					waiting_owned(&k->looks[at].waiting, holder->raw.r.tid);
+	}
+}
+
 static void name_looks(struct taking *k, size_t first)
 {
 	stack_reader_finish(k->stacks);
@@ -287,6 +308,11 @@ static void name_looks(struct taking *k, size_t first)
 		waiting_finish(&look->waiting, names.user, names.user_count, names.kernel,
 			       names.kernel_count);
 		stack_names_done(&names);
+	}
+	find_python_owners(k, first);
+	for (size_t i = first; i < k->count; i++) {
+		struct look *look = &k->looks[i];
+
 		if (look->waiting.wait.address && look->space) {
 			look->has_variable = true;
 			look->variable =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A cheap look for threads that may wait for each other, before a whole snapshot is taken: the words that
- * they sleep on, and the owners that glibc's mutexes name beside them. */
+ * they sleep on, and the owners that glibc's mutexes name beside them; of Python's locks, who has taken them. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "io.h"
 #include "mem.h"
+#include "python_lock.h"
 #include "threads.h"
 
 /* The beginning of a pthread_mutex_t. */
@@ -18,52 +19,78 @@ struct mutex_words {
 	uint32_t lock, count, owner;
 };
 
-/* The address of the futex that the thread waits on; 0: it does not. */
-static uint64_t futex_of(uint32_t pid, uint32_t tid, bool *ret_inherits)
+enum { MOST_PYTHON_THREADS = 64 }; /* of which it is looked up what they hold */
+
+/* A thread that sleeps on a futex. */
+struct sleeper {
+	uint64_t futex, sp; /* futex 0: it does not */
+	bool inherits;
+	size_t next; /* 1 + whom it waits for; 0 nobody */
+};
+
+static void look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long address, operation;
+	unsigned long long address, operation, sp;
 	char path[64];
 	long call;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
-	if (read_file(path, 4096, &b) < 0 || sscanf(b.data, "%ld %llx %llx", &call, &address, &operation) != 3 ||
-	    call != SYS_futex)
-		return 0;
+	if (read_file(path, 4096, &b) < 0 ||
+	    sscanf(b.data, "%ld %llx %llx %*x %*x %*x %*x %llx", &call, &address, &operation, &sp) != 4 || call != SYS_futex)
+		return;
 	operation &= FUTEX_CMD_MASK;
-	*ret_inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
-	return *ret_inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
+	ret->inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
+	ret->futex = ret->inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
+	ret->sp = sp;
 }
 
 /* Who holds what the thread waits for, as that memory says; 0: nobody it knows. */
-static uint32_t owner_of(uint32_t pid, uint32_t tid)
+static uint32_t owner_of(uint32_t pid, const struct sleeper *sleeper)
 {
 	struct mutex_words words = {0};
-	bool inherits = false;
-	uint64_t address = futex_of(pid, tid, &inherits);
-	struct iovec here = {&words, sizeof(words)}, there = {(void *)(uintptr_t)address, sizeof(words)};
+	struct iovec here = {&words, sizeof(words)}, there = {(void *)(uintptr_t)sleeper->futex, sizeof(words)};
 
-	if (!address || process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(words))
+	if (!sleeper->futex || process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(words))
 		return 0;
-	return inherits ? words.lock & FUTEX_TID_MASK : words.lock ? words.owner : 0;
+	return sleeper->inherits ? words.lock & FUTEX_TID_MASK : words.lock ? words.owner : 0;
+}
+
+static void find_python_owners(uint32_t pid, struct sleeper *sleepers, size_t count)
+{
+	_cleanup_(space_freep) struct space *s = NULL;
+	uint64_t held[PYTHON_LOCKS];
+
+	if (count > MOST_PYTHON_THREADS || space_new(pid, &s) < 0 || !python_runs_in(s))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		size_t locks = python_locks_held(s, sleepers[i].sp, sleepers[i].futex, held);
+
+		for (size_t n = 0; n < locks; n++)
+			for (size_t k = 0; k < count; k++)
+				if (!sleepers[k].next && sleepers[k].futex == held[n])
+					sleepers[k].next = i + 1;
+	}
 }
 
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 {
-	_cleanup_free_ size_t *next = xcalloc(count, sizeof(*next)); /* 1 + whom it waits for; 0 nobody */
+	_cleanup_free_ struct sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
 
 	for (size_t i = 0; i < count; i++) {
-		uint32_t owner = owner_of(pid, tids[i]);
+		look_at(pid, tids[i], &sleepers[i]);
+		uint32_t owner = owner_of(pid, &sleepers[i]);
 
 		for (size_t k = 0; owner && k < count; k++)
 			if (tids[k] == owner)
-				next[i] = k + 1;
+				sleepers[i].next = k + 1;
 	}
+	find_python_owners(pid, sleepers, count);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 
 		/* Whoever can take as many steps as there are threads goes round in a circle. */
-		for (size_t steps = 0; next[at]; at = next[at] - 1)
+		for (size_t steps = 0; sleepers[at].next; at = sleepers[at].next - 1)
 			if (++steps > count)
 				return true;
 	}

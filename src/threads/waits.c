@@ -473,3 +473,17 @@ void waiting_finish(struct waiting *w, const char *const *user, size_t user_coun
 		w->wait.unsure = "it ran while this was read";
 	}
 }
+
+uint64_t waiting_unowned(const struct waiting *w)
+{
+	return w->is_futex && !w->moved && !w->wait.tid ? w->guess.base[WAIT_FUTEX] : 0;
+}
+
+void waiting_owned(struct waiting *w, uint32_t tid)
+{
+	w->wait.kind = WAIT_LOCK;
+	w->wait.address = w->guess.base[WAIT_FUTEX];
+	w->wait.tid = tid;
+	w->wait.bound = !w->timed;
+	w->wait.unsure = NULL;
+}

@@ -29,4 +29,9 @@ void waiting_read(const struct wait_context *c, const struct raw_thread *t, stru
 void waiting_finish(struct waiting *w, const char *const *user, size_t user_count,
 		    const char *const *kernel, size_t kernel_count);
 
+/* The futex that it sleeps on, if it is a lock or the like whose owner is not known; 0: none. */
+uint64_t waiting_unowned(const struct waiting *w);
+/* This thread alone can end the wait. */
+void waiting_owned(struct waiting *w, uint32_t tid);
+
 bool is_live_thread(uint32_t tid, uint32_t *ret_pid); /* anywhere on the machine */

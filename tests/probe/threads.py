@@ -193,6 +193,58 @@ def family(program):
         check(parent["wait"]["kind"] == "child" and parent["wait"]["call"] == "wait4", f"their parent: {parent}")
 
 
+CROSSED = """
+import queue, sys, threading
+one, other, todo, met = threading.Lock(), threading.RLock(), queue.Queue(), threading.Barrier(3)
+
+def say(name):
+    sys.stdout.write(f"{name} {threading.get_native_id()}\\n")
+    sys.stdout.flush()
+
+def last(lock):
+    with lock:
+        pass
+
+def through(lock, left):
+    through(lock, left - 1) if left else last(lock)
+
+def take(name, mine, wanted):
+    say(name)
+    with mine:
+        met.wait()
+        through(wanted, 3)
+
+def idle():
+    say("idle")
+    todo.get()
+
+def behind():
+    say("behind")
+    last(one)
+
+for work in (lambda: take("one", one, other)), (lambda: take("other", other, one)), idle:
+    threading.Thread(target=work, daemon=True).start()
+met.wait()
+threading.Thread(target=behind, daemon=True).start()
+threading.Event().wait(0.5)
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
+
+def python():
+    """Locks of Python: two threads that each hold what the other one wants, one behind them, one that has nothing to do."""
+    with workload(sys.executable, "-c", CROSSED) as (process, said):
+        found = take_json(process.pid)
+        if not found:
+            return
+        cycles = [{link["tid"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
+        check(cycles == [{said["one"]: said["other"], said["other"]: said["one"]}], f"a deadlock of two in Python: {cycles} of {said}")
+        by = {t["tid"]: t for t in found["threads"]}
+        check(by[said["behind"]]["wait"]["tid"] == said["one"], f"who waits behind them: {by[said['behind']]}")
+        check(not by[said["idle"]]["wait"].get("tid"), f"nobody holds up who has nothing to do: {by[said['idle']]}")
+
+
 def traced(program):
     """A thread that a tracer holds."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -293,6 +345,7 @@ def main():
         without_bpf(ZOOS[1], folder)
         container(ZOOS[1], folder)
     family(ZOOS[1])
+    python()
     traced(ZOOS[1])
     hostile(ZOOS[0])
     crowd(ZOOS[1])

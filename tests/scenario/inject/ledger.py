@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""ledger.py threads|processes|file: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock, one of
-multiprocessing, which is a semaphore, or a file's."""
+"""ledger.py threads|processes|file|crossed: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock, one of
+multiprocessing, which is a semaphore, or a file's. Crossed: two who each hold the lock that the other one wants."""
 import ctypes
 import fcntl
 import multiprocessing
@@ -27,6 +27,12 @@ def write_journal(file):
     fcntl.flock(file, fcntl.LOCK_UN)
 
 
+def transfer(source, target):
+    with source:
+        time.sleep(0.2)
+        update_ledger(target)
+
+
 def for_ever(work, what):
     while True:
         work(what)
@@ -39,6 +45,11 @@ def main():
         lock = threading.Lock()
         for _ in range(WRITERS):
             threading.Thread(target=for_ever, args=(update_ledger, lock), daemon=True).start()
+        signal.pause()
+    if sys.argv[1] == "crossed":
+        locks = [threading.Lock(), threading.Lock()]
+        for pair in locks, locks[::-1]:
+            threading.Thread(target=transfer, args=pair, daemon=True).start()
         signal.pause()
     lock = multiprocessing.Lock()
     path = os.path.join(tempfile.gettempdir(), "perfscope-journal")

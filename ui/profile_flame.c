@@ -21,7 +21,8 @@ enum { UNREADABLE = UINT32_MAX }; /* a stack */
 struct node {
 	uint32_t name, stack; /* stack 0: the process itself */
 	uint32_t parent;      /* index */
-	double value;
+	double value;         /* its own, and what was merged into it */
+	double below;         /* of callees that stay */
 };
 
 struct sums {
@@ -45,7 +46,7 @@ static uint32_t node_of(struct sums *s, uint32_t name, uint32_t stack)
 		 node_of(s, name, stack_view_parent(window_stacks(s->context->window), stack));
 	map_put(s->index, key, s->count);
 	GROW(s->nodes, s->count, s->capacity);
-	s->nodes[s->count] = (struct node){name, stack, parent, 0};
+	s->nodes[s->count] = (struct node){name, stack, parent, 0, 0};
 	return s->count++;
 }
 
@@ -71,43 +72,16 @@ static void add_row(void *arg, const struct ledger_row *row)
 	s->total += (double)row->value;
 }
 
-struct pen {
-	const struct sums *sums;
-	struct flame *flame;
-	struct flame_frame *frames;
-	size_t capacity;
-};
-
-static void add_node(struct pen *p, const struct node *n)
-{
-	size_t depth, count = 0;
-	const struct stack_frame *const *frames =
-		stack_view_walk(window_stacks(p->sums->context->window), n->stack == UNREADABLE ? 0 : n->stack, &depth);
-
-	if (p->capacity < depth + 2) {
-		p->capacity = depth + 64;
-		p->frames = xrealloc(p->frames, p->capacity * sizeof(*p->frames));
-	}
-	p->frames[count++] = (struct flame_frame){intern_key(p->sums->names, n->name, NULL), FLAME_TASK};
-	if (n->stack == UNREADABLE)
-		p->frames[count++] = (struct flame_frame){"[stack not readable]", FLAME_UNKNOWN};
-	for (size_t i = 0; i < depth; i++)
-		p->frames[count++] = (struct flame_frame){frames[i]->name, flame_kind_of(frames[i])};
-	flame_add(p->flame, FLAME_NEW, p->frames, count, n->value);
-}
-
 /* From the leaves to the roots: a node has all that was merged into it when its turn comes. */
 static void merge_small(struct sums *s)
 {
-	_cleanup_free_ double *below = xcalloc(s->count + 1, sizeof(*below)); /* of callees that stay */
-
 	for (uint32_t i = s->count; i-- > 0;) {
 		struct node *n = &s->nodes[i];
 
 		if (n->parent == UINT32_MAX)
 			continue;
-		if (n->value + below[i] >= SMALLEST * s->total) {
-			below[n->parent] += n->value + below[i];
+		if (n->value + n->below >= SMALLEST * s->total) {
+			s->nodes[n->parent].below += n->value + n->below;
 		} else {
 			s->nodes[n->parent].value += n->value;
 			n->value = 0;
@@ -115,20 +89,57 @@ static void merge_small(struct sums *s)
 	}
 }
 
+enum { MOST_INLINED = 64 };
+
+static size_t frames_of(const struct sums *s, const struct node *n, struct flame_frame frames[MOST_INLINED])
+{
+	size_t count;
+	const struct stack_frame *own = stack_view_own(window_stacks(s->context->window), n->stack, &count);
+
+	if (!n->stack) {
+		frames[0] = (struct flame_frame){intern_key(s->names, n->name, NULL), FLAME_TASK};
+		return 1;
+	}
+	if (n->stack == UNREADABLE) {
+		frames[0] = (struct flame_frame){"[stack not readable]", FLAME_UNKNOWN};
+		return 1;
+	}
+	if (count > MOST_INLINED)
+		count = MOST_INLINED;
+	for (size_t i = 0; i < count; i++)
+		frames[i] = (struct flame_frame){own[i].name, flame_kind_of(&own[i])};
+	return count;
+}
+
+/* What was not merged, from the roots to the leaves. */
+static struct flame *name_nodes(const struct sums *s)
+{
+	_cleanup_free_ uint32_t *places = xcalloc(s->count + 1, sizeof(*places));
+	struct flame_frame frames[MOST_INLINED];
+	struct flame *f = flame_new();
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct node *n = &s->nodes[i];
+
+		if (n->value + n->below <= 0)
+			continue;
+		places[i] = flame_node(f, n->parent == UINT32_MAX ? 0 : places[n->parent], frames, frames_of(s, n, frames));
+		flame_add_to(f, FLAME_NEW, places[i], n->value);
+	}
+	return f;
+}
+
 struct flame *profile_flame(const struct screen_context *c, enum profile profile, bool idle)
 {
 	_cleanup_free_ uint32_t *names = xcalloc(window_process_count(c->window) + 1, sizeof(*names));
 	struct sums s = {.context = c, .names = intern_new(), .name_of = names, .index = map_new()};
-	struct pen pen = {.sums = &s, .flame = flame_new()};
+	struct flame *f;
 
 	profile_each(c, profile, idle, add_row, &s);
 	merge_small(&s);
-	for (uint32_t i = 0; i < s.count; i++)
-		if (s.nodes[i].value > 0)
-			add_node(&pen, &s.nodes[i]);
-	free(pen.frames);
+	f = name_nodes(&s);
 	free(s.nodes);
 	map_free(s.index);
 	intern_free(s.names);
-	return pen.flame;
+	return f;
 }

@@ -11,7 +11,7 @@
 
 /* What a chain must take of all waits to be followed, and how many waits there may be: a picture shows no more. */
 #define LEAST_SHARE 0.0005
-enum { MOST_WAITS = 8000 };
+enum { MOST_WAITS = 4000 };
 
 static bool is_of_own(const struct window *w, uint32_t task)
 {

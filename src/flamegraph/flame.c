@@ -208,16 +208,11 @@ void flame_add_text(struct flame *f, enum flame_side side, const char *stack, si
 	flame_add_below(f, side, 0, stack, len, value);
 }
 
-void flame_add(struct flame *f, enum flame_side side, const struct flame_frame *root_to_leaf,
-	       size_t depth, double value)
+/* As folded files write it, into the scratch buffer. */
+static void write_frames(struct flame *f, const struct flame_frame *root_to_leaf, size_t depth)
 {
 	struct buf *b = &f->scratch;
 
-	if (!depth) {
-		f->nodes[0].self[side] += value;
-		f->total[side] += value;
-		return;
-	}
 	buf_reset(b);
 	for (size_t i = 0; i < depth; i++) {
 		if (i)
@@ -228,5 +223,25 @@ void flame_add(struct flame *f, enum flame_side side, const struct flame_frame *
 			*p = TRIE_SEMICOLON;
 		buf_addstr(b, kind_suffix(root_to_leaf[i].kind));
 	}
-	flame_add_text(f, side, b->data, b->len, value);
+}
+
+/* A node that splits stays the end of what it stood for. */
+uint32_t flame_node(struct flame *f, uint32_t parent, const struct flame_frame *frames, size_t count)
+{
+	if (!count)
+		return parent;
+	write_frames(f, frames, count);
+	return insert(f, parent, f->scratch.data, f->scratch.len);
+}
+
+void flame_add_to(struct flame *f, enum flame_side side, uint32_t node, double value)
+{
+	f->nodes[node].self[side] += value;
+	f->total[side] += value;
+}
+
+void flame_add(struct flame *f, enum flame_side side, const struct flame_frame *root_to_leaf,
+	       size_t depth, double value)
+{
+	flame_add_to(f, side, flame_node(f, 0, root_to_leaf, depth), value);
 }

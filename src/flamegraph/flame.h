@@ -39,6 +39,10 @@ void flame_add(struct flame *f, enum flame_side side, const struct flame_frame *
 void flame_add_text(struct flame *f, enum flame_side side, const char *stack, size_t len,
 		    double value);
 
+/* For those who know a tree already: the node of more frames below one (0: the root), and a value for a node itself. */
+uint32_t flame_node(struct flame *f, uint32_t parent, const struct flame_frame *frames, size_t count);
+void flame_add_to(struct flame *f, enum flame_side side, uint32_t node, double value);
+
 /* Many at once: several times as fast where the tree is larger than the CPU's caches. */
 struct flame_stack {
 	const char *text;

@@ -409,6 +409,14 @@ uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack)
 	return stack < v->stack_end ? v->stacks[stack].parent : 0;
 }
 
+const struct stack_frame *stack_view_own(const struct stack_view *v, uint32_t stack, size_t *ret_count)
+{
+	const struct frame_run *run = stack && stack < v->stack_end ? &v->runs[v->stacks[stack].frame] : NULL;
+
+	*ret_count = run ? run->count : 0;
+	return run ? &v->frames[run->first] : NULL;
+}
+
 uint32_t stack_view_functions(const struct stack_view *v)
 {
 	return intern_count(v->functions);

@@ -35,6 +35,8 @@ void stack_view_free(struct stack_view *v); /* NULL is fine */
  * the next walk, the frames as long as the view. No frames: 0, or a stack that is not there. */
 const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t stack, size_t *ret_depth);
 
+/* Its own frames, without its callers': one, and those that are inlined there. */
+const struct stack_frame *stack_view_own(const struct stack_view *v, uint32_t stack, size_t *ret_count);
 uint32_t stack_view_functions(const struct stack_view *v);
 uint32_t stack_view_end(const struct stack_view *v); /* ids of stacks are below it */
 uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack); /* who called it: a lower id; 0: nobody */

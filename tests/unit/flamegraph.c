@@ -330,6 +330,26 @@ static void test_frames(void)
 	CHECK(flame_write_folded(f, FLAME_NEW, -1) == -EBADF);
 }
 
+/* A tree that is told node by node is the same as one of whole stacks, whatever comes between. */
+static void test_nodes(void)
+{
+	const struct flame_frame stack[] = {{"main", FLAME_USER}, {"a;b", FLAME_USER}, {"read", FLAME_KERNEL}};
+	_cleanup_(flame_freep) struct flame *f = flame_new();
+	_cleanup_(flame_view_freep) struct flame_view *v = NULL;
+	uint32_t whole, upper;
+
+	whole = flame_node(f, 0, stack, 3);
+	upper = flame_node(f, 0, stack, 1);
+	flame_add_to(f, FLAME_NEW, whole, 1);
+	flame_add_to(f, FLAME_NEW, flame_node(f, upper, stack + 1, 2), 2);
+	flame_add_to(f, FLAME_NEW, upper, 4);
+	flame_add(f, FLAME_NEW, stack, 3, 8);
+	v = flame_view_new(f, &(struct flame_limits){0});
+	CHECK(v->count == 4 && v->total == 15);
+	CHECK(v->nodes[1].self == 4 && v->nodes[3].self == 11 && v->nodes[3].kind == FLAME_KERNEL);
+	CHECK(v->nodes[2].name_len == 3 && !memcmp(v->nodes[2].name, "a;b", 3));
+}
+
 static void test_round_trip(void)
 {
 	static const char input[] = "a;b_[k];c 3\na;b_[k] 0.125\nx y;z_[j] 7\nm;n;o;p 1\nm;n;q 1\n";
@@ -525,6 +545,7 @@ int main(void)
 	test_long_lines();
 	test_limits();
 	test_frames();
+	test_nodes();
 	test_round_trip();
 	test_diff();
 	test_svg_escapes();

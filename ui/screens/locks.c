@@ -196,6 +196,11 @@ static void fill(const struct screen_context *c, struct table *t, unsigned flags
 	double ns = (double)window_ns(c->window);
 
 	profile_each(c, PROFILE_LOCK, true, add_row, &s);
+	/* Who looks at one process wants to see what there is of it. */
+	if (!t->count && !s.idle && !focus_is_any(&c->focus)) {
+		s.idle = true;
+		profile_each(c, PROFILE_LOCK, true, add_row, &s);
+	}
 	for (uint32_t i = 0; i < t->count; i++) {
 		t->records[i].number[TIME] *= 100 / ns;
 		t->records[i].number[COUNT] *= NS_PER_S / ns;

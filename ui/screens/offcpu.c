@@ -41,19 +41,30 @@ struct waits {
 	struct map *index;
 	struct wait *items;
 	uint32_t count, capacity;
+	bool idle;
 };
+
+/* Who waits on a condition variable or a semaphore waits for work, as far as can be told. */
+static bool is_for_work(const struct window *w, const struct ledger_row *row, const struct place *place)
+{
+	return (place->lock_kind == LOCK_CONDITION || place->lock_kind == LOCK_SEMAPHORE) &&
+	       !strcmp(window_metric_name(w, row->key[BY_METRIC]), "wait.lock");
+}
 
 static void add_row(void *arg, const struct ledger_row *row)
 {
 	struct waits *s = arg;
 	const struct window *w = s->context->window;
 	const struct window_thread *t = window_find(w, row->key[BY_TASK]);
-	const struct stack_frame *place = places_of(s->places, row->key[BY_STACK])->speaker;
+	const struct place *found = places_of(s->places, row->key[BY_STACK]);
+	const struct stack_frame *place = found->speaker;
 	uint64_t process = t ? window_process(w, t->process)->id : 0;
 	uint64_t key = hash_u64(process << 32 | (place ? place->function + 1 : 0)) + row->key[BY_METRIC];
 	uint64_t index = s->count;
 	struct wait *wait;
 
+	if (!s->idle && is_for_work(w, row, found))
+		return;
 	if (!map_get(s->index, key, &index)) {
 		map_put(s->index, key, index);
 		GROW(s->items, s->count, s->capacity);
@@ -96,7 +107,7 @@ static void fill(const struct screen_context *c, struct table *t, unsigned flags
 {
 	_cleanup_(places_freep) struct places *places = places_new(window_stacks(c->window));
 	_cleanup_(map_freep) struct map *index = map_new();
-	struct waits s = {.context = c, .table = t, .places = places, .index = index};
+	struct waits s = {.context = c, .table = t, .places = places, .index = index, .idle = flags & SHOW_IDLE};
 	struct heaviest heaviest = {0};
 
 	profile_each(c, PROFILE_OFFCPU, flags & SHOW_IDLE, add_row, &s);
@@ -168,7 +179,7 @@ static const struct table_toggle toggles[] = {{'i', 0, .flag = SHOW_IDLE}, {0}};
 static const struct table_screen table = {.views = views, .toggles = toggles};
 
 static const struct key_help keys[] = {
-	{"i", "Idle", "waits for work, a time, a signal or a child, too"},
+	{"i", "Idle", "waits for work, a time, a signal or a child, too; on condition variables and semaphores"},
 	{"J K", NULL, "scroll what is below the table"},
 	TABLE_KEYS,
 	{0},

@@ -31,6 +31,18 @@ static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct
 	copy_stack(s, stack_top(task, s->registers.sp));
 }
 
+/* The clock ticks whether something runs here or not. A CPU that misses ticks had interrupts off, or did not run at all. */
+static __always_inline void tick(struct cpu_slot *cpu, u64 now)
+{
+	if (!cpu)
+		return;
+	if (cpu->tick_ns && cpu->tick_gap_ns && now > cpu->tick_ns + cpu->tick_gap_ns) {
+		cpu->gap_since_ns = cpu->tick_ns;
+		cpu->gap_until_ns = now;
+	}
+	cpu->tick_ns = now;
+}
+
 SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
@@ -41,6 +53,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	struct task_slot *slot = task_find(tid);
 	struct sample_record *r;
 
+	tick(cpu, now);
 	if (!tid || !selected(slot))
 		return 0;
 	u64 start = cost_begin(cpu, COST_SAMPLE, now);

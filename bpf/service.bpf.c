@@ -6,7 +6,7 @@
 #include "histogram.bpf.h"
 #include "service.h"
 
-enum { FAMILY_UNIX = 1, FAMILY_IPV4 = 2, FAMILY_IPV6 = 10, PROTOCOL_TCP = 6, STATE_LISTENS = 10, TYPE_DATAGRAM = 2 };
+enum { FAMILY_UNIX = 1, FAMILY_IPV4 = 2, FAMILY_IPV6 = 10, PROTOCOL_TCP = 6, STATE_LISTENS = 10, STATE_CLOSED = 7, TYPE_DATAGRAM = 2 };
 
 enum {
 	DRAWN_AT_ONCE = 64,     /* so many requests are drawn before their rate is looked at */
@@ -165,22 +165,25 @@ static __always_inline u64 id_of(const struct service_key *key, u64 thread)
 	return mix(mix(mix(mix(1, words[0]), words[1]), words[2]), thread) | 1;
 }
 
+/* Of a Unix socket's name; returns its length, 0 of others. */
+static __always_inline u32 read_path(struct sock *sk, enum service_side side, char *path)
+{
+	struct unix_address *name = sk->__sk_common.skc_family == FAMILY_UNIX ? unix_name(sk, side) : NULL;
+	s32 length = name ? BPF_CORE_READ(name, len) - (s32)sizeof(u16) : 0;
+
+	if (length <= 0 || length > SERVICE_PATH_BYTES)
+		return 0;
+	bpf_probe_read_kernel(path, SERVICE_PATH_BYTES, name->name[0].sun_path);
+	return length;
+}
+
 /* A new entry, seen by user space once it has counted something. */
 static __noinline int name_latency(struct sock *sk, struct service_latency *e)
 {
 	if (!sk || !e)
 		return 0;
-	struct unix_address *name = sk->__sk_common.skc_family == FAMILY_UNIX ? unix_name(sk, e->key.side) : NULL;
-
 	bpf_probe_read_kernel(e->histogram, sizeof(e->histogram), no_counts);
-	e->path_length = 0;
-	if (!name)
-		return 0;
-	s32 length = BPF_CORE_READ(name, len) - (s32)sizeof(u16);
-	if (length > 0 && length <= SERVICE_PATH_BYTES) {
-		bpf_probe_read_kernel(e->path, sizeof(e->path), name->name[0].sun_path);
-		e->path_length = length;
-	}
+	e->path_length = read_path(sk, e->key.side, e->path);
 	return 0;
 }
 
@@ -311,6 +314,7 @@ static __always_inline void receive(struct connection *c, const struct task_slot
 	c->received_ns = now;
 	c->more_ns = 0;
 	c->tid = slot ? slot->tid : 0;
+	c->tgid = slot ? slot->tgid : 0;
 	if (slot) {
 		split_before(c, slot, now);
 		take_account(slot, now, c->account);
@@ -582,5 +586,61 @@ int sk_data_ready(u64 *ctx)
 	u64 start = cost_of_run(cpu, COST_SERVICE);
 	ready(sk, side, c, cpu);
 	cost_end(cpu, COST_SERVICE, start);
+	return 0;
+}
+
+static __always_inline bool waits_for_peer(const struct task_slot *slot)
+{
+	return slot->state == STATE_POLL || slot->state == STATE_NETWORK || slot->state == STATE_IPC;
+}
+
+/* Whoever has gone back to wait for more, and asked nobody meanwhile, had only a part of the request, or it wants no answer. */
+static __always_inline bool is_held(const struct connection *c, const struct task_slot *slot)
+{
+	u64 account[PARTS];
+
+	if (!slot)
+		return false;
+	take_account(slot, 0, account);
+	return slot->called_ns >= c->received_ns || (account[PART_PEER] == c->account[PART_PEER] && !waits_for_peer(slot));
+}
+
+/* -1: it may be as well that it is no request, or that nobody waits. */
+static __always_inline int open_kind(const struct connection *c, enum service_side side)
+{
+	if (side == SERVICE_ANSWERS && !c->received_ns)
+		return OPEN_UNREAD;
+	const struct task_slot *slot = task_find(c->tid);
+	if (side == SERVICE_ANSWERS)
+		return is_held(c, slot) ? OPEN_HELD : -1;
+	return slot && waits_for_peer(slot) ? OPEN_CALL : -1;
+}
+
+/* What has been waited for for long and is not over: nothing else would ever tell of it. */
+SEC("iter/bpf_sk_storage_map")
+int walk_open(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	const struct connection *c = ctx->value;
+	struct service_open o = {};
+
+	if (!sk || !c || !c->since_ns)
+		return 0;
+	o.ns = elapsed(c->since_ns, bpf_ktime_get_ns());
+	enum service_side side = side_of(sk);
+	if (o.ns < SERVICE_OPEN_NS || side == SERVICE_NONE || sk->__sk_common.skc_state == STATE_CLOSED)
+		return 0;
+	int kind = open_kind(c, side);
+	if (kind < 0)
+		return 0;
+	fill_key(sk, side, &o.key);
+	o.kind = kind;
+	if (kind != OPEN_UNREAD) {
+		o.tid = c->tid;
+		o.tgid = c->tgid;
+	}
+	o.shift = c->shift;
+	o.path_length = read_path(sk, side, o.path);
+	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
 	return 0;
 }

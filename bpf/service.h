@@ -3,6 +3,8 @@
 #pragma once
 #include "wire.h"
 
+#define SERVICE_OPEN_NS 1000000000ull /* a request that waits longer is told of before its answer */
+
 enum service_side { SERVICE_NONE, SERVICE_ANSWERS, SERVICE_CALLS };
 
 /* What a request's time goes into. The parts add up to it. */
@@ -43,6 +45,19 @@ struct service_latency {
 	u64 histogram[LATENCY_BUCKETS];
 	char path[SERVICE_PATH_BYTES]; /* an abstract one starts with NUL */
 	u32 path_length;
+};
+
+enum service_open_kind { OPEN_HELD, OPEN_UNREAD, OPEN_CALL, OPEN_KINDS };
+
+/* A request or call that waits for its answer, as the walk over all of them tells. */
+struct service_open {
+	struct service_key key;
+	u64 ns;        /* so far */
+	u32 kind;      /* enum service_open_kind */
+	u32 tid, tgid; /* who received it, or called; 0: nobody has */
+	u32 shift;     /* it stands for 1 << shift of its like */
+	u32 path_length;
+	char path[SERVICE_PATH_BYTES]; /* as in service_latency */
 };
 
 struct service_sums {

@@ -13,7 +13,7 @@ enum { PATIENCE_NS = 100000000 }; /* who gives a connect up earlier did not want
 
 /* What is remembered of a socket. */
 struct tcp_socket {
-	u64 start_ns; /* of its connect(); 0: not seen */
+	u64 start_ns; /* of its connect(), or when it could be accepted; 0: not seen */
 	u64 session;  /* the walk that saw it last */
 	struct tcp_counts reported;
 	u32 tgid;
@@ -184,7 +184,7 @@ static __always_inline void remember(u64 key, const struct tcp_socket *state)
 static __always_inline void established(const struct sock *sk, int old_state, u64 now)
 {
 	u64 key = (u64)sk;
-	struct tcp_socket *state, accepted = {.server = 1};
+	struct tcp_socket *state, accepted = {.server = 1, .start_ns = now};
 	u32 retransmits = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
 
 	if (old_state == TCP_STATE_SYN_RECV) {
@@ -406,6 +406,17 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 		r->flags |= TCP_OVERDUE;
 }
 
+/* The first in line is the one that waits longest. */
+static __always_inline void read_queue(const struct sock *sk, struct tcp_report *r)
+{
+	u64 first = (u64)BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_accept_queue.rskq_accept_head, sk);
+	struct tcp_socket *state = first ? bpf_map_lookup_elem(&sockets, &first) : NULL;
+
+	r->backlog = BPF_CORE_READ(sk, sk_ack_backlog);
+	r->backlog_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	r->start_ns = state ? state->start_ns : 0;
+}
+
 static __always_inline bool worth_telling(const struct tcp_report *r)
 {
 	return r->state == TCP_STATE_LISTEN || r->state == TCP_STATE_SYN_SENT || r->flags & ~(TCP_SERVER | TCP_LOSSY) ||
@@ -478,12 +489,10 @@ int walk(struct bpf_iter__task_file *ctx)
 	r.flags = state->server ? TCP_SERVER : 0;
 	read_counts((const struct tcp_sock *)sk, &r.growth, r.jiffies);
 	take_growth(&r.growth, &state->reported);
-	if (r.state == TCP_STATE_LISTEN) {
-		r.backlog = BPF_CORE_READ(sk, sk_ack_backlog);
-		r.backlog_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
-	} else {
+	if (r.state == TCP_STATE_LISTEN)
+		read_queue(sk, &r);
+	else
 		read_levels((const struct tcp_sock *)sk, &r);
-	}
 	if (worth_telling(&r))
 		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;

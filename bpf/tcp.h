@@ -50,7 +50,7 @@ struct tcp_report {
 	u8 state, flags; /* as in include/net/tcp_states.h; enum tcp_flag */
 	u8 protocol;     /* TCP or UDP */
 	u8 unused;
-	u64 start_ns;    /* of its connect(); 0: not seen */
+	u64 start_ns;    /* of its connect(); of a listener, since when the first in its queue waits; 0: not seen */
 	u32 srtt_us, least_rtt_us;
 	u32 flying;      /* segments that are not acknowledged */
 	u32 unread, unsent;     /* bytes */

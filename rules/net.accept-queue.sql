@@ -11,14 +11,14 @@
 -- action: Find out what keeps {comm} from accepting: perfscope threads -p {pid}; perfscope flamegraph --kind offcpu -p {pid}
 -- action: Make the queue longer if it is only bursts: the second argument of listen(), and net.core.somaxconn
 -- runbook: network-latency
-WITH span AS MATERIALIZED (SELECT last - first + 1 AS slices FROM period),
+WITH span AS MATERIALIZED (SELECT last - first + 1 AS slices, ns FROM period),
 told AS MATERIALIZED (
 	SELECT r.name AS listener, th.process, th.pid, th.process_comm AS comm, th.cgroup,
-		sum(iif(m.name = 'port.overflows', s.value, 0)) AS drops,
+		sum(iif(m.name = 'port.overflows', s.value, 0)) AS drops, sum(iif(m.name = 'port.queued', s.value, 0)) AS queued,
 		-- Summed over looks; the limit of one look is the mean.
 		sum(iif(m.name = 'port.queue_limit', s.value, 0)) * 1.0 / nullif(sum(iif(m.name = 'port.queue_limit', s.count, 0)), 0) AS room
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
-	WHERE m.name IN ('port.overflows', 'port.queue_limit') AND NOT th.own GROUP BY s.resource, th.process),
+	WHERE m.name IN ('port.overflows', 'port.queue_limit', 'port.queued') AND NOT th.own GROUP BY s.resource, th.process),
 accepted AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE metric = 'tcp.accepts'),
 queue AS MATERIALIZED (
 	SELECT t.listener, t.process, max(l.value) AS waiting, sum(l.value >= t.room) AS full
@@ -38,6 +38,9 @@ SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.ac
 			'threshold', 100 * coalesce(:share, 0.05)),
 		json_object('metric', 'looks that found it full', 'value', 100.0 * d.full, 'unit', '%', 'threshold', 100 * coalesce(:full, 0.5)),
 		json_object('metric', 'waiting to be accepted', 'value', d.waiting, 'unit', 'connections'),
+		json_object('metric', 'waiting to be accepted, on average', 'value', d.queued * 1.0 / span.ns, 'unit', 'connections'),
+		json_object('metric', 'longest seen waiting to be accepted', 'value', ifnull((SELECT l.max FROM latency_summary l
+			WHERE l.metric = 'port.queued' AND l.resource_kind = 'port' AND l.resource = d.listener), 0) / 1e6, 'unit', 'ms'),
 		json_object('metric', 'room in the queue', 'value', ifnull(d.room, 0), 'unit', 'connections')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', d.process)) AS stacks
-FROM judged d WHERE d.overflows OR d.stays;
+FROM judged d, span WHERE d.overflows OR d.stays;

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the network stack counts for the whole machine: TCP, UDP, the backlog. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "buf.h"
 #include "cleanup.h"
 #include "gauges.h"
 #include "io.h"
+#include "mem.h"
 #include "probe.h"
 
 enum {
 	ESTABLISHED, SEGMENTS_IN, SEGMENTS_OUT, RETRANSMITS, TIMEOUTS, CONNECTS, ACCEPTS, FAILED, RESETS_IN, RESETS_OUT,
 	LISTEN_OVERFLOWS, LISTEN_DROPS, SYN_RETRANSMITS, ZERO_TO, ZERO_WANTED, RECEIVE_DROPS, MEMORY_PRESSURE, TIMED_OUT,
 	UDP_IN, UDP_OUT, UDP_NO_PORT, UDP_RECEIVE_DROPS, UDP_SEND_DROPS, IP_DISCARDS, BACKLOG_DROPS, BUDGET_EXHAUSTED,
+	CPU_BUDGET_EXHAUSTED,
 };
 
 /* TCP of both IP versions is counted together; UDP is not. */
@@ -41,32 +44,55 @@ static const struct gauge_key softnet[] = {{"dropped", BACKLOG_DROPS}, {"squeeze
 struct network_state {
 	struct probe_state probe;
 	struct gauge_set set;
+	uint32_t cpu_count;
+	uint32_t *squeezed, *squeezed_before; /* by CPU */
 };
 
-/* One line a CPU, in hexadecimal: packets, dropped, out of budget, ... */
-static void read_softnet(struct gauge_values *v)
+/* One line a CPU that is online, in hexadecimal: packets, dropped, out of budget, ...; the thirteenth number is the CPU's (5.10). */
+static void read_softnet(struct network_state *s, struct gauge_values *v)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned dropped, squeezed;
+	unsigned dropped, squeezed, cpu, line_number = 0;
 	char *rest;
 
 	if (read_file("/proc/net/softnet_stat", 1 << 20, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {
-		if (sscanf(line, "%*x %x %x", &dropped, &squeezed) != 2)
+		int found = sscanf(line, "%*x %x %x %*x %*x %*x %*x %*x %*x %*x %*x %*x %x", &dropped, &squeezed, &cpu);
+
+		if (found < 2)
 			continue;
 		gauge_take(v, softnet, "dropped", dropped);
 		gauge_take(v, softnet, "squeezed", squeezed);
+		if (found < 3)
+			cpu = line_number;
+		line_number++;
+		if (cpu < s->cpu_count)
+			s->squeezed[cpu] = squeezed;
 	}
 }
 
-static void read_all(struct gauge_values *v)
+static void write_squeezed(struct capture *c, struct network_state *s)
+{
+	char name[16];
+
+	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++) {
+		uint32_t growth = s->squeezed[cpu] - s->squeezed_before[cpu];
+
+		s->squeezed_before[cpu] = s->squeezed[cpu];
+		snprintf(name, sizeof(name), "%u", cpu);
+		if (growth)
+			capture_gauge(c, s->probe.first_metric + CPU_BUDGET_EXHAUSTED, capture_resource(c, "cpu", name), growth);
+	}
+}
+
+static void read_all(struct network_state *s, struct gauge_values *v)
 {
 	gauge_read_pairs("/proc/net/snmp", snmp, v);
 	gauge_read_pairs("/proc/net/netstat", netstat, v);
 	gauge_read_lines("/proc/net/snmp6", snmp6, v);
-	read_softnet(v);
+	read_softnet(s, v);
 }
 
 static void start(struct capture *c, void *arg)
@@ -74,8 +100,12 @@ static void start(struct capture *c, void *arg)
 	struct network_state *s = arg;
 	struct gauge_values v = {0};
 
-	read_all(&v);
+	s->cpu_count = c->cpu_count;
+	s->squeezed = xcalloc(c->cpu_count, sizeof(*s->squeezed));
+	s->squeezed_before = xcalloc(c->cpu_count, sizeof(*s->squeezed_before));
+	read_all(s, &v);
 	gauge_remember(&s->set, &v);
+	memcpy(s->squeezed_before, s->squeezed, c->cpu_count * sizeof(*s->squeezed));
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
@@ -83,8 +113,17 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct network_state *s = arg;
 	struct gauge_values v = {0};
 
-	read_all(&v);
+	read_all(s, &v);
 	gauge_write(c, &s->set, s->probe.first_metric, &v);
+	write_squeezed(c, s);
+}
+
+static void stop(struct capture *c, void *arg)
+{
+	struct network_state *s = arg;
+
+	free(s->squeezed);
+	free(s->squeezed_before);
 }
 
 const struct probe probe_network = {
@@ -117,8 +156,10 @@ const struct probe probe_network = {
 		[IP_DISCARDS] = {"ip.discards", "count", "packets dropped for want of memory"},
 		[BACKLOG_DROPS] = {"net.backlog_drops", "count", "packets dropped because a CPU's backlog was full"},
 		[BUDGET_EXHAUSTED] = {"net.budget_exhausted", "count", "times packets were left when a softirq's time was up"},
+		[CPU_BUDGET_EXHAUSTED] = {"softnet.budget_exhausted", "count", "likewise, by CPU"},
 		{0}},
 	.state_size = sizeof(struct network_state),
 	.start = start,
 	.slice = slice,
+	.stop = stop,
 };

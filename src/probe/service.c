@@ -11,9 +11,10 @@
 #include "mem.h"
 #include "probe.h"
 #include "service.h"
+#include "service_open.h"
 #include "tcp_name.h"
 
-enum { REQUEST, REQUEST_PART, CALL = REQUEST_PART + PARTS, CALLS, LOST };
+enum { REQUEST, REQUEST_PART, CALL = REQUEST_PART + PARTS, CALLS, OPEN, LOST = OPEN + OPEN_KINDS };
 
 #define LATENCY_TABLE_BYTES (SERVICE_COUNT * sizeof(struct service_latency))
 #define SUMS_TABLE_BYTES (SERVICE_THREADS * sizeof(struct service_sums))
@@ -25,8 +26,9 @@ struct service_state {
 	struct service_latency *latencies, *latencies_taken; /* the kernel's tables, mapped, and what is in the recording */
 	struct service_sums *sums, *sums_taken;
 	uint8_t latency_idle[SERVICE_COUNT], sums_idle[SERVICE_THREADS]; /* slices without a change */
-	struct map *servers; /* resource -> a thread that answers it */
+	struct map *servers; /* resource -> the struct thread of one that answers it */
 	struct map *names; /* hash of the address of a Unix socket's name -> index in latencies */
+	struct bpf_link *open;
 	uint64_t lost;
 };
 
@@ -62,19 +64,8 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 		return r;
 	s->latencies_taken = xcalloc(SERVICE_COUNT, sizeof(*s->latencies_taken));
 	s->sums_taken = xcalloc(SERVICE_THREADS, sizeof(*s->sums_taken));
+	s->open = service_open_attach(object);
 	return 0;
-}
-
-/* An abstract name is shown with an @ for its NUL, as ss does. */
-static uint32_t unix_resource(struct capture *c, const struct service_latency *e)
-{
-	char name[SERVICE_PATH_BYTES + 1];
-
-	memcpy(name, e->path, SERVICE_PATH_BYTES);
-	name[e->path_length < SERVICE_PATH_BYTES ? e->path_length : SERVICE_PATH_BYTES] = 0;
-	if (!*name)
-		*name = '@';
-	return capture_resource(c, "service", name);
 }
 
 static uint32_t resource_of(struct capture *c, const struct service_state *s, const struct service_key *key)
@@ -84,7 +75,7 @@ static uint32_t resource_of(struct capture *c, const struct service_state *s, co
 
 	if (!key->port)
 		return map_get(s->names, hash_bytes(key->address, sizeof(key->address)), &index) ?
-			       unix_resource(c, &s->latencies[index]) : 0;
+			       service_unix_resource(c, s->latencies[index].path, s->latencies[index].path_length) : 0;
 	tcp_name(key->address, key->port, name);
 	return capture_resource(c, "service", name);
 }
@@ -132,8 +123,9 @@ static void add_edge(struct capture *c, const struct service_state *s, const str
 	uint64_t server = 0;
 
 	map_get(s->servers, resource, &server);
+	const struct thread *other = (const struct thread *)(uintptr_t)server;
 	store_add_edge(c->store, &(struct edge_row){
-		.slice = c->slice, .kind = s->probe.first_metric + CALLS, .task = caller->id, .other_task = (uint32_t)server,
+		.slice = c->slice, .kind = s->probe.first_metric + CALLS, .task = caller->id, .other_task = other ? other->id : 0,
 		.resource = resource, .count = count, .ns = ns});
 }
 
@@ -144,7 +136,7 @@ static void find_servers(struct capture *c, struct service_state *s)
 		const struct thread *t = e->id && e->key.side == SERVICE_ANSWERS ? tasks_recent(c->tasks, e->tid, e->tgid) : NULL;
 
 		if (t)
-			map_put(s->servers, resource_of(c, s, &e->key), t->id);
+			map_put(s->servers, resource_of(c, s, &e->key), (uintptr_t)t);
 	}
 }
 
@@ -196,6 +188,8 @@ static void take(struct capture *c, struct service_state *s, bool write)
 	find_servers(c, s);
 	take_sums(c, s, write);
 	take_latencies(c, s, write);
+	if (write)
+		service_open_add(c, s->open, s->probe.first_metric + OPEN, s->servers);
 	map_free(s->names);
 	map_free(s->servers);
 	s->names = s->servers = NULL;
@@ -224,6 +218,7 @@ static void stop(struct capture *c, void *arg)
 {
 	struct service_state *s = arg;
 
+	bpf_link__destroy(s->open);
 	if (s->latencies)
 		munmap(s->latencies, LATENCY_TABLE_BYTES);
 	if (s->sums)
@@ -253,6 +248,10 @@ const struct probe probe_service = {
 		[REQUEST_PART + PART_ELSEWHERE] = {"request.elsewhere", "ns", "with threads of which nothing is known"},
 		[CALL] = {"call.time", "ns", "by calling thread and service: from what was sent last to the first byte of the answer"},
 		[CALLS] = {"service.call", "count", "who calls which process's service"},
+		[OPEN + OPEN_HELD] = {"open.request", "ns", "by the thread that received them and service: requests without an answer for "
+				      "a second or longer, so far; a level: take the last one, not the sum"},
+		[OPEN + OPEN_UNREAD] = {"open.unread", "ns", "likewise, that no thread has received; by a thread that has answered there, if one has"},
+		[OPEN + OPEN_CALL] = {"open.call", "ns", "likewise, calls without an answer, by the thread that waits for it"},
 		[LOST] = {"lost.services", "count", "requests and calls that were not counted"},
 		{0}},
 	.object = perfscope_service_object,

@@ -25,15 +25,26 @@ static uint32_t connection_of(struct capture *c, struct tcp_state *s, const stru
 	return capture_resource(c, "connection", name);
 }
 
-static void add_listener(struct capture *c, struct tcp_state *s, const struct tcp_report *r, const struct thread *t, bool closing)
+/* What is there at this moment has been there since the last look: so it is on average. */
+static void add_queue(struct capture *c, struct tcp_state *s, const struct tcp_report *r, const struct thread *t, uint32_t port,
+		      uint64_t ns)
+{
+	tcp_add(c, s, QUEUED, t, port, 0, r->backlog * ns);
+	if (r->backlog && r->start_ns && r->start_ns < r->now_ns)
+		capture_latency(c, s->probe.first_metric + QUEUED, port, r->now_ns - r->start_ns, 1);
+}
+
+static void add_listener(struct capture *c, struct tcp_state *s, const struct tcp_report *r, const struct thread *t, uint64_t ns,
+			 bool closing)
 {
 	char name[TCP_NAME_BYTES];
 
-	if (!closing && !r->growth.drops)
+	if (!closing && !r->growth.drops && !r->backlog)
 		return;
 	tcp_name(r->tuple.local, r->tuple.local_port, name);
 	uint32_t port = capture_resource(c, "port", name);
 	tcp_add(c, s, OVERFLOWS, t, port, r->growth.drops, r->growth.drops);
+	add_queue(c, s, r, t, port, ns);
 	if (!closing)
 		return;
 	if (r->backlog)
@@ -138,7 +149,7 @@ void tcp_look(struct capture *c, struct tcp_state *s, const struct tcp_report *r
 	if (!t || r->protocol != PROTOCOL_TCP)
 		return;
 	if (r->state == TCP_STATE_LISTEN)
-		add_listener(c, s, r, t, closing);
+		add_listener(c, s, r, t, ns, closing);
 	else if (r->state == TCP_STATE_SYN_SENT)
 		add_unanswered(c, s, r, t, ns);
 	else

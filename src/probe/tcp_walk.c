@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tcp_walk.h"
 
-#include <bpf/bpf.h>
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "cleanup.h"
-#include "fail.h"
+#include "iterator.h"
 #include "tcp_name.h"
-
-enum { MOST_BYTES = 32 << 20 };
-
-static int read_all(int fd, struct buf *b)
-{
-	while (b->len < MOST_BYTES) {
-		buf_grow(b, 64 << 10);
-		ssize_t n = read(fd, b->data + b->len, 64 << 10);
-
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			return n < 0 ? fail(-errno, "read the list of sockets") : 0;
-		b->len += (size_t)n;
-	}
-	return 0;
-}
 
 static uint64_t key_of(struct tcp_tuple tuple)
 {
@@ -82,13 +61,10 @@ static void settle_sides(struct tcp_walk *w)
 
 int tcp_walk_read(struct tcp_walk *w, int link)
 {
-	_cleanup_close_ int fd = bpf_iter_create(link);
 	int r;
 
 	tcp_walk_done(w);
-	if (fd < 0)
-		return fail(-errno, "start the list of sockets");
-	r = read_all(fd, &w->bytes);
+	r = iterator_read(link, &w->bytes);
 	if (r < 0)
 		return r;
 	w->reports = (struct tcp_report *)w->bytes.data;

@@ -234,9 +234,8 @@ int store_finish(struct store *s)
 	}
 	r = store_execute(s, "INSERT OR REPLACE INTO meta VALUES('complete', 1)");
 	/* A reader that is looking at it right now keeps the journal; the recording is whole all the same. */
-	if (r == 0 && sqlite3_exec(s->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) == SQLITE_FULL)
-		r = store_error(s, "finish");
-	return r;
+	int code = r ? SQLITE_OK : sqlite3_exec(s->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) & 0xff;
+	return code == SQLITE_FULL || code == SQLITE_IOERR ? store_error(s, "finish") : r;
 }
 
 int store_save(struct store *s, const char *path)

@@ -382,7 +382,10 @@ SELECT iif(e.kind = 'process.continue', 'stop', substr(e.kind, 7)) AS kind, t.pr
 	e.time_ns - iif(e.kind = 'process.continue', e.value, 0) AS start_ns, e.value AS ns,
 	ifnull(json_extract(e.detail, '$.threads'), 1) AS threads, ifnull(json_extract(e.detail, '$.early'), 0) AS early
 FROM event e JOIN thread t ON t.task = e.task
-WHERE e.kind IN ('pause.world', 'pause.burst', 'process.continue') AND NOT t.own;
+WHERE e.kind IN ('pause.world', 'pause.burst', 'process.continue') AND NOT t.own
+	-- Not when no CPU ran for most of it.
+	AND NOT EXISTS (SELECT 1 FROM event h WHERE h.kind IN ('pause.host', 'pause.suspend') AND e.kind <> 'process.continue'
+		AND 2 * (min(h.time_ns + h.value, e.time_ns + e.value) - max(h.time_ns, e.time_ns)) > e.value);
 
 -- The same by process and kind, ns: how often, together, half of them were at most, the longest.
 CREATE VIEW pause_summary AS
@@ -408,3 +411,11 @@ SELECT s.task, s.resource, sum(iif(m.name = 'request.time', s.count, 0)) AS coun
 	sum(iif(m.name = 'request.other', s.value, 0)) AS other, sum(iif(m.name = 'request.elsewhere', s.value, 0)) AS elsewhere
 FROM sample_total s JOIN metric m ON m.id = s.metric WHERE m.name GLOB 'request.*'
 GROUP BY s.task, s.resource;
+
+-- What was still without an answer when the period ended, and was for a second or longer: requests that a thread has received
+-- (its task) or none has, and calls. ns: together, so far.
+CREATE VIEW unanswered AS
+SELECT substr(m.name, 6) AS kind, s.task, s.resource, sum(s.count) AS count, sum(s.value) AS ns
+FROM sample s JOIN metric m ON m.id = s.metric JOIN period p ON p.last = s.slice
+WHERE m.name IN ('open.request', 'open.unread', 'open.call')
+GROUP BY m.id, s.task, s.resource;

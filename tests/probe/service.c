@@ -8,7 +8,8 @@
  *   loop     an event loop that asks that other server for all of its clients at once
  *   halves   clients send a request in two parts, 30 ms apart; the answer comes at once
  *   one-way  messages that want no answer, and at the end a request
- *   stream   one request, and then much that nobody has asked for */
+ *   stream   one request, and then much that nobody has asked for
+ *   hang     in the end, for 2.5 s: of each three clients one asks in vain, one is not even heard, and one does not want an answer */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -178,6 +179,20 @@ static void *serve_stream(void *arg)
 	return NULL;
 }
 
+static void *serve_hang(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	char byte;
+
+	while (recv(fd, &byte, 1, 0) == 1) {
+		if (byte == 'x' || byte == 'u')
+			put(fd);
+		if (byte == 'h' || byte == 'u')
+			pause();
+	}
+	return NULL;
+}
+
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
 static int queue[MOST];
@@ -242,7 +257,8 @@ struct mode {
 
 static const struct mode modes[] = {
 	{"threads", serve_threads}, {"unix", serve_threads}, {"pool", NULL}, {"parts", serve_parts}, {"loop", NULL},
-	{"halves", serve_at_once}, {"one-way", serve_one_way}, {"stream", serve_stream}, {0}};
+	{"halves", serve_at_once}, {"one-way", serve_one_way}, {"stream", serve_stream},
+	{"hang", serve_hang}, {0}};
 
 static pid_t server(const char *name, int listener, const struct mode *mode)
 {
@@ -274,6 +290,16 @@ static void ask(int fd)
 	get(fd);
 }
 
+static void ask_in_vain(int fd, unsigned number)
+{
+	send(fd, number % 3 == 0 ? "h" : number % 3 == 1 ? "u" : "-", 1, MSG_NOSIGNAL);
+	if (number % 3 == 1) {
+		get(fd);
+		put(fd);
+	}
+	poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 2500);
+}
+
 static void *client(void *arg)
 {
 	uint64_t *mine = latency + (size_t)(uintptr_t)arg * requests;
@@ -290,6 +316,8 @@ static void *client(void *arg)
 		}
 		pass(3);
 	}
+	if (!strcmp(mode->name, "hang"))
+		ask_in_vain(fd, (unsigned)(uintptr_t)arg);
 	if (!strcmp(mode->name, "stream"))
 		while (get(fd))
 			;

@@ -3,8 +3,10 @@
 """Do service times agree with what clients measure, and their parts with what the server knows of itself?
 
 usage: service.py PERFSCOPE SERVICE"""
+import json
 import subprocess
 import sys
+import time
 
 import probe_test
 
@@ -47,6 +49,31 @@ def latencies(t, truth, service, words):
     parts = t.one("SELECT sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
                   "WHERE m.name GLOB 'request.*' AND m.name <> 'request.time' AND r.name = ?", service)
     t.near(parts, whole, 0.01, 0, f"{words}: the parts' sum")
+
+
+def open_ones(t, metric, service):
+    """What waits for an answer, by slice: how many, their ages' sum in seconds, whose."""
+    return t.rows("SELECT sum(s.count), sum(s.value) / 1e9, group_concat(DISTINCT t.process_comm) FROM sample s "
+                  "JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource LEFT JOIN thread t USING (task) "
+                  "WHERE m.name = ? AND r.name = ? GROUP BY s.slice ORDER BY s.slice", metric, service)
+
+
+def unanswered(t):
+    """The recording ends while clients still wait."""
+    def work():
+        done = subprocess.Popen([sys.argv[2], "hang", "6", "5"], stdout=subprocess.PIPE, text=True)
+        time.sleep(2)
+        return done
+    done = t.record(work)
+    truth = {line.split()[0]: line.split()[1:] for line in done.communicate()[0].splitlines()}
+    for metric, comm, count in ("open.request", "frontdesk", 2), ("open.unread", "frontdesk", 2), ("open.call", "service-workloa", 6):
+        found = open_ones(t, metric, local(truth))
+        t.check(found and found[-1][0] == count and found[-1][2] == comm, f"{count} {metric} of {comm}: {found}")
+        t.check(found and count <= found[-1][1] <= count * 2.6, f"they have waited for 1 to 2.5 s: {found}")
+    report = subprocess.run([t.perfscope, "report", "--view", "services", "--format", "json", t.path], stdout=subprocess.PIPE, check=True)
+    rows = json.loads(report.stdout)["tables"]["unanswered"]
+    shown = {row["what"]: row["count"] for row in rows if row["service"] == local(truth)}
+    t.check(shown == {"request in work": 2, "request nobody received": 2, "call": 6}, f"the view shows them: {shown}")
 
 
 def answered_by(t, service):
@@ -100,6 +127,9 @@ def test(t):
     count, ns = values(t, "request.time", local(truth))
     t.check(count == 2, f"what nobody has asked for is no answer: {count}")
     t.near(ns, 10e6, 0.05, 2 * EXTRA, "its first byte")
+
+
+    unanswered(t)
 
 
 if __name__ == "__main__":

@@ -135,6 +135,29 @@ def datagrams(t):
     t.check(all("RCVBUFF" in row[0] for row in rows), f"for want of room: {rows}")
 
 
+def accepts(t):
+    """Connections that are accepted a quarter of a second after they are there. Looks come ten times a second: of 12, the mean
+    is within 5 sigma of 8 ms."""
+    count, delay = 12, 0.25
+
+    def run():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            for _ in range(count):
+                with socket.create_connection(server.getsockname()):
+                    time.sleep(delay)
+                    server.accept()[0].close()
+                time.sleep(0.05)
+            time.sleep(1.2)
+            return server.getsockname()[1]
+
+    port = t.record(run)
+    rows = [row for row in t.view("network")["listeners"] if row["listener"] == f"127.0.0.1:{port}"]
+    if not t.check(len(rows) == 1 and rows[0]["accepted"] == count, f"{count} are accepted: {rows}"):
+        return
+    t.near(rows[0]["accept_mean_ns"] / 1e9, delay, 0, 0.06, "seconds until one is accepted")
+    t.check(0.13 < rows[0]["accept_longest_ns"] / 1e9 < 0.45, f"seconds that one was seen to wait: {rows[0]}")
+
+
 def test(t):
     injector = sys.argv[2]
     lossy_host(t, injector)
@@ -142,6 +165,7 @@ def test(t):
     view(t)
     connects(t)
     datagrams(t)
+    accepts(t)
 
 
 if __name__ == "__main__":

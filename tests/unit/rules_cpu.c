@@ -82,6 +82,25 @@ static void test_steal(double user, double steal, bool found)
 	store_free(s);
 }
 
+/* The host stopped the machine for so long. */
+static void test_standstill(double ms, int severity)
+{
+	_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
+	struct store *s = begin();
+
+	cpu(s, 1, "0", 50, 0);
+	cpu(s, 2, "1", 50, 1);
+	thread(s, 1, "web", 60, 0);
+	store_add_event(s, NS_PER_S / 2, "pause.host", 0, 0, (int64_t)(ms * NS_PER_MS), NULL);
+	_cleanup_(findings_freep) struct findings *f = ask(s, rules, "cpu.steal");
+	CHECK(f->count == (severity >= 0));
+	if (f->count) {
+		CHECK((int)f->items[0].severity == severity);
+		CHECK(strstr(f->items[0].title, "the whole machine stood still for"));
+	}
+	store_free(s);
+}
+
 /* Bound to those CPUs of four, of which the first two are busy. */
 static void test_affinity(const char *mask, bool found)
 {
@@ -130,6 +149,9 @@ int main(void)
 	test_steal(40, 60, true);
 	test_steal(95, 3, false); /* a little now and then */
 	test_steal(1, 2, false);  /* a large share of nearly nothing */
+	test_standstill(60, -1);
+	test_standstill(200, SEVERITY_INFO);
+	test_standstill(900, SEVERITY_WARNING);
 	test_affinity("0-1", true);
 	test_affinity("0,1", true);
 	test_affinity("1", true);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "service_open.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "fail.h"
+#include "iterator.h"
+#include "log.h"
+#include "service.h"
+#include "tcp_name.h"
+
+struct bpf_link *service_open_attach(struct bpf_object *object)
+{
+	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)bpf_object__find_map_fd_by_name(object, "connections")};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link = bpf_program__attach_iter(bpf_object__find_program_by_name(object, "walk_open"), &options);
+
+	if (!link)
+		log_debug("requests without an answer cannot be listed: %s", strerror(errno));
+	return link;
+}
+
+uint32_t service_unix_resource(struct capture *c, const char *path, uint32_t length)
+{
+	char name[SERVICE_PATH_BYTES + 1];
+
+	memcpy(name, path, SERVICE_PATH_BYTES);
+	name[length < SERVICE_PATH_BYTES ? length : SERVICE_PATH_BYTES] = 0;
+	if (!*name)
+		*name = '@';
+	return capture_resource(c, "service", name);
+}
+
+static uint32_t resource_of(struct capture *c, const struct service_open *o)
+{
+	char name[TCP_NAME_BYTES];
+
+	if (!o->key.port)
+		return service_unix_resource(c, o->path, o->path_length);
+	tcp_name(o->key.address, o->key.port, name);
+	return capture_resource(c, "service", name);
+}
+
+static void add(struct capture *c, const struct service_open *o, uint32_t metrics, const struct map *servers)
+{
+	uint32_t resource = resource_of(c, o);
+	const struct thread *t = o->tid ? tasks_recent(c->tasks, o->tid, o->tgid) : NULL;
+	uint64_t server = 0, weight = 1ull << (o->shift & 31);
+
+	if (!o->tid && map_get(servers, resource, &server))
+		t = (const struct thread *)(uintptr_t)server;
+	if (o->kind < OPEN_KINDS && (!c->filter || (t && t->process->selected)))
+		capture_add(c, metrics + o->kind, t ? t->id : 0, 0, resource, weight, (int64_t)(o->ns * weight));
+}
+
+void service_open_add(struct capture *c, struct bpf_link *link, uint32_t metrics, const struct map *servers)
+{
+	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
+
+	if (!link)
+		return;
+	if (iterator_read(bpf_link__fd(link), &bytes) < 0) {
+		log_debug("%s", fail_message());
+		return;
+	}
+	for (size_t at = 0; at + sizeof(struct service_open) <= bytes.len; at += sizeof(struct service_open)) {
+		struct service_open o;
+
+		memcpy(&o, bytes.data + at, sizeof(o));
+		add(c, &o, metrics, servers);
+	}
+}

@@ -169,6 +169,9 @@ struct cpu_slot {
 	struct budget queues; /* waits for a CPU */
 	u64 random;
 	u64 service_since_ns; /* when counting of requests that are drawn began */
+	u64 tick_ns;             /* when the sampling clock last ticked here */
+	u64 tick_gap_ns;         /* longer between two ticks is a gap; user space sets it */
+	u64 gap_since_ns, gap_until_ns; /* the last one */
 	u32 service_drawn;
 	u32 service_shift;       /* one request in 1 << this is drawn */
 	u32 running; /* tid, as of the last switch seen; 0 idle */
@@ -179,9 +182,6 @@ struct cpu_slot {
 	u32 fault_shift; /* that a place begins with that has not faulted yet; user space sets this each slice, */
 	u32 fault_epoch; /* counts this up, */
 	u32 fault_count; /* and clears this: drawn in the slice */
-	u64 tick_ns;       /* when the sampling clock last ticked here */
-	u64 tick_gap_ns;   /* longer between two ticks is a gap; user space sets it */
-	u64 gap_since_ns, gap_until_ns; /* the last one */
 	u64 wait_gap_ns; /* wanted between two of a budget, on average; user space sets it */
 } __attribute__((aligned(64)));
 

@@ -7,7 +7,7 @@
 
 static bool common(const struct standstill *gaps, uint32_t count, double ret_ms[2])
 {
-	struct standstill ns[4], found;
+	struct standstill ns[4] = {0}, found;
 
 	for (uint32_t i = 0; i < count; i++)
 		ns[i] = (struct standstill){gaps[i].since_ns * NS_PER_MS, gaps[i].until_ns * NS_PER_MS};

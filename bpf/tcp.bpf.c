@@ -52,6 +52,8 @@ struct {
 	__type(value, u64);
 } drops SEC(".maps");
 
+struct tcp_changes changes;
+
 /* enum tcp_drop_where: packets thrown away for this reason are a loss. */
 const volatile u8 drop_reasons[TCP_DROP_REASONS] SEC(".rodata.reasons") = {};
 
@@ -304,6 +306,7 @@ int inet_sock_set_state(u64 *ctx)
 	} else if (new_state == TCP_STATE_CLOSE) {
 		closed(sk, old_state);
 	}
+	__sync_fetch_and_add(&changes.flows, 1);
 	cost_end(cpu, COST_TCP, start);
 	return 0;
 }
@@ -364,6 +367,7 @@ int kfree_skb(u64 *ctx)
 		__sync_fetch_and_add(sum, 1);
 	else if (bpf_map_update_elem(&drops, &key, &one, BPF_NOEXIST))
 		count(cpu, LOST_CONNECTIONS);
+	__sync_fetch_and_add(&changes.drops, 1);
 	cost_end(cpu, COST_TCP, start);
 	return 0;
 }
@@ -484,6 +488,7 @@ int walk(struct bpf_iter__task_file *ctx)
 		struct tcp_flow *flow = flow_of(sk, state);
 		if (flow)
 			__sync_fetch_and_add(&flow->opened, 1);
+		__sync_fetch_and_add(&changes.flows, 1);
 	}
 	r.tgid = state->tgid;
 	r.flags = state->server ? TCP_SERVER : 0;

@@ -85,6 +85,11 @@ struct tcp_latency {
 
 enum { TCP_DROP_REASONS = 256 }; /* of the kernel's core */
 
+/* Goes up with each change of the maps that user space takes: one that has not changed need not be searched. */
+struct tcp_changes {
+	u64 flows, drops;
+};
+
 /* How much of a packet that is thrown away for a reason can be looked at. */
 enum tcp_drop_where { TCP_DROP_NOT, TCP_DROP_IN_SOCKET, TCP_DROP_ON_WAY };
 

@@ -14,6 +14,7 @@
 #include "io.h"
 #include "log.h"
 #include "mem.h"
+#include "variables.h"
 
 /* A look begins so long after a count, at the latest, and lasts until the first tick after so long. */
 #define LATEST_NS (800 * NS_PER_MS)
@@ -34,6 +35,7 @@ struct irq_soft_cpu {
 struct irq_soft {
 	struct bpf_program *programs[HOOKS];
 	struct bpf_link *links[HOOKS];
+	struct variables variables;
 	uint64_t *look_start_ns; /* the kernel side's: what began before is not timed */
 	uint64_t begin_ns, end_ns; /* of the next look, or of the one under way; 0: none */
 	bool planned;
@@ -43,17 +45,18 @@ struct irq_soft {
 
 int irq_soft_new(struct bpf_object *object, uint32_t cpu_count, struct irq_soft **ret_soft)
 {
-	struct bpf_map *variables = bpf_object__find_map_by_name(object, ".bss");
 	struct irq_soft *s = xcalloc(1, sizeof(*s));
-	size_t size;
+	int r;
 
 	s->programs[ENTRY] = bpf_object__find_program_by_name(object, "softirq_entry");
 	s->programs[EXIT] = bpf_object__find_program_by_name(object, "softirq_exit");
-	s->look_start_ns = variables ? (uint64_t *)(uintptr_t)bpf_map__initial_value(variables, &size) : NULL;
-	if (!s->programs[ENTRY] || !s->programs[EXIT] || !s->look_start_ns) {
+	r = s->programs[ENTRY] && s->programs[EXIT] ? variables_map(object, &s->variables) :
+						      fail(-ENOENT, "find the hooks of soft interrupts");
+	if (r < 0) {
 		free(s);
-		return fail(-ENOENT, "find the hooks of soft interrupts");
+		return r;
 	}
+	s->look_start_ns = s->variables.memory;
 	s->cpu_count = cpu_count;
 	s->cpus = xcalloc(cpu_count, sizeof(*s->cpus));
 	*ret_soft = s;
@@ -72,6 +75,7 @@ void irq_soft_free(struct irq_soft *s)
 	if (!s)
 		return;
 	irq_soft_detach(s);
+	variables_done(&s->variables);
 	free(s->cpus);
 	free(s);
 }

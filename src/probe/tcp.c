@@ -19,6 +19,13 @@ enum {
 	MOST_TICK_RATES = 4,
 };
 
+/* Sockets are looked at ten times a second as long as one of them is in trouble and for a while after it, else twice. That
+ * misses little: how long a window set the pace, what was sent again and how long a segment was under way is counted in the
+ * socket, and drops are seen at once. A window that is closed to a sender elsewhere is not counted; where that takes the fifth of
+ * the time which a finding needs, it is met within two or three seconds, and looked at closely from then on. */
+#define CALM_NS (550 * NS_PER_MS) /* a slice of one second has one walk in its middle and one at its end */
+#define CAREFUL_NS (2 * NS_PER_S)
+
 const struct thread *tcp_owner(struct capture *c, uint32_t pid)
 {
 	const struct thread *t = pid ? tasks_recent(c->tasks, pid, pid) : NULL;
@@ -54,6 +61,10 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	s->flows = bpf_object__find_map_fd_by_name(object, "flows");
 	s->services = bpf_object__find_map_fd_by_name(object, "services");
 	s->drops = bpf_object__find_map_fd_by_name(object, "drops");
+	int r = variables_map(object, &s->variables);
+	if (r < 0)
+		return r;
+	s->changes = s->variables.memory;
 	tcp_drops_read_reasons(&s->names);
 	s->link = bpf_program__attach_iter(bpf_object__find_program_by_name(object, "walk"), NULL);
 	return s->link ? 0 : fail(-errno, "attach the program that lists sockets");
@@ -101,13 +112,43 @@ static void add_drop(void *arg, const struct tcp_drop_key *key, const char *name
 	capture_add(d->c, metric + DROPPING, t ? t->id : 0, 0, resource, 1, d->ns);
 }
 
+/* A table that nothing was put into is not searched: its empty places are many. */
+static void take_drops(struct tcp_state *s, tcp_drop_taker *each, void *arg)
+{
+	uint64_t drops = s->changes->drops;
+
+	if (drops == s->taken.drops)
+		return;
+	s->taken.drops = drops;
+	tcp_drops_take(&s->names, s->drops, each, arg);
+}
+
+static void take_flows(struct capture *c, struct tcp_state *s, bool write)
+{
+	uint64_t flows = s->changes->flows;
+
+	if (flows == s->taken.flows)
+		return;
+	s->taken.flows = flows;
+	tcp_take_flows(c, s, write);
+	tcp_take_latencies(c, s, write);
+}
+
+static bool is_calm(const struct tcp_state *s, uint64_t now_ns)
+{
+	return now_ns > s->troubled_ns + CAREFUL_NS;
+}
+
 /* closing: the slice ends with this walk. */
 static void walk(struct capture *c, struct tcp_state *s, bool write, bool closing)
 {
 	uint64_t begin = clock_mono_ns(), since = s->walked_ns;
+	struct drop_context drop = {c, s, begin - (s->no_drops_ns > since ? s->no_drops_ns : since)};
 
 	s->walked_ns = begin;
 	s->troubled = 0;
+	/* What is met after a walk that met nothing began in between: in the middle, on average. */
+	s->met_ns = is_calm(s, since) ? (begin - since) / 2 : begin - since;
 	if (tcp_walk_read(&s->walk, bpf_link__fd(s->link)) < 0) {
 		log_debug("%s", fail_message());
 		return;
@@ -115,7 +156,7 @@ static void walk(struct capture *c, struct tcp_state *s, bool write, bool closin
 	learn_tick(s);
 	for (size_t i = 0; write && i < s->walk.count; i++)
 		tcp_look(c, s, &s->walk.reports[i], begin - since, closing);
-	tcp_drops_take(&s->names, s->drops, write ? add_drop : NULL, &(struct drop_context){c, s, begin - since});
+	take_drops(s, write ? add_drop : NULL, &drop);
 	s->walk_cost_ns = clock_mono_ns() - begin;
 }
 
@@ -140,17 +181,24 @@ static void start(struct capture *c, void *arg)
 	struct tcp_state *s = arg;
 
 	s->lost = capture_counter(c, LOST_CONNECTIONS);
+	s->troubled_ns = clock_mono_ns(); /* what is going on is not known yet */
 	walk(c, s, false, false);
-	tcp_take_flows(c, s, false);
-	tcp_take_latencies(c, s, false);
+	take_flows(c, s, false);
 }
 
 /* Between slices, so that what lasts for tenths of seconds is met often enough to know its share. */
 static void drained(struct capture *c, void *arg)
 {
 	struct tcp_state *s = arg;
+	uint64_t now = clock_mono_ns(), since = now - s->walked_ns;
 
-	if (c->start_ns && clock_mono_ns() - s->walked_ns > s->walk_cost_ns * WALK_SHARE)
+	if (!c->start_ns)
+		return;
+	if (s->changes->drops != s->taken.drops)
+		s->troubled_ns = now;
+	else
+		s->no_drops_ns = now;
+	if (since > s->walk_cost_ns * WALK_SHARE && (since > CALM_NS || !is_calm(s, now)))
 		walk(c, s, true, false);
 }
 
@@ -160,8 +208,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	uint64_t now = capture_counter(c, LOST_CONNECTIONS);
 
 	walk(c, s, true, true);
-	tcp_take_flows(c, s, true);
-	tcp_take_latencies(c, s, true);
+	take_flows(c, s, true);
 	tally_take(&s->peers, write_peer, &(struct peer_writer){c, s});
 	if (now > s->lost)
 		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(now - s->lost));
@@ -174,6 +221,7 @@ static void stop(struct capture *c, void *arg)
 
 	bpf_link__destroy(s->link);
 	tcp_walk_done(&s->walk);
+	variables_done(&s->variables);
 	tally_done(&s->peers);
 	tcp_drops_done(&s->names);
 }
@@ -202,7 +250,7 @@ const struct probe probe_tcp = {
 		[OVERDUE] = {"connection.overdue", "ns", "by sender and connection: time in which nothing came back for what it had "
 			     "sent, for longer than an acknowledgement may take"},
 		[ZERO_WINDOW] = {"connection.zero_window", "ns", "by sender and connection: time that the receiver left no room, "
-				 "from looks ten times a second"},
+				 "from looks at moments"},
 		[NOT_READ] = {"connection.not_read", "ns", "by receiver and connection: time that it left no room"},
 		[UNREAD] = {"connection.unread", "bytes", "data that a receiver which leaves no room has not read"},
 		[STANDING] = {"connection.standing", "ns", "by process and service: time that what has come stands there unread, added up "
@@ -216,7 +264,7 @@ const struct probe probe_tcp = {
 		[WAITED] = {"connection.waited", "ns", "by client and service, and by client and connection: time that a few segments "
 			    "were under way on a path whose round trip takes 5 ms or more"},
 		[ROUND_TRIP] = {"connection.round_trip", "ns", "smoothed round trips of a service's busy connections, and of each that "
-				"takes 5 ms or more, looked at ten times a second"},
+				"takes 5 ms or more, from looks at moments"},
 		[CONNECT] = {"connection.connect", "ns", "how long it takes to connect to a service"},
 		[PEER] = {"connection.peer", "count", "client and server process of connections within this host: looks that found them busy, and connects"},
 		[QUEUE] = {"port.queue", "connections", "that wait at a port to be accepted"},

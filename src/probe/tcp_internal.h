@@ -5,6 +5,7 @@
 #include "tally.h"
 #include "tcp_drops.h"
 #include "tcp_walk.h"
+#include "variables.h"
 
 enum tcp_metric {
 	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
@@ -23,7 +24,13 @@ struct tcp_state {
 	struct tcp_walk walk;
 	struct tally peers;
 	struct tcp_drop_names names;
+	struct variables variables;
+	const volatile struct tcp_changes *changes; /* the kernel side's */
+	struct tcp_changes taken; /* as it was when the maps were emptied last */
 	uint64_t walked_ns, walk_cost_ns;
+	uint64_t troubled_ns; /* the last walk that met a socket in trouble */
+	uint64_t no_drops_ns; /* until when there were none, after the last walk */
+	uint64_t met_ns;      /* since the last walk, on average, for what this one meets */
 	uint64_t first_ns, first_jiffies;
 	uint64_t tick_ns; /* of the kernel; 0 not known yet */
 	uint32_t troubled;

@@ -7,6 +7,7 @@ enum {
 	MOST_TROUBLED = 64, /* connections named in one walk; the others are their service's */
 	FEW_SEGMENTS = 10,  /* under way at a time: who has more does not wait for each */
 	ANSWER_NS = 500000000, /* a connect is answered by then, wherever on earth */
+	SLOW_SEGMENT_NS = 10000000, /* an acknowledgement that is kept back takes 40 ms, for two or three segments */
 };
 
 static uint32_t service_of_report(struct capture *c, const struct tcp_report *r)
@@ -79,6 +80,15 @@ static void add_round_trip(struct capture *c, struct tcp_state *s, uint32_t reso
 	capture_latency(c, s->probe.first_metric + ROUND_TRIP, resource, (uint64_t)us * 1000, 1);
 }
 
+/* Whether the walks should come more often. What is under way for long at a time may be held back by its sender (Nagle). */
+static bool is_trouble(const struct tcp_state *s, const struct tcp_report *r, uint32_t us, uint64_t ns)
+{
+	uint64_t busy = r->growth.busy * s->tick_ns;
+
+	return r->flags & ~(TCP_SERVER | TCP_LOSSY) || r->growth.window_limited || r->growth.buffer_limited ||
+	       r->growth.retransmits || us || (busy > ns / 10 && busy > r->growth.segments * SLOW_SEGMENT_NS);
+}
+
 /* What holds it up now has held it up since the last walk: so it is on average. */
 static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp_report *r, const struct thread *t,
 			uint64_t ns, bool closing)
@@ -88,22 +98,24 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 	bool sent_again = r->flags & TCP_LOSSY && r->growth.segments;
 	uint32_t us = r->growth.sent ? path_us(r, peer) : 0;
 
+	if (is_trouble(s, r, us, ns))
+		s->troubled_ns = s->walked_ns;
 	if (!(r->flags & ~(TCP_SERVER | TCP_LOSSY)) && !limited && !buffer && !sent_again && !us)
 		return;
 	uint32_t connection = connection_of(c, s, r);
 	if (r->flags & TCP_STALLED)
-		tcp_add(c, s, ZERO_WINDOW, t, connection, 1, ns);
+		tcp_add(c, s, ZERO_WINDOW, t, connection, 1, s->met_ns);
 	if (r->flags & TCP_HELD)
-		tcp_add(c, s, HELD, t, connection, 1, ns);
+		tcp_add(c, s, HELD, t, connection, 1, s->met_ns);
 	if (r->flags & TCP_CLOSED_WINDOW || (peer && peer->flags & TCP_STALLED)) {
-		tcp_add(c, s, NOT_READ, t, connection, 1, ns);
+		tcp_add(c, s, NOT_READ, t, connection, 1, s->met_ns);
 		if (closing)
 			capture_gauge(c, s->probe.first_metric + UNREAD, connection, r->unread);
 	}
 	if (sent_again)
 		tcp_add(c, s, RETRANSMITTED, t, connection, r->growth.segments, r->growth.retransmits);
 	if (r->flags & TCP_OVERDUE)
-		tcp_add(c, s, OVERDUE, t, connection, 1, ns);
+		tcp_add(c, s, OVERDUE, t, connection, 1, s->met_ns);
 	if (us)
 		add_round_trip(c, s, connection, us);
 	tcp_add(c, s, WAITED, t, connection, 0, waited_ns(s, r, us, ns));
@@ -133,11 +145,12 @@ static void add_connection(struct capture *c, struct tcp_state *s, const struct 
 	}
 }
 
-static void add_unanswered(struct capture *c, const struct tcp_state *s, const struct tcp_report *r, const struct thread *t,
+static void add_unanswered(struct capture *c, struct tcp_state *s, const struct tcp_report *r, const struct thread *t,
 			   uint64_t ns)
 {
 	uint64_t since = r->start_ns ? r->now_ns - r->start_ns : 0;
 
+	s->troubled_ns = s->walked_ns;
 	if (since >= ANSWER_NS)
 		tcp_add(c, s, UNANSWERED, t, service_of_report(c, r), 1, since - ANSWER_NS < ns ? since - ANSWER_NS : ns);
 }
@@ -148,6 +161,8 @@ void tcp_look(struct capture *c, struct tcp_state *s, const struct tcp_report *r
 
 	if (!t || r->protocol != PROTOCOL_TCP)
 		return;
+	if (r->backlog)
+		s->troubled_ns = s->walked_ns;
 	if (r->state == TCP_STATE_LISTEN)
 		add_listener(c, s, r, t, ns, closing);
 	else if (r->state == TCP_STATE_SYN_SENT)

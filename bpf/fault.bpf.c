@@ -39,6 +39,7 @@ struct {
 /* Pages that were drawn, by hash: a page that faults once more was given back meanwhile. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1 << FAULT_PAGE_BITS);
 	__type(key, u32);
 	__type(value, u64);

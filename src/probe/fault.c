@@ -31,7 +31,6 @@ struct fault {
 struct fault_state {
 	struct probe_state probe;
 	struct capture *capture;
-	int tokens; /* of pages, in the kernel */
 	struct fault *faults;
 	struct grown *grown;
 };
@@ -155,8 +154,9 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 {
 	struct fault_state *s = arg;
 
-	s->tokens = bpf_object__find_map_fd_by_name(object, "fault_pages");
-	return s->tokens < 0 ? fail(-ENOENT, "find its map") : 0;
+	int tokens = bpf_object__find_map_fd_by_name(object, "fault_pages");
+
+	return tokens < 0 ? fail(-ENOENT, "find its map") : grown_new(tokens, &s->grown);
 }
 
 static void start(struct capture *c, void *arg)
@@ -164,7 +164,6 @@ static void start(struct capture *c, void *arg)
 	struct fault_state *s = arg;
 
 	s->capture = c;
-	s->grown = grown_new(s->tokens);
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
 		c->cpu_slots[cpu].fault_shift = FIRST_SHIFT;
 }

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "grown.h"
 
-#include <bpf/bpf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "clock.h"
+#include "fail.h"
 #include "mem.h"
 #include "wire.h"
 
 enum {
 	MOST_YOUNG = 4096,   /* pages that have to stay yet */
 	MOST_OLD = 1 << 16,  /* pages that have stayed; the oldest are forgotten, as if they stayed for ever */
-	LOOKS = 100,         /* at old pages, each time */
+	MOST_LOOKS = 1000,   /* at old pages, in a second; at none of them twice */
 	FLAG_HUGE = 1 << 22, /* of /proc/kpageflags */
 };
 
@@ -34,19 +36,25 @@ struct page {
 struct grown {
 	struct page *young, *old;
 	size_t young_count, old_count, old_capacity, old_at;
-	int tokens;
+	uint64_t *tokens; /* the kernel side's */
 	uint32_t pid;     /* whose page map is open */
 	int map, flags;   /* -1: none */
 	size_t page_size;
+	uint64_t looked_ns; /* the old ones */
 };
 
-struct grown *grown_new(int tokens)
-{
-	struct grown *g = xcalloc(1, sizeof(*g));
+#define TOKEN_BYTES (sizeof(uint64_t) << FAULT_PAGE_BITS)
 
-	*g = (struct grown){.tokens = tokens, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)), .map = -1, .page_size = (size_t)sysconf(_SC_PAGESIZE)};
+int grown_new(int tokens, struct grown **ret_grown)
+{
+	void *mapped = mmap(NULL, TOKEN_BYTES, PROT_READ, MAP_SHARED, tokens, 0);
+
+	if (mapped == MAP_FAILED)
+		return fail(-errno, "map the table of drawn pages into memory");
+	struct grown *g = *ret_grown = xcalloc(1, sizeof(*g));
+	*g = (struct grown){.tokens = mapped, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)), .map = -1, .page_size = (size_t)sysconf(_SC_PAGESIZE)};
 	g->flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	return g;
+	return 0;
 }
 
 static void close_map(struct grown *g)
@@ -64,6 +72,7 @@ void grown_free(struct grown *g)
 	close_map(g);
 	if (g->flags >= 0)
 		close(g->flags);
+	munmap(g->tokens, TOKEN_BYTES);
 	free(g->young);
 	free(g->old);
 	free(g);
@@ -78,10 +87,9 @@ void grown_add(struct grown *g, const struct grown_page *p)
 /* What the page map says of it; 0 when it is not there any more, or is a file's. */
 static uint64_t entry_of(struct grown *g, const struct grown_page *p)
 {
-	uint32_t index = fault_page_index(p->pid, p->address);
-	uint64_t token, entry = 0;
+	uint64_t entry = 0;
 
-	if (bpf_map_lookup_elem(g->tokens, &index, &token) || token != p->token)
+	if (__atomic_load_n(&g->tokens[fault_page_index(p->pid, p->address)], __ATOMIC_RELAXED) != p->token)
 		return 0;
 	if (g->pid != p->pid) {
 		char path[32];
@@ -131,9 +139,16 @@ static bool look_at_young(struct grown *g, struct page *p, uint64_t now_ns, grow
 	return false;
 }
 
-static void look_at_old(struct grown *g, grown_change *each, void *arg)
+/* Each once a second, as slices want it, as long as they are few enough. */
+static void look_at_old(struct grown *g, uint64_t now_ns, grown_change *each, void *arg)
 {
-	for (size_t i = 0; i < LOOKS && i < g->old_count; i++) {
+	uint64_t passed = g->looked_ns ? now_ns - g->looked_ns : 0, all = g->old_count < MOST_LOOKS ? g->old_count : MOST_LOOKS;
+	size_t looks = all * (passed < NS_PER_S ? passed : NS_PER_S) / NS_PER_S;
+
+	if (!looks && g->looked_ns && all)
+		return; /* until one is due */
+	g->looked_ns = now_ns;
+	for (size_t i = 0; i < looks && g->old_count; i++) {
 		struct page *p = &g->old[g->old_at++ % g->old_count];
 
 		if (entry_of(g, &p->page))
@@ -151,6 +166,6 @@ void grown_look(struct grown *g, uint64_t now_ns, grown_change *each, void *arg)
 		if (look_at_young(g, &g->young[i], now_ns, each, arg))
 			g->young[kept++] = g->young[i];
 	g->young_count = kept;
-	look_at_old(g, each, arg);
+	look_at_old(g, now_ns, each, arg);
 	close_map(g); /* its number may be another process's next time */
 }

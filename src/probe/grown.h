@@ -16,7 +16,7 @@ struct grown_page {
 /* The page, with those that it stands for, has stayed (bytes > 0) or, having stayed, is gone (< 0). */
 typedef void grown_change(void *arg, const struct grown_page *p, int64_t bytes);
 
-struct grown *grown_new(int tokens); /* the map; stays the caller's */
+int grown_new(int tokens, struct grown **ret_grown); /* the map; stays the caller's */
 void grown_free(struct grown *g);
 void grown_add(struct grown *g, const struct grown_page *p);
 void grown_look(struct grown *g, uint64_t now_ns, grown_change *each, void *arg); /* about ten times a second */

@@ -31,6 +31,16 @@ struct node_key {
  * forgotten, and those that come again are written again. */
 #define MOST_NODES (1u << 20)
 
+/* Most frames of most stacks were met before below the same ones: then one place tells where the step from there leads, instead of
+ * the mapping's, the frame's and the node's tables, none of which stays in the CPU's cache beside a busy program. */
+struct step {
+	uint64_t address;
+	uint32_t space, parent; /* 0: the kernel's; as mappings_space() */
+	uint32_t node;          /* 0: not known */
+};
+
+#define STEPS 4096u
+
 struct image_state {
 	int symbolizer_id; /* -1: not asked for yet, -2: has none */
 	bool written, identified; /* in the recording; with its build id */
@@ -49,6 +59,7 @@ struct frames {
 	struct images *images;
 	struct intern *frames, *nodes, *symbols;
 	uint32_t forgotten; /* stacks with ids up to here */
+	struct step *steps; /* by hash */
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;
 	uint32_t kernel_image;
@@ -70,6 +81,7 @@ struct frames *frames_new(struct store *s)
 	f->frames = intern_new();
 	f->nodes = intern_new();
 	f->symbols = intern_new();
+	f->steps = xcalloc(STEPS, sizeof(*f->steps));
 	f->code = code_new();
 	f->generated = generated_code_new();
 	f->kernel_image = images_id(f->images, &(struct image){.kind = IMAGE_KERNEL, .path = "[kernel]"});
@@ -89,6 +101,7 @@ void frames_free(struct frames *f)
 	intern_free(f->frames);
 	intern_free(f->nodes);
 	intern_free(f->symbols);
+	free(f->steps);
 	code_free(f->code);
 	generated_code_free(f->generated);
 	free(f->states);
@@ -366,6 +379,7 @@ uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame)
 		f->forgotten += MOST_NODES;
 		intern_free(f->nodes);
 		f->nodes = intern_new();
+		memset(f->steps, 0, STEPS * sizeof(*f->steps));
 	}
 	uint32_t id = f->forgotten + intern_id(f->nodes, &key, sizeof(key), &is_new) + 1;
 	if (is_new)
@@ -389,10 +403,29 @@ uint32_t frames_marker(struct frames *f, const char *words)
 	return frames_push(f, 0, id);
 }
 
+static struct step *step_at(const struct frames *f, uint32_t space, uint32_t parent, uint64_t address)
+{
+	return &f->steps[hash_u64(address ^ (uint64_t)parent << 32 ^ (uint64_t)space << 48) & (STEPS - 1)];
+}
+
+static bool is_step(const struct step *s, uint32_t space, uint32_t parent, uint64_t address)
+{
+	return s->node && s->address == address && s->parent == parent && s->space == space;
+}
+
 uint32_t frames_native(struct frames *f, uint32_t parent, struct process *p, struct mappings *mappings,
 		       uint64_t address, uint64_t now_ns)
 {
-	return frames_push(f, parent, user_frame(f, p, mappings, address, now_ns));
+	uint32_t space = mappings_space(mappings); /* another one as soon as a mapping changes */
+	struct step *s = step_at(f, space, parent, address);
+	uint32_t node;
+
+	if (space && is_step(s, space, parent, address))
+		return s->node;
+	node = frames_push(f, parent, user_frame(f, p, mappings, address, now_ns));
+	if (space && mappings_find(mappings, address)) /* what is not known is each process's own */
+		*s = (struct step){.address = address, .space = space, .parent = parent, .node = node};
+	return node;
 }
 
 uint32_t frames_interpreted(struct frames *f, const struct interpreted *function, uint32_t line)
@@ -418,10 +451,22 @@ uint32_t frames_user(struct frames *f, uint32_t parent, struct process *p, struc
 	return parent;
 }
 
+static uint32_t kernel_step(struct frames *f, uint32_t parent, uint64_t address)
+{
+	struct step *s = step_at(f, 0, parent, address);
+
+	if (!is_step(s, 0, parent, address)) {
+		uint32_t node = frames_push(f, parent, frame_id(f, f->kernel_image, address, NULL, NULL));
+
+		*s = (struct step){.address = address, .parent = parent, .node = node};
+	}
+	return s->node;
+}
+
 uint32_t frames_kernel(struct frames *f, uint32_t parent, const uint64_t *addresses, size_t depth)
 {
 	for (size_t i = depth; i-- > 0;)
-		parent = frames_push(f, parent, frame_id(f, f->kernel_image, addresses[i] - (i > 0), NULL, NULL));
+		parent = kernel_step(f, parent, addresses[i] - (i > 0));
 	return parent;
 }
 

@@ -2,13 +2,13 @@
 -- title: A receiver does not read, and the sender stalls
 -- summary: {sender} cannot send: {receiver} does not read what it is sent ({where})
 -- kind: wait
--- explain: Looks at all TCP sockets ten times a second: a sender is stalled when it has data to send, nothing under way,
---    and the window that its receiver grants has no room for a segment. A receiver that takes all the CPU it can to work its
---    input off, and a sender that is a little faster, are a healthy pipe: there the window opens again within milliseconds. So
---    what is not read must also stand for long at the speed at which the receiver takes it. A client that takes its time over an
---    answer, as one that limits its rate, harms nobody but itself while the server goes on with others: it is a warning at
---    the most, and only if a thread of the server is stuck in sending, and either that is the only one, or the
---    client does not just sleep until it wants more.
+-- explain: Looks at all TCP sockets, ten times a second while one is in trouble: a sender is stalled when it has data to
+--    send, nothing under way, and the window that its receiver grants has no room for a segment. A receiver that takes all
+--    the CPU it can to work its input off, and a sender that is a little faster, are a healthy pipe: there the window opens
+--    again within milliseconds. So what is not read must also stand for long at the speed at which the receiver takes it. A
+--    client that takes its time over an answer, as one that limits its rate, harms nobody but itself while the server goes on
+--    with others: it is a warning at the most, and only if a thread of the server is stuck in sending, and either that is the
+--    only one, or the client does not just sleep until it wants more.
 -- threshold stalled = 0.2: of the period; below that a sender loses little, and a pause of its receiver may be the reason
 -- threshold looks = 4: that found it stalled; fewer are chance
 -- threshold standing_ms = 40: unread data, divided by the speed at which it is read

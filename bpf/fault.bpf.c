@@ -5,7 +5,7 @@
 
 enum {
 	PROTECTION = 1,
-	SITES = 1 << 14,
+	SITES = 1 << 13,     /* of calls, and as many of callers */
 	MOST_SHIFT = 15,
 	PASSED = 1024, /* in a slice at a place, about: of these the callers are looked at; */
 	DRAWN = 16,   /* and of each caller so many are drawn, */
@@ -20,9 +20,9 @@ struct {
 	__uint(value_size, sizeof(struct fault_record)); /* less what the host cuts off */
 } per_cpu_capture SEC(".maps");
 
-/* Without keys: two places that meet here make drawing less apt, never wrong. */
+/* Two places that meet here make drawing less apt, never wrong. */
 struct fault_site {
-	u32 known;
+	u32 key;
 	u32 epoch; /* slice of what follows */
 	u32 count;
 	u32 shift; /* one in 1 << so many of all faults is taken, from the next block on */
@@ -31,7 +31,7 @@ struct fault_site {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SITES);
+	__uint(max_entries, 2 * SITES);
 	__type(key, u32);
 	__type(value, struct fault_site);
 } fault_sites SEC(".maps");
@@ -75,17 +75,20 @@ static __always_inline void begin_slice(struct fault_site *site, u32 epoch, u32 
 	site->count = 0;
 }
 
-static __always_inline struct fault_site *site_of(u32 hash, u32 tid, u32 epoch, u32 first_shift, u32 wanted)
+/* A place that has not been drawn in this slice gives way to another one. So a crowd of new processes, whose places are all new,
+ * is drawn as rarely as the CPU's shift says, whoever was here before. */
+static __always_inline struct fault_site *site_of(u32 hash, u32 tid, bool of_caller, u32 epoch, u32 first_shift, u32 wanted)
 {
-	u32 index = (hash ^ tid) * 0x9e3779b1u >> 16 & (SITES - 1);
+	u32 key = (hash ^ tid) * 0x9e3779b1u, index = (key >> 16 & (SITES - 1)) + of_caller * SITES;
 	struct fault_site *site = bpf_map_lookup_elem(&fault_sites, &index);
 
 	if (!site)
 		return NULL;
-	if (!site->known) {
-		site->known = 1;
+	if (site->key != key && (site->epoch != epoch || !site->count)) {
+		site->key = key;
 		site->shift = first_shift;
 		site->epoch = epoch;
+		site->count = site->left = 0;
 	}
 	if (site->epoch != epoch)
 		begin_slice(site, epoch, wanted);
@@ -125,13 +128,13 @@ static __always_inline u32 take_one(struct fault_site *site, u32 wanted, bool cr
 static __always_inline u32 draw(struct task_struct *task, const struct task_slot *slot, struct cpu_slot *cpu)
 {
 	u32 hash = task_entry(task, config.has_task_registers).site, epoch = cpu->fault_epoch;
-	struct fault_site *site = site_of(hash, slot->tid, epoch, 0, PASSED);
+	struct fault_site *site = site_of(hash, slot->tid, false, epoch, 0, PASSED);
 
 	if (!site || !drawn(cpu, site, 0))
 		return 0;
 	u32 thinned = site->shift, first = cpu->fault_shift + cpu->fault_count / CPU_DRAWN;
 	u32 weight = take_one(site, PASSED, false);
-	site = site_of(site_of_callers(task, hash) + 1, slot->tid, epoch, first > MOST_SHIFT ? MOST_SHIFT : first, DRAWN);
+	site = site_of(site_of_callers(task, hash), slot->tid, true, epoch, first > MOST_SHIFT ? MOST_SHIFT : first, DRAWN);
 	if (!site || !drawn(cpu, site, thinned))
 		return 0;
 	return weight * take_one(site, DRAWN, ++cpu->fault_count > CPU_DRAWN);

@@ -16,12 +16,23 @@ entering(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'elf' AND n.name GLOB '*ObjectMonitor::enter*'
 	UNION
 	SELECT s.id FROM entering e JOIN stack s ON s.parent = e.id),
+-- Exact is how long a thread has waited. Of that the waits that were under way as the recording began or ended have no stack of
+-- the program's own; the others are to be for a monitor.
+waited AS MATERIALIZED (
+	SELECT task, stack, sum(ns) AS ns, stack IN (SELECT id FROM entering) AS enters FROM wait_stack
+	WHERE cause = 'lock' AND task IN (SELECT task FROM wait_stack WHERE stack IN (SELECT id FROM entering)) GROUP BY task, stack),
+up(leaf, id) AS (
+	SELECT DISTINCT stack, stack FROM waited WHERE stack IS NOT NULL
+	UNION ALL
+	SELECT u.leaf, s.parent FROM up u JOIN stack s USING (id) WHERE s.parent IS NOT NULL),
+cut AS MATERIALIZED (
+	SELECT u.leaf FROM up u JOIN stack s USING (id) JOIN frame_name n USING (frame) WHERE s.parent IS NULL AND n.kind = 'kernel'),
 stuck AS MATERIALIZED (
-	SELECT t.process, t.pid, t.process_comm, t.cgroup, t.tid, t.comm, w.task, max(w.ns) AS ns, w.stack
-	FROM (SELECT task, stack, sum(ns) AS ns FROM wait_stack WHERE cause = 'lock' AND stack IN (SELECT id FROM entering) GROUP BY task, stack) w
-		JOIN thread t USING (task), span
+	SELECT t.process, t.pid, t.process_comm, t.cgroup, t.tid, t.comm, w.task, max(w.enters), x.ns, w.stack
+	FROM waited w JOIN thread t USING (task) JOIN thread_wait x ON x.task = w.task AND x.cause = 'lock', span
 	WHERE w.task NOT IN (SELECT task FROM waker WHERE other_task IS NOT NULL AND stack IN (SELECT id FROM entering))
-	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:all, 0.95) * span.ns),
+	GROUP BY w.task HAVING x.ns >= coalesce(:all, 0.95) * span.ns
+		AND sum(w.ns * w.enters) >= coalesce(:all, 0.95) * sum(iif(w.stack IN (SELECT leaf FROM cut), 0, w.ns))),
 stuck_walk(task, id, up) AS (
 	SELECT task, stack, 0 FROM stuck
 	UNION ALL

@@ -98,13 +98,13 @@ GROUP BY e.task, e.resource;
 
 -- The same without those who are ahead, as who writes into a pipe faster than its reader reads is not held up by that; without
 -- the next stage of a pipeline: a reader of a pipe whose writer is another program of the same job, and gets nothing back from
--- it; without who reads a pipe of one that it has forked, if nobody waits for itself; and without services that wait for their client's
--- next request.
+-- it; without who waits for one that it has forked, but asks it nothing as a client, if nobody waits for itself; and without services that
+-- wait for their client's next request.
 CREATE VIEW waits_for AS
 WITH RECURSIVE pipe_frame AS MATERIALIZED (
-	SELECT f.id AS frame, y.name GLOB '*pipe_write' AS writes
+	SELECT f.id AS frame, y.name GLOB '*pipe_write' OR y.name = 'pipe_wait_writable' AS writes
 	FROM frame f JOIN module m ON m.id = f.module JOIN symbol y ON y.id = f.symbol
-	WHERE m.kind = 'kernel' AND (y.name GLOB '*pipe_write' OR y.name GLOB '*pipe_read')),
+	WHERE m.kind = 'kernel' AND (y.name GLOB '*pipe_write' OR y.name GLOB '*pipe_read' OR y.name GLOB 'pipe_wait_*able')),
 pipe(stack, writes) AS (
 	SELECT s.id, f.writes FROM stack s JOIN pipe_frame f USING (frame)
 	UNION
@@ -132,9 +132,10 @@ SELECT b.task, b.other_task, b.count, b.ns
 FROM woken_by b JOIN task a ON a.id = b.task JOIN task o ON o.id = b.other_task
 	JOIN process p ON p.id = a.process JOIN process q ON q.id = o.process
 	LEFT JOIN serves v ON v.server = a.process AND v.client = o.process
+	LEFT JOIN calls c ON c.client = a.process AND c.server = o.process
 	LEFT JOIN drawn w ON w.task = b.task AND w.other_task = b.other_task
 	LEFT JOIN next_stage n ON n.task = b.task AND n.other_task = b.other_task
-WHERE n.task IS NULL AND v.server IS NULL AND (q.ppid IS NOT p.pid OR w.reads * 2 < w.ns OR p.id IN (SELECT process FROM missed))
+WHERE n.task IS NULL AND v.server IS NULL AND (q.ppid IS NOT p.pid OR c.server OR p.id IN (SELECT process FROM missed))
 	AND (w.ns IS NULL OR w.ahead * 2 < w.ns);
 
 -- Blocked time by stack (metrics wait.*), ns: drawn waits, scaled to about what thread_wait says exactly. wait_part has several

@@ -71,7 +71,7 @@ CASES = [
     Case("build", "crew 2 300"),
     Case("build-crowded", "crew-nofp 5 80", often=False),
     Case("build-wide", "crew 8 500", often=False),
-    Case("pipeline", pipeline("yes some line of text | sed s/some/any/ | grep -c text")),
+    Case("pipeline", pipeline("yes some line of text | sed s/some/any/ | grep -c text"), often=False),
     Case("pipeline-archive", pipeline("while :; do tar cf - /usr/include | gzip | wc -c; done"), held_out=True, often=False),
     Case("downloads", lambda _: running([sys.executable, "-c", DOWNLOADS], start_new_session=True), often=False),
     Case("pool-of-processes", lambda _: running([sys.executable, "-c", POOL], start_new_session=True, stderr=subprocess.DEVNULL), often=False),

@@ -43,7 +43,7 @@ CASES = [
     Case("deadlock", "deadlock 2", "lock.deadlock", "deadlock", function="transfer"),
     Case("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", function="transfer", often=False),
     Case("deadlock-java", script("java -Xmx64m Tills.java crossed", 3), "lock.deadlock", "teller", needs="java", often=False),
-    Case("deadlock-python", ledger("crossed"), "lock.deadlock", "ledgerkeeper", function="lock", often=False),
+    Case("deadlock-python", ledger("crossed"), "lock.deadlock", "ledgerkeeper", function="PyThread_acquire_lock_timed", often=False),
     Case("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", function="reserve_item"),
     Case("lock-many", "storekeepers-nofp 12 3000 500", "lock.contention", "storekeeper", function="reserve_item", often=False),
     Case("one-folder", "clerks names 4", "lock.kernel", "registrar", function="file_letters", resource="do_|path_"),

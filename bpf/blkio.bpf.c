@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Requests to disks: how long they wait in the queue, how long the device takes, and for whom. Devices that have no
- * queue of their own (dm, md, brd) are seen by their bios. Who dirties pages is known too: the kernel's threads write
- * them later. Nothing is emitted: sums and histograms stay in maps that user space reads once a slice. */
+ * queue of their own (dm, md, brd) are seen by their bios, with hooks that user space attaches when there is one. Who
+ * dirties pages is known too: the kernel's threads write them later. Nothing is emitted: sums and histograms stay in
+ * maps that user space reads once a slice. */
 #include "probe.bpf.h"
 #include "blkio.h"
 #include "histogram.bpf.h"
 
 enum { OPERATION_MASK = 0xff, REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 2, REQUEST_DISCARD = 3 };
 
+enum {
+	REQUEST_BITS = 14, /* places for requests, */
+	REQUEST_PROBES = 8, /* of which each may be in so many next to each other */
+	DEVICE_BITS = 10,
+};
+
+/* One that has been waiting for so long was merged into another: such a one never completes. */
+#define MERGED_NS 60000000000ull
+
 /* A request on its way. */
 struct request_state {
+	u64 key; /* its address; 0: the place is free */
 	u64 insert_ns, issue_ns;
 	u64 sector;
 	u32 tid, tgid;
 	u32 bytes;
 	u32 alone;
-};
+} __attribute__((aligned(64)));
 
+/* An array and no hash table of the kernel's: three events of each request look here, and those are five times as dear. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64); /* the request's address */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, (1 << REQUEST_BITS) + REQUEST_PROBES);
+	__type(key, u32);
 	__type(value, struct request_state);
 } requests SEC(".maps");
 
@@ -38,11 +50,11 @@ struct {
 	__type(value, struct disk_user);
 } disk_users SEC(".maps");
 
-/* How many are in each device at this moment. */
+/* How many are in each device at this moment. Without keys: two that meet here are taken to be alone less often. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 128);
-	__type(key, u32); /* device */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << DEVICE_BITS);
+	__type(key, u32);
 	__type(value, u32);
 } in_flight SEC(".maps");
 
@@ -71,15 +83,18 @@ static __always_inline u32 device_of(struct gendisk *disk)
 	return disk ? (u32)BPF_CORE_READ(disk, major) << 20 | (u32)BPF_CORE_READ(disk, first_minor) : 0;
 }
 
+static __always_inline u32 *in_flight_of(u32 device)
+{
+	u32 index = device * 0x9e3779b1u >> (32 - DEVICE_BITS);
+
+	return bpf_map_lookup_elem(&in_flight, &index);
+}
+
 /* One more is in the device. Returns how many are now. */
 static __always_inline u32 arrive(u32 device)
 {
-	u32 *count = bpf_map_lookup_elem(&in_flight, &device), none = 0;
+	u32 *count = in_flight_of(device);
 
-	if (!count) {
-		bpf_map_update_elem(&in_flight, &device, &none, BPF_NOEXIST);
-		count = bpf_map_lookup_elem(&in_flight, &device);
-	}
 	if (!count)
 		return 1;
 	u32 were = *count; /* before 5.12 an atomic addition does not tell what it found */
@@ -90,25 +105,71 @@ static __always_inline u32 arrive(u32 device)
 /* Returns how many were there until now. */
 static __always_inline u32 depart(u32 device)
 {
-	u32 *count = bpf_map_lookup_elem(&in_flight, &device), were = count ? *count : 0;
+	u32 *count = in_flight_of(device), were = count ? *count : 0;
 
 	if (were)
 		__sync_fetch_and_add(count, -1);
 	return were;
 }
 
-static __always_inline void begin(u64 key, u64 now, u64 issue_ns, u64 sector, u32 bytes, u32 device)
+static __always_inline struct request_state *request_place(u64 key, u32 probe)
+{
+	u32 low;
+
+	/* Half an address is a number to the verifier, with which it lets one reckon. */
+	asm volatile("%0 = %1" : "=w"(low) : "w"((u32)key));
+	u32 index = (low * 0x9e3779b1u >> (32 - REQUEST_BITS)) + probe;
+	return bpf_map_lookup_elem(&requests, &index);
+}
+
+static __always_inline struct request_state *find_request(u64 key)
+{
+#pragma unroll
+	for (u32 i = 0; i < REQUEST_PROBES; i++) {
+		struct request_state *state = request_place(key, i);
+
+		if (state && state->key == key)
+			return state;
+	}
+	return NULL;
+}
+
+/* Two CPUs can meet in one place only when both come in the same nanoseconds: kernels before 5.12 have no lock against that,
+ * nor load a program that has one. The request that it hits is not counted. */
+static __always_inline struct request_state *claim_request(u64 key, u64 now)
+{
+#pragma unroll
+	for (u32 i = 0; i < REQUEST_PROBES; i++) {
+		struct request_state *state = request_place(key, i);
+
+		if (!state)
+			continue;
+		if (!state->key || (!state->issue_ns && now - state->insert_ns > MERGED_NS)) {
+			state->key = key;
+			return state;
+		}
+	}
+	count(this_cpu(), LOST_REQUESTS);
+	return NULL;
+}
+
+/* `state`: its place if it has one. */
+static __always_inline void begin(struct request_state *state, u64 key, u64 now, u64 issue_ns, u64 sector, u32 bytes, u32 device)
 {
 	u64 who = bpf_get_current_pid_tgid();
-	struct request_state state = {
-		.insert_ns = now, .issue_ns = issue_ns, .sector = sector, .tid = (u32)who, .tgid = who >> 32, .bytes = bytes,
-		.alone = issue_ns && arrive(device) <= ALONE_DEPTH};
+	bool alone = issue_ns && arrive(device) <= ALONE_DEPTH;
 
-	if (!bpf_map_update_elem(&requests, &key, &state, BPF_ANY))
+	if (!state)
+		state = claim_request(key, now);
+	if (!state)
 		return;
-	count(this_cpu(), LOST_REQUESTS);
-	if (issue_ns)
-		depart(device);
+	state->insert_ns = now;
+	state->issue_ns = issue_ns;
+	state->sector = sector;
+	state->tid = (u32)who;
+	state->tgid = who >> 32;
+	state->bytes = bytes;
+	state->alone = alone;
 }
 
 static __always_inline struct request *traced_request(u64 *ctx)
@@ -123,13 +184,13 @@ int block_rq_insert(u64 *ctx)
 	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_BLOCK, now);
-	struct request_state *old = bpf_map_lookup_elem(&requests, &key);
+	struct request_state *old = find_request(key);
 
-	/* One that was merged into another never completes: its address comes again some time. One that the device
-	 * had no room for is back in line. */
+	/* The address of one that was merged into another comes again some time. One that the device had no room for is
+	 * back in line. */
 	if (old && old->issue_ns)
 		depart(device_of(request_disk(rq)));
-	begin(key, now, 0, rq->__sector, rq->__data_len, 0);
+	begin(old, key, now, 0, rq->__sector, rq->__data_len, 0);
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
 }
@@ -141,7 +202,7 @@ int block_rq_issue(u64 *ctx)
 	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_BLOCK, now);
-	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
+	struct request_state *state = find_request(key);
 	u32 device = device_of(request_disk(rq));
 
 	if (state) {
@@ -152,7 +213,7 @@ int block_rq_issue(u64 *ctx)
 		state->bytes = rq->__data_len;
 		state->sector = rq->__sector;
 	} else {
-		begin(key, now, now, rq->__sector, rq->__data_len, device); /* past the scheduler */
+		begin(NULL, key, now, now, rq->__sector, rq->__data_len, device); /* past the scheduler */
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
@@ -174,11 +235,10 @@ static __always_inline void add_user(const struct disk_key *disk, const struct r
 		count(this_cpu(), LOST_REQUESTS);
 }
 
-static __noinline int finish(const struct request_state *state, u32 device, u32 operation, u32 error)
+static __noinline int finish(struct request_state *state, u32 device, u32 operation, u32 error, u64 now)
 {
 	struct disk_key key = {.device = device, .operation = operation};
 	struct disk_io *io = bpf_map_lookup_elem(&disks, &key);
-	u64 now = bpf_ktime_get_ns();
 
 	if (!state)
 		return 0;
@@ -211,6 +271,12 @@ static __noinline int finish(const struct request_state *state, u32 device, u32 
 	return 0;
 }
 
+static __always_inline void forget(struct request_state *state)
+{
+	barrier(); /* another may take the place from here on */
+	state->key = 0;
+}
+
 /* Comes with 0 bytes for requests that were never issued, too (a sync's own request while its flush is on its way),
  * and once for each part of a request that the device does piecemeal. */
 SEC("tp_btf/block_rq_complete")
@@ -221,11 +287,13 @@ int block_rq_complete(u64 *ctx)
 	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_begin(cpu, COST_BLOCK, now);
-	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
+	struct request_state *state = find_request(key);
 
 	if (state && state->issue_ns && (error || bytes >= rq->__data_len)) {
-		finish(state, device_of(request_disk(rq)), operation_of(rq->cmd_flags), error);
-		bpf_map_delete_elem(&requests, &key);
+		finish(state, device_of(request_disk(rq)), operation_of(rq->cmd_flags), error, now);
+		forget(state);
+	} else if (!state && bytes && bytes >= rq->__data_len) {
+		depart(device_of(request_disk(rq))); /* it had no place */
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
@@ -247,7 +315,7 @@ int block_bio_queue(u64 *ctx)
 	struct cpu_slot *cpu = this_cpu();
 	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now);
 
-	begin((u64)bio, now, now, bio->bi_iter.bi_sector, bio->bi_iter.bi_size, device_of(disk));
+	begin(find_request((u64)bio), (u64)bio, now, now, bio->bi_iter.bi_sector, bio->bi_iter.bi_size, device_of(disk));
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
 }
@@ -261,12 +329,14 @@ int block_bio_complete(u64 *ctx)
 	if (!disk || !BPF_CORE_READ(disk, fops, submit_bio))
 		return 0;
 	struct cpu_slot *cpu = this_cpu();
-	u64 key = (u64)bio, start = cost_begin(cpu, COST_BLOCK, bpf_ktime_get_ns());
-	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
+	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now);
+	struct request_state *state = find_request((u64)bio);
 
 	if (state) {
-		finish(state, device_of(disk), operation_of(bio->bi_opf), bio->bi_status);
-		bpf_map_delete_elem(&requests, &key);
+		finish(state, device_of(disk), operation_of(bio->bi_opf), bio->bi_status, now);
+		forget(state);
+	} else {
+		depart(device_of(disk));
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bio_hooks.h"
 #include "blkio.h"
 #include "dirtiers.h"
 #include "disk_name.h"
@@ -39,8 +40,15 @@ struct blkio_state {
 	struct known_disk *known;
 	uint32_t count, capacity;
 	struct dirtiers dirtiers;
+	struct bio_hooks bios;
 	uint64_t lost;
 };
+
+static int prepare(struct bpf_object *object)
+{
+	bio_hooks_prepare(object);
+	return 0;
+}
 
 static int attach(struct capture *c, struct bpf_object *object, void *arg)
 {
@@ -49,7 +57,18 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	s->disks = bpf_object__find_map_fd_by_name(object, "disks");
 	s->users = bpf_object__find_map_fd_by_name(object, "disk_users");
 	s->dirty = bpf_object__find_map_fd_by_name(object, "dirtiers");
-	return s->disks < 0 || s->users < 0 || s->dirty < 0 ? fail(-ENOENT, "find its maps") : 0;
+	if (s->disks < 0 || s->users < 0 || s->dirty < 0)
+		return fail(-ENOENT, "find its maps");
+	bio_hooks_init(&s->bios, object);
+	bio_hooks_look(&s->bios);
+	return 0;
+}
+
+static void detach(struct capture *c, void *arg)
+{
+	struct blkio_state *s = arg;
+
+	bio_hooks_done(&s->bios);
 }
 
 static struct known_disk *find_known(struct capture *c, struct blkio_state *s, const struct disk_key *key)
@@ -224,6 +243,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct blkio_state *s = arg;
 	uint64_t now = capture_counter(c, LOST_REQUESTS);
 
+	bio_hooks_look(&s->bios);
 	read_dirtiers(c, s);
 	read_disks(c, s, true, now_ns);
 	read_users(c, s, true);
@@ -268,8 +288,10 @@ const struct probe probe_blkio = {
 	.object = perfscope_blkio_object,
 	.object_size = &perfscope_blkio_object_size,
 	.state_size = sizeof(struct blkio_state),
+	.prepare = prepare,
 	.attach = attach,
 	.start = start,
 	.slice = slice,
+	.detach = detach,
 	.stop = stop,
 };

@@ -229,7 +229,7 @@ static int open_object(struct host *h, struct loaded *l)
 	return l->probe->prepare ? l->probe->prepare(l->object) : 0;
 }
 
-/* Programs on tracepoints attach themselves; the others are the probe's own business. */
+/* Programs on tracepoints attach themselves; the others, and those that it says so of, are the probe's own business. */
 static int attach_programs(struct loaded *l)
 {
 	struct bpf_program *program;
@@ -237,7 +237,8 @@ static int attach_programs(struct loaded *l)
 	bpf_object__for_each_program(program, l->object) {
 		struct bpf_link *link;
 
-		if (strncmp(bpf_program__section_name(program), "tp_btf/", 7) || !bpf_program__autoload(program))
+		if (strncmp(bpf_program__section_name(program), "tp_btf/", 7) || !bpf_program__autoload(program) ||
+		    !bpf_program__autoattach(program))
 			continue;
 		link = bpf_program__attach(program);
 		if (!link)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The blkio probe's hooks for devices without a queue of requests (dm, md, brd, zram), attached once there is one: they would
+ * run for each bio of every other device, too, to find out that it is not theirs. */
+#pragma once
+
+struct bpf_link;
+struct bpf_object;
+struct bpf_program;
+
+enum { BIO_HOOKS = 2 };
+
+struct bio_hooks {
+	struct bpf_program *programs[BIO_HOOKS];
+	struct bpf_link *links[BIO_HOOKS];
+};
+
+void bio_hooks_prepare(struct bpf_object *object); /* before it is loaded */
+void bio_hooks_init(struct bio_hooks *b, struct bpf_object *object);
+void bio_hooks_look(struct bio_hooks *b); /* attaches them when they are needed and not there yet */
+void bio_hooks_done(struct bio_hooks *b);

@@ -60,20 +60,16 @@ static __always_inline void capture_current(void *ctx, struct stack_capture *s, 
 		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
 }
 
-/* The site by its callers as well: return addresses into the program among the first words of the stack. */
-static __always_inline u32 site_of_callers(struct task_struct *task, u32 site)
+/* The site by its callers as well: return addresses into the program's text among the first words of the stack. */
+static __always_inline u32 site_of_callers(u32 site, u64 sp, u64 text, u64 text_end)
 {
-	u64 words[SITE_WORDS], first, end;
+	u64 words[SITE_WORDS];
 
-	if (!BPF_CORE_READ(task, mm))
-		return site;
-	first = BPF_CORE_READ(task, mm, start_code);
-	end = BPF_CORE_READ(task, mm, end_code);
-	if (bpf_probe_read_user(words, sizeof(words), (const void *)task_entry(task, config.has_task_registers).sp))
+	if (bpf_probe_read_user(words, sizeof(words), (const void *)sp))
 		return site;
 #pragma unroll
 	for (u32 i = 0; i < SITE_WORDS; i++)
-		if (words[i] - first < end - first)
+		if (words[i] - text < text_end - text)
 			site = (site ^ (u32)words[i]) * 0x85ebca6bu;
 	return site;
 }

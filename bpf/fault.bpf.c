@@ -127,14 +127,18 @@ static __always_inline u32 take_one(struct fault_site *site, u32 wanted, bool cr
  * the places are thinned out before. Returns what the fault stands for; 0: it is not drawn. */
 static __always_inline u32 draw(struct task_struct *task, const struct task_slot *slot, struct cpu_slot *cpu)
 {
-	u32 hash = task_entry(task, config.has_task_registers).site, epoch = cpu->fault_epoch;
+	struct entry entry = task_entry(task, config.has_task_registers);
+	u32 hash = entry.site, epoch = cpu->fault_epoch;
 	struct fault_site *site = site_of(hash, slot->tid, false, epoch, 0, PASSED);
 
 	if (!site || !drawn(cpu, site, 0))
 		return 0;
 	u32 thinned = site->shift, first = cpu->fault_shift + cpu->fault_count / CPU_DRAWN;
 	u32 weight = take_one(site, PASSED, false);
-	site = site_of(site_of_callers(task, hash), slot->tid, true, epoch, first > MOST_SHIFT ? MOST_SHIFT : first, DRAWN);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	if (mm)
+		hash = site_of_callers(hash, entry.sp, BPF_CORE_READ(mm, start_code), BPF_CORE_READ(mm, end_code));
+	site = site_of(hash, slot->tid, true, epoch, first > MOST_SHIFT ? MOST_SHIFT : first, DRAWN);
 	if (!site || !drawn(cpu, site, thinned))
 		return 0;
 	return weight * take_one(site, DRAWN, ++cpu->fault_count > CPU_DRAWN);

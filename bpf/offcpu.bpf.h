@@ -13,6 +13,8 @@ enum {
 	SURPRISE = 4,             /* so many times the average, */
 	SURPRISE_UNITS = 1600,    /* and a tenth of a millisecond */
 	IDLE_SHIFT = 3,           /* waits for work are drawn so much more rarely */
+	MOST_UNITS = 0x7ffffff,   /* of a wait are remembered */
+	MIXED_SHARE = 16,         /* a kind of waits is told apart until the short ones have taken so many times as long */
 };
 
 /* An event loop is to wait for nothing but its poll: what else it waits for so long is drawn, unless there is a storm. */
@@ -25,15 +27,15 @@ enum {
 #define SHORTEST_INTERVAL_NS 20000ull
 #define LONGEST_INTERVAL_NS (1ull << 36)
 
-/* This site's waits are of several kinds: look at the callers, too. */
-#define MIXED (1u << 31)
-
 /* A call site of a thread. Drawing is fair to a site when one wait is drawn, at a random place, of each group whose chances add up
  * to one: the same chances as by throwing dice for each wait, and far less noise. In 1/GROUPs. */
 struct wait_site {
 	u32 expected; /* average of past waits */
 	u32 passed;   /* chances of this group so far */
 	u32 pick;     /* 1 .. GROUP: the wait that they reach this in is drawn; 0: not chosen yet */
+	/* Not 0: its waits are of several kinds, and the callers are looked at, too, for so much time of short waits. That costs
+	 * as much as the rest of a switch, and one surprise may have come from outside. */
+	u32 mixed;
 };
 
 #define GROUP (1u << 28)
@@ -61,10 +63,15 @@ static __always_inline struct wait_record *scratch_record(void)
 	return bpf_map_lookup_elem(&per_cpu_capture, &cpu);
 }
 
-static __always_inline struct wait_site *site_of(const struct task_slot *slot)
+static __always_inline u32 site_index(const struct task_slot *slot)
 {
 	u32 index = ((slot->wait_site ^ slot->tid) * 0x9e3779b1u) >> 16;
 
+	return index ? index : 1; /* 0 says none */
+}
+
+static __always_inline struct wait_site *site_at(u32 index)
+{
 	return bpf_map_lookup_elem(&wait_sites, &index);
 }
 
@@ -166,15 +173,20 @@ static __always_inline void fill_wait(struct wait_record *r, enum record_kind ki
 /* By what a wait from this site is thought to take. */
 static __always_inline u32 draw_wait(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 interval)
 {
-	struct wait_site *site = site_of(slot);
+	u32 index = site_index(slot);
+	struct wait_site *site = site_at(index);
+	struct mm_struct *mm = task->mm;
 
-	if (site && site->expected & MIXED) {
-		slot->wait_site = site_of_callers(task, slot->wait_site);
-		site = site_of(slot);
+	slot->mixed_at = 0;
+	if (mm && site && site->mixed) {
+		slot->mixed_at = index;
+		slot->wait_site = site_of_callers(slot->wait_site, task_entry(task, config.has_task_registers).sp,
+						  mm->start_code, mm->end_code);
+		site = site_at(site_index(slot));
 	}
 	if (!site)
 		return 0;
-	u64 units = site->expected & ~MIXED;
+	u64 units = site->expected;
 	return draw_at(site, cpu, interval, units ? units << EXPECTED_SHIFT : FIRST_GUESS_NS);
 }
 
@@ -214,18 +226,28 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	return 0;
 }
 
+/* A wait was told by its callers: a long one is a reason to go on with that, short ones use it up. */
+static __always_inline void keep_mixed(struct wait_site *site, u32 units)
+{
+	if (units <= SURPRISE_UNITS)
+		site->mixed = site->mixed > units ? site->mixed - units : 0;
+	else if (site->mixed < units * MIXED_SHARE)
+		site->mixed = units * MIXED_SHARE;
+}
+
 static __always_inline void learn(const struct task_slot *slot, u64 ns)
 {
-	struct wait_site *site = site_of(slot);
-	u64 units = ns >> EXPECTED_SHIFT;
+	u32 index = site_index(slot), units = ns >> EXPECTED_SHIFT < MOST_UNITS ? ns >> EXPECTED_SHIFT : MOST_UNITS;
+	struct wait_site *site = site_at(index), *mixed = slot->mixed_at ? site_at(slot->mixed_at) : NULL;
 
+	if (mixed)
+		keep_mixed(mixed, units);
 	if (!site)
 		return;
-	u32 average = site->expected & ~MIXED, mixed = site->expected & MIXED;
-	units = units > 0xfffffff ? 0xfffffff : units;
-	if (average && units > SURPRISE_UNITS && units > (u64)average * SURPRISE)
-		mixed = MIXED;
-	site->expected = mixed | (average ? average - average / 4 + (u32)units / 4 + 1 : (u32)units + 1);
+	u32 average = site->expected;
+	if (!mixed && average && units > SURPRISE_UNITS && units / SURPRISE > average)
+		site->mixed = units * MIXED_SHARE;
+	site->expected = average ? average - average / 4 + units / 4 + 1 : units + 1;
 }
 
 /* The thread's wait is over, at woken_ns; what the slot says of it is still there. */

@@ -234,8 +234,6 @@ static __always_inline void remember_waker(struct task_slot *slot, u32 tid, u64 
 {
 	struct waker *lightest = &slot->wakers[0], *mine = NULL;
 
-	if (!tid)
-		return;
 #pragma unroll
 	for (int i = 0; i < TASK_WAKERS; i++) {
 		struct waker *waker = &slot->wakers[i];
@@ -265,10 +263,10 @@ int sched_waking(u64 *ctx)
 	u64 start = cost_begin(cpu, COST_WAKING, now);
 
 	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns) {
-		slot->woken_ns = now;
-		if (wakes_by_itself(slot)) {
-			u64 who = bpf_get_current_pid_tgid();
+		u64 who = bpf_get_current_pid_tgid();
 
+		slot->woken_ns = now;
+		if ((u32)who && wakes_by_itself(slot)) { /* of an idle CPU there is nothing to look at */
 			remember_waker(slot, (u32)who, now - slot->since_ns);
 			note_release(task, slot, cpu, who >> 32, now);
 		}

@@ -96,9 +96,9 @@ struct waker {
  * no task storage and no system call to read it. Written by one CPU at a time, the one that switches
  * the thread, but for woken_ns. sequence is odd while it is being written. */
 struct task_slot {
+	/* What each switch touches comes first, in two cache lines. */
 	u32 tid; /* 0: free */
 	u32 tgid;
-	u64 start_ns; /* tells a reused tid */
 	u64 since_ns; /* of the present state */
 	u64 woken_ns; /* 0, or when the blocked thread was woken: it is runnable since */
 	u32 sequence;
@@ -108,28 +108,31 @@ struct task_slot {
 	u8 throttled;     /* balance_dirty_pages() is about to put it to sleep */
 	u32 switches;     /* times it went to sleep */
 	u32 preempted;    /* times it lost its CPU while it wanted it */
-	u64 ns[STATE_ROOM];
-	u64 wait_key;     /* what it waits on: address or descriptor, while it is blocked */
 	u64 kernel_lock;  /* address of the kernel's lock that it is in line for; else 0 */
 	u64 wait_interval_ns; /* that the present wait was drawn with; 0 not at all */
 	u32 wait_weight;      /* 256ths of waits that it stands for; 0: not drawn */
 	u32 wait_site;        /* hash of the place of the call */
+
+	u64 wait_key;         /* what it waits on: address or descriptor, while it is blocked */
 	u64 runnable_ns;      /* when it began to wait for the CPU that it has or had last */
-	u64 called_ns;        /* when it last sent something to a service */
 	u64 progress_ns;      /* of an event loop: when it last came back from its poll, or let another process go on */
 	u64 queued_ns;        /* that it has waited for a CPU since then */
 	u32 polls;            /* that it has waited in */
 	u8 for_many;          /* the present wait is an event loop's poll */
 	u8 file_cause;        /* what a wait on this descriptor at this site is for, */
-	u8 unused[2];
+	u16 mixed_at;         /* 0, or the place in `wait_sites` of the call whose waits are of several kinds */
 	u32 file_site, file_fd;
 	u64 file_until_ns;    /* until then */
+	u64 start_ns;         /* tells a reused tid */
+
+	u64 ns[STATE_ROOM];
+	u64 called_ns;        /* when it last sent something to a service */
 	u32 faults;           /* page faults so far */
 	u32 fault_pending;    /* the last one was drawn: whether it is a major one shows at the next */
 	u64 fault_drawn_ns;   /* when that began, */
 	u64 fault_majors;     /* and how many major ones there were before it */
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
-};
+} __attribute__((aligned(64)));
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,
 	       COST_SYSCALL, COST_SOFTIRQ, COST_DNS,
@@ -162,27 +165,29 @@ struct budget {
 };
 
 struct cpu_slot {
-	u64 latency[LATENCY_BUCKETS]; /* run-queue waits that ended here */
-	struct cost cost[COST_COUNT];
-	u64 counter[COUNTER_COUNT];
+	/* What each switch touches comes first, in two cache lines. */
 	struct budget waits;  /* stacks of waits */
 	struct budget queues; /* waits for a CPU */
+	u64 wait_gap_ns; /* wanted between two of a budget, on average; user space sets it */
+	u64 progress_ns, queued_ns; /* of the thread that runs here; 0: it is no event loop */
+	u32 running; /* tid, as of the last switch seen; 0 idle */
+	u32 dirtied; /* pages that are nobody's yet: see blkio.h */
+
 	u64 random;
+	u64 releases_ns;
+	struct cost cost[COST_COUNT];
+	u64 counter[COUNTER_COUNT];
 	u64 service_since_ns; /* when counting of requests that are drawn began */
 	u64 tick_ns;             /* when the sampling clock last ticked here */
 	u64 tick_gap_ns;         /* longer between two ticks is a gap; user space sets it */
 	u64 gap_since_ns, gap_until_ns; /* the last one */
 	u32 service_drawn;
 	u32 service_shift;       /* one request in 1 << this is drawn */
-	u32 running; /* tid, as of the last switch seen; 0 idle */
-	u32 dirtied; /* pages that are nobody's yet: see blkio.h */
 	u32 releases; /* records since releases_ns */
-	u64 releases_ns;
-	u64 progress_ns, queued_ns; /* of the thread that runs here; 0: it is no event loop */
 	u32 fault_shift; /* that a place begins with that has not faulted yet; user space sets this each slice, */
 	u32 fault_epoch; /* counts this up, */
 	u32 fault_count; /* and clears this: drawn in the slice */
-	u64 wait_gap_ns; /* wanted between two of a budget, on average; user space sets it */
+	u64 latency[LATENCY_BUCKETS]; /* run-queue waits that ended here */
 } __attribute__((aligned(64)));
 
 /* Fixed when the programs are loaded. */

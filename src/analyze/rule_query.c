@@ -11,6 +11,7 @@
 #include "escape.h"
 #include "fail.h"
 #include "findings_internal.h"
+#include "log.h"
 #include "mem.h"
 #include "rule.h"
 #include "store_guard.h"
@@ -314,6 +315,7 @@ int rule_query(struct store *s, const struct rule *rule, struct drafts *d)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	struct row row = {.rule = rule, .findings = d->findings};
+	uint64_t start = clock_mono_ns();
 	size_t rows = 0;
 	int r = prepare(s, rule, d->findings, &q);
 
@@ -329,6 +331,7 @@ int rule_query(struct store *s, const struct rule *rule, struct drafts *d)
 		}
 		read_row(&row, d);
 	}
+	log_debug("%s: asked in %.1f ms", rule->path, (double)(clock_mono_ns() - start) / 1e6);
 	if (r == -ETIME)
 		reject(&row, "took longer than %llu s", (unsigned long long)(MOST_NS / NS_PER_S));
 	else if (r < 0 && is_rules_fault(r))

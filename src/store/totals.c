@@ -21,12 +21,17 @@ static const struct total {
 	 "metric, task, stack, resource, count, value", 4, 2, "metric"},
 	{"histogram_total", "SELECT metric, resource, bucket, count FROM histogram", "metric, resource, bucket, count", 3, 1,
 	 NULL},
-	{"task_time", STORE_TIME_PARTS("sample_total"), "task, metric, ns, count", 2, 2, NULL},
+	{"task_time", STORE_TIME_PARTS("sample_total"), "task, metric, ns, count", 2, 2, "task"},
 };
 
 /* Small ones that are asked for again and again, or are dear: it takes SQLite longer to plan kernel_lock_wait in a rule that
  * uses it more than once than to ask it. */
-static const char *const copied[] = {"thread_state", "process_state", "kernel_lock_wait"};
+static const struct copy {
+	const char *name, *index;
+} copied[] = {
+	{"thread_state", "task"}, {"process_state", "process"}, {"kernel_lock_wait", "task"}, {"waker", "task"}, {"woken_by", "task"},
+	{"waits_for", "task"},
+};
 
 struct sums {
 	const struct total *total;
@@ -112,13 +117,29 @@ static int write_sums(struct store *s, const struct total *t, const struct sums 
 	return r;
 }
 
+/* With a type: SQLite finds nothing by an index on a column without one when it is compared to a column that has one. */
+static void add_typed(struct buf *sql, const char *columns)
+{
+	size_t len;
+
+	for (; *columns; columns += len) {
+		len = strcspn(columns, ",");
+		buf_add(sql, columns, len);
+		buf_addstr(sql, " INTEGER");
+		if (columns[len])
+			buf_add(sql, &columns[len++], 1);
+	}
+}
+
 static int keep_total(struct store *s, const struct total *t)
 {
 	_cleanup_(sums_done) struct sums sums = {.total = t, .keys = intern_new()};
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 	int r = add_up(s, t, &sums);
 
-	buf_addf(&sql, "DROP VIEW temp.%s; CREATE TEMP TABLE %s(%s);", t->name, t->name, t->columns);
+	buf_addf(&sql, "DROP VIEW temp.%s; CREATE TEMP TABLE %s(", t->name, t->name);
+	add_typed(&sql, t->columns);
+	buf_addstr(&sql, ");");
 	if (t->index)
 		buf_addf(&sql, "CREATE INDEX temp.%s_%s ON %s(%s);", t->name, t->index, t->name, t->index);
 	if (r < 0 || (r = store_execute(s, sql.data)) < 0)
@@ -130,10 +151,13 @@ static int keep_copies(struct store *s)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(copied); i++)
-		buf_addf(&sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s; DROP VIEW temp.%s;"
-			 "CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", copied[i], copied[i], copied[i], copied[i],
-			 copied[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(copied); i++) {
+		const char *name = copied[i].name;
+
+		buf_addf(&sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s; CREATE INDEX temp.kept_%s_index ON kept_%s(%s);"
+			 "DROP VIEW temp.%s; CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", name, name, name, name, copied[i].index,
+			 name, name, name);
+	}
 	return store_execute(s, sql.data);
 }
 

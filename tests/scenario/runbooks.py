@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every runbook beside a fault that it is for, and on a healthy machine.
+
+usage: runbooks.py PERFSCOPE INJECTORS [NAME...]
+
+A runbook is followed live (diagnose --runbook NAME) while a case of run.py is under way whose finding leads to it. Each of its steps
+must have run, or say why not; the fault must be found, and one of its solutions must be for it. On an idle machine the same
+steps must find nothing. Prints a table. Part of the whole run of the scenarios, not of each change: it takes some five minutes."""
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../probe"))
+import case  # noqa: E402
+import cgroups  # noqa: E402
+import run  # noqa: E402
+
+
+@contextlib.contextmanager
+def throttled(_injectors):
+    parent, child = cgroups.make("cpu", [("cpu.cfs_period_us", "50000"), ("cpu.cfs_quota_us", "10000")], [("cpu.max", "10000 50000")])
+    process = cgroups.run_in(child, "while True: pass")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        cgroups.remove(parent)
+
+
+# A case whose finding the runbook is for, by its name in run.py's.
+FAULTS = {
+    "container-throttled": case.Case("throttled", throttled, "cpu.throttled"),
+    "deadlock": "deadlock",
+    "first-60-seconds": "hot-function",
+    "gc-pauses": "java",
+    "high-cpu": "hot-function",
+    "lock-contention": "lock",
+    "memory-leak": "leak",
+    "memory-pressure": "thrash",
+    "network-latency": "distant",
+    "noisy-neighbour": "pinned",
+    "packet-loss": "lossy",
+    "slow-database": "log-syncs",
+    "slow-disk": "disk-slow",
+    "slow-service": "slow-warehouse",
+    "thread-pool-exhaustion": "pool",
+}
+
+
+def follow(perfscope, name):
+    """Exit status and document."""
+    done = subprocess.run([perfscope, "diagnose", "--quiet", "--runbook", name, "-d", "4s", "--format", "json"],
+                          stdout=subprocess.PIPE, check=False, timeout=180)
+    return done.returncode, json.loads(done.stdout)
+
+
+def check_steps(c, document):
+    steps = document["runbook"]["steps"]
+    for step in steps:
+        c.check(step.get("ran") or step.get("why_not"), f"step {step['name']} neither ran nor says why not")
+    c.check(any(step.get("ran") for step in steps), "no step ran")
+
+
+def attempt(name, wanted, options):
+    c = run.Checks(name)
+    if not run.is_quiet(run.PATIENCE):
+        return None
+    with contextlib.ExitStack() as stack:
+        if wanted:
+            stack.enter_context(case.start(wanted, options.injectors))
+            time.sleep(0.5)
+        status, document = follow(options.perfscope, name)
+    found = [f["id"] for f in document["findings"] if f["severity"] != "info"]
+    check_steps(c, document)
+    c.check(status == bool(wanted), f"status {status}")
+    if wanted:
+        c.check(wanted.finding in found, f"{wanted.finding} is not among {found}")
+    else:
+        c.check(not found, f"found on an idle machine: {found}")
+    print(f"{name:24} {wanted.name if wanted else 'idle':16} {', '.join(found) or 'nothing'}", flush=True)
+    return c
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("perfscope", type=os.path.abspath)
+    parser.add_argument("injectors", type=os.path.abspath)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    cases = {c.name: c for c in case.all_cases()}
+    passed = failed = skipped = 0
+    for name in options.names or sorted(FAULTS):
+        fault = FAULTS[name]
+        for wanted in (cases[fault] if isinstance(fault, str) else fault, None):
+            c = None if wanted and case.lacks(wanted) else attempt(name, wanted, options)
+            if not c:
+                print(f"skipped: {name}")
+                skipped += 1
+                continue
+            for words in c.failures:
+                print(f"not so: {words}", flush=True)
+            passed += c.passed
+            failed += len(c.failures)
+    print(f"runbooks: {passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

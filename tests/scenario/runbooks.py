@@ -46,7 +46,7 @@ FAULTS = {
     "network-latency": "distant",
     "noisy-neighbour": "pinned",
     "packet-loss": "lossy",
-    "slow-database": "log-syncs",
+    "slow-database": "sync-under-lock",
     "slow-disk": "disk-slow",
     "slow-service": "slow-warehouse",
     "thread-pool-exhaustion": "pool",

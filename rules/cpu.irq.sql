@@ -4,7 +4,7 @@
 -- explain: Asks how long each CPU is in the handler of each hard interrupt and in each kind of soft interrupt. What runs there
 --    is stopped meanwhile, whoever it is. A busy network or disk costs some of that for work that is wanted; so
 --    many runs that the CPU does little else, or very many that each do next to nothing, are a fault of their own.
--- threshold share = 0.4: of one CPU by one handler; services at full load stay at half of that
+-- threshold share = 0.6: of one CPU by one handler; what services at full load send over loopback comes near half of one
 -- threshold small = 0.18: of one CPU, if the runs are very many
 -- threshold rate = 150000: runs a second on one CPU, for that; a CPU that serves requests as fast as it can stays below
 -- threshold ticks = 60000: the same of timers, of which even a busy machine has some thousands
@@ -20,7 +20,7 @@ amount AS MATERIALIZED (
 	FROM level WHERE metric IN ('irq.time', 'irq.count', 'softirq.time', 'softirq.count') GROUP BY resource_kind, resource),
 high AS MATERIALIZED (
 	SELECT a.*, a.ns / span.ns AS share, a.count * 1e9 / span.ns AS rate FROM amount a, span
-	WHERE a.ns >= coalesce(:share, 0.4) * span.ns
+	WHERE a.ns >= coalesce(:share, 0.6) * span.ns
 		OR (a.ns >= coalesce(:small, 0.18) * span.ns AND a.count * 1e9 >= span.ns *
 			iif(a.name IN ('timer', 'TIMER', 'HRTIMER'), coalesce(:ticks, 60000), coalesce(:rate, 150000)))),
 found AS MATERIALIZED (
@@ -63,7 +63,7 @@ SELECT 'waited' AS urgency, min(1, f.share) AS impact, iif(f.kind = 'irq', 'hard
 		FROM during u WHERE u.kind = f.kind AND u.name = f.name AND u.place <= 5 ORDER BY share >= coalesce(:hot, 0.5) DESC, ns DESC)) AS affected,
 	json_array(
 		json_object('metric', f.name || ' on CPU ' || f.cpu, 'value', 100 * f.share, 'unit', '%',
-			'threshold', 100 * iif(f.share >= coalesce(:share, 0.4), coalesce(:share, 0.4), coalesce(:small, 0.18))),
+			'threshold', 100 * iif(f.share >= coalesce(:share, 0.6), coalesce(:share, 0.6), coalesce(:small, 0.18))),
 		json_object('metric', 'runs of it there', 'value', f.rate, 'unit', '/s'),
 		json_object('metric', 'each run', 'value', f.ns / 1e3 / max(f.count, 1), 'unit', 'us'),
 		json_object('metric', f.name || ' on all CPUs', 'value', 100.0 * f.all_ns / span.ns, 'unit', '% of a CPU')) AS evidence,

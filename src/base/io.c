@@ -3,19 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 
-int read_fd(int fd, size_t max, struct buf *b)
+static int read_all(int fd, size_t step, size_t max, bool again, struct buf *b)
 {
 	size_t start = b->len;
 
 	for (;;) {
-		buf_grow(b, 4096);
+		buf_grow(b, step);
 		ssize_t n = read(fd, b->data + b->len, b->cap - b->len - 1);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || (again && errno == EAGAIN)))
 			continue;
 		if (n < 0)
 			return -errno;
@@ -26,6 +27,16 @@ int read_fd(int fd, size_t max, struct buf *b)
 		if (b->len - start > max)
 			return -EFBIG;
 	}
+}
+
+int read_fd(int fd, size_t max, struct buf *b)
+{
+	return read_all(fd, 4 << 10, max, false, b);
+}
+
+int read_iterator(int fd, size_t max, struct buf *b)
+{
+	return read_all(fd, 64 << 10, max, true, b);
 }
 
 int read_file_at(int dirfd, const char *path, size_t max, struct buf *b)

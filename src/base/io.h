@@ -11,5 +11,7 @@
 int read_file(const char *path, size_t max, struct buf *b);     /* appends; -EFBIG past max */
 int read_file_at(int dirfd, const char *path, size_t max, struct buf *b);
 int read_fd(int fd, size_t max, struct buf *b);
+/* The same of a BPF iterator, which may want to be asked again. */
+int read_iterator(int fd, size_t max, struct buf *b);
 int read_u64_file(const char *path, uint64_t *ret_value);       /* one decimal number */
 int write_all(int fd, const void *data, size_t len);

@@ -3,28 +3,17 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "fail.h"
+#include "io.h"
 
 enum { MOST_BYTES = 32 << 20 };
 
-int iterator_read(int link, struct buf *b)
+int iterator_read(int link, const char *what, struct buf *b)
 {
 	_cleanup_close_ int fd = bpf_iter_create(link);
+	int r = fd < 0 ? -errno : read_iterator(fd, MOST_BYTES, b);
 
-	if (fd < 0)
-		return fail(-errno, "start the list of sockets");
-	while (b->len < MOST_BYTES) {
-		buf_grow(b, 64 << 10);
-		ssize_t n = read(fd, b->data + b->len, 64 << 10);
-
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			return n < 0 ? fail(-errno, "read the list of sockets") : 0;
-		b->len += (size_t)n;
-	}
-	return 0;
+	return r < 0 && r != -EFBIG ? fail(r, "list %s", what) : 0;
 }

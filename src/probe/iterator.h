@@ -3,5 +3,5 @@
 #pragma once
 #include "buf.h"
 
-/* Runs it, and adds what it writes to the buffer. Negative errno with fail(). */
-int iterator_read(int link, struct buf *b);
+/* Runs it, and adds what it writes to the buffer; far too much is cut off. what: "sockets". Negative errno with fail(). */
+int iterator_read(int link, const char *what, struct buf *b);

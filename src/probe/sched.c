@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
+#include "iterator.h"
 #include "kernel_text.h"
 #include "mem.h"
 #include "owed.h"
@@ -246,18 +247,19 @@ static int walk(struct capture *c, struct bpf_object *object, void *arg)
 	struct sched_state *state = arg;
 	struct bpf_program *program = bpf_object__find_program_by_name(object, "walk_tasks");
 	_cleanup_(bpf_link_freep) struct bpf_link *link = bpf_program__attach_iter(program, NULL);
-	struct task_record r;
-	ssize_t n;
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	struct task_record record;
+	int r;
 
 	state->object = object;
 	if (!link)
 		return fail(-errno, "attach the task iterator");
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0)
-		return fail(-errno, "run the task iterator");
-	_cleanup_fclose_ FILE *walk_file = fdopen(dup(fd), "r");
-	while (walk_file && (n = (ssize_t)fread(&r, sizeof(r), 1, walk_file)) == 1)
-		tasks_begin(c->tasks, &r);
+	if ((r = iterator_read(bpf_link__fd(link), "threads", &b)) < 0)
+		return r;
+	for (size_t at = 0; b.len - at >= sizeof(record); at += sizeof(record)) {
+		memcpy(&record, b.data + at, sizeof(record));
+		tasks_begin(c->tasks, &record);
+	}
 	return 0;
 }
 

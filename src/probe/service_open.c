@@ -62,7 +62,7 @@ void service_open_add(struct capture *c, struct bpf_link *link, uint32_t metrics
 
 	if (!link)
 		return;
-	if (iterator_read(bpf_link__fd(link), &bytes) < 0) {
+	if (iterator_read(bpf_link__fd(link), "requests without an answer", &bytes) < 0) {
 		log_debug("%s", fail_message());
 		return;
 	}

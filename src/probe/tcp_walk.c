@@ -64,7 +64,7 @@ int tcp_walk_read(struct tcp_walk *w, int link)
 	int r;
 
 	tcp_walk_done(w);
-	r = iterator_read(link, &w->bytes);
+	r = iterator_read(link, "sockets", &w->bytes);
 	if (r < 0)
 		return r;
 	w->reports = (struct tcp_report *)w->bytes.data;

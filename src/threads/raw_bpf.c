@@ -9,6 +9,7 @@
 
 #include "buf.h"
 #include "fail.h"
+#include "io.h"
 #include "log.h"
 #include "mem.h"
 
@@ -80,20 +81,6 @@ static int want(struct raw_source *s, const uint32_t *pids, size_t count)
 	return 0;
 }
 
-static int read_all(int fd, struct buf *b)
-{
-	for (;;) {
-		buf_grow(b, 64 << 10);
-		ssize_t n = read(fd, b->data + b->len, 64 << 10);
-
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			return n < 0 ? fail(-errno, "read the list of threads") : 0;
-		b->len += (size_t)n;
-	}
-}
-
 /* Reading the clock of this CPU comes late by up to a tick; the latest of many looks is the best.
  */
 static void note_clock(struct raw_threads *t, const struct thread_record *r)
@@ -120,8 +107,10 @@ int raw_bpf_read(struct raw_source *s, const uint32_t *pids, size_t count, struc
 	fd = bpf_iter_create(bpf_link__fd(s->link));
 	if (fd < 0)
 		return fail(-errno, "start the list of threads");
-	r = read_all(fd, &b);
-	for (size_t at = 0; r >= 0 && b.len - at >= head;) {
+	r = read_iterator(fd, SIZE_MAX, &b);
+	if (r < 0)
+		return fail(r, "read the list of threads");
+	for (size_t at = 0; b.len - at >= head;) {
 		struct raw_thread *t = raw_add(ret);
 
 		memcpy(&t->r, b.data + at, head);
@@ -134,5 +123,5 @@ int raw_bpf_read(struct raw_source *s, const uint32_t *pids, size_t count, struc
 		note_clock(ret, &t->r);
 	}
 	raw_sort(ret);
-	return r;
+	return 0;
 }

@@ -25,6 +25,8 @@ struct method {
 
 enum { METHOD_AT = 16, LOCK_AT = 16 };
 
+enum { MOST_LOCKS = 64 }; /* of one thread */
+
 struct search {
 	const struct space *space;
 	const struct space_mapping *last; /* that an address was found in */
@@ -40,7 +42,7 @@ static const char *name_of(const struct space_mapping *m)
 	return slash ? slash + 1 : m->path;
 }
 
-bool python_runs_in(const struct space *s)
+static bool python_runs_in(const struct space *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (!strncmp(name_of(&s->items[i]), "python3", 7) || !strncmp(name_of(&s->items[i]), "libpython3", 10))
@@ -96,7 +98,7 @@ static void try_method(struct search *x, const struct method *m)
 {
 	uint64_t futex;
 
-	if (x->count < PYTHON_LOCKS && is_of_file(x, m->definition) && is_heap(x, m->self) && gives_back(x, m->definition) &&
+	if (x->count < MOST_LOCKS && is_of_file(x, m->definition) && is_heap(x, m->self) && gives_back(x, m->definition) &&
 	    space_read_all(x->space, m->self + LOCK_AT, &futex, sizeof(futex)) && is_heap(x, futex) && futex != x->wanted)
 		x->found[x->count++] = futex;
 }
@@ -142,13 +144,30 @@ static void try_stack(struct search *x, uint64_t sp)
 	}
 }
 
-size_t python_locks_held(const struct space *s, uint64_t sp, uint64_t wanted, uint64_t ret_futexes[PYTHON_LOCKS])
+/* The futexes of locks that the thread took so; their number. It has the method of the one that it sleeps on, too. */
+static size_t locks_held(const struct space *s, const struct python_sleeper *sleeper, uint64_t ret_futexes[MOST_LOCKS])
 {
 	_cleanup_(map_freep) struct map *chunks = map_new(), *objects = map_new(), *definitions = map_new();
-	struct search x = {.space = s, .chunks = chunks, .objects = objects, .definitions = definitions, .wanted = wanted,
-			   .found = ret_futexes};
+	struct search x = {.space = s, .chunks = chunks, .objects = objects, .definitions = definitions,
+			   .wanted = sleeper->futex, .found = ret_futexes};
 
-	if (sp)
-		try_stack(&x, sp);
+	if (sleeper->sp)
+		try_stack(&x, sleeper->sp);
 	return x.count;
+}
+
+void python_lock_holders(const struct space *s, struct python_sleeper *sleepers, size_t count, size_t most)
+{
+	uint64_t held[MOST_LOCKS];
+
+	if (!python_runs_in(s))
+		return;
+	for (size_t i = 0; i < count && i < most; i++) {
+		size_t locks = locks_held(s, &sleepers[i], held);
+
+		for (size_t n = 0; n < locks; n++)
+			for (size_t k = 0; k < count; k++)
+				if (!sleepers[k].holder && sleepers[k].futex == held[n])
+					sleepers[k].holder = i + 1;
+	}
 }

@@ -4,9 +4,11 @@
 #pragma once
 #include "space.h"
 
-enum { PYTHON_LOCKS = 64 };
+/* A thread that sleeps on a futex, and must not run meanwhile. All zero: one that does not. */
+struct python_sleeper {
+	uint64_t futex, sp;
+	size_t holder; /* 1 + who holds that lock, in the array; 0 not known */
+};
 
-bool python_runs_in(const struct space *s);
-/* The futexes of locks that the thread with that stack pointer took so; their number. It must not run meanwhile. `wanted`: the
- * one that it sleeps on; it has that one's method, too. */
-size_t python_locks_held(const struct space *s, uint64_t sp, uint64_t wanted, uint64_t ret_futexes[PYTHON_LOCKS]);
+/* Finds holders that are not known yet; nothing where no Python runs. It is dear: only the first `most` are looked into. */
+void python_lock_holders(const struct space *s, struct python_sleeper *sleepers, size_t count, size_t most);

@@ -275,22 +275,28 @@ static void find_owner(struct taking *k, struct look *look)
 }
 
 /* Locks of Python, by what the threads hold that sleep meanwhile. */
-static void find_python_owners(struct taking *k, size_t first)
+static void find_python_owners(struct look *looks, size_t count, const struct space *s, struct python_sleeper *sleepers)
 {
-	uint64_t held[PYTHON_LOCKS];
-
-	for (size_t i = first; i < k->count; i++) {
-		struct look *holder = &k->looks[i];
-		size_t count = 0;
-
-		if (holder->settled && holder->space && i - first < MOST_PYTHON_THREADS && python_runs_in(holder->space))
-			count = python_locks_held(holder->space, stack_pointer(&holder->raw),
-						  waiting_unowned(&holder->waiting), held);
-		for (size_t n = 0; n < count; n++)
-			for (size_t at = first; at < k->count; at++)
-				if (k->looks[at].space == holder->space && waiting_unowned(&k->looks[at].waiting) == held[n])
-					waiting_owned(&k->looks[at].waiting, holder->raw.r.tid);
+	for (size_t i = 0; i < count; i++) {
+		sleepers[i] = (struct python_sleeper){0};
+		if (looks[i].space != s)
+			continue;
+		sleepers[i].futex = waiting_unowned(&looks[i].waiting);
+		sleepers[i].sp = looks[i].settled ? stack_pointer(&looks[i].raw) : 0;
 	}
+	python_lock_holders(s, sleepers, count, MOST_PYTHON_THREADS);
+	for (size_t i = 0; i < count; i++)
+		if (sleepers[i].holder)
+			waiting_owned(&looks[i].waiting, looks[sleepers[i].holder - 1].raw.r.tid);
+}
+
+static void find_all_python_owners(struct taking *k, size_t first)
+{
+	_cleanup_free_ struct python_sleeper *sleepers = xcalloc(k->count - first + 1, sizeof(*sleepers));
+
+	for (size_t p = 0; p < k->process_count; p++)
+		if (k->spaces[p])
+			find_python_owners(&k->looks[first], k->count - first, k->spaces[p], sleepers);
 }
 
 static void name_looks(struct taking *k, size_t first)
@@ -309,7 +315,7 @@ static void name_looks(struct taking *k, size_t first)
 			       names.kernel_count);
 		stack_names_done(&names);
 	}
-	find_python_owners(k, first);
+	find_all_python_owners(k, first);
 	for (size_t i = first; i < k->count; i++) {
 		struct look *look = &k->looks[i];
 

@@ -21,14 +21,19 @@ struct mutex_words {
 
 enum { MOST_PYTHON_THREADS = 64 }; /* of which it is looked up what they hold */
 
-/* A thread that sleeps on a futex. */
-struct sleeper {
-	uint64_t futex, sp; /* futex 0: it does not */
-	bool inherits;
-	size_t next; /* 1 + whom it waits for; 0 nobody */
-};
+/* Who holds the mutex, as its memory says; 0: nobody it knows. */
+static uint32_t owner_of(uint32_t pid, uint64_t futex, bool inherits)
+{
+	struct mutex_words words = {0};
+	struct iovec here = {&words, sizeof(words)}, there = {(void *)(uintptr_t)futex, sizeof(words)};
 
-static void look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
+	if (!futex || process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(words))
+		return 0;
+	return inherits ? words.lock & FUTEX_TID_MASK : words.lock ? words.owner : 0;
+}
+
+/* Returns whom the thread waits for; 0: nobody known. */
+static uint32_t look_at(uint32_t pid, uint32_t tid, struct python_sleeper *ret)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned long long address, operation, sp;
@@ -38,59 +43,39 @@ static void look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
 	if (read_file(path, 4096, &b) < 0 ||
 	    sscanf(b.data, "%ld %llx %llx %*x %*x %*x %*x %llx", &call, &address, &operation, &sp) != 4 || call != SYS_futex)
-		return;
-	operation &= FUTEX_CMD_MASK;
-	ret->inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
-	ret->futex = ret->inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
-	ret->sp = sp;
-}
-
-/* Who holds what the thread waits for, as that memory says; 0: nobody it knows. */
-static uint32_t owner_of(uint32_t pid, const struct sleeper *sleeper)
-{
-	struct mutex_words words = {0};
-	struct iovec here = {&words, sizeof(words)}, there = {(void *)(uintptr_t)sleeper->futex, sizeof(words)};
-
-	if (!sleeper->futex || process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(words))
 		return 0;
-	return sleeper->inherits ? words.lock & FUTEX_TID_MASK : words.lock ? words.owner : 0;
+	operation &= FUTEX_CMD_MASK;
+	bool inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
+	ret->futex = inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
+	ret->sp = sp;
+	return owner_of(pid, ret->futex, inherits);
 }
 
-static void find_python_owners(uint32_t pid, struct sleeper *sleepers, size_t count)
+static void find_python_holders(uint32_t pid, struct python_sleeper *sleepers, size_t count)
 {
 	_cleanup_(space_freep) struct space *s = NULL;
-	uint64_t held[PYTHON_LOCKS];
 
-	if (count > MOST_PYTHON_THREADS || space_new(pid, &s) < 0 || !python_runs_in(s))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		size_t locks = python_locks_held(s, sleepers[i].sp, sleepers[i].futex, held);
-
-		for (size_t n = 0; n < locks; n++)
-			for (size_t k = 0; k < count; k++)
-				if (!sleepers[k].next && sleepers[k].futex == held[n])
-					sleepers[k].next = i + 1;
-	}
+	if (count <= MOST_PYTHON_THREADS && space_new(pid, &s) >= 0)
+		python_lock_holders(s, sleepers, count, MOST_PYTHON_THREADS);
 }
 
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 {
-	_cleanup_free_ struct sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
+	_cleanup_free_ struct python_sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
 
 	for (size_t i = 0; i < count; i++) {
-		look_at(pid, tids[i], &sleepers[i]);
-		uint32_t owner = owner_of(pid, &sleepers[i]);
+		uint32_t owner = look_at(pid, tids[i], &sleepers[i]);
 
 		for (size_t k = 0; owner && k < count; k++)
 			if (tids[k] == owner)
-				sleepers[i].next = k + 1;
+				sleepers[i].holder = k + 1;
 	}
-	find_python_owners(pid, sleepers, count);
+	find_python_holders(pid, sleepers, count);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 
 		/* Whoever can take as many steps as there are threads goes round in a circle. */
-		for (size_t steps = 0; sleepers[at].next; at = sleepers[at].next - 1)
+		for (size_t steps = 0; sleepers[at].holder; at = sleepers[at].holder - 1)
 			if (++steps > count)
 				return true;
 	}

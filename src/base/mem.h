@@ -3,6 +3,7 @@
  * foreign bytes must be bounded by the caller before they get here. */
 #pragma once
 #include <stddef.h>
+#include <string.h>
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size); /* zeroed; overflow of count * size is exhaustion */
@@ -17,6 +18,17 @@ char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 		if ((count) >= (capacity)) {                                                       \
 			(capacity) = (capacity) ? (capacity) * 2 : 16;                             \
 			(items) = xrealloc((items), (size_t)(capacity) * sizeof(*(items)));        \
+		}                                                                                  \
+	} while (0)
+
+/* Make a growing array at least so long; what is new is zero: GROW_ZEROED(items, count, wanted). */
+#define GROW_ZEROED(items, count, wanted)                                                          \
+	do {                                                                                       \
+		while ((count) < (wanted)) {                                                       \
+			size_t before_ = (count);                                                  \
+			(count) = before_ ? before_ * 2 : 256;                                     \
+			(items) = xrealloc((items), (size_t)(count) * sizeof(*(items)));           \
+			memset(&(items)[before_], 0, ((count) - before_) * sizeof(*(items)));      \
 		}                                                                                  \
 	} while (0)
 

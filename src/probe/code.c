@@ -46,25 +46,13 @@ void code_free(struct code *c)
 
 static struct leaf *leaf_of(struct code *c, uint32_t frame)
 {
-	while (c->leaf_count < frame) {
-		uint32_t count = c->leaf_count ? c->leaf_count * 2 : 1024;
-
-		c->leaves = xrealloc(c->leaves, count * sizeof(*c->leaves));
-		for (; c->leaf_count < count; c->leaf_count++)
-			c->leaves[c->leaf_count] = (struct leaf){0};
-	}
+	GROW_ZEROED(c->leaves, c->leaf_count, frame);
 	return &c->leaves[frame - 1];
 }
 
 static struct function *function_of(struct code *c, uint32_t symbol)
 {
-	while (c->function_count < symbol) {
-		uint32_t count = c->function_count ? c->function_count * 2 : 512;
-
-		c->functions = xrealloc(c->functions, count * sizeof(*c->functions));
-		for (; c->function_count < count; c->function_count++)
-			c->functions[c->function_count] = (struct function){0};
-	}
+	GROW_ZEROED(c->functions, c->function_count, symbol);
 	return &c->functions[symbol - 1];
 }
 

@@ -27,25 +27,14 @@ void generated_code_free(struct generated_code *g)
 	free(g);
 }
 
-static uint8_t *samples_of(struct generated_code *g, uint32_t frame)
-{
-	while (g->count < frame) {
-		uint32_t count = g->count ? g->count * 2 : 1024;
-
-		g->samples = xrealloc(g->samples, count);
-		for (; g->count < count; g->count++)
-			g->samples[g->count] = 0;
-	}
-	return &g->samples[frame - 1];
-}
-
 bool generated_code_sampled(struct generated_code *g, uint32_t frame, pid_t pid, uint64_t address,
 			    uint8_t ret_bytes[GENERATED_BYTES])
 {
-	uint8_t *samples = samples_of(g, frame);
 	struct iovec here = {.iov_base = ret_bytes, .iov_len = GENERATED_BYTES},
 		     there = {.iov_base = (void *)(uintptr_t)(address - GENERATED_BEFORE), .iov_len = GENERATED_BYTES};
 
+	GROW_ZEROED(g->samples, g->count, frame);
+	uint8_t *samples = &g->samples[frame - 1];
 	if (*samples == SAMPLES_NEEDED || ++*samples < SAMPLES_NEEDED || g->places == MOST_PLACES)
 		return false;
 	g->places++;

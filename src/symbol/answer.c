@@ -8,13 +8,6 @@
 /* One answer always fits into an empty packet: what would not is left out, from the outer end. */
 #define ANSWER_MAX (PACKET_MAX / 2)
 
-static void pad(struct buf *b)
-{
-	static const char zeros[8];
-
-	buf_add(b, zeros, record_padded(b->len) - b->len);
-}
-
 void answer_begin(struct answer *a, struct packet *packet, enum record_type type, uint32_t sequence)
 {
 	struct record_answer record = {.head.type = type, .sequence = sequence};
@@ -40,7 +33,7 @@ void answer_add(struct answer *a, const struct found *f)
 	if (file_len)
 		buf_add(b, f->file, file_len);
 	memcpy(b->data + at, &symbol, sizeof(symbol));
-	pad(b);
+	record_pad(b, b->len);
 	a->count++;
 }
 

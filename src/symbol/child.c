@@ -126,7 +126,6 @@ static void add_wait_loops(struct child *c, uint32_t sequence, const struct wait
 
 static void on_code(struct child *c, const struct record *record)
 {
-	static const char zeros[8];
 	const struct record_code *r = (const void *)record;
 	struct record_code_answer answer = {.head.type = RECORD_CODE_ANSWER, .sequence = r->sequence};
 	struct module *m = module_slot(c, r->module);
@@ -146,7 +145,7 @@ static void on_code(struct child *c, const struct record *record)
 		flush(c);
 	buf_add(&c->out.data, &answer, sizeof(answer));
 	buf_add(&c->out.data, bytes, answer.len);
-	buf_add(&c->out.data, zeros, padded - answer.len);
+	record_pad(&c->out.data, answer.len);
 	if (c->out.data.len > PACKET_MAX / 2)
 		flush(c);
 }

@@ -6,6 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+void record_pad(struct buf *b, size_t size)
+{
+	static const char zeros[8];
+
+	buf_add(b, zeros, record_padded(size) - size);
+}
+
 union control {
 	char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int))];
 	struct cmsghdr align;

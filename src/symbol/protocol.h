@@ -216,6 +216,9 @@ static inline size_t record_padded(size_t size)
 	return (size + 7) & ~(size_t)7;
 }
 
+/* Zeros behind the last `size` bytes, up to there. */
+void record_pad(struct buf *b, size_t size);
+
 struct packet {
 	struct buf data;
 	int fds[PACKET_FDS];

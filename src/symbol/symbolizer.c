@@ -131,15 +131,13 @@ static void add_question(struct symbolizer *s, const struct question *q)
 
 static void add_generated(struct symbolizer *s, const struct question *q)
 {
-	static const char zeros[8];
-	size_t padded = record_padded(q->code_size);
 	struct record_generated record = {
-		.head = {RECORD_GENERATED, (uint32_t)(sizeof(record) + padded)}, .module = NO_MODULE,
+		.head = {RECORD_GENERATED, (uint32_t)(sizeof(record) + record_padded(q->code_size))}, .module = NO_MODULE,
 		.sequence = (uint32_t)s->sent, .start = q->generated_start, .at = q->offset, .size = q->code_size};
 
 	buf_add(&s->worker.out.data, &record, sizeof(record));
 	buf_add(&s->worker.out.data, q->generated, q->code_size);
-	buf_add(&s->worker.out.data, zeros, padded - q->code_size);
+	record_pad(&s->worker.out.data, q->code_size);
 }
 
 static void ask_about_module(struct symbolizer *s, struct question *q)

@@ -177,10 +177,10 @@ struct cpu_slot {
 	u64 releases_ns;
 	struct cost cost[COST_COUNT];
 	u64 counter[COUNTER_COUNT];
-	u64 service_since_ns; /* when counting of requests that are drawn began */
 	u64 tick_ns;             /* when the sampling clock last ticked here */
 	u64 tick_gap_ns;         /* longer between two ticks is a gap; user space sets it */
 	u64 gap_since_ns, gap_until_ns; /* the last one */
+	u64 service_since_ns; /* when counting of requests that are drawn began */
 	u32 service_drawn;
 	u32 service_shift;       /* one request in 1 << this is drawn */
 	u32 releases; /* records since releases_ns */

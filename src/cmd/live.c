@@ -152,7 +152,8 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 	if (o->cpus && (r = parse_cpu_list(o->cpus, cpus.bits, CPUS_MOST)) < 0)
 		return fail_in(r, "--cpu");
 	return recorder_new(s, live->loop, &(struct recorder_options){
-		.frequency = o->frequency, .stack_bytes = (uint32_t)(o->stack_bytes + 4095) & ~4095u, .most_overhead = live_most_overhead(o->most_overhead),
+		.frequency = o->frequency, .stack_bytes = (uint32_t)(o->stack_bytes + 4095) & ~4095u,
+		.most_overhead = live_most_overhead(o->most_overhead),
 		.slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
 		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined, .on_demand = o->on_demand,
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);

@@ -160,8 +160,8 @@ static json_t *pack_cost(const struct report *r)
 		sum += c->lost[i];
 	}
 	return json_pack("{sf sf sf sf sf sf so so so}", "cpu_percent", c->cpu_percent + c->bpf_percent,
-			 "process_percent", c->cpu_percent, "bpf_percent", c->bpf_percent, "asked_percent", c->asked_percent, "memory_bytes", c->memory,
-			 "kernel_memory_bytes", c->kernel_memory, "lost_events", whole(sum), "lost", lost, "held_back", pack_held(r));
+			 "process_percent", c->cpu_percent, "bpf_percent", c->bpf_percent,
+			 "asked_percent", c->asked_percent, "memory_bytes", c->memory, "kernel_memory_bytes", c->kernel_memory, "lost_events", whole(sum), "lost", lost, "held_back", pack_held(r));
 }
 
 static json_t *pack_recording(const struct report *r)

@@ -16,7 +16,7 @@
 
 static const char *const names[BIO_HOOKS] = {"block_bio_queue", "block_bio_complete"};
 
-void bio_hooks_prepare(struct bpf_object *object)
+int bio_hooks_prepare(struct bpf_object *object)
 {
 	for (int i = 0; i < BIO_HOOKS; i++) {
 		struct bpf_program *program = bpf_object__find_program_by_name(object, names[i]);
@@ -24,6 +24,7 @@ void bio_hooks_prepare(struct bpf_object *object)
 		if (program)
 			bpf_program__set_autoattach(program, false);
 	}
+	return 0;
 }
 
 void bio_hooks_init(struct bio_hooks *b, struct bpf_object *object)

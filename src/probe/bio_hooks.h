@@ -14,7 +14,7 @@ struct bio_hooks {
 	struct bpf_link *links[BIO_HOOKS];
 };
 
-void bio_hooks_prepare(struct bpf_object *object); /* before it is loaded */
+int bio_hooks_prepare(struct bpf_object *object); /* before it is loaded; 0, as a probe wants it */
 void bio_hooks_init(struct bio_hooks *b, struct bpf_object *object);
 void bio_hooks_look(struct bio_hooks *b); /* attaches them when they are needed and not there yet */
 void bio_hooks_done(struct bio_hooks *b);

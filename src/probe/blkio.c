@@ -44,12 +44,6 @@ struct blkio_state {
 	uint64_t lost;
 };
 
-static int prepare(struct bpf_object *object)
-{
-	bio_hooks_prepare(object);
-	return 0;
-}
-
 static int attach(struct capture *c, struct bpf_object *object, void *arg)
 {
 	struct blkio_state *s = arg;
@@ -288,7 +282,7 @@ const struct probe probe_blkio = {
 	.object = perfscope_blkio_object,
 	.object_size = &perfscope_blkio_object_size,
 	.state_size = sizeof(struct blkio_state),
-	.prepare = prepare,
+	.prepare = bio_hooks_prepare,
 	.attach = attach,
 	.start = start,
 	.slice = slice,

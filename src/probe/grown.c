@@ -52,7 +52,8 @@ int grown_new(int tokens, struct grown **ret_grown)
 	if (mapped == MAP_FAILED)
 		return fail(-errno, "map the table of drawn pages into memory");
 	struct grown *g = *ret_grown = xcalloc(1, sizeof(*g));
-	*g = (struct grown){.tokens = mapped, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)), .map = -1, .page_size = (size_t)sysconf(_SC_PAGESIZE)};
+	*g = (struct grown){.tokens = mapped, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)), .map = -1,
+			    .page_size = (size_t)sysconf(_SC_PAGESIZE)};
 	g->flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	return 0;
 }

@@ -269,8 +269,8 @@ const struct probe probe_tcp = {
 		[PEER] = {"connection.peer", "count", "client and server process of connections within this host: looks that found them busy, and connects"},
 		[QUEUE] = {"port.queue", "connections", "that wait at a port to be accepted"},
 		[QUEUE_LIMIT] = {"port.queue_limit", "connections", "by owner and port: for how many there is room, summed over looks"},
-		[QUEUED] = {"port.queued", "ns", "by owner and port: time that connections waited to be accepted, looked at ten times a "
-			    "second; as a histogram: for how long the first in line had waited at a look"},
+		[QUEUED] = {"port.queued", "ns", "by owner and port: time that connections waited to be accepted, from looks at "
+			    "moments; as a histogram: for how long the first in line had waited at a look"},
 		[OVERFLOWS] = {"port.overflows", "count", "by owner and port: connections that found no room"},
 		[DROPS] = {"packet.drops", "count", "by process that loses them, reason and place: packets that the kernel threw away"},
 		[DROPPING] = {"packet.dropping", "ns", "likewise: time between looks in which it did; count: such looks"},

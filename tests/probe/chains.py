@@ -25,14 +25,6 @@ def wakers(t):
         t.check(by.get(waker, 0) >= 0.99 * sum(by.values()) > 0, f"{thread} is woken by {waker}: {by}")
 
 
-def folded(t):
-    out = subprocess.run([t.perfscope, "export", "--kind", "wakeup", "-o", "-", t.path], check=True, text=True,
-                         stdout=subprocess.PIPE).stdout
-    for line in out.splitlines():
-        stack, ns = line.rsplit(" ", 1)
-        yield stack.split(";"), float(ns)
-
-
 def follows(frames, names):
     """These frames are there, in this order."""
     rest = iter(frames)
@@ -40,7 +32,7 @@ def follows(frames, names):
 
 
 def chains(t, truth):
-    found = list(folded(t))
+    found = t.folded("wakeup")
     for thread, hops in (("first", ["wait_for_second", "second", "wait_for_third", "third"]), ("second", ["wait_for_third", "third"])):
         mine = [(frames, ns) for frames, ns in found if frames[:2] == ["relay", thread] and hops[0] in frames]
         total = sum(ns for _, ns in mine)

@@ -74,6 +74,12 @@ class ProbeTest:
         self.check(max(map(len, text.splitlines()), default=0) in range(1, 121), f"view {name} as text, at most 120 columns")
         return json.loads(document)["tables"]
 
+    def folded(self, kind):
+        """Stacks of the recording, root first, with what they took, ns."""
+        text = subprocess.run([self.perfscope, "export", "--kind", kind, "-o", "-", self.path], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+        return [(stack.split(";"), float(ns)) for stack, ns in (line.rsplit(" ", 1) for line in text.splitlines())]
+
     def total(self, metric, resource=None):
         """A counter's growth over the recording."""
         return self.one("SELECT ifnull(sum(value), 0) FROM level WHERE metric = ? AND ifnull(resource, '') = ?", metric,

@@ -8,18 +8,10 @@ import sys
 import probe_test
 
 
-def folded(t):
-    out = subprocess.run([t.perfscope, "export", "--kind", "wakeup", "-o", "-", t.path], check=True, text=True,
-                         stdout=subprocess.PIPE).stdout
-    for line in out.splitlines():
-        stack, ns = line.rsplit(" ", 1)
-        yield stack.split(";"), float(ns)
-
-
 def test(t):
     waited, queued = map(int, t.record(lambda: subprocess.run([sys.argv[2], "5"], check=True, text=True,
                                                               stdout=subprocess.PIPE).stdout).split())
-    mine = [(frames, ns) for frames, ns in folded(t) if frames[:2] == ["starved", "waiter"] and "ask_for_totals" in frames]
+    mine = [(frames, ns) for frames, ns in t.folded("wakeup") if frames[:2] == ["starved", "waiter"] and "ask_for_totals" in frames]
     total = sum(ns for _, ns in mine)
     for end, wanted in (["holder", "[waits for a CPU]"], queued), (["compute_totals"], waited - queued):
         ns = sum(ns for frames, ns in mine if any(frames[i:i + len(end)] == end for i in range(len(frames))))

@@ -114,6 +114,29 @@ def attempt(wanted, perfscope, injectors):
     return c, document["findings"]
 
 
+class Counts:
+    """Of checks, over all cases."""
+
+    def __init__(self, name):
+        self.name = name
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, c):
+        for words in c.failures:
+            print(f"not so: {words}", flush=True)
+        self.passed += c.passed
+        self.failed += len(c.failures)
+
+    def skip(self, words):
+        print(f"skipped: {words}")
+        self.skipped += 1
+
+    def end(self):
+        """Exit status."""
+        print(f"{self.name}: {self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else ""))
+        return self.failed != 0
+
+
 class Table:
     """Of the cases that were (not) looked at while thresholds were tuned."""
 
@@ -162,30 +185,24 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    passed = failed = skipped = 0
+    counts = Counts("scenario")
     wanted = [c for c in case.all_cases() if (c.name in options.names if options.names else c.often or options.all)]
     if os.geteuid() != 0:
-        print("skipped: needs root")
-        wanted, skipped = [], 1
+        counts.skip("needs root")
+        wanted = []
     table = Table()
     for one in wanted * options.rounds:
         if lacking := case.lacks(one):
-            print(f"skipped: there is no {lacking}")
-            skipped += 1
+            counts.skip(f"there is no {lacking}")
             continue
         c = run(one, options)
         if not c:
-            print(f"skipped: {BUSY}")
-            skipped += 1
+            counts.skip(BUSY)
             continue
-        for words in c.failures:
-            print(f"not so: {words}", flush=True)
+        counts.add(c)
         table.add(one, not c.failures)
-        passed += c.passed
-        failed += len(c.failures)
     table.show()
-    print(f"scenario: {passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-    return failed != 0
+    return counts.end()
 
 
 if __name__ == "__main__":

@@ -243,6 +243,8 @@ def python():
         by = {t["tid"]: t for t in found["threads"]}
         check(by[said["behind"]]["wait"]["tid"] == said["one"], f"who waits behind them: {by[said['behind']]}")
         check(not by[said["idle"]]["wait"].get("tid"), f"nobody holds up who has nothing to do: {by[said['idle']]}")
+        text = take(process.pid).stdout
+        check(f"held by {said['one']}" in text and f"held by {said['other']}" in text, text)
 
 
 def traced(program):

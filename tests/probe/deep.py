@@ -9,6 +9,9 @@ import sys
 import probe_test
 
 CUT = "[truncated: the stack is longer than its copy]"
+# A run of three seconds has some samples on its way down, in a fault for a page of stack that is not there yet, and at its
+# end: four of about ninety are let pass.
+OWN = 0.95
 
 
 def stacks(t, comm, function):
@@ -35,11 +38,11 @@ def test(t):
         for shape, function, depth in ("small-500", "small", 500), ("large-30", "large", 30):
             found = stacks(t, f"{name}-{shape}", function)
             whole = sum(n for (frames, mains, _), n in found.items() if frames == depth and mains == 1)
-            t.check(whole >= 0.99 * sum(found.values()) > 20, f"{name}: {shape} exact: {found}")
+            t.check(whole >= OWN * sum(found.values()) > 20, f"{name}: {shape} exact: {found}")
         found = stacks(t, f"{name}-large-500", "large")
         # So many fit in 256 KiB that begin within a page, and the caller of the last one.
         cut = sum(n for (frames, mains, root), n in found.items() if frames in range(63, 67) and not mains and root == CUT)
-        t.check(cut >= 0.99 * sum(found.values()) > 20, f"{name}: large-500 cut, and said so: {found}")
+        t.check(cut >= OWN * sum(found.values()) > 20, f"{name}: large-500 cut, and said so: {found}")
     for size in "4095", "257K":
         run = subprocess.run([t.perfscope, "record", "--stack-bytes", size, "true"], capture_output=True, text=True, check=False)
         t.check(run.returncode in (2, 125) and "is not between 4K and 256K" in run.stderr, f"--stack-bytes {size}: {run.stderr}")

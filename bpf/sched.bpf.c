@@ -384,3 +384,27 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }
+
+/* A freezer of cgroup v1 has been told to freeze or thaw: a thread that sleeps lies still from now on, or sleeps on, and no
+ * switch says so. What moves meanwhile tells by itself. */
+SEC("iter/task")
+int walk_frozen(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (!task || !task->pid)
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	u32 bits = task_state_bits(task);
+	struct task_slot *slot = task_find(task->pid);
+
+	if (!bits || task->on_cpu || !slot || slot->state < STATE_SLEEPING || slot->state >= STATE_DEAD || slot->woken_ns)
+		return 0;
+	bool lies_still = slot->state == STATE_STOPPED && slot->wait_key_kind == KEY_FREEZER;
+	if (lies_still == (bits & BIT_FROZEN || task_is_frozen(task)))
+		return 0;
+	if (lies_still)
+		note_stop(task, slot, now);
+	catch_up(task, slot, bits, now);
+	return 0;
+}

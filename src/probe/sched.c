@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
+#include "freezer.h"
 #include "iterator.h"
 #include "kernel_text.h"
 #include "mem.h"
@@ -36,6 +37,7 @@ struct sched_state {
 	uint64_t (*latency)[LATENCY_BUCKETS]; /* by CPU: what is already in the recording */
 	uint32_t *resources;                  /* by CPU */
 	struct bpf_object *object;
+	int freezer;                          /* as of freezer_watch() */
 	uint64_t written_ns, watched_ns;      /* up to then, accounts are in the recording; what their clock showed */
 };
 
@@ -241,26 +243,37 @@ static int prepare(struct bpf_object *object)
 	return kernel_text_prepare(object);
 }
 
-/* The walk at the start, and after a rest: every thread that is there, also those that never switch. */
-static int walk(struct capture *c, struct bpf_object *object, void *arg)
+static int iterate(const struct sched_state *state, const char *name, struct buf *b)
 {
-	struct sched_state *state = arg;
-	struct bpf_program *program = bpf_object__find_program_by_name(object, "walk_tasks");
+	struct bpf_program *program = bpf_object__find_program_by_name(state->object, name);
 	_cleanup_(bpf_link_freep) struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+
+	return link ? iterator_read(bpf_link__fd(link), "threads", b) : fail(-errno, "attach the task iterator");
+}
+
+/* The walk at the start, and after a rest: every thread that is there, also those that never switch. */
+static int walk(struct capture *c, const struct sched_state *state)
+{
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	struct task_record record;
 	int r;
 
-	state->object = object;
-	if (!link)
-		return fail(-errno, "attach the task iterator");
-	if ((r = iterator_read(bpf_link__fd(link), "threads", &b)) < 0)
+	if ((r = iterate(state, "walk_tasks", &b)) < 0)
 		return r;
 	for (size_t at = 0; b.len - at >= sizeof(record); at += sizeof(record)) {
 		memcpy(&record, b.data + at, sizeof(record));
 		tasks_begin(c->tasks, &record);
 	}
 	return 0;
+}
+
+static int attach(struct capture *c, struct bpf_object *object, void *arg)
+{
+	struct sched_state *state = arg;
+
+	state->object = object;
+	state->freezer = freezer_watch();
+	return walk(c, state);
 }
 
 /* A child of a selected process that was forked before the flag had been set. */
@@ -341,8 +354,13 @@ static void reap(void *arg, struct thread *thread)
 		account_thread(reaping->capture, reaping->state, thread, slot->since_ns);
 }
 
-static void drained(struct capture *c, void *state)
+static void drained(struct capture *c, void *arg)
 {
+	struct sched_state *state = arg;
+	_cleanup_(buf_done) struct buf nothing = BUF_INIT;
+
+	if (freezer_changed(state->freezer) && !c->rest_since_ns)
+		iterate(state, "walk_frozen", &nothing);
 	if (capture_is_sparse(c))
 		return; /* what they stand for is known when the slice closes */
 	tasks_each_ended(c->tasks, reap, &(struct reaping){.capture = c, .state = state});
@@ -403,13 +421,15 @@ static void go_on(struct capture *c, void *arg, uint64_t now_ns)
 			leave_out(c, tasks_get(c->tasks, i), now_ns);
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
 		c->cpu_slots[cpu].running = c->cpu_slots[cpu].progress_ns = 0;
-	walk(c, state->object, state);
+	walk(c, state);
 }
 
 static void stop(struct capture *c, void *arg)
 {
 	struct sched_state *state = arg;
 
+	if (state->object && state->freezer >= 0)
+		close(state->freezer);
 	free(state->latency);
 	free(state->resources);
 }
@@ -448,7 +468,7 @@ const struct probe probe_sched = {
 	.object_size = &perfscope_sched_object_size,
 	.state_size = sizeof(struct sched_state),
 	.prepare = prepare,
-	.attach = walk,
+	.attach = attach,
 	.start = start,
 	.record = record,
 	.drained = drained,

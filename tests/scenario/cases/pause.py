@@ -18,13 +18,13 @@ def put(path, text):
 
 
 @contextlib.contextmanager
-def frozen(_):
-    """A process with work whose cgroup is frozen for half of the time."""
+def frozen(nap):
+    """A process with work, and naps of so many seconds, whose cgroup is frozen for half of the time."""
     cgroup = os.path.join(FREEZER, "perfscope-vault")
     os.makedirs(cgroup, exist_ok=True)
     state = os.path.join(cgroup, "freezer.state")
     keeper = ("import os, time\nopen('/proc/self/comm', 'w').write('bookkeeper')\n"
-              "while True:\n    sum(range(100000)); time.sleep(0.005)")
+              f"while True:\n    sum(range(100000)); time.sleep({nap})")
     freeze = (f"import time\nwhile True:\n    for s in 'FROZEN', 'THAWED':\n        f = open({state!r}, 'w'); f.write(s); "
               "f.close(); time.sleep(0.25)")
     with running([sys.executable, "-c", keeper]) as process:
@@ -100,7 +100,9 @@ JAVA = "java -XX:+UseSerialGC -Xlog:disable"
 CASES = [
     Case("stopped", "stopped 200 300", "pause.freeze", "bookkeeper", function="keep_books", resource="SIGSTOP from stopped "),
     Case("stopped-long", "stopped-nofp 1500 500", "pause.freeze", "bookkeeper", function="keep_books", often=False),
-    Case("frozen", frozen, "pause.freeze", "bookkeeper", resource="cgroup /perfscope-vault", often=False,
+    Case("frozen", lambda _: frozen(0.005), "pause.freeze", "bookkeeper", resource="cgroup /perfscope-vault", often=False,
+         needs=lambda: os.path.isdir(FREEZER)),
+    Case("frozen-asleep", lambda _: frozen(0.03), "pause.freeze", "bookkeeper", resource="cgroup /perfscope-vault", often=False,
          needs=lambda: os.path.isdir(FREEZER)),
     Case("stopped-service", put_to_sleep, "pause.freeze", "redis-server", often=False),
     # A runtime that stops its threads at safe points, or by signals; one whose threads do it themselves.

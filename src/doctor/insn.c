@@ -43,6 +43,8 @@ int program_load_opts(struct trial *t, enum bpf_prog_type type, const struct bpf
 	opts->log_level = 1;
 	int again = bpf_prog_load(type, "perfscope_try", "GPL", insns, count, opts);
 
+	opts->log_buf = NULL;
+	opts->log_size = opts->log_level = 0;
 	if (again >= 0)
 		return again;
 	keep_reason(t, log);

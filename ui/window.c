@@ -65,7 +65,8 @@ static void read_key(struct query *q, uint32_t key[LEDGER_KEYS], int columns)
 /* The latest that is known of it stays, however the window moves. */
 static void note_resident(struct window *w, uint32_t task, uint64_t bytes, uint64_t when)
 {
-	struct window_process *p = &w->processes[window_find_thread(w, task)->process];
+	const struct window_thread *thread = window_find_thread(w, task); /* may make processes grow */
+	struct window_process *p = &w->processes[thread->process];
 
 	if (when < p->resident_ns)
 		return;

@@ -135,8 +135,8 @@ struct task_slot {
 } __attribute__((aligned(64)));
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,
-	       COST_SYSCALL, COST_SOFTIRQ, COST_DNS,
-	       COST_COUNT = 13 };
+	       COST_SYSCALL, COST_SOFTIRQ, COST_DNS, COST_COLLECTION,
+	       COST_COUNT = 14 };
 
 struct cost {
 	u64 runs;
@@ -154,6 +154,7 @@ enum counter {
 	LOST_SERVICES,  /* one of the service probe's was */
 	LOST_RELEASES,  /* more long waits ended than are told */
 	LOST_SYSCALLS,  /* the syscalls probe's tables were full */
+	LOST_COLLECTIONS, /* the collector probe's was */
 	COUNTER_COUNT = 10
 };
 
@@ -218,7 +219,7 @@ struct place_range {
 
 enum record_kind { RECORD_SAMPLE, RECORD_TASK, RECORD_EXEC, RECORD_EXIT, RECORD_COMM, RECORD_CGROUP, RECORD_VICTIM,
 		   RECORD_WAIT_BEGIN, RECORD_WAIT_END, RECORD_WAKE, RECORD_PYTHON_CODE, RECORD_RELEASE, RECORD_BURST,
-		   RECORD_STOP, RECORD_SIGNAL, RECORD_FAULT, RECORD_FAULT_MAJOR, RECORD_QUEUE, RECORD_KINDS };
+		   RECORD_STOP, RECORD_SIGNAL, RECORD_FAULT, RECORD_FAULT_MAJOR, RECORD_QUEUE, RECORD_COLLECTION, RECORD_KINDS };
 
 struct record {
 	u64 time_ns;
@@ -435,6 +436,12 @@ struct burst_record {
 	struct record head;
 	u64 since_ns;
 	u64 queued_ns; /* of that, waiting for a CPU */
+};
+
+/* A garbage collection is over; the head is the thread's that did it. */
+struct collection_record {
+	struct record head;
+	u64 since_ns;
 };
 
 /* A thread that was stopped goes on. */

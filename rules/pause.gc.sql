@@ -5,6 +5,7 @@
 --    go on together by another of its threads. Threads that meet at a barrier do that, too: what counts is that code for
 --    collecting garbage runs meanwhile, as function or thread names tell, or that the thread that lets them go on does little else
 --    (not in HotSpot, whose collectors have names, and whose compilers wait for work together).
+--    Where the runtime itself tells when it collects (HotSpot's marks for tracers), that counts instead.
 --    Runtimes with one thread, or that run one at a time, collect in that: the share of its samples in such code is what they lose.
 -- threshold share = 0.05: of the period in such pauses; a healthy collector takes less
 -- threshold ran = 0.5: of the pauses, in which threads of the process ran; in others all of them wait for work
@@ -80,9 +81,14 @@ world AS MATERIALIZED (
 			AND s.task NOT IN (SELECT task FROM waker)) AS active
 	FROM pause_summary p JOIN dedicated d ON d.process = p.process, span
 	WHERE p.kind = 'world' AND p.ns >= coalesce(:share, 0.05) * span.ns),
+-- What the runtime has told itself.
+told AS MATERIALIZED (
+	SELECT s.process, s.count, s.ns * 1.0 / span.ns AS share, s.p50, s.max, NULL AS threads, 1 AS gc, 'pause.gc' AS metric, 1 AS everybody
+	FROM pause_summary s, span WHERE s.kind = 'gc' AND s.ns >= coalesce(:share, 0.05) * span.ns
+		AND s.process IN (SELECT process FROM runtime WHERE name = 'HotSpot')),
 stopped AS MATERIALIZED (
-	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric FROM world w, span
-	WHERE w.process NOT IN (SELECT process FROM one_runs) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.max <= coalesce(:longest, 0.5) * w.ns
+	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric, 1 AS everybody FROM world w, span
+	WHERE w.process NOT IN (SELECT process FROM one_runs) AND w.process NOT IN (SELECT process FROM told) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.max <= coalesce(:longest, 0.5) * w.ns
 		AND w.process NOT IN (SELECT process FROM runtime WHERE name = 'HotSpot') AND w.ns <= coalesce(:rest, 0.6) * span.ns
 		AND dedicated >= coalesce(:dedicated, 0.5)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
@@ -96,8 +102,10 @@ only AS MATERIALIZED (
 	WHERE NOT t.own AND (t.tid = t.pid OR t.process IN (SELECT process FROM one_runs)) GROUP BY t.process),
 alone AS MATERIALIZED (
 	SELECT o.process, ifnull(b.count, 0) AS count, min(1.0, o.gc * 1.0 / span.ns) AS share, b.p50, b.max, 1 AS threads, 1 AS gc,
-		iif(b.count AND o.process NOT IN (SELECT process FROM one_runs), 'pause.burst', 'cpu.time') AS metric
-	FROM only o LEFT JOIN pause_summary b ON b.process = o.process AND b.kind = 'burst', span
+		CASE WHEN b.kind = 'gc' THEN 'pause.gc' WHEN b.count AND o.process NOT IN (SELECT process FROM one_runs) THEN 'pause.burst'
+			ELSE 'cpu.time' END AS metric, 0 AS everybody
+	FROM only o LEFT JOIN pause_summary b ON b.process = o.process
+		AND b.kind = iif(EXISTS (SELECT 1 FROM pause_summary e WHERE e.process = o.process AND e.kind = 'gc' AND 2 * e.ns >= o.gc), 'gc', 'burst'), span
 	WHERE o.gc >= coalesce(:alone, 0.15) * o.busy AND o.gc >= coalesce(:share, 0.05) * span.ns
 		AND o.process NOT IN (SELECT process FROM stopped)
 		AND o.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go', '.NET'))),
@@ -108,8 +116,8 @@ client AS MATERIALIZED (
 	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),
 found AS MATERIALIZED (
 	SELECT f.*, r.name AS runtime, f.gc >= coalesce(:collecting, 0.5) AS collects
-	FROM (SELECT * FROM stopped UNION ALL SELECT * FROM alone) f LEFT JOIN runtime r ON r.process = f.process)
-SELECT iif(f.metric = 'pause.world' OR f.process IN (SELECT server FROM client), 'waited', 'none') AS urgency,
+	FROM (SELECT * FROM told UNION ALL SELECT * FROM stopped UNION ALL SELECT * FROM alone) f LEFT JOIN runtime r ON r.process = f.process)
+SELECT iif(f.everybody OR f.process IN (SELECT server FROM client), 'waited', 'none') AS urgency,
 	min(1, f.share) AS impact, p.comm, p.pid, printf('%.0f', 100 * f.share) AS share,
 	CASE WHEN f.runtime IS NULL THEN iif(f.collects, 'its garbage collector', 'a thread of its own that stops the others')
 		ELSE iif(f.collects, 'the garbage collector of ', 'its runtime, ') || f.runtime END AS what,
@@ -125,10 +133,10 @@ SELECT iif(f.metric = 'pause.world' OR f.process IN (SELECT server FROM client),
 		UNION ALL SELECT json_object('metric', 'pauses', 'value', f.count * 1e9 / span.ns, 'unit', '/s') FROM span WHERE f.count
 		UNION ALL SELECT json_object('metric', 'pause p50', 'value', f.p50 / 1e6, 'unit', 'ms') WHERE f.count
 		UNION ALL SELECT json_object('metric', 'pause max', 'value', f.max / 1e6, 'unit', 'ms') WHERE f.count
-		UNION ALL SELECT json_object('metric', 'threads stopped at once', 'value', f.threads, 'unit', 'threads')
+		UNION ALL SELECT json_object('metric', 'threads stopped at once', 'value', f.threads, 'unit', 'threads') WHERE f.threads
 		UNION ALL SELECT json_object('metric', 'collecting garbage meanwhile', 'value', 100 * f.gc, 'unit', '%',
 			'threshold', 100 * coalesce(:collecting, 0.5)) WHERE f.collects AND f.metric = 'pause.world')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', f.metric, 'process', f.process),
-		json_object('role', 'victim', 'metric', iif(f.metric = 'pause.world', 'wait.lock', 'none'), 'process', f.process)) AS stacks
+		json_object('role', 'victim', 'metric', iif(f.everybody, 'wait.lock', 'none'), 'process', f.process)) AS stacks
 FROM found f JOIN process p ON p.id = f.process LEFT JOIN cgroup g ON g.id = p.cgroup
 ORDER BY f.share DESC LIMIT 5;

@@ -9,7 +9,7 @@
 #include "probe.h"
 #include "releases.h"
 
-enum { METRIC_WORLD, METRIC_BURST, METRIC_POLLS, METRIC_LOST };
+enum { METRIC_WORLD, METRIC_BURST, METRIC_GC, METRIC_POLLS, METRIC_LOST };
 
 enum { MOST_EVENTS = 500, /* a slice */
        FEW_POLLS = 5 };   /* a slice: fewer are no loop's */
@@ -44,12 +44,21 @@ static void tell(struct pause_state *state, const struct pause *p, const char *k
 	pause_time_add(state->time, p);
 }
 
-/* Letting a single thread go on is nothing special, but for those whose task is to stop all that there are. */
-static bool stops_worlds(const struct pause_state *state, uint32_t tid)
+/* What a runtime has told itself is not told again as it looks from outside. */
+static bool is_collection(const struct pause_state *state, uint32_t process, uint64_t start_ns, uint64_t end_ns)
 {
-	const struct thread *thread = tasks_find_thread(state->capture->tasks, tid);
+	return pause_time_known(state->time, process, state->probe.first_metric + METRIC_GC, start_ns, end_ns) > (end_ns - start_ns) / 2;
+}
 
-	return thread && !strcmp(thread->comm, "VM Thread"); /* HotSpot */
+/* Letting a single thread go on is nothing special, but for those whose task is to stop all that there are. Where a runtime
+ * tells its collections nobody else does: its collector's threads wait for work together, too. */
+static bool stops_world(const struct pause_state *state, const struct world_stop *stop)
+{
+	const struct thread *thread = tasks_find_thread(state->capture->tasks, stop->waker_tid);
+
+	if (thread && !strcmp(thread->comm, "VM Thread")) /* HotSpot */
+		return true;
+	return stop->threads >= 2 && !(thread && thread->process->collects);
 }
 
 static void world_stopped(void *arg, const struct world_stop *stop)
@@ -57,7 +66,7 @@ static void world_stopped(void *arg, const struct world_stop *stop)
 	struct pause_state *state = arg;
 	char detail[128];
 
-	if (stop->threads < 2 && !stops_worlds(state, stop->waker_tid))
+	if (!stops_world(state, stop) || is_collection(state, stop->process, stop->start_ns, stop->end_ns))
 		return;
 	snprintf(detail, sizeof(detail), "{\"threads\": %u, \"early\": %u, \"spread_ns\": %llu}", stop->threads, stop->early,
 		 (unsigned long long)stop->spread_ns);
@@ -83,12 +92,19 @@ static void burst(struct pause_state *state, const struct thread *thread, uint64
 {
 	char detail[64];
 
-	if (queued_ns > (end_ns - since_ns) / 2)
+	if (queued_ns > (end_ns - since_ns) / 2 || is_collection(state, thread->process->id, since_ns, end_ns))
 		return;
 	snprintf(detail, sizeof(detail), "{\"queued_ns\": %llu}", (unsigned long long)queued_ns);
 	tell(state, &(struct pause){.start_ns = since_ns, .end_ns = end_ns, .process = thread->process->id, .task = thread->id,
 				    .alone = true, .metric = state->probe.first_metric + METRIC_BURST},
 	     "pause.burst", detail);
+}
+
+static void collected(struct pause_state *state, const struct thread *thread, const struct collection_record *r)
+{
+	thread->process->collects = true;
+	tell(state, &(struct pause){.start_ns = r->since_ns, .end_ns = r->head.time_ns, .process = thread->process->id,
+				    .task = thread->id, .metric = state->probe.first_metric + METRIC_GC}, "pause.gc", NULL);
 }
 
 /* A burst that goes on as the recording ends: nobody will tell it. */
@@ -130,10 +146,17 @@ static void record(struct capture *c, void *arg, const struct record *r)
 
 	if (!state->capture || !thread || !is_wanted(c, thread))
 		return;
-	if (r->kind == RECORD_RELEASE)
+	switch (r->kind) {
+	case RECORD_RELEASE:
 		released(state, thread, (const struct release_record *)r);
-	else
+		break;
+	case RECORD_COLLECTION:
+		collected(state, thread, (const struct collection_record *)r);
+		break;
+	case RECORD_BURST:
 		burst(state, thread, b->since_ns, r->time_ns, b->queued_ns);
+		break;
+	}
 }
 
 static void drained(struct capture *c, void *arg)
@@ -214,6 +237,7 @@ const struct probe probe_pause = {
 	.metrics = (const struct probe_metric[]){
 		[METRIC_WORLD] = {"pause.world", "ns", "what ran in a process, by stack, while its threads were stopped (event pause.world)"},
 		[METRIC_BURST] = {"pause.burst", "ns", "what kept an event loop from its poll, by stack (event pause.burst)"},
+		[METRIC_GC] = {"pause.gc", "ns", "what ran in a process, by stack, while it collected garbage (event pause.gc), as its runtime tells"},
 		[METRIC_POLLS] = {"loop.polls", "count", "times a thread waited for any of many files"},
 		[METRIC_LOST] = {"lost.pauses", "count", "long waits and pauses that were not told, because there were too many"},
 		{0}},
@@ -224,5 +248,5 @@ const struct probe probe_pause = {
 	.slice = slice,
 	.detach = detach,
 	.stop = stop,
-	.records = 1u << RECORD_RELEASE | 1u << RECORD_BURST,
+	.records = 1u << RECORD_RELEASE | 1u << RECORD_BURST | 1u << RECORD_COLLECTION,
 };

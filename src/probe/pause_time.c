@@ -85,6 +85,20 @@ void pause_time_active(struct pause_time *t, const struct activity *a)
 	t->activities[t->activity_count++] = *a;
 }
 
+uint64_t pause_time_known(const struct pause_time *t, uint32_t process, uint32_t metric, uint64_t start_ns, uint64_t end_ns)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < t->pause_count; i++) {
+		const struct pause *p = &t->pauses[i];
+		uint64_t start = p->start_ns > start_ns ? p->start_ns : start_ns, end = p->end_ns < end_ns ? p->end_ns : end_ns;
+
+		if (p->process == process && p->metric == metric && start < end)
+			ns += end - start;
+	}
+	return ns;
+}
+
 void pause_time_forget(struct pause_time *t, uint64_t before_ns)
 {
 	size_t kept = 0;

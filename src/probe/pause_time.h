@@ -24,4 +24,6 @@ void pause_time_free(struct pause_time *t);
 
 void pause_time_add(struct pause_time *t, const struct pause *p);
 void pause_time_active(struct pause_time *t, const struct activity *a);
+/* How much of that time is in pauses of this metric. */
+uint64_t pause_time_known(const struct pause_time *t, uint32_t process, uint32_t metric, uint64_t start_ns, uint64_t end_ns);
 void pause_time_forget(struct pause_time *t, uint64_t before_ns);

@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "images.h"
 #include "mappings.h"
+#include "marks.h"
 #include "mem.h"
 #include "pending.h"
 #include "proc.h"
@@ -20,6 +21,7 @@
 struct stacks {
 	struct symbolizer *symbolizer;
 	struct frames *frames;
+	struct marks *marks;
 	struct python_processes *python;
 	struct python_codes *python_codes;
 	struct pendings *pendings; /* waiting to be unwound */
@@ -163,6 +165,8 @@ static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_
 		python_processes_answer(st->python, frame, symbols, count);
 	else if (frame & VARIABLE_QUESTION)
 		variable_named(st, frame & ~(uint32_t)VARIABLE_QUESTION, symbols, count);
+	else if (frame & MARKS_QUESTION)
+		marks_answer(st->marks, frame, symbols, count);
 	else
 		frames_named(st->frames, frame, symbols, count);
 }
@@ -206,6 +210,7 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 		return r;
 	}
 	frames_set_symbolizer(st->frames, st->symbolizer);
+	st->marks = marks_new(frames_images(st->frames), st->symbolizer);
 	st->python = python_processes_new(frames_images(st->frames), st->symbolizer);
 	st->python_codes = python_codes_new();
 	*ret_stacks = st;
@@ -217,6 +222,7 @@ void stacks_free(struct stacks *st)
 	if (!st)
 		return;
 	pendings_free(st->pendings);
+	marks_free(st->marks);
 	python_processes_free(st->python);
 	python_codes_free(st->python_codes);
 	symbolizer_free(st->symbolizer);
@@ -326,6 +332,12 @@ void stacks_map(struct stacks *st, struct process *p, const struct stacks_mappin
 
 	mappings_add(mappings_own(&p->mappings), &mapping);
 	python_processes_mapped(st->python, p, &mapping);
+	marks_mapped(st->marks, p, &mapping);
+}
+
+void stacks_find_marks(struct stacks *st, bool selected, stacks_marked *found, void *arg)
+{
+	marks_want(st->marks, selected, found, arg);
 }
 
 struct reading {

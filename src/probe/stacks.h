@@ -42,6 +42,11 @@ void stacks_name_variables(struct stacks *st, stacks_variable *answer, void *arg
 void stacks_ask_variable(struct stacks *st, const struct process *p, const struct stacks_mapping *m, uint64_t address,
 			 uint32_t what);
 
+/* Marks of garbage collectors in files that are mapped, told as they are found: see marks.h. NULL: no more. */
+struct symbol;
+typedef void stacks_marked(void *arg, uint32_t image, int fd, const struct symbol *marks, size_t count);
+void stacks_find_marks(struct stacks *st, bool selected, stacks_marked *found, void *arg);
+
 struct python_code_record;
 void stacks_set_python(struct stacks *st, int map_fd); /* the kernel side's map of processes that run CPython */
 void stacks_python_code(struct stacks *st, struct process *p, const struct python_code_record *r);

@@ -33,6 +33,7 @@ struct process {
 	uint32_t references; /* of them, and of whoever else holds it */
 	bool selected;       /* passes the filter */
 	bool walk;           /* TASK_WALK is for its threads */
+	bool collects;       /* its runtime tells when it collects garbage */
 	bool mapped;         /* mappings have been read or inherited */
 	bool dirty;
 	struct mappings *mappings;

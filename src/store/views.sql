@@ -376,14 +376,15 @@ FROM (SELECT p.process, CASE WHEN o.path GLOB '*/libjvm.so' THEN 'HotSpot'
 	FROM mapping p JOIN module o ON o.id = p.module)
 WHERE name IS NOT NULL GROUP BY process;
 
--- Pauses of processes: all threads stopped (world), an event loop kept from its poll (burst), stopped from outside (stop).
--- `task` ended it, is the loop, or was stopped. `threads` were stopped together; `early` of them before `task` itself began.
+-- Pauses of processes: all threads stopped (world), an event loop kept from its poll (burst), stopped from outside (stop), or a
+-- garbage collection that the runtime tells itself (gc).
+-- `task` ended it, is the loop, was stopped, or collected. `threads` were stopped together; `early` of them before `task` itself began.
 CREATE VIEW pause AS
 SELECT iif(e.kind = 'process.continue', 'stop', substr(e.kind, 7)) AS kind, t.process, e.task,
 	e.time_ns - iif(e.kind = 'process.continue', e.value, 0) AS start_ns, e.value AS ns,
 	ifnull(json_extract(e.detail, '$.threads'), 1) AS threads, ifnull(json_extract(e.detail, '$.early'), 0) AS early
 FROM event e JOIN thread t ON t.task = e.task
-WHERE e.kind IN ('pause.world', 'pause.burst', 'process.continue') AND NOT t.own
+WHERE e.kind IN ('pause.world', 'pause.burst', 'pause.gc', 'process.continue') AND NOT t.own
 	-- Not when no CPU ran for most of it.
 	AND NOT EXISTS (SELECT 1 FROM event h WHERE h.kind IN ('pause.host', 'pause.suspend') AND e.kind <> 'process.continue'
 		AND 2 * (min(h.time_ns + h.value, e.time_ns + e.value) - max(h.time_ns, e.time_ns)) > e.value);

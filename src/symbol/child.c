@@ -40,6 +40,7 @@ static const struct resolver *const resolvers[MODULE_KINDS] = {
 	[MODULE_KERNEL] = &resolver_kernel,
 	[MODULE_PERF_MAP] = &resolver_perf_map,
 	[MODULE_PYTHON] = &resolver_python,
+	[MODULE_MARKS] = &resolver_marks,
 };
 
 static void flush(struct child *c)

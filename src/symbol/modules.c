@@ -217,6 +217,11 @@ uint32_t modules_python(struct modules *m, const struct symbol_mapping *mapping)
 	return modules_file(m, MODULE_PYTHON, mapping);
 }
 
+uint32_t modules_marks(struct modules *m, const struct symbol_mapping *mapping)
+{
+	return modules_file(m, MODULE_MARKS, mapping);
+}
+
 void modules_forget_process(struct modules *m, pid_t pid)
 {
 	struct key key = {.kind = MODULE_PERF_MAP, .pid = (uint32_t)pid};

@@ -33,6 +33,7 @@ uint32_t modules_vdso(struct modules *m);
 uint32_t modules_perf_map(struct modules *m, pid_t pid);
 uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping);
 uint32_t modules_python(struct modules *m, const struct symbol_mapping *mapping);
+uint32_t modules_marks(struct modules *m, const struct symbol_mapping *mapping);
 void modules_lost(struct modules *m); /* the child is gone, and what it had */
 void modules_forget_process(struct modules *m, pid_t pid);
 struct module *modules_get(const struct modules *m, uint32_t id); /* NULL: no such id */

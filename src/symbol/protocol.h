@@ -45,7 +45,7 @@ enum record_type {
 	RECORD_TYPES,
 };
 
-enum module_kind { MODULE_ELF, MODULE_KERNEL, MODULE_PERF_MAP, MODULE_PYTHON, MODULE_KINDS };
+enum module_kind { MODULE_ELF, MODULE_KERNEL, MODULE_PERF_MAP, MODULE_PYTHON, MODULE_MARKS, MODULE_KINDS };
 
 struct record {
 	uint32_t type;

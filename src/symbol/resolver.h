@@ -28,4 +28,4 @@ struct resolver {
 	bool (*function)(void *state, uint64_t offset, struct found *ret);
 };
 
-extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map, resolver_python;
+extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map, resolver_python, resolver_marks;

@@ -576,6 +576,18 @@ int symbolizer_python(struct symbolizer *s, const struct symbol_mapping *m)
 	return (int)modules_python(s->modules, m);
 }
 
+int symbolizer_marks(struct symbolizer *s, const struct symbol_mapping *m)
+{
+	return (int)modules_marks(s->modules, m);
+}
+
+int symbolizer_open(const struct symbolizer *s, int module)
+{
+	const struct module *m = module < 0 ? NULL : modules_get(s->modules, (uint32_t)module);
+
+	return m ? modules_copy_fd(m) : -ENOENT;
+}
+
 void symbolizer_forget_process(struct symbolizer *s, pid_t pid)
 {
 	modules_forget_process(s->modules, pid);

@@ -108,6 +108,12 @@ int symbolizer_elf(struct symbolizer *s, const struct symbol_mapping *m);
 /* The same file, as CPython's: any question is answered with the symbols that its stacks are found by, each with the
  * distance from where the file's first byte would be mapped. */
 int symbolizer_python(struct symbolizer *s, const struct symbol_mapping *m);
+/* The same file: any question is answered with places in it that are marked for tracers (SystemTap's notes) at which a garbage
+ * collector begins or ends: name "provider:name", `start` the offset in the file, `size` that of the counter which must not be 0
+ * for the mark to be reached, 0 none. */
+int symbolizer_marks(struct symbolizer *s, const struct symbol_mapping *m);
+/* A descriptor of the module's file, the caller's; negative errno. */
+int symbolizer_open(const struct symbolizer *s, int module);
 int symbolizer_vdso(struct symbolizer *s);                /* offsets in the [vdso] mapping */
 int symbolizer_perf_map(struct symbolizer *s, pid_t pid); /* addresses in the process */
 /* It has exited or runs another program: its perf map says nothing about who has the pid next. */

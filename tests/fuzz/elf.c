@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* libFuzzer target: ELF files: symbols, stubs, packed symbols, source lines, inlined functions, code. */
+/* libFuzzer target: ELF files: symbols, stubs, packed symbols, source lines, inlined functions, code, marks for tracers. */
 #include "fuzz.h"
 
 #include "file_service.h"
@@ -21,6 +21,22 @@ static void resolve(void *state, uint64_t offset)
 		*(volatile const uint8_t *)(code + i);
 }
 
+static void read_marks(const uint8_t *data, size_t size)
+{
+	struct module_request request = {.fd = fuzz_file(data, size)};
+	struct packet p = {.data = BUF_INIT};
+	struct answer answer;
+	void *state = resolver_marks.load(&request);
+
+	if (!state)
+		return;
+	answer_begin(&answer, &p, RECORD_ANSWER, 1);
+	resolver_marks.resolve(state, 0, &answer);
+	answer_end(&answer);
+	packet_done(&p);
+	resolver_marks.free(state);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct file_service files = {.socket = -1}; /* there are no other files */
@@ -28,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct module_request request = {.record = &record, .fd = fuzz_file(data, size), .files = &files};
 	void *state = resolver_elf.load(&request);
 
+	read_marks(data, size);
 	if (!state)
 		return 0;
 	for (uint64_t at = 0; at < size + 4096; at += size / 64 + 1)

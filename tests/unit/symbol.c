@@ -53,6 +53,19 @@ static void test_symtab(struct bench *b)
 	CHECK(symbolizer_request(b->s, -1, 0, 0) == -ENOENT);
 }
 
+static void test_marks(struct bench *b)
+{
+	_cleanup_free_ char *path = xasprintf("%s/stripped", b->samples);
+	int m = symbolizer_marks(b->s, &(struct symbol_mapping){.path = path});
+	_cleanup_close_ int fd = symbolizer_open(b->s, m);
+
+	CHECK(fd >= 0);
+	CHECK_STR(ask(b, m, 0), "shop:gc__end");
+	CHECK(b->seen.count == 2 && b->seen.start == address_of(b, "after_sizeless") && !b->seen.size);
+	CHECK_STR(b->seen.name[0], "shop:gc__begin");
+	CHECK(symbolizer_open(b->s, -1) < 0);
+}
+
 static void test_separate(struct bench *b)
 {
 	uint64_t helper = address_of(b, "quiet_helper");
@@ -471,7 +484,7 @@ static void test_container(struct bench *b)
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_symtab, test_separate, test_plt, test_code, test_queue, test_confined, test_perf_map,
+		test_symtab, test_marks, test_separate, test_plt, test_code, test_queue, test_confined, test_perf_map,
 		test_vdso, test_kernel, test_replaced, test_container,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;

@@ -45,6 +45,18 @@ __asm__(".text\n.balign 64\n.globl sizeless_entry\nsizeless_entry:\n"
 	".globl after_sizeless\n.type after_sizeless, @function\nafter_sizeless:\nnop\nret\n"
 	".size after_sizeless, 2\n.balign 256, 0xcc\n");
 
+/* Marks for tracers, as SystemTap's sys/sdt.h writes them: one with a counter, one without, and one that nobody asks for. */
+unsigned short gc_counter __attribute__((section(".probes")));
+#define MARK(place, counter, name)                                                                                   \
+	__asm__(".pushsection .note.stapsdt,\"\",\"note\"\n.balign 4\n.4byte 992f-991f, 994f-993f, 3\n"                  \
+		"991: .asciz \"stapsdt\"\n992: .balign 4\n993: .8byte " place ", _.stapsdt.base, " counter "\n"          \
+		".asciz \"shop\"\n.asciz \"" name "\"\n.asciz \"\"\n994: .balign 4\n.popsection\n")
+__asm__(".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n.weak _.stapsdt.base\n"
+	".hidden _.stapsdt.base\n_.stapsdt.base: .space 1\n.size _.stapsdt.base, 1\n.popsection\n");
+MARK("sizeless_entry", "gc_counter", "gc__begin");
+MARK("after_sizeless", "0", "gc__end");
+MARK("after_sizeless", "0", "sale");
+
 #line 1000 "inlined.h"
 static inline __attribute__((always_inline)) void innermost(int n)
 {

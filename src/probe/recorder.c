@@ -20,7 +20,10 @@
 #include "past.h"
 #include "sideband.h"
 
+/* Who a process is and what a descriptor stands for can be read only as long as it is there; nobody waits for stacks. Slices end
+ * between two drains, and stacks are sent in the last one before, so that they are counted in the slice that they are from. */
 #define DRAIN_NS (100 * NS_PER_MS)
+#define SEND_NS (350 * NS_PER_MS)
 #define NAMES_WAIT_NS (800 * NS_PER_MS) /* the report is to be there a second after the end */
 
 struct recorder {
@@ -32,6 +35,8 @@ struct recorder {
 	struct governor *governor; /* NULL: none */
 	struct loop_source *sources[5];
 	uint64_t records, samples, slices;
+	uint64_t slice_end_ns; /* when it is due */
+	uint64_t sent_ns;      /* copied stacks */
 	uint64_t stop_ns;
 	bool begun; /* a transaction is open */
 	struct cpus online;
@@ -115,15 +120,26 @@ static void take_record(void *arg, const struct record *record)
 	host_dispatch(r->host, record);
 }
 
-static int drain(void *arg, uint32_t events)
+static void empty_rings(struct recorder *r)
 {
-	struct recorder *r = arg;
-
 	sideband_fetch(r->sideband);
 	host_consume(r->host);
 	apply_sideband(r, UINT64_MAX);
 	r->capture.lost_mappings = sideband_lost(r->sideband);
 	host_drained(r->host);
+}
+
+static int drain(void *arg, uint32_t events)
+{
+	struct recorder *r = arg;
+	uint64_t now;
+
+	empty_rings(r);
+	now = clock_mono_ns();
+	if (now >= r->sent_ns + SEND_NS || now + DRAIN_NS > r->slice_end_ns) {
+		stacks_send(r->capture.stacks);
+		r->sent_ns = now;
+	}
 	return 0;
 }
 
@@ -160,7 +176,7 @@ static uint64_t end_slice(struct recorder *r)
 {
 	uint64_t now;
 
-	drain(r, 0);
+	empty_rings(r);
 	now = clock_mono_ns();
 	host_slice(r->host, now);
 	return now;
@@ -193,6 +209,8 @@ static int slice_timer(void *arg, uint32_t events)
 	r->slices++;
 	c->slice++;
 	c->slice_start_ns = now;
+	while (r->slice_end_ns <= now)
+		r->slice_end_ns += r->options.slice_ns;
 	if (r->options.slice)
 		r->options.slice(r->options.arg);
 	error = store_begin(c->store);
@@ -245,9 +263,10 @@ static int add_sources(struct recorder *r)
 	if ((error = loop_add_fd(r->loop, host_fd(r->host), EPOLLIN, drain, r, source++)) < 0 ||
 	    (error = loop_add_fd(r->loop, sideband_fd(r->sideband), EPOLLIN, drain, r, source++)) < 0 ||
 	    (error = loop_add_fd(r->loop, stacks_fd(r->capture.stacks), EPOLLIN, take_names, r, source++)) < 0 ||
-	    (error = loop_add_timer(r->loop, DRAIN_NS, DRAIN_NS, drain, r, source++)) < 0 ||
+	    (error = loop_add_timer(r->loop, DRAIN_NS / 2, DRAIN_NS, drain, r, source++)) < 0 ||
 	    (error = loop_add_timer(r->loop, first ? first : slice, slice, slice_timer, r, source++)) < 0)
 		return fail(error, "watch for events");
+	r->slice_end_ns = clock_mono_ns() + (first ? first : slice);
 	return 0;
 }
 
@@ -319,11 +338,11 @@ static int begin(struct recorder *r)
 		return error;
 	r->begun = true;
 	/* Threads that switched before the walk came to them are announced in the ring. */
-	drain(r, 0);
+	empty_rings(r);
 	error = survey(r);
 	if (error < 0)
 		return error;
-	drain(r, 0);
+	empty_rings(r);
 	c->start_ns = c->slice_start_ns = clock_mono_ns();
 	host_start(r->host);
 	c->kernel_bytes = host_kernel_bytes(r->host);

@@ -203,7 +203,7 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 	r = symbolizer_new(&(struct symbolizer_options){.source_lines = o->inlined, .inlined = o->inlined,
 							.handler = named, .unwound = unwound, .code = code,
 							.code_callees = code_callees, .wait_loops = wait_loops,
-							.arg = st},
+							.gathers = true, .arg = st},
 			   &st->symbolizer);
 	if (r < 0) {
 		stacks_free(st);
@@ -242,6 +242,11 @@ int stacks_dispatch(struct stacks *st)
 	if (r >= 0)
 		frames_ask_again(st->frames);
 	return r;
+}
+
+void stacks_send(struct stacks *st)
+{
+	symbolizer_send(st->symbolizer);
 }
 
 void stacks_finish(struct stacks *st, uint64_t timeout_ns)

@@ -79,9 +79,13 @@ void stack_ring_give_back(struct stack_ring *r, size_t at, size_t len)
 
 void stack_ring_trim(struct stack_ring *r)
 {
-	if (r->fd < 0 || r->pieces || r->high <= KEEP)
+	bool wrapped = r->pieces && r->head <= r->tail;
+	size_t keep = r->pieces && r->head > KEEP ? r->head : KEEP;
+
+	if (r->fd < 0 || wrapped || r->high <= keep)
 		return;
-	if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, KEEP,
-		      (off_t)(r->size - KEEP)) == 0)
-		r->high = KEEP;
+	/* Of the page that is in use in part, the kernel clears the other part. */
+	if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)keep,
+		      (off_t)(r->size - keep)) == 0)
+		r->high = keep;
 }

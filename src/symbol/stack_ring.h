@@ -22,4 +22,4 @@ void stack_ring_done(struct stack_ring *r); /* clears what is in it */
 /* SIZE_MAX: no room. */
 size_t stack_ring_take(struct stack_ring *r, size_t len);
 void stack_ring_give_back(struct stack_ring *r, size_t at, size_t len);
-void stack_ring_trim(struct stack_ring *r); /* memory that a burst took, if none is in use */
+void stack_ring_trim(struct stack_ring *r); /* memory that a burst took, behind what is in use */

@@ -449,12 +449,12 @@ int symbolizer_dispatch(struct symbolizer *s)
 	answer_hopeless(s);
 	keep_child_small(s);
 	unwind_client_dispatch(s->unwind, events, count);
-	if (is_due(s)) {
+	if (expired)
+		unwind_client_trim(s->unwind);
+	if (is_due(s))
 		run_timer(s, true);
-	} else if (expired) {
+	else if (expired)
 		run_timer(s, false);
-		unwind_client_idle(s->unwind);
-	}
 	return 0;
 }
 
@@ -518,6 +518,7 @@ void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns)
 	uint64_t start = clock_mono_ns(), now = start;
 	struct pollfd wait = {.fd = s->epoll, .events = POLLIN};
 
+	symbolizer_send(s);
 	while (is_due(s) && now - start < timeout_ns && symbolizer_dispatch(s) >= 0) {
 		if (!is_due(s))
 			return;
@@ -547,6 +548,11 @@ int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_
 	if (r == 0)
 		run_timer(s, true);
 	return r;
+}
+
+void symbolizer_send(struct symbolizer *s)
+{
+	unwind_client_send(s->unwind);
 }
 
 int symbolizer_kernel(struct symbolizer *s)

@@ -59,6 +59,7 @@ struct symbolizer_options {
 	symbol_handler *code_callees; /* with `function` for the frame */
 	wait_loop_handler *wait_loops; /* NULL: they are of no interest */
 	unwound_handler *unwound; /* NULL: nothing will be unwound */
+	bool gathers; /* stacks wait for symbolizer_send(), until there are many */
 	void *arg;
 	uint64_t table_memory;    /* for unwind tables, in bytes; 0: 64 MiB */
 	const char *table_cache;  /* the directory that keeps them; NULL: the usual; "": none */
@@ -156,6 +157,9 @@ void symbolizer_forget_space(struct symbolizer *s, uint32_t space);
  * no answer. */
 int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
 		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
+
+/* What waits to be unwound goes to the child: to wake it for many at once is cheaper. */
+void symbolizer_send(struct symbolizer *s);
 
 /* Dispatch until nothing is due, or time is up: only at the end. */
 void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns);

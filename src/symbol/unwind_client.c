@@ -19,6 +19,7 @@
 #define RING_BYTES (16u << 20)
 #define STACK_MAX (512u << 10) /* of one request; what is longer is cut */
 #define BATCH (PACKET_MAX / 2) /* sent without waiting for more */
+#define GATHERED_MAX (1u << 20) /* bytes of stacks, likewise */
 #define CHUNK 1024 /* mappings in one record */
 #define TABLE_MEMORY (64u << 20)
 #define HANG_NS (30 * NS_PER_S) /* no sign of life for so long, although something is due */
@@ -40,6 +41,8 @@ struct unwind_client {
 	/* Counted up for ever: answered <= asked; each is at its number modulo REQUESTS_MAX. */
 	struct request *requests;
 	uint64_t answered, asked;
+	size_t gathered; /* bytes of stacks since the child was last woken for them */
+	bool sends;      /* the packet that is being filled is to go */
 	uint32_t *forgotten; /* spaces that the child still knows */
 	size_t forgotten_count, forgotten_capacity;
 	uint32_t served; /* the module that the child asked for last */
@@ -137,6 +140,7 @@ static void child_lost(struct unwind_client *c)
 	uint64_t until = c->asked;
 
 	worker_stop(&c->worker);
+	c->sends = false;
 	stack_ring_done(&c->ring);
 	spaces_lost(c->spaces);
 	table_cache_abandon(c->cache);
@@ -241,7 +245,16 @@ static int add_request(struct unwind_client *c, struct record_unwind *record,
 	record->at = at;
 	buf_add(&c->worker.out.data, record, sizeof(*record));
 	*request_at(c, c->asked) = (struct request){.at = at, .len = piece};
+	c->gathered += piece;
 	return 0;
+}
+
+void unwind_client_send(struct unwind_client *c)
+{
+	if (!c->worker.out.data.len)
+		return;
+	c->sends = true;
+	worker_poll_writable(&c->worker, true);
 }
 
 int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct unwind_regs *regs,
@@ -264,7 +277,9 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 	if (c->asked == c->answered)
 		c->worker.heard_ns = clock_mono_ns();
 	r = provide_space(c, space) ? add_request(c, &record, regs, bytes) : -EAGAIN;
-	worker_poll_writable(&c->worker, true);
+	/* Without room it is sent, so that there will be some. */
+	if (!c->options->gathers || r < 0 || c->gathered >= GATHERED_MAX)
+		unwind_client_send(c);
 	if (r < 0)
 		return r;
 	request_at(c, c->asked++)->cookie = cookie;
@@ -418,9 +433,15 @@ static int open_wanted(void *arg, const struct file_wanted *wanted, const char *
 
 static int send_all(struct unwind_client *c)
 {
+	if (!c->sends)
+		return 0;
 	send_forgotten(c);
 	int r = worker_send(&c->worker);
-	return r == -EAGAIN ? 0 : r;
+	if (r == -EAGAIN)
+		return 0;
+	c->sends = false;
+	c->gathered = 0;
+	return r;
 }
 
 static bool hangs(struct unwind_client *c)
@@ -436,10 +457,10 @@ void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *e
 	if (worker_serve_files(&c->worker, open_wanted, c) < 0 || receive_answers(c) < 0 ||
 	    send_all(c) < 0 || hangs(c))
 		child_lost(c);
-	worker_poll_writable(&c->worker, c->worker.out.data.len);
+	worker_poll_writable(&c->worker, c->sends);
 }
 
-void unwind_client_idle(struct unwind_client *c)
+void unwind_client_trim(struct unwind_client *c)
 {
 	stack_ring_trim(&c->ring);
 }

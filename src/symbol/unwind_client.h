@@ -20,7 +20,8 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t space, const struct u
 			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
 struct epoll_event;
 void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *events, int count);
+void unwind_client_send(struct unwind_client *c); /* what has been gathered; dispatch does it */
 bool unwind_client_due(const struct unwind_client *c); /* answers are still to come */
-void unwind_client_idle(struct unwind_client *c); /* a second without anything due */
+void unwind_client_trim(struct unwind_client *c); /* gives memory back; about once a second */
 
 DEFINE_CLEANUP(struct unwind_client *, unwind_client_free)

@@ -159,6 +159,11 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);
 }
 
+void live_come_first(void)
+{
+	setpriority(PRIO_PROCESS, 0, -10);
+}
+
 double live_most_overhead(double percent)
 {
 	return percent > 0 ? percent / 100 : fmax(0.02, 0.1 / (double)sysconf(_SC_NPROCESSORS_ONLN));
@@ -177,8 +182,7 @@ int live_record(struct store *s, const struct live_options *o, char *const *comm
 	loop = live.loop;
 	if (r < 0 || (command && (r = child_new(command, &child)) < 0))
 		return r;
-	/* On a starved machine the rings would run over while we wait our turn; we need little of a CPU. */
-	setpriority(PRIO_PROCESS, 0, -10);
+	live_come_first();
 	r = open_recorder(s, &live, child);
 	recorder = live.recorder;
 	if (r >= 0)

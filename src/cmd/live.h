@@ -28,6 +28,9 @@ struct live_result {
  * command. `command` ends with NULL or is NULL. Progress goes to stderr. */
 int live_record(struct store *s, const struct live_options *o, char *const *command, struct live_result *ret_result);
 
+/* On a starved machine the rings would run over, and keys lie about, while this process waits its turn; it needs little of a CPU. */
+void live_come_first(void);
+
 /* The share of all CPUs that --max-overhead allows: without it 2 percent, which nobody notices beside the noise of other work,
  * but no less than a tenth of one CPU, because what it takes to see well does not shrink with the machine. */
 double live_most_overhead(double percent);

@@ -270,6 +270,7 @@ static int run(const struct call *call)
 		return failx(-EINVAL, "--delay must be between 100ms and 60s");
 	if (!is_batch(top.options) && !(output_is_terminal(STDIN_FILENO) && output_is_terminal(STDOUT_FILENO)))
 		return failx(-ENOTTY, "standard input and output are not a terminal; top -b prints without one");
+	live_come_first();
 	r = store_create(":memory:", &store);
 	if (r < 0)
 		return r;

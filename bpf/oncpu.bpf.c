@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What runs: kernel and user stack of each CPU's current thread, at the sampling rate. */
-#include "stack.bpf.h"
-#include "python.bpf.h"
+#include "sample.bpf.h"
 
 /* One a CPU, as an array: per-CPU memory does not come in pieces of this size. */
 struct {
@@ -10,26 +9,6 @@ struct {
 	__uint(key_size, sizeof(u32));
 	__uint(value_size, sizeof(struct sample_record)); /* less what the host cuts off */
 } per_cpu_capture SEC(".maps");
-
-/* Frames of the kernel's own walk, kernel or user; `at` is how many are there already. */
-static __always_inline u32 walk(void *ctx, struct stack_capture *s, u32 at, u64 flags)
-{
-	if (at > STACK_DEPTH)
-		return 0;
-	long bytes = bpf_get_stack(ctx, &s->frames[at], STACK_BYTES, flags);
-	return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
-}
-
-static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct stack_capture *s,
-					 struct task_struct *task)
-{
-	/* A sample in user code interrupted it: its registers are the event's own. Privilege is in cs. */
-	if (ctx->regs.cs & 3)
-		copy_registers(&s->registers, (const struct pt_regs *)&ctx->regs);
-	else if (!entry_registers(task, s))
-		return;
-	copy_stack(s, stack_top(task, s->registers.sp));
-}
 
 /* The clock ticks whether something runs here or not. A CPU that misses ticks had interrupts off, or did not run at all. */
 static __always_inline void tick(struct cpu_slot *cpu, u64 now)
@@ -61,19 +40,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	if (!r)
 		return 0;
 	struct stack_capture *s = &r->stack;
-	s->pages = s->user_depth = s->kernel_depth = s->python_depth = 0;
-	if (!config.exclude_kernel)
-		s->kernel_depth = walk(ctx, s, 0, 0);
-	if (BPF_CORE_READ(task, mm)) { /* kernel threads have none */
-		if (config.copy_stacks)
-			capture_user(ctx, s, task);
-		capture_python(s, task);
-		/* Without frame pointers the kernel's walk is a guess: what Python says is better. */
-		if ((!s->pages || walks(slot)) && !s->python_depth)
-			s->user_depth = walk(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
-	}
-	if (!(s->kernel_depth + s->user_depth + s->python_depth + s->pages))
-		count(cpu, LOST_STACKS);
+	take_sample(ctx, s, task, slot, cpu);
 	fill_head(&r->head, RECORD_SAMPLE, now, task);
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 	u64 size = __builtin_offsetof(struct sample_record, stack) + stack_capture_size(s);

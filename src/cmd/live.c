@@ -155,7 +155,7 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 		.frequency = o->frequency, .stack_bytes = (uint32_t)(o->stack_bytes + 4095) & ~4095u,
 		.most_overhead = live_most_overhead(o->most_overhead),
 		.slice_ns = NS_PER_S, .pid = (uint32_t)o->pid, .cgroup = o->cgroup,
-		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined, .on_demand = o->on_demand,
+		.cpus = o->cpus ? &cpus : NULL, .include_own = o->include_own, .inlined = o->inlined, .on_demand = o->on_demand, .events = o->events,
 		.command = child ? child_pid(child) : 0, .slice = show_progress, .arg = live}, &live->recorder);
 }
 

@@ -15,6 +15,7 @@ struct live_options {
 	double most_overhead; /* percent of all CPUs; 0: the default */
 	bool include_own, inlined;
 	const char *const *on_demand; /* probes that cost much; NULL: none */
+	const char *events; /* for the probe pmu; NULL: the usual */
 };
 #define LIVE_DEFAULTS .frequency = 99, .stack_bytes = 64 << 10
 extern const struct option live_option_rows[]; /* all but the duration */

@@ -26,6 +26,33 @@ static int run_cycles(struct trial *t, const struct check *c, struct doctor_resu
 	return event < 0 ? event : 0;
 }
 
+static int run_counters(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	static const struct {
+		const char *name;
+		uint64_t config;
+	} events[] = {
+		{"instructions", PERF_COUNT_HW_INSTRUCTIONS},
+		{"cache misses", PERF_COUNT_HW_CACHE_MISSES},
+		{"branch misses", PERF_COUNT_HW_BRANCH_MISSES},
+		{"stalled cycles", PERF_COUNT_HW_STALLED_CYCLES_BACKEND},
+	};
+	int error = -ENOENT;
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE, .config = events[i].config, .disabled = 1};
+		_cleanup_close_ int event = event_open(&attr, -1, 0);
+
+		any |= event >= 0;
+		if (event < 0) {
+			buf_addf(&r->detail, "%s%s", r->detail.len ? ", " : "not counted: ", events[i].name);
+			error = event;
+		}
+	}
+	return any ? 0 : error;
+}
+
 static int run_clock(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	struct perf_event_attr attr = {
@@ -147,6 +174,14 @@ static const struct check rows[] = {
 		.config = "PERF_EVENTS",
 		.caps = CAP(PERFMON),
 		.run = run_cycles,
+	},
+	{
+		.name = "hardware counters",
+		.purpose = "record --pmu: instructions, misses of caches and branches by process and function",
+		.cost = "instructions a cycle and what waits for memory are not known; no finding depends on them",
+		.config = "PERF_EVENTS",
+		.caps = CAP(PERFMON),
+		.run = run_counters,
 	},
 	{
 		.name = "cpu-clock",

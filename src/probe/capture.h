@@ -32,6 +32,7 @@ struct capture {
 	uint64_t slice_start_ns;      /* CLOCK_MONOTONIC */
 	bool filter;                  /* only processes that are `selected` */
 	uint64_t frequency;           /* samples a second */
+	const char *events;           /* that the pmu probe counts, with commas between them; NULL: the hardware's */
 	const char *frequency_source; /* "cycles" or "cpu-clock"; set by oncpu */
 	uint64_t lost_mappings;       /* of the side band, so far */
 	uint64_t kernel_bytes;        /* memory of the shared maps */

@@ -9,7 +9,7 @@ struct capture;
 
 #define ALL_COSTS (~0u)
 /* Of probes that are there only because an option asked for them. */
-#define ASKED_COSTS (1u << COST_SYSCALL | 1u << COST_SOFTIRQ | 1u << COST_DNS)
+#define ASKED_COSTS (1u << COST_SYSCALL | 1u << COST_SOFTIRQ | 1u << COST_DNS | 1u << COST_PMU)
 
 /* All of perfscope's processes that are alive. */
 uint64_t cost_own_ns(const struct capture *c);

@@ -4,10 +4,10 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "cpu_event.h"
 #include "cpus.h"
 #include "fail.h"
 #include "mem.h"
@@ -25,31 +25,9 @@ struct oncpu_state {
 	uint64_t tuned_ns;
 };
 
-static int open_event(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
-{
-	struct perf_event_attr attr = {.type = type, .size = sizeof(attr), .config = config, .freq = 1,
-				       .sample_freq = frequency};
-
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 static int attach_cpu(struct capture *c, struct oncpu_state *state, int cpu)
 {
-	int fd = open_event(state->type, state->config, c->frequency, cpu);
-	struct bpf_link *link;
-
-	if (fd < 0)
-		return fail(fd, "perf event %s on CPU %d", c->frequency_source, cpu);
-	link = bpf_program__attach_perf_event(state->program, fd);
-	if (!link) {
-		int r = -errno;
-
-		close(fd);
-		return fail(r, "attach to the perf event of CPU %d", cpu);
-	}
-	state->links[cpu] = link;
-	return 0;
+	return cpu_event_attach(state->program, state->type, state->config, c->frequency, cpu, c->frequency_source, &state->links[cpu]);
 }
 
 static void detach_cpu(struct oncpu_state *state, int cpu)
@@ -72,7 +50,7 @@ static int choose_event(struct capture *c, struct oncpu_state *state, int cpu)
 	int fd = -ENOENT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
-		fd = open_event(events[i].type, events[i].config, c->frequency, cpu);
+		fd = cpu_event_open(events[i].type, events[i].config, c->frequency, cpu);
 		if (fd < 0)
 			continue;
 		close(fd);

@@ -288,6 +288,7 @@ static int prepare(struct recorder *r)
 	if ((error = cpus_possible_count(&c->cpu_count)) < 0 || (error = cpus_online(&r->online)) < 0)
 		return error;
 	c->past = past_new(c->cpu_count);
+	c->events = r->options.events;
 	c->cpus = r->online;
 	if (r->options.cpus)
 		cpus_and(&c->cpus, r->options.cpus);

@@ -24,6 +24,7 @@ struct recorder_options {
 	bool include_own;        /* perfscope's own samples, too */
 	bool inlined;            /* expand inlined functions */
 	const char *const *on_demand; /* probes that are only loaded when asked for, ends with NULL; NULL: none */
+	const char *events;      /* pmu_events.h, for the probe pmu; NULL: those of the hardware */
 	pid_t command;           /* a child of ours that is not perfscope: the command to be recorded; 0 none */
 	const char *invocation;  /* how perfscope was called, for the recording */
 	void (*slice)(void *arg); /* after each slice is written; may be NULL */

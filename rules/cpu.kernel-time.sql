@@ -61,11 +61,11 @@ found AS MATERIALIZED (
 	FROM total t JOIN call c ON c.process = t.process AND c.place = 1
 	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:mixed, 0.4), coalesce(:kernel, 0.6)) * t.ns
 		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:one, 0.05), coalesce(:call, 0.4)) * t.ns),
--- Sending answers and reading requests is what a server is for, however much it costs.
+-- Sending answers and reading requests is what a server is for, however much it costs; so are packets to a tunnel.
 transport(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('sock_write_iter', 'sock_read_iter', 'sock_sendmsg', 'sock_recvmsg', '__sock_sendmsg',
-		'__sys_sendto', '__sys_recvfrom', '__sys_sendmsg', '__sys_recvmsg') OR n.name GLOB '*_sendmsg' OR n.name GLOB '*_recvmsg')
+		'tun_chr_write_iter', 'tun_chr_read_iter', '__sys_sendto', '__sys_recvfrom', '__sys_sendmsg', '__sys_recvmsg') OR n.name GLOB '*_sendmsg' OR n.name GLOB '*_recvmsg')
 	UNION
 	SELECT s.id FROM transport t JOIN stack s ON s.parent = t.id),
 moved AS MATERIALIZED (

@@ -21,11 +21,20 @@
 -- runbook: slow-disk
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 syncing AS MATERIALIZED (SELECT id FROM sync_stack),
-synced AS MATERIALIZED (
+called AS MATERIALIZED (
 	SELECT t.process, w.task, w.stack, w.function, w.call, w.resource, sum(w.count) AS count, sum(w.ns) AS ns
 	FROM sync_wait w JOIN thread t ON t.task = w.task
 	WHERE NOT t.own AND NOT t.kernel
 	GROUP BY w.task, w.stack, w.resource),
+-- Processes that one parent has made, of one name, that sync one file are one program, as a database is.
+part_of AS MATERIALIZED (
+	SELECT c.process, min(c.process) OVER (PARTITION BY p.ppid, p.comm, c.resource) AS program
+	FROM (SELECT process, resource, max(ns) FROM (SELECT process, resource, sum(ns) AS ns FROM called WHERE resource GROUP BY process, resource)
+		GROUP BY process) c JOIN process p ON p.id = c.process),
+member AS MATERIALIZED (
+	SELECT t.id AS task, ifnull(p.program, t.process) AS process FROM task t LEFT JOIN part_of p ON p.process = t.process),
+synced AS MATERIALIZED (
+	SELECT m.process, c.task, c.stack, c.function, c.call, c.resource, c.count, c.ns FROM called c JOIN member m USING (task)),
 -- The heaviest file, and call, of each process.
 file AS MATERIALIZED (
 	SELECT process, resource, ns, row_number() OVER (PARTITION BY process ORDER BY ns DESC) AS place FROM (
@@ -35,7 +44,7 @@ way AS MATERIALIZED (
 		SELECT process, function, call, sum(ns) AS ns FROM synced GROUP BY process, function) GROUP BY process),
 locked AS MATERIALIZED (
 	SELECT t.process, w.task, w.stack, w.other_stack, sum(w.ns) AS ns
-	FROM waker w JOIN resource r ON r.id = w.resource JOIN thread t ON t.task = w.task JOIN thread o ON o.task = w.other_task
+	FROM waker w JOIN resource r ON r.id = w.resource JOIN member t ON t.task = w.task JOIN member o ON o.task = w.other_task
 	WHERE r.kind = 'futex' AND o.process = t.process AND w.task <> w.other_task
 		AND w.other_task IN (SELECT task FROM synced) GROUP BY w.task, w.stack, w.other_stack),
 -- Functions of programs above each of these stacks.
@@ -51,7 +60,7 @@ above AS MATERIALIZED (SELECT leaf, name, min(up) AS up FROM walk JOIN code USIN
 giver AS MATERIALIZED (SELECT leaf, name, min(up) FROM above GROUP BY leaf),
 takes_lock AS MATERIALIZED (
 	SELECT frame FROM frame_name WHERE name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
-		OR name GLOB '*lll_lock*'),
+		OR name GLOB '*lll_lock*' OR name GLOB 'LWLockAcquire*'),
 lock_stack(id) AS (
 	SELECT s.id FROM stack s JOIN takes_lock USING (frame)
 	UNION
@@ -68,7 +77,7 @@ inside(process, name, id) AS (
 	SELECT i.process, i.name, s.id FROM inside i JOIN stack s ON s.parent = i.id),
 spent AS MATERIALIZED (
 	SELECT i.process, i.name, sum(iif(c.stack IN syncing, c.ns, 0)) AS syncing, sum(iif(c.stack IN syncing, 0, c.ns)) AS other
-	FROM cpu_sample c JOIN task t ON t.id = c.task JOIN inside i ON i.id = c.stack AND i.process = t.process
+	FROM cpu_sample c JOIN member t ON t.task = c.task JOIN inside i ON i.id = c.stack AND i.process = t.process
 	GROUP BY i.process, i.name),
 under AS MATERIALIZED (
 	SELECT h.process, h.task, sum(h.ns) AS ns FROM held h LEFT JOIN spent s ON s.process = h.process AND s.name = h.name
@@ -84,12 +93,12 @@ whole AS MATERIALIZED (
 		- ifnull((SELECT ns FROM thread_wait l WHERE l.task = p.task AND l.cause = 'lock'), 0) + p.lock AS active
 	FROM part p JOIN thread_state s ON s.task = p.task),
 client AS MATERIALIZED (
-	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN thread t ON t.task = w.other_task
-	JOIN thread v ON v.task = w.task, span
-	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY t.process, w.task
+	SELECT m.process AS server, w.task, sum(w.ns) AS ns FROM woken_by w JOIN member m ON m.task = w.other_task
+	JOIN member o ON o.task = w.task JOIN thread v ON v.task = w.task, span
+	WHERE o.process <> m.process AND NOT v.own AND NOT v.kernel GROUP BY m.process, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns AND sum(w.count) * 1e9 >= coalesce(:rate, 5) * span.ns),
 computed AS MATERIALIZED (
-	SELECT t.process, sum(c.ns) AS ns FROM cpu_sample c JOIN task t ON t.id = c.task WHERE c.stack IN syncing GROUP BY t.process),
+	SELECT m.process, sum(c.ns) AS ns FROM cpu_sample c JOIN member m USING (task) WHERE c.stack IN syncing GROUP BY m.process),
 found AS MATERIALIZED (
 	SELECT w.process, sum(w.active) AS active, sum(w.sync) AS sync, sum(w.lock) AS lock, sum(w.count) AS count, sum(w.sync > 0) AS threads,
 		min(1, (sum(w.sync) + sum(w.lock) + ifnull(c.ns, 0)) * 1.0 / sum(w.active)) AS share

@@ -24,7 +24,7 @@ woken AS MATERIALIZED (
 	GROUP BY e.task, e.stack, e.resource, e.other_task, e.other_stack),
 -- What functions' names say of a wait. The nearest to the leaf counts: a condition variable takes its lock again, too. But
 -- runtimes build their locks, and queues, of other things: there the outermost says. parks: each thread sleeps on a word of
--- its own, 2: in a poll.
+-- its own, 2: in a poll, 3: each process of one parent's.
 pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('kernel', '*lock_inode_wait', 'lock', 0, 0), ('kernel', 'fcntl_setlk*', 'lock', 0, 0),
 	('elf', '*mutex*lock*', 'lock', 0, 0), ('elf', '*Mutex*[lL]ock*', 'lock', 0, 0), ('elf', '*rwlock*lock*', 'lock', 0, 0),
@@ -33,7 +33,7 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('elf', 'sync.([*]Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.([*]RWMutex).*Lock*', 'lock', 1, 1),
 	('elf', 'rb_mutex_lock', 'lock', 1, 1), ('elf', 'rb_mutex_synchronize', 'lock', 1, 1),
 	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
-	('elf', '*lock_wait_suspend_thread*', 'lock', 1, 1), ('elf', 'LWLockAcquire*', 'lock', 1, 1),
+	('elf', '*lock_wait_suspend_thread*', 'lock', 1, 1), ('elf', 'LWLockAcquire*', 'lock', 1, 3),
 	('elf', 'LockAcquireExtended', 'lock', 1, 2), -- of a database: its processes sleep in a poll meanwhile
 	('elf', '*sem_*wait*', 'semaphore', 0, 0), ('elf', '*SimpleQueue_get*', 'work', 1, 0),
 	('elf', '*cond_*wait*', 'work', 0, 0), ('elf', '*barrier_wait*', 'work', 0, 0), ('elf', '*join*', 'work', 0, 0)),
@@ -59,8 +59,9 @@ taker AS MATERIALIZED (
 sorted_wait AS MATERIALIZED (
 	SELECT min(process) OVER (PARTITION BY resource) AS process, task, stack, other_task, other_stack, count, ns, sort, name, idle, resource
 	FROM (SELECT w.task, w.process, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name, t.parks = 2 AS idle,
-			iif(t.parks, min(w.resource) OVER (PARTITION BY iif(t.parks = 2, w.resource, w.process), t.parks, t.name), w.resource) AS resource
-		FROM woken w JOIN taker t ON t.leaf = w.stack)),
+			iif(t.parks, min(w.resource) OVER (PARTITION BY CASE t.parks WHEN 2 THEN w.resource WHEN 3 THEN p.ppid ELSE w.process END, t.parks, t.name),
+				w.resource) AS resource
+		FROM woken w JOIN taker t ON t.leaf = w.stack JOIN process p ON p.id = w.process)),
 -- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock. But one that is held
 -- by who waits for a message is a place in a line of workers.
 listening(id) AS (

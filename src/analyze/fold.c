@@ -248,7 +248,7 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 	case FIRST_CULPRIT:
 		return same_culprit(cause, symptom, 1);
 	case MORE:
-		return cause->impact >= symptom->impact && same_culprit(cause, symptom, 1);
+		return cause->impact >= symptom->impact && same_culprit(cause, symptom, cause->affected_count);
 	case HALF:
 		return 2 * cause->impact >= symptom->impact && same_culprit(cause, symptom, 1);
 	case CULPRIT:

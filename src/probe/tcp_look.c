@@ -80,13 +80,14 @@ static void add_round_trip(struct capture *c, struct tcp_state *s, uint32_t reso
 	capture_latency(c, s->probe.first_metric + ROUND_TRIP, resource, (uint64_t)us * 1000, 1);
 }
 
-/* Whether the walks should come more often. What is under way for long at a time may be held back by its sender (Nagle). */
-static bool is_trouble(const struct tcp_state *s, const struct tcp_report *r, uint32_t us, uint64_t ns)
+/* Whether the walks should come more often. What is under way for long at a time may be held back by its sender (Nagle). A
+ * peer that is far away is none as long as nobody waits for it. */
+static bool is_trouble(const struct tcp_state *s, const struct tcp_report *r, uint64_t waited, uint64_t ns)
 {
 	uint64_t busy = r->growth.busy * s->tick_ns;
 
 	return r->flags & ~(TCP_SERVER | TCP_LOSSY) || r->growth.window_limited || r->growth.buffer_limited ||
-	       r->growth.retransmits || us || (busy > ns / 10 && busy > r->growth.segments * SLOW_SEGMENT_NS);
+	       r->growth.retransmits || waited > ns / 10 || (busy > ns / 10 && busy > (uint64_t)r->growth.segments * SLOW_SEGMENT_NS);
 }
 
 /* What holds it up now has held it up since the last walk: so it is on average. */
@@ -97,8 +98,9 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 	uint64_t limited = r->growth.window_limited * s->tick_ns, buffer = r->growth.buffer_limited * s->tick_ns;
 	bool sent_again = r->flags & TCP_LOSSY && r->growth.segments;
 	uint32_t us = r->growth.sent ? path_us(r, peer) : 0;
+	uint64_t waited = waited_ns(s, r, us, ns);
 
-	if (is_trouble(s, r, us, ns))
+	if (is_trouble(s, r, waited, ns))
 		s->troubled_ns = s->walked_ns;
 	if (!(r->flags & ~(TCP_SERVER | TCP_LOSSY)) && !limited && !buffer && !sent_again && !us)
 		return;
@@ -118,8 +120,8 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 		tcp_add(c, s, OVERDUE, t, connection, 1, s->met_ns);
 	if (us)
 		add_round_trip(c, s, connection, us);
-	tcp_add(c, s, WAITED, t, connection, 0, waited_ns(s, r, us, ns));
-	tcp_add(c, s, WAITED, t, service_of_report(c, r), 0, waited_ns(s, r, us, ns));
+	tcp_add(c, s, WAITED, t, connection, 0, waited);
+	tcp_add(c, s, WAITED, t, service_of_report(c, r), 0, waited);
 	tcp_add(c, s, WINDOW_LIMITED, t, connection, limited > 0, limited < ns ? limited : ns);
 	tcp_add(c, s, BUFFER_LIMITED, t, connection, buffer > 0, buffer < ns ? buffer : ns);
 }

@@ -50,30 +50,42 @@ struct entry {
 	u32 site; /* where in the program: equal for equal calls from one place at one depth */
 };
 
+/* READ(field) reads one register: directly, or one by one where a whole set would not fit on the program's stack. MODE is
+ * where the kernel keeps whether a program is a 32-bit one: those count their system calls differently. */
 #if defined(__TARGET_ARCH_x86)
 enum { STATUS_COMPAT = 2, X32_BIT = 0x40000000 };
-
-/* READ(field) reads one register: directly, or one by one where a whole set would not fit on the program's stack. */
-#define ENTRY(status, READ)                                                                         \
-	/* 32-bit programs count their system calls differently. */                                \
-	((status) & STATUS_COMPAT ?                                                                \
+#define MODE thread_info.status
+#define MODE_32_BIT STATUS_COMPAT
+#define THREAD_POINTER thread.fsbase
+#define ENTRY(mode, READ)                                                                           \
+	((mode) & MODE_32_BIT ?                                                                     \
 		(struct entry){.syscall = 0xffff, .first = (u32)READ(bx), .second = (u32)READ(cx)} : \
 		(struct entry){.syscall = (s64)READ(orig_ax) < 0 ? -1 : READ(orig_ax) & ~X32_BIT,     \
 			       .first = READ(di), .second = READ(si), .sp = READ(sp),                  \
 			       .site = (u32)(READ(ip) ^ READ(sp) << 4) ^ (u32)READ(orig_ax) << 20})
+#elif defined(__TARGET_ARCH_arm64)
+enum { TIF_32BIT = 22 };
+#define MODE thread_info.flags
+#define MODE_32_BIT (1u << TIF_32BIT)
+#define THREAD_POINTER thread.uw.tp_value
+#define ENTRY(mode, READ)                                                                           \
+	((mode) & MODE_32_BIT ?                                                                     \
+		(struct entry){.syscall = 0xffff, .first = (u32)READ(orig_x0), .second = (u32)READ(regs[1])} : \
+		(struct entry){.syscall = READ(syscallno), .first = READ(orig_x0), .second = READ(regs[1]), .sp = READ(sp), \
+			       .site = (u32)(READ(pc) ^ READ(sp) << 4) ^ (u32)READ(syscallno) << 20})
 #endif
 
 static __always_inline struct entry task_entry(struct task_struct *task, bool has_task_registers)
 {
-#define DIRECT(field) regs->field
+#define DIRECT(field) entry->field
 #define COPIED(field) BPF_PROBE_READ(saved, field)
 	if (has_task_registers) {
-		const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+		const struct pt_regs *entry = (const struct pt_regs *)bpf_task_pt_regs(task);
 
-		return ENTRY(task->thread_info.status, DIRECT);
+		return ENTRY(task->MODE, DIRECT);
 	}
 	const struct pt_regs *saved = entry_pt_regs(task);
-	return ENTRY(BPF_CORE_READ(task, thread_info.status), COPIED);
+	return ENTRY(BPF_CORE_READ(task, MODE), COPIED);
 #undef DIRECT
 #undef COPIED
 }
@@ -81,7 +93,7 @@ static __always_inline struct entry task_entry(struct task_struct *task, bool ha
 /* A program whose system calls have other numbers. */
 static __always_inline bool task_is_32_bit(struct task_struct *task)
 {
-	return task->thread_info.status & STATUS_COMPAT;
+	return task->MODE & MODE_32_BIT;
 }
 
 static __always_inline bool task_in_iowait(struct task_struct *task)

@@ -302,7 +302,7 @@ static __always_inline void capture_python(struct stack_capture *c, struct task_
 	if (!s || at > STACK_DEPTH)
 		return;
 	s->process = *p;
-	s->self = BPF_CORE_READ(task, thread.fsbase);
+	s->self = BPF_CORE_READ(task, THREAD_POINTER);
 	s->tgid = tgid;
 	s->tid = BPF_CORE_READ(task, pid);
 	s->described = 0;

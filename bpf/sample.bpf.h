@@ -16,8 +16,8 @@ static __always_inline u32 walk(void *ctx, struct stack_capture *s, u32 at, u64 
 static __always_inline void capture_user(struct bpf_perf_event_data *ctx, struct stack_capture *s,
 					 struct task_struct *task)
 {
-	/* A sample in user code interrupted it: its registers are the event's own. Privilege is in cs. */
-	if (ctx->regs.cs & 3)
+	/* A sample in user code interrupted it: its registers are the event's own. */
+	if (from_user(ctx))
 		copy_registers(&s->registers, (const struct pt_regs *)&ctx->regs);
 	else if (!entry_registers(task, s))
 		return;

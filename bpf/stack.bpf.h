@@ -28,6 +28,9 @@ static __always_inline bool walks(const struct task_slot *slot)
 
 static __always_inline void copy_registers(struct user_registers *to, const struct pt_regs *from)
 {
+#if defined(__TARGET_ARCH_arm64)
+	*to = (struct user_registers){.ip = from->pc, .sp = from->sp, .bp = from->regs[29]};
+#else
 	to->ip = from->ip;
 	to->sp = from->sp;
 	to->bp = from->bp;
@@ -36,13 +39,24 @@ static __always_inline void copy_registers(struct user_registers *to, const stru
 	to->r13 = from->r13;
 	to->r14 = from->r14;
 	to->r15 = from->r15;
+#endif
+}
+
+/* Whether an event's registers are those of user code. */
+static __always_inline bool from_user(struct bpf_perf_event_data *ctx)
+{
+#if defined(__TARGET_ARCH_arm64)
+	return !(ctx->regs.pstate & 15); /* the exception level */
+#else
+	return ctx->regs.cs & 3;
+#endif
 }
 
 /* Where the copy may end: the first thread's stack begins where the kernel put it; other threads' lie
- * right below their control block, which fs points to. 0: unknown. */
+ * right below their control block, which the thread pointer points to. 0: unknown. */
 static __always_inline u64 stack_top(struct task_struct *task, u64 sp)
 {
-	u64 top = BPF_CORE_READ(task, thread.fsbase);
+	u64 top = BPF_CORE_READ(task, THREAD_POINTER);
 
 	if (top > sp && top - sp < MOST_STACK)
 		return top;

@@ -50,7 +50,7 @@ static __always_inline void read_registers(struct task_struct *task, struct thre
 		at = (const void *)bpf_task_pt_regs(task);
 	else
 		at = entry_pt_regs(task);
-	if (at && !bpf_probe_read_kernel(r->registers, sizeof(r->registers), at))
+	if (at && !bpf_probe_read_kernel(r->registers, sizeof(struct pt_regs), at))
 		r->flags |= THREAD_HAS_REGISTERS;
 }
 

@@ -23,7 +23,7 @@ enum {
 	TASK_PROBES = 8,        /* places where a thread's slot may be, */
 	TASK_STRIDE = 6763,     /* far apart: tids in use come in long runs */
 	TASK_WAKERS = 4,        /* threads that a thread's slot knows as its wakers */
-	THREAD_REGISTERS = 21,  /* of pt_regs on x86-64 */
+	THREAD_REGISTERS = 36,  /* the most that pt_regs has: on arm64; x86-64 has 21 */
 	THREAD_KERNEL_DEPTH = 64,
 	COST_PERIOD = 64,       /* one run of a program in so many is timed */
 	PYTHON_DEPTH = 127,     /* Python frames of one stack */

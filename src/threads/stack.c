@@ -118,6 +118,9 @@ static struct unwind_regs registers_of(const struct raw_thread *t)
 		unsigned char dwarf, place;
 		bool kept;
 	} table[] = {
+#if defined(__aarch64__)
+		{UNWIND_RIP, REGISTER_IP, true}, {UNWIND_RSP, REGISTER_SP, true}, {UNWIND_RBP, REGISTER_FP, true},
+#else
 		{UNWIND_RIP, REGISTER_IP, true},   {UNWIND_RSP, REGISTER_SP, true},
 		{UNWIND_RBP, REGISTER_BP, true},   {UNWIND_RBX, REGISTER_BX, true},
 		{UNWIND_R12, REGISTER_R12, true},  {UNWIND_R13, REGISTER_R13, true},
@@ -127,8 +130,9 @@ static struct unwind_regs registers_of(const struct raw_thread *t)
 		{UNWIND_R9, REGISTER_R9, true},    {UNWIND_R10, REGISTER_R10, true},
 		{UNWIND_RAX, REGISTER_AX, false},  {UNWIND_RCX, REGISTER_CX, false},
 		{UNWIND_R11, REGISTER_R11, false},
+#endif
 	};
-	bool in_call = t->r.registers[REGISTER_NUMBER] != (u64)-1;
+	bool in_call = registers_call(t->r.registers) >= 0;
 	struct unwind_regs regs = {0};
 
 	for (size_t i = 0; i < (t->few_registers ? 2 : ARRAY_SIZE(table)); i++)

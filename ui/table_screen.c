@@ -75,15 +75,31 @@ static bool has_tabs(const struct table_state *s)
 	return view_count(s->screen) > 1 && !s->screen->no_tabs;
 }
 
+static unsigned tab_width(const struct table_view *v)
+{
+	return (unsigned)strlen(v->name) + 3;
+}
+
+/* The first tab that is drawn: so that the one that is shown fits. */
+static const struct table_view *first_tab(const struct table_state *s, unsigned columns)
+{
+	const struct table_view *first = s->view;
+
+	for (unsigned width = tab_width(first); first > s->screen->views; first--)
+		if ((width += tab_width(first - 1)) > columns)
+			break;
+	return first;
+}
+
 static void draw_tabs(struct table_state *s, struct grid *g, const struct area *a)
 {
 	unsigned at = 0;
 
 	s->tabs_row = a->row;
-	for (const struct table_view *v = s->screen->views; v->name; v++) {
-		at += grid_putf(g, a->row, a->column + at, a->columns > at ? a->columns - at : 0,
-				v == s->view ? STYLE_SORTED : STYLE_DIM, " %s ", v->name);
-		at++;
+	s->tabs = first_tab(s, a->columns);
+	for (const struct table_view *v = s->tabs; v->name && at < a->columns; v++) {
+		grid_putf(g, a->row, a->column + at, a->columns - at, v == s->view ? STYLE_SORTED : STYLE_DIM, " %s ", v->name);
+		at += tab_width(v);
 	}
 }
 
@@ -155,10 +171,10 @@ static bool click_tab(const struct screen_context *c, struct table_state *s, con
 {
 	unsigned at = 0;
 
-	if (!has_tabs(s) || e->row != s->tabs_row)
+	if (!has_tabs(s) || !s->tabs || e->row != s->tabs_row)
 		return false;
-	for (const struct table_view *v = s->screen->views; v->name; v++) {
-		unsigned width = (unsigned)strlen(v->name) + 3;
+	for (const struct table_view *v = s->tabs; v->name; v++) {
+		unsigned width = tab_width(v);
 
 		if (e->column >= at && e->column < at + width && v != s->view) {
 			show_view(s, v);

@@ -42,6 +42,7 @@ struct table_state {
 	unsigned flags;
 	struct lines detail;
 	unsigned detail_top, tabs_row;
+	const struct table_view *tabs; /* the first that is drawn there */
 };
 
 int table_screen_open(const struct screen_context *c, const struct screen *s, void *state);

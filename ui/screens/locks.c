@@ -26,7 +26,7 @@ static const struct column columns[] = {
 	{"PROCESS", "whose threads wait", .width = 15, .from = 50, .kind = COLUMN_TEXT, .field = PROCESS, .ascending = true},
 	{"LOCK", "its address, or the function that takes it", .width = 18, .wide = 40, .from = 100, .kind = COLUMN_TEXT,
 	 .field = LOCK_NAME, .ascending = true},
-	{"HELD BY", "the thread that ended most of the waits, and in which function", .kind = COLUMN_TEXT, .field = HOLDER,
+	{"HELD BY", "the thread that gave it back after most of the waits and waited little itself, and in which function", .kind = COLUMN_TEXT, .field = HOLDER,
 	 .ascending = true},
 	{0},
 };
@@ -92,7 +92,17 @@ static void add_row(void *arg, const struct ledger_row *row)
 	r->text[PROCESS] = p ? p->comm : "";
 }
 
-/* Who gives the lock back held it: threads that ended waits for it, the longest waits first. `value` is how long others
+/* In a queue each wait is as long as all that the threads before it held the lock; a wait's end tells only the last of them. Who waited
+ * for locks itself most of the time can have held little of it. */
+static uint64_t blame(const struct window *w, uint32_t task, uint64_t ns)
+{
+	const struct window_thread *t = window_find(w, task);
+	double waited = t ? (double)t->times.ns[LOCK] / (double)window_ns(w) : 0;
+
+	return (uint64_t)((double)ns * (waited < 0.99 ? 1 - waited : 0.01));
+}
+
+/* Who gives the lock back held it: threads that ended waits for it, those to blame most first. `value` is how long others
  * waited, `count` the longest wait, whose end the stack is of. Returns how many. */
 static unsigned find_holders(const struct screen_context *c, const struct record *r, struct ledger_row holders[MOST_HOLDERS])
 {
@@ -124,7 +134,8 @@ static unsigned find_holders(const struct screen_context *c, const struct record
 		holders[at].value += row->value;
 	}
 	for (unsigned i = 1; i < count; i++)
-		for (at = i; at && holders[at - 1].value < holders[at].value; at--) {
+		for (at = i; at && blame(w, holders[at - 1].key[BY_OTHER_TASK], holders[at - 1].value) <
+				   blame(w, holders[at].key[BY_OTHER_TASK], holders[at].value); at--) {
 			struct ledger_row other = holders[at];
 
 			holders[at] = holders[at - 1];
@@ -133,7 +144,7 @@ static unsigned find_holders(const struct screen_context *c, const struct record
 	return count;
 }
 
-/* One pass over all wakes: who ended most of the waits for each lock. */
+/* One pass over all wakes: who is to blame most for the waits for each lock. */
 struct holding {
 	uint64_t ns, longest;
 	uint32_t task, stack;
@@ -154,7 +165,7 @@ static void add_wake(struct locks *s, const struct ledger_row *row, struct map *
 		return;
 	pair = hash_u64(key ^ row->key[BY_OTHER_TASK]);
 	map_get(sums, pair, &ns);
-	ns += row->value;
+	ns += blame(w, row->key[BY_OTHER_TASK], row->value);
 	map_put(sums, pair, ns);
 	if (ns > best[index].ns) {
 		if (best[index].task != row->key[BY_OTHER_TASK])

@@ -120,6 +120,19 @@ static void fill(const struct screen_context *c, struct table *t, unsigned flags
 	free(s.items);
 }
 
+static void add_waker(const struct window *w, const struct ledger_row *row, struct lines *l)
+{
+	const struct window_thread *t = window_find(w, row->key[BY_OTHER_TASK]);
+	const struct stack_frame *place = stack_speaker(window_stacks(w), row->key[BY_OTHER_STACK]);
+	double ms = (double)row->value / NS_PER_MS;
+
+	if (!row->key[BY_OTHER_TASK])
+		lines_add(l, STYLE_NORMAL, 2, "%.0f ms ended by an interrupt or a timer", ms);
+	else
+		lines_add(l, STYLE_NORMAL, 2, "%.0f ms ended by %s (%u)%s%s", ms, t ? t->comm : "a thread that is gone", t ? t->tid : 0,
+			  place ? " in " : "", place ? place->name : "");
+}
+
 static void add_wakers(const struct screen_context *c, const struct record *r, struct lines *l)
 {
 	const struct window *w = c->window;
@@ -139,14 +152,8 @@ static void add_wakers(const struct screen_context *c, const struct record *r, s
 			best[at] = best[at - 1];
 		best[at] = row;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		const struct window_thread *t = window_find(w, best[i]->key[BY_OTHER_TASK]);
-		const struct stack_frame *place = stack_speaker(window_stacks(w), best[i]->key[BY_OTHER_STACK]);
-
-		lines_add(l, STYLE_NORMAL, 2, "%.0f ms ended by %s%s%s", (double)best[i]->value / NS_PER_MS,
-			  !best[i]->key[BY_OTHER_TASK] ? "an interrupt or a timer" : t ? t->comm : "a thread that is gone",
-			  place ? " in " : "", place ? place->name : "");
-	}
+	for (unsigned i = 0; i < count; i++)
+		add_waker(w, best[i], l);
 }
 
 static void detail(const struct screen_context *c, const struct record *r, unsigned width, struct lines *l)

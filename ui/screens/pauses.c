@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Pauses and other rare things, with the time when they were; and who is stopped. */
+#include <jansson.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +13,7 @@
 #include "table_screen.h"
 #include "window.h"
 
-enum { AGO, VALUE, PID };
+enum { AGO, LENGTH, NUMBER, PID };
 enum { KIND, WHO, DETAIL, WHEN };
 enum { MOST_EVENTS = 1000 };
 
@@ -21,10 +22,42 @@ static const struct column event_columns[] = {
 	{"KIND", "what happened", .width = 16, .kind = COLUMN_TEXT, .field = KIND, .ascending = true},
 	{"PID", "process", .width = 7, .from = 50, .field = PID, .ascending = true},
 	{"THREAD", "whose", .width = 16, .kind = COLUMN_TEXT, .field = WHO, .ascending = true},
-	{"VALUE", "length of a pause in ns, number of what failed", .width = 10, .from = 60, .field = VALUE},
+	{"LENGTH", "of a pause or a stop", .width = 8, .from = 40, .field = LENGTH, .unit = UNIT_NS},
+	{"NUMBER", "how often something failed, a signal's number, who was killed", .width = 7, .from = 90, .field = NUMBER},
 	{"DETAIL", "what else is known", .kind = COLUMN_TEXT, .field = DETAIL, .ascending = true},
 	{0},
 };
+
+/* The values of these are times. */
+static bool has_length(const char *kind)
+{
+	return !strncmp(kind, "pause.", 6) || !strcmp(kind, "process.continue");
+}
+
+/* Details are text, or an object of numbers: {"queued_ns": 1700000} is told as "queued 1.7 ms". */
+static const char *detail_text(struct table *t, const char *detail)
+{
+	json_auto_t *object = *detail == '{' ? json_loads(detail, 0, NULL) : NULL;
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(object))
+		return table_text(t, "%s", detail);
+	json_object_foreach(object, key, value) {
+		size_t len = strlen(key);
+		char time[16];
+
+		buf_addstr(&text, text.len ? ", " : "");
+		if (len > 3 && !strcmp(key + len - 3, "_ns"))
+			buf_addf(&text, "%.*s %s", (int)len - 3, key, format_ns(json_number_value(value), time));
+		else if (json_is_string(value))
+			buf_addf(&text, "%s %s", key, json_string_value(value));
+		else
+			buf_addf(&text, "%s %.4g", key, json_number_value(value));
+	}
+	return table_text(t, "%s", text.len ? text.data : "");
+}
 
 static void fill_events(const struct screen_context *c, struct table *t, unsigned flags)
 {
@@ -47,13 +80,15 @@ static void fill_events(const struct screen_context *c, struct table *t, unsigne
 		r = table_append(t);
 		r->key = (uint64_t)query_int(q, 0);
 		r->number[AGO] = (double)(end - (uint64_t)query_int(q, 1));
-		r->number[VALUE] = query_is_null(q, 5) ? NAN : (double)query_int(q, 5);
+		r->number[LENGTH] = r->number[NUMBER] = NAN;
+		if (!query_is_null(q, 5))
+			r->number[has_length(query_text(q, 2)) ? LENGTH : NUMBER] = (double)query_int(q, 5);
 		r->number[PID] = p ? p->pid : NAN;
 		r->process = p ? p->id : 0;
 		r->task = thread ? thread->id : 0;
 		r->text[KIND] = table_text(t, "%s", query_text(q, 2));
 		r->text[WHO] = thread ? table_text(t, "%s", thread->comm) : "";
-		r->text[DETAIL] = table_text(t, "%s%s%s", resource, *resource ? " " : "", query_text(q, 6));
+		r->text[DETAIL] = table_text(t, "%s%s%s", resource, *resource ? " " : "", detail_text(t, query_text(q, 6)));
 	}
 }
 

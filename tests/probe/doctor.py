@@ -15,27 +15,10 @@ import sys
 import tempfile
 import time
 
-passed = failed = skipped = 0
+import probe_test
 
-
-def check(fact, what):
-    global passed, failed
-    if fact:
-        passed += 1
-    else:
-        failed += 1
-        print(f'not so: {what}', file=sys.stderr)
-
-
-def skip(reason):
-    global skipped
-    skipped += 1
-    print(f'skipped: {reason}')
-
-
-def done():
-    print(f'doctor-probe: {passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
-    sys.exit(failed != 0)
+counts = probe_test.Counts('doctor-probe')
+check, skip = counts.check, counts.skip
 
 
 def run(*command, **keywords):
@@ -265,7 +248,7 @@ def check_time():
 def main():
     if os.geteuid() != 0 or not shutil.which('bpftool'):
         skip('needs root and bpftool')
-        done()
+        return counts.end()
     links = bpf_objects()['link'].count('\n')
     doctor = check_time()
     check(doctor.run.returncode == (0 if doctor.report['can_record'] else 2), 'the exit status tells')
@@ -278,8 +261,8 @@ def main():
     check_frames(doctor)
     check_runtimes()
     check_users()
-    done()
+    return counts.end()
 
 
 perfscope = sys.argv[1] if len(sys.argv) > 1 else 'perfscope'
-main()
+sys.exit(main())

@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 
+import probe_test
+
 PERFSCOPE, SITES, WAITS = sys.argv[1:4]
 SECONDS = 30
-passed = failed = 0
 
 WAITED = "SELECT th.comm, w.cause, w.stack, w.ns FROM wait_stack w JOIN thread th USING (task) WHERE th.process_comm = ?"
 
@@ -21,15 +22,8 @@ WITH RECURSIVE up(id, parent, frame) AS (
     SELECT id, parent, frame FROM stack WHERE id = ?
     UNION ALL SELECT s.id, s.parent, s.frame FROM stack s JOIN up ON s.id = up.parent)
 SELECT n.name FROM up JOIN frame_name n ON n.frame = up.frame"""
-
-
-def check(fact, words):
-    global passed, failed
-    if fact:
-        passed += 1
-    else:
-        failed += 1
-        print("not so: " + words, file=sys.stderr)
+counts = probe_test.Counts("offcpu")
+check = counts.check
 
 
 def record(path, *command):
@@ -91,14 +85,13 @@ def wakers(path, directory):
 
 def main():
     if os.geteuid():
-        print("offcpu: 0 passed, 0 failed, 1 skipped\nskipped: not root")
-        return 0
+        counts.skip("not root")
+        return counts.end()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         path = os.path.join(directory, "x.db")
         shares(path)
         wakers(path, directory)
-    print(f"offcpu: {passed} passed, {failed} failed")
-    return failed != 0
+    return counts.end()
 
 
 sys.exit(main())

@@ -11,12 +11,12 @@ import time
 
 
 
-class ProbeTest:
-    def __init__(self, name, perfscope):
-        self.name, self.perfscope = name, os.path.abspath(perfscope) # a test may change its folder
+class Counts:
+    """What held and what did not; a test ends with return counts.end()."""
+
+    def __init__(self, name):
+        self.name = name
         self.passed = self.failed = self.skipped = 0
-        self.directory = tempfile.TemporaryDirectory()
-        self.path = os.path.join(self.directory.name, "x.db")
 
     def check(self, fact, words):
         if fact:
@@ -33,6 +33,19 @@ class ProbeTest:
     def near(self, value, wanted, share, slack, words):
         value = value or 0
         return self.check(abs(value - wanted) <= wanted * share + slack, f"{words}: {value}, wanted {wanted}")
+
+    def end(self):
+        print(f"{self.name}: {self.passed} passed, {self.failed} failed" +
+              (f", {self.skipped} skipped" if self.skipped else ""))
+        return self.failed != 0
+
+
+class ProbeTest(Counts):
+    def __init__(self, name, perfscope):
+        super().__init__(name)
+        self.perfscope = os.path.abspath(perfscope) # a test may change its folder
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self.directory.name, "x.db")
 
     def record(self, workload, seconds=60, args=()):
         """Records until workload() has returned; that begins when the first slice is there. All of the work is done, whatever that costs."""
@@ -91,16 +104,15 @@ class ProbeTest:
 
     def end(self):
         self.directory.cleanup()
-        print(f"{self.name}: {self.passed} passed, {self.failed} failed" +
-              (f", {self.skipped} skipped" if self.skipped else ""))
-        return self.failed != 0
+        return super().end()
 
 
 def main(name, test):
     """test(t) with a new ProbeTest, or a skip where it may not record."""
     if os.geteuid():
-        print(f"{name}: 0 passed, 0 failed, 1 skipped\nskipped: not root")
-        return 0
+        counts = Counts(name)
+        counts.skip("not root")
+        return counts.end()
     t = ProbeTest(name, sys.argv[1])
     test(t)
     return t.end()

@@ -11,17 +11,11 @@ import sys
 import tempfile
 import time
 
+import probe_test
+
 PERFSCOPE, STATES = sys.argv[1:3]
-passed = failed = 0
-
-
-def check(fact, words):
-    global passed, failed
-    if fact:
-        passed += 1
-    else:
-        failed += 1
-        print("not so: " + words, file=sys.stderr)
+counts = probe_test.Counts("record")
+check = counts.check
 
 
 def record(path, *args, **more):
@@ -203,8 +197,8 @@ def hotplug(path):
     """A CPU that goes and comes back is sampled again."""
     switch = "/sys/devices/system/cpu/cpu1/online"
     if not os.access(switch, os.W_OK):
-        print("skipped: this machine's second CPU cannot be taken offline")
-        return 1
+        counts.skip("this machine's second CPU cannot be taken offline")
+        return
     load = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
     try:
         with subprocess.Popen([PERFSCOPE, "record", "-q", "-d", "5s", "-o", path]) as run:
@@ -223,22 +217,20 @@ def hotplug(path):
             process.wait()
     last = rows(path, "SELECT sum(s.count) FROM cpu_sample s WHERE s.slice = 5")[0][0] or 0
     check(last > 120, f"both CPUs are sampled after it came back: {last} samples of 198")
-    return 0
 
 
 def main():
     if os.geteuid():
-        print("record: 0 passed, 0 failed, 1 skipped\nskipped: not root")
-        return 0
+        counts.skip("not root")
+        return counts.end()
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
         for test in (thread_times, idle_threads, short_lived, stripped, exit_codes, filters, interrupted, busy_while, killed,
                      unprivileged):
             test(path)
         full_disk()
-        skips = hotplug(path)
-    print(f"record: {passed} passed, {failed} failed" + (f", {skips} skipped" if skips else ""))
-    return failed != 0
+        hotplug(path)
+    return counts.end()
 
 
 sys.exit(main())

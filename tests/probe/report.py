@@ -8,17 +8,11 @@ import subprocess
 import sys
 import tempfile
 
+import probe_test
+
 PERFSCOPE, SPLIT = map(os.path.realpath, sys.argv[1:3])
-passed = failed = 0
-
-
-def check(fact, words):
-    global passed, failed
-    if fact:
-        passed += 1
-    else:
-        failed += 1
-        print("not so: " + words, file=sys.stderr)
+counts = probe_test.Counts("report-probe")
+check = counts.check
 
 
 def run(*args, **more):
@@ -186,8 +180,7 @@ def main():
         pictures(path, pid, folder)
         elsewhere(path, folder)
         bad_files(path, folder)
-    print(f"report-probe: {passed} passed, {failed} failed")
-    return failed != 0
+    return counts.end()
 
 
 sys.exit(main())

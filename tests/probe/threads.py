@@ -13,17 +13,11 @@ import sys
 import tempfile
 import time
 
+import probe_test
+
 PERFSCOPE, *ZOOS = sys.argv[1:]  # the workload with frame pointers and without
-passed = failed = 0
-
-
-def check(fact, words):
-    global passed, failed
-    if fact:
-        passed += 1
-    else:
-        failed += 1
-        print("not so: " + words, file=sys.stderr)
+counts = probe_test.Counts("threads")
+check = counts.check
 
 
 def take(pid, *args, **more):
@@ -337,9 +331,8 @@ def errors(program):
 
 def main():
     if os.geteuid() != 0:
-        print("skipped: threads needs root")
-        print("threads: 0 passed, 0 failed, 1 skipped")
-        return 0
+        counts.skip("not root")
+        return counts.end()
     with tempfile.TemporaryDirectory(dir=".") as folder:
         folder = os.path.realpath(folder)
         for program in ZOOS:
@@ -353,8 +346,7 @@ def main():
     crowd(ZOOS[1])
     endings(ZOOS[1])
     errors(ZOOS[1])
-    print(f"threads: {passed} passed, {failed} failed")
-    return failed != 0
+    return counts.end()
 
 
 sys.exit(main())

@@ -8,17 +8,11 @@ import subprocess
 import sys
 import tempfile
 
+import probe_test
+
 PERFSCOPE, WAITS = sys.argv[1:3]
-passed = failed = 0
-
-
-def check(fact, words):
-    global passed, failed
-    if fact:
-        passed += 1
-    else:
-        failed += 1
-        print("not so: " + words, file=sys.stderr)
+counts = probe_test.Counts("waits")
+check = counts.check
 
 
 def rows(path, sql, *args):
@@ -61,13 +55,12 @@ def by_cause(path, directory):
 
 def main():
     if os.geteuid():
-        print("waits: 0 passed, 0 failed, 1 skipped\nskipped: not root")
-        return 0
+        counts.skip("not root")
+        return counts.end()
     # On a disk: in memory nothing waits for one.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         by_cause(os.path.join(directory, "x.db"), directory)
-    print(f"waits: {passed} passed, {failed} failed")
-    return failed != 0
+    return counts.end()
 
 
 sys.exit(main())

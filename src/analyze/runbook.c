@@ -33,19 +33,7 @@ struct key {
 	int (*read)(struct reader *rd, const yaml_node_t *value, void *to);
 };
 
-static int fail_at(const struct reader *rd, yaml_mark_t at, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail_at(const struct reader *rd, yaml_mark_t at, const char *format, ...)
-{
-	_cleanup_(buf_done) struct buf text = BUF_INIT;
-	va_list args;
-
-	va_start(args, format);
-	buf_addv(&text, format, args);
-	va_end(args);
-	return failx(-EINVAL, "%s:%zu:%zu: %s", rd->path, at.line + 1, at.column + 1, text.data);
-}
+#define fail_at(rd, at, ...) fail_place((rd)->path, (at).line + 1, (at).column + 1, __VA_ARGS__)
 
 static const yaml_node_t *node(struct reader *rd, int index)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fail.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,16 @@ int fail_in(int r, const char *format, ...)
 	compose(r, previous, format, args);
 	va_end(args);
 	return r;
+}
+
+int fail_place(const char *path, size_t line, size_t column, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	compose(-EINVAL, NULL, format, args);
+	va_end(args);
+	return fail_in(-EINVAL, "%s:%zu:%zu", path, line, column);
 }
 
 const char *fail_message(void)

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "fail.h"
 #include "log.h"
+#include "log_libbpf.h"
 #include "mem.h"
 #include "shared_maps.h"
 
@@ -49,19 +50,6 @@ struct host {
 	int consumed;
 	struct btf *btf; /* the kernel's types, while objects are being loaded */
 };
-
-static int print(enum libbpf_print_level level, const char *format, va_list args)
-{
-	_cleanup_(buf_done) struct buf text = BUF_INIT;
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	buf_addv(&text, format, args);
-	while (text.len && text.data[text.len - 1] == '\n')
-		text.data[--text.len] = 0;
-	log_debug("%s", text.data);
-	return 0;
-}
 
 static int handle(void *arg, void *data, size_t size)
 {
@@ -129,7 +117,7 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 	int r;
 
 	*h = (struct host){.capture = c, .options = *o, .each = each, .arg = arg};
-	libbpf_set_print(print);
+	libbpf_set_print(log_libbpf);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
 	r = shared_maps_create(&h->shared, c, o->threads, o->stack_bytes);
 	if (r >= 0)

@@ -11,6 +11,7 @@
 #include "fail.h"
 #include "io.h"
 #include "log.h"
+#include "log_libbpf.h"
 #include "mem.h"
 
 extern const char perfscope_threads_object[];
@@ -22,26 +23,13 @@ struct raw_source {
 	int wanted;
 };
 
-static int print(enum libbpf_print_level level, const char *format, va_list args)
-{
-	_cleanup_(buf_done) struct buf text = BUF_INIT;
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	buf_addv(&text, format, args);
-	while (text.len && text.data[text.len - 1] == '\n')
-		text.data[--text.len] = 0;
-	log_debug("%s", text.data);
-	return 0;
-}
-
 int raw_bpf_new(struct raw_source **ret)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "threads");
 	_cleanup_(raw_bpf_freep) struct raw_source *s = xcalloc(1, sizeof(*s));
 	int r;
 
-	libbpf_set_print(print);
+	libbpf_set_print(log_libbpf);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
 	s->object = bpf_object__open_mem(perfscope_threads_object, perfscope_threads_object_size,
 					 &options);

@@ -9,13 +9,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
-#include <term.h>
 #undef columns
 #undef lines
 
@@ -23,11 +21,10 @@
 #include "fail.h"
 #include "loop.h"
 #include "mem.h"
+#include "terminal_guard.h"
 #include "theme.h"
 
 enum { LARGEST = 4096 }; /* rows or columns: what claims more is not a terminal to draw on */
-
-static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 
 struct terminal {
 	struct loop *loop;
@@ -38,60 +35,7 @@ struct terminal {
 	bool utf8, all_anew;
 	attr_t attributes[STYLE_COUNT];
 	int pairs[STYLE_COUNT];
-	struct sigaction before[ARRAY_SIZE(fatal_signals)];
 };
-
-/* For the crash handler alone: it may neither allocate nor ask curses. */
-static struct {
-	volatile sig_atomic_t active;
-	struct termios modes;
-	char reset[256];
-	size_t reset_length;
-} crash;
-
-static void on_crash(int number)
-{
-	if (crash.active) {
-		crash.active = 0;
-		(void)!write(STDOUT_FILENO, crash.reset, crash.reset_length);
-		tcsetattr(STDOUT_FILENO, TCSANOW, &crash.modes);
-	}
-	raise(number); /* SA_RESETHAND: this time it ends the process */
-}
-
-static void add_reset(const char *sequence)
-{
-	size_t len = sequence && sequence != (char *)-1 ? strlen(sequence) : 0;
-
-	if (crash.reset_length + len > sizeof(crash.reset))
-		return;
-	memcpy(crash.reset + crash.reset_length, sequence ? sequence : "", len);
-	crash.reset_length += len;
-}
-
-static void guard(struct terminal *t)
-{
-	struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
-
-	crash.reset_length = 0;
-	/* The mouse first: its reports must not reach the shell. */
-	if (tigetstr("kmous") && tigetstr("kmous") != (char *)-1)
-		add_reset("\033[?1006l\033[?1000l");
-	add_reset(exit_attribute_mode);
-	add_reset(cursor_normal);
-	add_reset(keypad_local);
-	add_reset(exit_ca_mode);
-	crash.active = 1;
-	for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
-		sigaction(fatal_signals[i], &action, &t->before[i]);
-}
-
-static void unguard(struct terminal *t)
-{
-	crash.active = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++)
-		sigaction(fatal_signals[i], &t->before[i], NULL);
-}
 
 /* A UTF-8 locale that is not installed here still says what the terminal understands. */
 static bool set_locale(void)
@@ -224,9 +168,9 @@ static int on_stop(void *arg, uint32_t number)
 	struct terminal *t = arg;
 
 	endwin();
-	crash.active = 0;
+	terminal_guard_set(false);
 	raise(SIGSTOP);
-	crash.active = 1;
+	terminal_guard_set(true);
 	fit(t);
 	return t->events.redraw(t->events.arg);
 }
@@ -246,11 +190,7 @@ static int watch(struct terminal *t)
 static int start_curses(struct terminal *t)
 {
 	const char *name = getenv("TERM");
-	int error;
 
-	/* newterm() would end the process where setupterm() tells what is wrong. */
-	if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
-		return failx(-ENOTTY, "the terminal '%s' (TERM) is not known here; top -b needs none", name ? name : "");
 	t->utf8 = set_locale();
 	t->curses = newterm(NULL, stdout, stdin);
 	if (!t->curses)
@@ -274,13 +214,10 @@ int terminal_open(struct loop *l, const struct terminal_events *e, struct termin
 
 	t->loop = l;
 	t->events = *e;
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return failx(-ENOTTY, "standard input and output are not a terminal; top -b prints without one");
-	tcgetattr(STDOUT_FILENO, &crash.modes);
 	r = start_curses(t);
 	if (r < 0)
 		return r;
-	guard(t);
+	terminal_guard_set(true);
 	set_theme(t);
 	t->drawn = grid_new(0, 0);
 	t->shown = grid_new(0, 0);
@@ -300,7 +237,7 @@ void terminal_close(struct terminal *t)
 	loop_remove(t->loop, t->input);
 	if (t->curses) {
 		endwin();
-		unguard(t);
+		terminal_guard_set(false);
 		delscreen(t->curses);
 	}
 	grid_free(t->drawn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Shows a grid on the user's terminal and tells what the user does. However the process ends, the
- * terminal is left as it was found: on close, on a stop by Ctrl-Z, and on a crash. */
+ * terminal is left as it was found: on close, on a stop by Ctrl-Z, on a crash, and when it is killed (ui/terminal_guard.h). */
 #pragma once
 #include "grid.h"
 #include "key.h"
@@ -14,7 +14,7 @@ struct terminal_events {
 	void *arg;
 };
 
-/* Standard input and output must be a terminal: -ENOTTY with a message. One at a time. */
+/* After terminal_guard_start(). One at a time. */
 int terminal_open(struct loop *l, const struct terminal_events *e, struct terminal **ret_terminal);
 void terminal_close(struct terminal *t); /* NULL is fine */
 

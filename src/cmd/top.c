@@ -17,6 +17,7 @@
 #include "select.h"
 #include "store.h"
 #include "terminal.h"
+#include "terminal_guard.h"
 #include "top_json.h"
 #include "ui.h"
 #include "users.h"
@@ -268,8 +269,8 @@ static int run(const struct call *call)
 
 	if (top.options->delay_ns < 100 * NS_PER_MS || top.options->delay_ns > 60 * NS_PER_S)
 		return failx(-EINVAL, "--delay must be between 100ms and 60s");
-	if (!is_batch(top.options) && !(output_is_terminal(STDIN_FILENO) && output_is_terminal(STDOUT_FILENO)))
-		return failx(-ENOTTY, "standard input and output are not a terminal; top -b prints without one");
+	if (!is_batch(top.options) && (r = terminal_guard_start()) < 0)
+		return r;
 	live_come_first();
 	r = store_create(":memory:", &store);
 	if (r < 0)

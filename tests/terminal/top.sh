@@ -287,6 +287,11 @@ for signal in SEGV ABRT; do
 	check "and gives the terminal back" restored
 done
 
+check "it starts again" start
+kill -KILL "$(main_pid)"
+check "killed, it ends" ended_with 137
+check "and the terminal is given back" restored
+
 is_ascii() { ! pane | LC_ALL=C grep -q "$(printf '[\200-\377]')"; }
 open_shell 80 24 LC_ALL=C
 check "it starts without UTF-8" start

@@ -10,6 +10,7 @@
 -- threshold least = 0.75: CPUs that the threads use or want together; below that there is not enough work
 -- threshold few = 0.1: of the period, each of the threads on a CPU, where they use less than that; many with less are a pool
 -- threshold most = 1.1: CPUs that they use together; above that they run side by side
+-- threshold always = 0.9: CPUs that threads of Java use together: there a pool's workers let each other go on, too
 -- threshold want = 1.5: CPUs that they use or want together; above that it is CPUs that they lack, if none is idle
 -- threshold idle = 0.5: CPUs; with that much left, threads queue where they were woken, not for want of a CPU
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it is that thread that the others wait for
@@ -47,6 +48,7 @@ found AS MATERIALIZED (
 	FROM busy b JOIN turn t ON t.task = b.task, span WHERE b.process NOT IN (SELECT process FROM lent) GROUP BY b.process
 	HAVING count(*) > 1 AND wanted >= coalesce(:least, 0.75) AND cpu <= coalesce(:most, 1.1)
 		AND (cpu >= coalesce(:least, 0.75) OR min(b.running) >= coalesce(:few, 0.1) * span.ns)
+		AND (cpu >= coalesce(:always, 0.9) OR b.process NOT IN (SELECT process FROM runtime WHERE name = 'HotSpot'))
 		AND (wanted <= coalesce(:want, 1.5) OR (SELECT idle FROM machine) >= coalesce(:idle, 0.5))
 		AND share >= coalesce(:share, 0.3) AND max(b.running) <= coalesce(:one, 0.7) * sum(b.running))
 SELECT 'waited' AS urgency, f.share AS impact, f.threads, p.comm, p.pid, printf('%.0f', 100 * f.cpu) AS cpu,

@@ -23,7 +23,10 @@ WITH RECURSIVE span AS MATERIALIZED (
 	SELECT ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
 waiter_of AS MATERIALIZED (
 	SELECT t.process AS server, b.task, sum(b.count) AS count, sum(b.ns) AS ns
-	FROM waits_for b JOIN task t ON t.id = b.other_task GROUP BY t.process, b.task),
+	FROM waits_for b JOIN task t ON t.id = b.other_task JOIN task w ON w.id = b.task
+	-- Runtimes have helpers (compilers, collectors, spare threads) that the program wakes when there is something for them.
+	WHERE w.process <> t.process OR t.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'V8', 'Go', '.NET'))
+	GROUP BY t.process, b.task),
 waiter AS MATERIALIZED (
 	SELECT w.server, v.*, w.ns AS waited, w.ns * 1.0 / span.ns AS share
 	FROM waiter_of w JOIN thread_state v ON v.task = w.task, span

@@ -9,6 +9,9 @@
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
 -- threshold total = 0.2: of the period, summed over the threads; below that nobody notices
 -- threshold turn = 0.8: of the waiting for a semaphore is ended by threads that wait for it themselves; else it hands out work
+-- threshold least = 0.9: CPUs that threads of Java that let each other go on use together; below that there is not always one that runs
+-- threshold most = 1.1: CPUs likewise; above that they run side by side, as workers do
+-- threshold one = 0.7: of their CPU time, used by one thread; above that it feeds the others
 -- threshold rate = 2: waits a second; one long wait alone is no contention
 -- action: Keep the lock shorter in {holder}: move what needs no protection out of it, or split the lock's data
 -- action: See what is done under the lock: perfscope flamegraph --kind lock -p {pid}
@@ -29,7 +32,7 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('kernel', '*lock_inode_wait', 'lock', 0, 0), ('kernel', 'fcntl_setlk*', 'lock', 0, 0),
 	('elf', '*mutex*lock*', 'lock', 0, 0), ('elf', '*Mutex*[lL]ock*', 'lock', 0, 0), ('elf', '*rwlock*lock*', 'lock', 0, 0),
 	('elf', '*lll_lock*', 'lock', 0, 0), ('elf', 'PyThread_acquire_lock*', 'lock', 1, 0),
-	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'work', 1, 1), -- of workers as well as locks
+	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'park', 1, 1), -- of workers as well as locks
 	('elf', 'sync.([*]Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.([*]RWMutex).*Lock*', 'lock', 1, 1),
 	('elf', 'rb_mutex_lock', 'lock', 1, 1), ('elf', 'rb_mutex_synchronize', 'lock', 1, 1),
 	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
@@ -53,7 +56,7 @@ sorted AS MATERIALIZED (
 	SELECT leaf, 'semaphore', 0, NULL, up, min(up) FROM wait_walk JOIN frame_name f USING (frame) WHERE f.kind <> 'kernel'
 		AND leaf NOT IN (SELECT leaf FROM wait_walk JOIN named USING (frame)) GROUP BY leaf HAVING f.symbol IS NULL AND f.kind = 'elf'),
 taker AS MATERIALIZED (
-	SELECT s.leaf, s.sort, s.parks, s.name || ', called in ' || iif(n.kind = 'jit' AND n.symbol IS NULL, 'generated code', n.name) AS name
+	SELECT s.leaf, s.sort, s.parks, iif(s.sort = 'park', 'a lock of java.util.concurrent', s.name) || ', called in ' || iif(n.kind = 'jit' AND n.symbol IS NULL, 'generated code', n.name) AS name
 	FROM sorted s LEFT JOIN wait_walk w ON w.leaf = s.leaf AND w.up = s.up + 1 LEFT JOIN frame_name n USING (frame) WHERE s.sort <> 'work'),
 -- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
 sorted_wait AS MATERIALIZED (
@@ -83,8 +86,14 @@ unlocking(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name GLOB 'sync.([*]Mutex).unlockSlow' OR n.name GLOB 'sync.([*]RWMutex).*Unlock*'
 	UNION
 	SELECT s.id FROM unlocking u JOIN stack s ON s.parent = u.id),
+-- Threads of Java park for a lock as they do for work. If it is a lock that they hand on, then one of them runs at any time.
+one_by_one AS MATERIALIZED (
+	SELECT w.resource FROM (SELECT DISTINCT resource, task FROM sorted_wait WHERE sort = 'park') w JOIN thread_state s USING (task), span
+	GROUP BY w.resource HAVING sum(s.running) BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns
+		AND max(s.running) <= coalesce(:one, 0.7) * sum(s.running)),
 lock_wait AS MATERIALIZED (
 	SELECT * FROM sorted_wait WHERE (sort = 'lock' OR resource IN (SELECT resource FROM taken_in_turn))
+		AND (sort <> 'park' OR resource IN (SELECT resource FROM one_by_one))
 		AND (ifnull(name, '') NOT GLOB 'sync.*' OR other_stack IN (SELECT id FROM unlocking))),
 waiter AS MATERIALIZED (
 	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,

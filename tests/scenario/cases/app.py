@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How a program is built."""
-from case import Case, script
+from case import Case
 
 CASES = [
     Case("pool", "bookings 3 12 30 0 remote", "app.thread-pool", "bookings", function="reserve_seat", victims=("traveller",), resource="clerk"),
@@ -8,7 +8,6 @@ CASES = [
          often=False),
     Case("turns", "turns 4 1000", "app.serialized", "interpreter", function="interpret"),
     Case("turns-long", "turns-nofp 3 5000", "app.serialized", "interpreter", function="interpret", often=False),
-    Case("turns-java", script("java -Xmx64m Tills.java lock", 3), "app.serialized", "teller", needs="java", often=False),
     Case("turns-many", "turns-nofp 16 1500", "app.serialized", "interpreter", function="interpret", held_out=True, often=False),
     Case("slow-warehouse", "chain threads sleep 60", "app.downstream", "warehouse", function="fetch_stock",
          victims=("frontdesk",), resource="127.0.0.1:"),

@@ -38,6 +38,8 @@ CASES = [
     Case("lock-processes", ledger("processes"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="sem", often=False),
     Case("lock-java-monitor", script("java -Xmx64m Tills.java monitor", 3), "lock.contention", "teller", resource="ObjectMonitor",
          needs="java", often=False),
+    Case("lock-java-concurrent", script("java -Xmx64m Tills.java lock", 3), "lock.contention", "teller", resource="java.util.concurrent",
+         needs="java", often=False),
     Case("lock-crowd", "storekeepers 32 500 200", "lock.contention", "storekeeper", function="reserve_item", held_out=True, often=False),
     Case("lock-file", ledger("file"), "lock.contention", "ledgerkeeper", function="write_journal", resource="journal", often=False),
     Case("deadlock", "deadlock 2", "lock.deadlock", "deadlock", function="transfer"),

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Tills monitor|lock|crossed: tellers who all write into one book, each for 2 ms; or two who want each other's. */
+/* Tills monitor|lock|crossed|workers: tellers who all write into one book, each for 2 ms; two who want each other's; or eight who
+ * serve thirteen customers each 20 ms, which fills near one CPU. */
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.locks.ReentrantLock;
 
 public class Tills {
@@ -46,9 +49,21 @@ public class Tills {
 		new Thread(() -> transfer(b, a), "teller").start();
 	}
 
-	public static void main(String[] args) {
+	static void serve() throws InterruptedException {
+		ExecutorService tellers = Executors.newFixedThreadPool(8);
+
+		while (true) {
+			for (int i = 0; i < 13; i++)
+				tellers.submit(() -> count(1400));
+			Thread.sleep(20);
+		}
+	}
+
+	public static void main(String[] args) throws InterruptedException {
 		boolean monitor = args[0].equals("monitor");
 
+		if (args[0].equals("workers"))
+			serve();
 		if (args[0].equals("crossed"))
 			crossed();
 		for (int i = 0; i < 5 && !args[0].equals("crossed"); i++)

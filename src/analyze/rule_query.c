@@ -14,6 +14,7 @@
 #include "log.h"
 #include "mem.h"
 #include "rule.h"
+#include "rule_steps.h"
 #include "store_guard.h"
 
 #define MOST_NS (10 * NS_PER_S)
@@ -272,13 +273,14 @@ static void read_row(struct row *row, struct drafts *d)
 	d->items[d->count++] = draft;
 }
 
-static void bind_thresholds(struct query *q, const struct rule *rule)
+static void bind(struct query *q, const struct rule *rule, const struct drafts *d)
 {
 	for (size_t i = 0; i < rule->threshold_count; i++) {
 		_cleanup_free_ char *name = xasprintf(":%s", rule->thresholds[i].name);
 
 		query_bind_real(q, name, rule->thresholds[i].value);
 	}
+	query_bind_text(q, ":objectives", d->objectives);
 }
 
 static unsigned line_of(const char *text, int offset)
@@ -296,47 +298,91 @@ static bool is_rules_fault(int r)
 	return r != -EIO && r != -EBADMSG && r != -ENOMEM;
 }
 
-static int prepare(struct store *s, const struct rule *rule, struct findings *f,
-		   struct query **ret_query)
+static uint64_t time_left(uint64_t start_ns)
 {
-	int offset, r = query_new_guarded(s, rule->sql, MOST_NS, ret_query, &offset);
+	uint64_t end = start_ns + MOST_NS, now = clock_mono_ns();
 
+	return now < end ? end - now : 0;
+}
+
+static int keep_steps(struct store *s, const struct rule *rule, const struct rule_steps *steps, uint64_t start_ns, const struct drafts *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < steps->count; i++) {
+		_cleanup_(query_freep) struct query *q = NULL;
+
+		r = query_keep_guarded(s, steps->items[i].table, steps->items[i].sql, time_left(start_ns), &q);
+		if (r >= 0) {
+			bind(q, rule, d);
+			r = query_next(q);
+		}
+	}
+	return r;
+}
+
+static int prepare(struct store *s, const struct rule *rule, const struct rule_steps *steps, uint64_t start_ns,
+		   const struct drafts *d, struct query **ret_query)
+{
+	int offset, r = keep_steps(s, rule, steps, start_ns, d);
+
+	if (r >= 0)
+		r = query_new_guarded(s, steps->rest.data, time_left(start_ns), ret_query, &offset);
+	/* Its errors are told where whoever wrote it finds them. */
+	if (r < 0 && steps->count)
+		r = query_new_guarded(s, rule->sql, time_left(start_ns), ret_query, &offset);
 	if (r >= 0 || !is_rules_fault(r))
 		return r;
 	if (offset >= 0)
-		findings_add_error(f, "%s:%u: %s", rule->path, line_of(rule->sql, offset),
-				   fail_message());
+		findings_add_error(d->findings, "%s:%u: %s", rule->path, line_of(rule->sql, offset), fail_message());
 	else
-		findings_add_error(f, "%s: %s", rule->path, fail_message());
+		findings_add_error(d->findings, "%s: %s", rule->path, fail_message());
 	return 0;
 }
 
-int rule_query(struct store *s, const struct rule *rule, struct drafts *d)
+static int read_rows(struct row *row, struct drafts *d)
+{
+	size_t rows = 0;
+	int r = 0;
+
+	while (!row->failed && (r = query_next(row->query)) > 0) {
+		if (++rows > MOST_FINDINGS) {
+			reject(row, "more than %d rows; only these are shown", MOST_FINDINGS);
+			break;
+		}
+		read_row(row, d);
+	}
+	if (r == -ETIME)
+		reject(row, "took longer than %llu s", (unsigned long long)(MOST_NS / NS_PER_S));
+	else if (r < 0 && is_rules_fault(r))
+		reject(row, "%s", fail_message());
+	else if (r < 0)
+		return r;
+	return 0;
+}
+
+static int ask(struct store *s, const struct rule *rule, const struct rule_steps *steps, struct drafts *d)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	struct row row = {.rule = rule, .findings = d->findings};
-	uint64_t start = clock_mono_ns();
-	size_t rows = 0;
-	int r = prepare(s, rule, d->findings, &q);
+	int r = prepare(s, rule, steps, clock_mono_ns(), d, &q);
 
 	if (r < 0 || !q)
 		return r;
 	row.query = q;
-	bind_thresholds(q, rule);
-	query_bind_text(q, ":objectives", d->objectives);
-	while (!row.failed && (r = query_next(q)) > 0) {
-		if (++rows > MOST_FINDINGS) {
-			reject(&row, "more than %d rows; only these are shown", MOST_FINDINGS);
-			break;
-		}
-		read_row(&row, d);
-	}
+	bind(q, rule, d);
+	return read_rows(&row, d);
+}
+
+int rule_query(struct store *s, const struct rule *rule, struct drafts *d)
+{
+	_cleanup_(rule_steps_done) struct rule_steps steps;
+	uint64_t start = clock_mono_ns();
+
+	rule_steps_init(&steps, rule->sql);
+	int r = ask(s, rule, &steps, d);
+	for (size_t i = 0; i < steps.count; i++)
+		query_drop_kept(s, steps.items[i].table);
 	log_debug("%s: asked in %.1f ms", rule->path, (double)(clock_mono_ns() - start) / 1e6);
-	if (r == -ETIME)
-		reject(&row, "took longer than %llu s", (unsigned long long)(MOST_NS / NS_PER_S));
-	else if (r < 0 && is_rules_fault(r))
-		reject(&row, "%s", fail_message());
-	else if (r < 0)
-		return r;
-	return 0;
+	return r;
 }

@@ -27,6 +27,21 @@ static int allow(void *arg, int action, const char *first, const char *second, c
 	}
 }
 
+/* A temporary table, made by a statement of our own whose SELECT is somebody else's. */
+static int allow_keeping(void *arg, int action, const char *first, const char *second, const char *database,
+			 const char *inside)
+{
+	switch (action) {
+	case SQLITE_CREATE_TEMP_TABLE:
+		return SQLITE_OK;
+	case SQLITE_INSERT:
+	case SQLITE_UPDATE:
+		return database && !strcmp(database, "temp") ? SQLITE_OK : SQLITE_DENY;
+	default:
+		return allow(arg, action, first, second, database, inside);
+	}
+}
+
 static int time_is_up(void *arg)
 {
 	return clock_mono_ns() > ((struct query *)arg)->deadline_ns;
@@ -64,8 +79,10 @@ static int prepare(struct store *s, const char *sql, struct query **ret_query, i
 	return 0;
 }
 
-int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query,
-		      int *ret_offset)
+typedef int authorizer(void *, int, const char *, const char *, const char *, const char *);
+
+static int new_guarded(struct store *s, const char *sql, authorizer *guard, uint64_t most_ns, struct query **ret_query,
+		       int *ret_offset)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r;
@@ -73,7 +90,7 @@ int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct
 	*ret_offset = -1;
 	/* Table-valued functions are made at their first use, which the guard would not allow. */
 	sqlite3_exec(s->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, NULL);
-	sqlite3_set_authorizer(s->db, allow, NULL);
+	sqlite3_set_authorizer(s->db, guard, NULL);
 	r = prepare(s, sql, &q, ret_offset);
 	sqlite3_set_authorizer(s->db, NULL, NULL);
 	if (r < 0)
@@ -83,4 +100,25 @@ int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct
 	*ret_query = q;
 	q = NULL;
 	return 0;
+}
+
+int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query,
+		      int *ret_offset)
+{
+	return new_guarded(s, sql, allow, most_ns, ret_query, ret_offset);
+}
+
+int query_keep_guarded(struct store *s, const char *table, const char *sql, uint64_t most_ns, struct query **ret_query)
+{
+	_cleanup_free_ char *create = xasprintf("CREATE TEMP TABLE %s AS %s", table, sql);
+	int offset;
+
+	return new_guarded(s, create, allow_keeping, most_ns, ret_query, &offset);
+}
+
+void query_drop_kept(struct store *s, const char *table)
+{
+	_cleanup_free_ char *sql = xasprintf("DROP TABLE IF EXISTS temp.%s", table);
+
+	sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }

@@ -8,3 +8,7 @@
  * rows. On an error *ret_offset is where in the text it was met, -1 if that is not known. */
 int query_new_guarded(struct store *s, const char *sql, uint64_t most_ns, struct query **ret_query,
 		      int *ret_offset);
+
+/* The same for a SELECT whose rows are to be kept: to be asked once, whereupon they are in the temporary table. */
+int query_keep_guarded(struct store *s, const char *table, const char *sql, uint64_t most_ns, struct query **ret_query);
+void query_drop_kept(struct store *s, const char *table); /* nothing, if it is not there */

@@ -27,8 +27,10 @@ static const struct total {
 /* Small ones that are asked for again and again, or are dear: it takes SQLite longer to plan kernel_lock_wait in a rule that
  * uses it more than once than to ask it. */
 static const struct copy {
-	const char *name, *index;
+	const char *name, *index, *columns; /* columns NULL: as they come */
 } copied[] = {
+	{"frame_name", NULL, "frame INTEGER PRIMARY KEY, kind TEXT, module TEXT, address INTEGER, symbol INTEGER, name TEXT,"
+	 " file TEXT, line INTEGER"},
 	{"thread_state", "task"}, {"process_state", "process"}, {"kernel_lock_wait", "task"}, {"waker", "task"}, {"woken_by", "task"},
 	{"waits_for", "task"},
 };
@@ -147,17 +149,24 @@ static int keep_total(struct store *s, const struct total *t)
 	return write_sums(s, t, &sums);
 }
 
+static void add_copy(struct buf *sql, const struct copy *c)
+{
+	if (c->columns)
+		buf_addf(sql, "CREATE TEMP TABLE kept_%s(%s); INSERT INTO temp.kept_%s SELECT * FROM %s;", c->name, c->columns, c->name,
+			 c->name);
+	else
+		buf_addf(sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s;", c->name, c->name);
+	if (c->index)
+		buf_addf(sql, "CREATE INDEX temp.kept_%s_index ON kept_%s(%s);", c->name, c->name, c->index);
+	buf_addf(sql, "DROP VIEW temp.%s; CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", c->name, c->name, c->name);
+}
+
 static int keep_copies(struct store *s)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(copied); i++) {
-		const char *name = copied[i].name;
-
-		buf_addf(&sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s; CREATE INDEX temp.kept_%s_index ON kept_%s(%s);"
-			 "DROP VIEW temp.%s; CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", name, name, name, name, copied[i].index,
-			 name, name, name);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(copied); i++)
+		add_copy(&sql, &copied[i]);
 	return store_execute(s, sql.data);
 }
 

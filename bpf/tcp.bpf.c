@@ -421,10 +421,23 @@ static __always_inline void read_queue(const struct sock *sk, struct tcp_report 
 	r->start_ns = state ? state->start_ns : 0;
 }
 
+/* Whose turn it is, as far as jiffies tell: an answer comes in the one of its request as a rule. Only established connections:
+ * one that is being closed wants none. */
+static __always_inline void read_silence(const struct tcp_sock *tp, struct tcp_report *r)
+{
+	u32 received = BPF_CORE_READ((const struct inet_connection_sock *)tp, icsk_ack.lrcvtime);
+	bool never_sent = !BPF_CORE_READ(tp, data_segs_out) && BPF_CORE_READ(tp, bytes_received);
+
+	/* A socket that was accepted has inherited the length of its listener's queue. */
+	if (BPF_CORE_READ((const struct sock *)tp, sk_max_ack_backlog) && r->state == TCP_STATE_ESTABLISHED &&
+	    (never_sent || (s32)(received - BPF_CORE_READ(tp, lsndtime)) > 0))
+		r->silent = (u32)r->jiffies - received;
+}
+
 static __always_inline bool worth_telling(const struct tcp_report *r)
 {
 	return r->state == TCP_STATE_LISTEN || r->state == TCP_STATE_SYN_SENT || r->flags & ~(TCP_SERVER | TCP_LOSSY) ||
-	       r->unread || r->growth.sent || r->growth.received ||
+	       (changes.most_silent && r->silent >= changes.most_silent) || r->unread || r->growth.sent || r->growth.received ||
 	       r->growth.retransmits || r->growth.window_limited || r->growth.buffer_limited;
 }
 
@@ -498,6 +511,8 @@ int walk(struct bpf_iter__task_file *ctx)
 		read_queue(sk, &r);
 	else
 		read_levels((const struct tcp_sock *)sk, &r);
+	if (changes.most_silent)
+		read_silence((const struct tcp_sock *)sk, &r);
 	if (worth_telling(&r))
 		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;

@@ -55,6 +55,7 @@ struct tcp_report {
 	u32 flying;      /* segments that are not acknowledged */
 	u32 unread, unsent;     /* bytes */
 	u32 backlog, backlog_max; /* of a listener; of a UDP socket bytes that wait to be read, and for how many there is room */
+	u32 silent; /* jiffies since a client sent something, if nothing was sent to it since; else 0 */
 };
 
 /* Connections of one process to one address and port, or (server) to one port of its own. User space takes it each
@@ -88,6 +89,7 @@ enum { TCP_DROP_REASONS = 256 }; /* of the kernel's core */
 /* Goes up with each change of the maps that user space takes: one that has not changed need not be searched. */
 struct tcp_changes {
 	u64 flows, drops;
+	u64 most_silent; /* user space sets it: in this walk, tell of sockets that are silent for so many jiffies; 0: of none */
 };
 
 /* How much of a packet that is thrown away for a reason can be looked at. */

@@ -67,6 +67,7 @@ SELECT 'waited' AS urgency, f.lost * 1.0 / f.ns AS impact, p.comm, printf('%.0f'
 		UNION ALL SELECT json_object('metric', 'of its time on a CPU', 'value', 100.0 * a.cpu / a.ns, 'unit', '%') WHERE a.ns
 		UNION ALL SELECT json_object('metric', 'of its time waiting for locks and disks', 'value', 100.0 * (a.lock + a.disk) / a.ns,
 			'unit', '%') WHERE a.ns
+		UNION ALL SELECT evidence FROM unanswered_evidence u WHERE u.process = f.process
 		UNION ALL SELECT json_object('metric', 'of its time sleeping and others', 'value', 100.0 * a.other / a.ns, 'unit', '%')
 			WHERE a.ns)) AS evidence,
 	(SELECT json_group_array(json(x)) FROM (

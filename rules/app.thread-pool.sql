@@ -108,13 +108,14 @@ SELECT 'waited' AS urgency, f.impact, f.workers, rtrim(f.pool, '-_#/: ') AS pool
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
 			FROM client c JOIN thread t USING (task) WHERE c.process = f.process AND c.pool = f.pool ORDER BY c.waited DESC LIMIT 10))) AS affected,
-	json_array(
-		json_object('metric', 'threads that wait for a worker at a time', 'value', f.clients + f.feeder, 'unit', 'threads',
-			'threshold', f.workers * (1 + coalesce(:queue, 0.25))),
-		json_object('metric', 'workers', 'value', f.workers, 'unit', 'threads'),
-		json_object('metric', 'workers waiting to be given work', 'value', 100 * f.fed, 'unit', '%', 'threshold', 100 * coalesce(:fed, 0.1)),
-		json_object('metric', 'workers waiting', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:blocked, 0.5)),
-		json_object('metric', 'waits that workers ended', 'value', f.rate, 'unit', '/s', 'threshold', coalesce(:rate, 1))) AS evidence,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('metric', 'threads that wait for a worker at a time', 'value', f.clients + f.feeder, 'unit', 'threads',
+			'threshold', f.workers * (1 + coalesce(:queue, 0.25))) AS x
+		UNION ALL SELECT json_object('metric', 'workers', 'value', f.workers, 'unit', 'threads')
+		UNION ALL SELECT json_object('metric', 'workers waiting to be given work', 'value', 100 * f.fed, 'unit', '%', 'threshold', 100 * coalesce(:fed, 0.1))
+		UNION ALL SELECT json_object('metric', 'workers waiting', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:blocked, 0.5))
+		UNION ALL SELECT json_object('metric', 'waits that workers ended', 'value', f.rate, 'unit', '/s', 'threshold', coalesce(:rate, 1))
+		UNION ALL SELECT evidence FROM unanswered_evidence u WHERE u.process = f.process)) AS evidence,
 	json_array(json_object('role', 'waiter', 'metric', 'wait.*', 'process', f.process, 'task', b.task)) AS stacks
 FROM found f JOIN process p ON p.id = f.process LEFT JOIN blocked b ON b.process = f.process AND b.pool = f.pool
 	LEFT JOIN place l ON l.leaf = b.stack

@@ -55,10 +55,12 @@ SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, count,
 	(SELECT json_group_array(json_object('role', 'culprit', 'pid', pid, 'tid', json_extract(t.value, '$.tid'),
 			'comm', json_extract(t.value, '$.comm'), 'cgroup', coalesce(cgroup, '')))
 		FROM json_each(detail, '$.threads') t) AS affected,
-	(SELECT json_group_array(json_object('metric', 'thread ' || json_extract(t.value, '$.tid') || ' waits for '
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('metric', 'thread ' || json_extract(t.value, '$.tid') || ' waits for '
 			|| json_extract(t.value, '$.kind') || ' ' || json_extract(t.value, '$.lock'),
-			'value', json_extract(t.value, '$.seconds'), 'unit', 's'))
-		FROM json_each(detail, '$.threads') t) AS evidence,
+			'value', json_extract(t.value, '$.seconds'), 'unit', 's') AS x
+		FROM json_each(detail, '$.threads') t
+		UNION ALL SELECT u.evidence FROM unanswered_evidence u JOIN process p ON p.id = u.process WHERE p.pid = cycle.pid)) AS evidence,
 	(SELECT json_group_array(json_object('role', 'waiter', 'weight_ms', 1000 * json_extract(t.value, '$.seconds'),
 			'frames', json_extract(t.value, '$.frames')))
 		FROM json_each(detail, '$.threads') t) AS stacks

@@ -226,10 +226,13 @@ struct request_sock_queue {
 struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
 	u8 icsk_retransmits;
+	struct {
+		u32 lrcvtime;
+	} icsk_ack;
 };
 
 struct tcp_sock {
-	u32 snd_wnd, mss_cache, snd_cwnd, copied_seq, data_segs_out;
+	u32 snd_wnd, mss_cache, snd_cwnd, copied_seq, data_segs_out, lsndtime;
 	u8 chrono_type;
 	u32 chrono_start, chrono_stat[3];
 	u32 write_seq;

@@ -147,6 +147,7 @@ static void walk(struct capture *c, struct tcp_state *s, bool write, bool closin
 
 	s->walked_ns = begin;
 	s->troubled = 0;
+	s->changes->most_silent = closing && s->tick_ns ? SILENT_NS / s->tick_ns : 0;
 	/* What is met after a walk that met nothing began in between: in the middle, on average. */
 	s->met_ns = is_calm(s, since) ? (begin - since) / 2 : begin - since;
 	if (tcp_walk_read(&s->walk, bpf_link__fd(s->link)) < 0) {
@@ -274,6 +275,7 @@ const struct probe probe_tcp = {
 		[OVERFLOWS] = {"port.overflows", "count", "by owner and port: connections that found no room"},
 		[DROPS] = {"packet.drops", "count", "by process that loses them, reason and place: packets that the kernel threw away"},
 		[DROPPING] = {"packet.dropping", "ns", "likewise: time between looks in which it did; count: such looks"},
+		[SILENT] = {"open.silent", "ns", "by owner and service: clients that have sent something a second ago or longer and got nothing since"},
 		[LOST] = {"lost.connections", "count", "changes of connections that were not counted"},
 		{0}},
 	.object = perfscope_tcp_object,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tcp probe's own parts: what a look at the sockets and what connections that came and went become. */
 #pragma once
+#include "clock.h"
 #include "probe.h"
 #include "tally.h"
 #include "tcp_drops.h"
@@ -10,8 +11,10 @@
 enum tcp_metric {
 	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
 	RETRANSMITTED, OVERDUE, ZERO_WINDOW, NOT_READ, UNREAD, STANDING, WINDOW_LIMITED, BUFFER_LIMITED, HELD, WAITED, ROUND_TRIP,
-	CONNECT, PEER, QUEUE, QUEUE_LIMIT, QUEUED, OVERFLOWS, DROPS, DROPPING, LOST,
+	CONNECT, PEER, QUEUE, QUEUE_LIMIT, QUEUED, OVERFLOWS, DROPS, DROPPING, SILENT, LOST,
 };
+
+#define SILENT_NS NS_PER_S /* a request that waits longer is told of before its answer */
 
 struct peer_key {
 	uint32_t client, server, service;
@@ -25,7 +28,7 @@ struct tcp_state {
 	struct tally peers;
 	struct tcp_drop_names names;
 	struct variables variables;
-	const volatile struct tcp_changes *changes; /* the kernel side's */
+	volatile struct tcp_changes *changes; /* the kernel side's */
 	struct tcp_changes taken; /* as it was when the maps were emptied last */
 	uint64_t walked_ns, walk_cost_ns;
 	uint64_t troubled_ns; /* the last walk that met a socket in trouble */

@@ -138,6 +138,8 @@ static void add_connection(struct capture *c, struct tcp_state *s, const struct 
 	tcp_add(c, s, RETRANSMITS, t, service, r->growth.retransmits, r->growth.retransmits);
 	tcp_add(c, s, STANDING, t, service, r->unread > 0, r->unread ? ns : 0);
 	add_trouble(c, s, r, t, ns, closing);
+	if (closing && r->flags & TCP_SERVER && r->silent * s->tick_ns >= SILENT_NS)
+		tcp_add(c, s, SILENT, t, service, 1, r->silent * s->tick_ns);
 	if (r->srtt_us && r->growth.sent)
 		add_round_trip(c, s, service, r->srtt_us);
 	if (peer && !(r->flags & TCP_SERVER) && (other = tcp_owner(c, peer->tgid))) {

@@ -416,8 +416,23 @@ GROUP BY s.task, s.resource;
 
 -- What was still without an answer when the period ended, and was for a second or longer: requests that a thread has received
 -- (its task) or none has, and calls. ns: together, so far.
+-- silent: clients that got nothing since they last sent something: requests that are older than the recording, or handed to
+-- another thread; or messages that want no answer. Those that are known to be requests are not among them.
 CREATE VIEW unanswered AS
-SELECT substr(m.name, 6) AS kind, s.task, s.resource, sum(s.count) AS count, sum(s.value) AS ns
-FROM sample s JOIN metric m ON m.id = s.metric JOIN period p ON p.last = s.slice
-WHERE m.name IN ('open.request', 'open.unread', 'open.call')
-GROUP BY m.id, s.task, s.resource;
+WITH open AS (
+	SELECT substr(m.name, 6) AS kind, s.task, s.resource, sum(s.count) AS count, sum(s.value) AS ns
+	FROM sample s JOIN metric m ON m.id = s.metric JOIN period p ON p.last = s.slice
+	WHERE m.name IN ('open.request', 'open.unread', 'open.call', 'open.silent')
+	GROUP BY m.id, s.task, s.resource),
+known AS (SELECT resource, sum(count) AS count FROM open WHERE kind IN ('request', 'unread') GROUP BY resource)
+SELECT kind, task, resource, count, ns FROM open WHERE kind <> 'silent'
+UNION ALL
+SELECT o.kind, o.task, o.resource, o.count - ifnull(k.count, 0), o.ns * (o.count - ifnull(k.count, 0)) / o.count
+FROM open o LEFT JOIN known k ON k.resource = o.resource WHERE o.kind = 'silent' AND o.count > ifnull(k.count, 0);
+
+-- The same of processes that ought to answer; evidence, if there is any, as findings have it. ns: of one, the mean so far.
+CREATE VIEW unanswered_evidence AS
+SELECT process, json_object('metric', iif(silent, 'clients that have sent something and got nothing', 'requests without an answer')
+	|| printf(' for %.1f s', ns / 1e9), 'value', count, 'unit', iif(silent, 'connections', 'requests')) AS evidence
+FROM (SELECT t.process, u.kind = 'silent' AS silent, sum(u.count) AS count, sum(u.ns) / sum(u.count) AS ns
+	FROM unanswered u JOIN task t ON t.id = u.task WHERE u.kind <> 'call' GROUP BY t.process, u.kind = 'silent');

@@ -307,7 +307,7 @@ check "and knows UTF-8" within 4 row_has spin-for-test '█'
 keys q
 check "and ends" ended_with 0
 colours() { tm capture-pane -p -e -t top | LC_ALL=C grep -c "$(printf '\033')\[\([0-9]*;\)*3[0-8][;m]"; }
-for terminal in vt100 linux xterm xterm-256color xterm-direct screen; do
+for terminal in vt100 linux xterm xterm-256color xterm-direct; do
 	open_shell 80 24 "TERM=$terminal" COLORFGBG="0;15"
 	check "it starts on $terminal" start
 	if [ $terminal = vt100 ]; then

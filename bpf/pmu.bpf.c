@@ -10,6 +10,31 @@ struct {
 	__uint(value_size, sizeof(struct count_record)); /* less what the host cuts off */
 } per_cpu_capture SEC(".maps");
 
+struct bpf_perf_event_value {
+	u64 counter, enabled, running;
+};
+
+/* What each event's counter was at the last sample. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MOST_PMU_EVENTS);
+	__type(key, u32);
+	__type(value, u64);
+} counters SEC(".maps");
+
+/* Events since the last sample here, whoever ran: the period that the kernel tells lags behind when their rate changes. */
+static __always_inline u64 growth(struct bpf_perf_event_data *ctx, u32 event)
+{
+	u64 *last = bpf_map_lookup_elem(&counters, &event), grown;
+	struct bpf_perf_event_value value = {};
+
+	if (!last || bpf_perf_prog_read_value(ctx, &value, sizeof(value)))
+		return 0;
+	grown = value.counter > *last ? value.counter - *last : 0;
+	*last = value.counter;
+	return grown;
+}
+
 static __noinline int take(struct bpf_perf_event_data *ctx, u32 event)
 {
 	struct task_struct *task = current_task();
@@ -17,6 +42,7 @@ static __noinline int take(struct bpf_perf_event_data *ctx, u32 event)
 	struct cpu_slot *cpu = this_cpu();
 	u32 tid = (u32)bpf_get_current_pid_tgid(), index = bpf_get_smp_processor_id();
 	struct task_slot *slot = task_find(tid);
+	u64 grown = growth(ctx, event);
 	struct count_record *r;
 
 	if (!tid || !selected(slot))
@@ -26,7 +52,7 @@ static __noinline int take(struct bpf_perf_event_data *ctx, u32 event)
 	if (!r)
 		return 0;
 	r->event = event;
-	r->count = ctx->sample_period;
+	r->count = grown;
 	take_sample(ctx, &r->stack, task, slot, cpu);
 	fill_head(&r->head, RECORD_COUNT, now, task);
 	bpf_get_current_comm(r->comm, sizeof(r->comm));

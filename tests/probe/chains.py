@@ -40,8 +40,8 @@ def chains(t, truth):
         # On a busy machine it also waits for a CPU before it comes back from there.
         share = sum(ns for frames, ns in mine if follows(frames, [*hops, "keep_data", "fsync"]) or
                     follows(frames, [*hops, "[waits for a CPU]"])) / (total or 1)
-        t.check(abs(total - waited) <= 0.15 * waited, f"{thread} waited {waited} ns, {total} in chains")
-        t.check(abs(share - syncing / waited) <= 0.1, f"{thread}: {share:.3f} of it comes from fsync, {syncing / waited:.3f} in truth")
+        t.check(abs(total - waited) <= 0.05 * waited, f"{thread} waited {waited} ns, {total} in chains")
+        t.check(abs(share - syncing / waited) <= 0.05, f"{thread}: {share:.3f} of it comes from fsync, {syncing / waited:.3f} in truth")
 
 
 def report(t):

@@ -26,6 +26,10 @@
 #define SEND_NS (350 * NS_PER_MS)
 #define NAMES_WAIT_NS (800 * NS_PER_MS) /* the report is to be there a second after the end */
 
+struct losses {
+	uint64_t records, threads, mappings;
+};
+
 struct recorder {
 	struct recorder_options options;
 	struct capture capture;
@@ -38,6 +42,7 @@ struct recorder {
 	uint64_t slice_end_ns; /* when it is due */
 	uint64_t sent_ns;      /* copied stacks */
 	uint64_t stop_ns;
+	struct losses before, at_stop; /* nobody empties the rings while probes are attached and detached: no part of the recording */
 	bool begun; /* a transaction is open */
 	struct cpus online;
 };
@@ -148,6 +153,11 @@ static int take_names(void *arg, uint32_t events)
 	struct recorder *r = arg;
 
 	return stacks_dispatch(r->capture.stacks);
+}
+
+static struct losses losses(const struct capture *c)
+{
+	return (struct losses){capture_counter(c, LOST_RECORDS), capture_counter(c, LOST_SLOTS), c->lost_mappings};
 }
 
 static void notice_cpus(struct recorder *r)
@@ -344,6 +354,7 @@ static int begin(struct recorder *r)
 	if (error < 0)
 		return error;
 	empty_rings(r);
+	r->before = losses(c);
 	c->start_ns = c->slice_start_ns = clock_mono_ns();
 	host_start(r->host);
 	c->kernel_bytes = host_kernel_bytes(r->host);
@@ -385,6 +396,7 @@ int recorder_stop(struct recorder *r)
 	for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
 		loop_remove(r->loop, r->sources[i]);
 	r->stop_ns = r->begun ? end_slice(r) : clock_mono_ns();
+	r->at_stop = losses(&r->capture);
 	governor_free(r->governor);
 	r->capture.governor = r->governor = NULL;
 	host_detach(r->host);
@@ -417,15 +429,15 @@ struct recorder_stats recorder_stats(const struct recorder *r)
 {
 	const struct capture *c = &r->capture;
 	struct recorder_stats s = {.slices = r->slices, .records = r->records, .samples = r->samples,
-				   .cpu_ns = clock_cpu_ns(), .kernel_bytes = c->kernel_bytes,
-				   .lost_mappings = c->lost_mappings, .unnamed = stacks_unnamed(c->stacks)};
+				   .cpu_ns = clock_cpu_ns(), .kernel_bytes = c->kernel_bytes, .unnamed = stacks_unnamed(c->stacks)};
+	struct losses lost = r->stop_ns ? r->at_stop : losses(c);
 	struct rusage usage;
 
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		s.memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
-	s.lost_records = capture_counter(c, LOST_RECORDS);
-	s.lost_threads = capture_counter(c, LOST_SLOTS);
-	s.lost_stacks = capture_counter(c, LOST_STACKS);
+	s.lost_records = lost.records - r->before.records;
+	s.lost_threads = lost.threads - r->before.threads;
+	s.lost_mappings = lost.mappings - r->before.mappings;
 	return s;
 }
 

@@ -36,7 +36,7 @@ struct recorder_stats {
 	uint64_t slices, records, samples;
 	uint64_t cpu_ns;                    /* of the recorder's process */
 	uint64_t memory_bytes, kernel_bytes; /* resident, largest; BPF maps */
-	uint64_t lost_records, lost_threads, lost_stacks, lost_mappings;
+	uint64_t lost_records, lost_threads, lost_mappings;
 	uint64_t unnamed;                   /* frames whose names were still awaited at the end */
 };
 

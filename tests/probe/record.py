@@ -186,9 +186,14 @@ def full_disk():
 
 def busy_while(path):
     """A recording that is read while it is written."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path) # of the test before
     with subprocess.Popen([PERFSCOPE, "record", "-q", "-d", "3s", "-o", path]) as run:
-        time.sleep(2.4)
-        count = rows(path, "SELECT count(*) FROM slice")[0][0]
+        count = 0
+        while run.poll() is None and not count:
+            time.sleep(0.1)
+            with contextlib.suppress(sqlite3.OperationalError): # not yet
+                count = rows(path, "SELECT count(*) FROM slice")[0][0]
         check(count >= 1, f"slices are seen while it goes on: {count}")
         check(run.wait(5) == 0, "and the reader did no harm")
 

@@ -60,7 +60,8 @@ static void draw_title(const struct header *h, struct grid *g)
 	at += grid_putf(g, 0, at, g->columns - at, STYLE_NORMAL, "  %u CPUs  load ", cpus);
 	at += grid_putf(g, 0, at, g->columns - at, load_style(load, cpus), "%.2f", load);
 	at += grid_putf(g, 0, at, g->columns - at, STYLE_NORMAL, "  window ");
-	at += grid_putf(g, 0, at, g->columns - at, STYLE_STRONG, "%.3g s", (double)window_ns(w) / NS_PER_S);
+	at += grid_putf(g, 0, at, g->columns - at, STYLE_STRONG, "%g s",
+			(double)((window_ns(w) + NS_PER_S / 20) / (NS_PER_S / 10)) / 10); /* slices end when rings have been emptied */
 	if (h->partial)
 		at += grid_put(g, 0, at, g->columns - at, STYLE_WARNING, " so far");
 	at = draw_pause(h, g, at);

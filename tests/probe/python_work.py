@@ -78,12 +78,11 @@ def main():
     thread.start()
     parts = [seventy, thirty, Größe().méthode, lambda: recurse(RECURSION), by_callback, by_code]
     parts[3].__name__ = "recursion"
-    for _ in range(10):
-        recurse(200)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with lock:
             everything(0.2, parts, taken)
+        recurse(200)
         time.sleep(0.01)
     stop.set()
     thread.join()

@@ -4,10 +4,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "fail.h"
+#include "mem.h"
 
 int cpu_event_open(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
 {
@@ -18,18 +21,66 @@ int cpu_event_open(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
 	return fd < 0 ? -errno : fd;
 }
 
-int cpu_event_attach(const struct bpf_program *program, uint32_t type, uint64_t config, uint64_t frequency, int cpu,
-		     const char *name, struct bpf_link **ret_link)
+static int attach_cpu(const struct cpu_events *e, const struct capture *c, int cpu)
 {
-	int fd = cpu_event_open(type, config, frequency, cpu), r;
+	int fd = cpu_event_open(e->type, e->config, c->frequency, cpu), r;
 
-	*ret_link = NULL;
 	if (fd < 0)
-		return fail(fd, "perf event %s on CPU %d", name, cpu);
-	*ret_link = bpf_program__attach_perf_event(program, fd);
-	if (*ret_link)
+		return fail(fd, "perf event %s on CPU %d", e->name, cpu);
+	e->links[cpu] = bpf_program__attach_perf_event(e->program, fd);
+	if (e->links[cpu])
 		return 0;
 	r = -errno;
 	close(fd);
-	return fail(r, "attach to the perf event %s of CPU %d", name, cpu);
+	return fail(r, "attach to the perf event %s of CPU %d", e->name, cpu);
+}
+
+static void detach_cpu(const struct cpu_events *e, int cpu)
+{
+	bpf_link__destroy(e->links[cpu]); /* closes the event, too */
+	e->links[cpu] = NULL;
+}
+
+int cpu_events_attach(struct cpu_events *e, const struct capture *c)
+{
+	int r = 0;
+
+	e->links = xcalloc(c->cpu_count, sizeof(*e->links));
+	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++)
+		if (cpus_has(&c->cpus, cpu) && (r = attach_cpu(e, c, (int)cpu)) == -ENODEV)
+			r = 0; /* just gone offline: it is tried again, slice by slice */
+	if (r < 0)
+		cpu_events_detach(e, c);
+	return r;
+}
+
+void cpu_events_look(const struct cpu_events *e, const struct capture *c)
+{
+	for (uint32_t cpu = 0; e->links && cpu < c->cpu_count; cpu++)
+		if (!e->links[cpu] && cpus_has(&c->cpus, cpu))
+			attach_cpu(e, c, (int)cpu);
+}
+
+void cpu_events_changed(const struct cpu_events *e, const struct capture *c, int cpu, bool up)
+{
+	if (!e->links)
+		return;
+	detach_cpu(e, cpu);
+	if (up)
+		attach_cpu(e, c, cpu);
+}
+
+void cpu_events_retune(const struct cpu_events *e, const struct capture *c)
+{
+	for (uint32_t cpu = 0; e->links && cpu < c->cpu_count; cpu++)
+		if (e->links[cpu])
+			cpu_events_changed(e, c, (int)cpu, true);
+}
+
+void cpu_events_detach(struct cpu_events *e, const struct capture *c)
+{
+	for (uint32_t cpu = 0; e->links && cpu < c->cpu_count; cpu++)
+		detach_cpu(e, (int)cpu);
+	free(e->links);
+	e->links = NULL;
 }

@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Perf events that sample a CPU, whatever runs there. */
+/* A perf event that samples each CPU that is recorded, whatever runs there, as often as the capture samples. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct bpf_link;
 struct bpf_program;
+struct capture;
+
+struct cpu_events {
+	const struct bpf_program *program;
+	const char *name; /* for messages */
+	uint32_t type;    /* as in perf_event_attr */
+	uint64_t config;
+	struct bpf_link **links; /* by CPU; NULL: not attached, then nothing but attaching does anything */
+};
 
 /* A descriptor, or a negative errno without a message. */
 int cpu_event_open(uint32_t type, uint64_t config, uint64_t frequency, int cpu);
-/* The program runs `frequency` times a second at most; the link is NULL on error. The name is for the message. */
-int cpu_event_attach(const struct bpf_program *program, uint32_t type, uint64_t config, uint64_t frequency, int cpu,
-		     const char *name, struct bpf_link **ret_link);
+
+/* The first four fields are the caller's. Negative errno with a message, and nothing attached, when a CPU cannot be sampled so. */
+int cpu_events_attach(struct cpu_events *e, const struct capture *c);
+void cpu_events_look(const struct cpu_events *e, const struct capture *c); /* tries again where it was not possible */
+void cpu_events_changed(const struct cpu_events *e, const struct capture *c, int cpu, bool up);
+void cpu_events_retune(const struct cpu_events *e, const struct capture *c); /* to the frequency of now */
+void cpu_events_detach(struct cpu_events *e, const struct capture *c);

@@ -80,9 +80,10 @@ static bool is_known(const struct marks *m, uint32_t image)
 
 void marks_mapped(struct marks *m, const struct process *p, const struct mapping *mapping)
 {
+	if (!m->found || (m->selected && !p->selected))
+		return;
 	struct image image = images_get(m->images, mapping->module);
-
-	if (!m->found || (m->selected && !p->selected) || !is_runtime(&image) || is_known(m, mapping->module))
+	if (!is_runtime(&image) || is_known(m, mapping->module))
 		return;
 	int module = symbolizer_marks(m->symbolizer, &(struct symbol_mapping){
 		.pid = (pid_t)p->pid, .start = mapping->start, .end = mapping->end, .offset = mapping->offset,

@@ -17,24 +17,10 @@ enum { METRIC_CPU_TIME };
 
 struct oncpu_state {
 	struct probe_state probe;
-	struct bpf_program *program;
-	struct bpf_link **links; /* by CPU */
-	uint32_t type;           /* of the perf event */
-	uint64_t config;
+	struct cpu_events events;
 	uint64_t frequency, before; /* now, and before tuned_ns */
 	uint64_t tuned_ns;
 };
-
-static int attach_cpu(struct capture *c, struct oncpu_state *state, int cpu)
-{
-	return cpu_event_attach(state->program, state->type, state->config, c->frequency, cpu, c->frequency_source, &state->links[cpu]);
-}
-
-static void detach_cpu(struct oncpu_state *state, int cpu)
-{
-	bpf_link__destroy(state->links[cpu]); /* closes the event, too */
-	state->links[cpu] = NULL;
-}
 
 /* Cycles are counted by hardware and interrupt even where interrupts are off; virtual machines often have none. */
 static int choose_event(struct capture *c, struct oncpu_state *state, int cpu)
@@ -54,9 +40,9 @@ static int choose_event(struct capture *c, struct oncpu_state *state, int cpu)
 		if (fd < 0)
 			continue;
 		close(fd);
-		state->type = events[i].type;
-		state->config = events[i].config;
-		c->frequency_source = events[i].name;
+		state->events.type = events[i].type;
+		state->events.config = events[i].config;
+		state->events.name = c->frequency_source = events[i].name;
 		return 0;
 	}
 	return fail(fd, "open a perf event");
@@ -70,34 +56,22 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	if (r < 0)
 		return r;
 	state->frequency = c->frequency;
-	state->program = bpf_object__find_program_by_name(object, "on_cpu");
-	state->links = xcalloc(c->cpu_count, sizeof(*state->links));
-	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++) {
-		if (!cpus_has(&c->cpus, cpu))
-			continue;
-		r = attach_cpu(c, state, (int)cpu);
-		if (r == -ENODEV)
-			r = 0; /* just gone offline: it is tried again, slice by slice */
-	}
-	return r;
+	state->events.program = bpf_object__find_program_by_name(object, "on_cpu");
+	return cpu_events_attach(&state->events, c);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct oncpu_state *state = arg;
 
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		if (!state->links[cpu] && cpus_has(&c->cpus, cpu))
-			attach_cpu(c, state, (int)cpu);
+	cpu_events_look(&state->events, c);
 }
 
 static void cpu_changed(struct capture *c, void *arg, int cpu, int up)
 {
 	struct oncpu_state *state = arg;
 
-	detach_cpu(state, cpu);
-	if (up)
-		attach_cpu(c, state, cpu);
+	cpu_events_changed(&state->events, c, cpu, up);
 }
 
 static void retune(struct capture *c, void *arg)
@@ -106,11 +80,7 @@ static void retune(struct capture *c, void *arg)
 
 	state->before = state->frequency;
 	state->frequency = c->frequency;
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		if (state->links[cpu]) {
-			detach_cpu(state, (int)cpu);
-			attach_cpu(c, state, (int)cpu);
-		}
+	cpu_events_retune(&state->events, c);
 	state->tuned_ns = clock_mono_ns();
 }
 
@@ -131,10 +101,7 @@ static void detach(struct capture *c, void *arg)
 {
 	struct oncpu_state *state = arg;
 
-	for (uint32_t cpu = 0; state->links && cpu < c->cpu_count; cpu++)
-		detach_cpu(state, (int)cpu);
-	free(state->links);
-	state->links = NULL;
+	cpu_events_detach(&state->events, c);
 }
 
 extern const char perfscope_oncpu_object[];

@@ -8,10 +8,9 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "buf.h"
 #include "cleanup.h"
 #include "cpu_event.h"
 #include "cpus.h"
@@ -36,18 +35,10 @@ static const struct event {
 	{"task-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK},
 };
 
-#define HARDWARE_EVENTS "cycles,instructions,cache-misses,branch-misses,stalled-cycles-backend"
-
-struct counted {
-	const struct event *event;
-	const struct bpf_program *program;
-	struct bpf_link **links; /* by CPU; none before attach() */
-	bool works;
-};
-
 struct pmu_state {
 	struct probe_state probe;
-	struct counted counted[MOST_PMU_EVENTS];
+	const struct event *counted[MOST_PMU_EVENTS];
+	struct cpu_events attached[MOST_PMU_EVENTS]; /* of each; those that this machine does not count are not */
 	uint32_t count;
 };
 
@@ -59,86 +50,74 @@ static const struct event *find(const char *name)
 	return NULL;
 }
 
-/* Each event of the list; `add` says whether there is room for it. */
-static int each_event(const char *names, bool (*add)(void *arg, const struct event *event), void *arg)
+static int fail_unknown(const char *name)
 {
-	_cleanup_free_ char *copy = xstrdup(names);
-	char *rest = copy;
+	_cleanup_(buf_done) struct buf known = BUF_INIT;
 
-	for (char *name; (name = strsep(&rest, ","));) {
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		buf_addf(&known, "%s%s", i ? "," : "", events[i].name);
+	return failx(-EINVAL, "there is no event '%s'; known are %s", name, known.data);
+}
+
+/* Those of the list; NULL: of the hardware. Returns how many, or a negative errno with a message. */
+static int read_events(const char *names, const struct event *ret_events[MOST_PMU_EVENTS])
+{
+	_cleanup_free_ char *copy = xstrdup(names ? names : "");
+	char *rest = names ? copy : NULL, *name;
+	int count = 0;
+
+	for (size_t i = 0; !names && i < ARRAY_SIZE(events); i++)
+		if (events[i].type == PERF_TYPE_HARDWARE)
+			ret_events[count++] = &events[i];
+	while ((name = strsep(&rest, ","))) {
 		const struct event *event = find(name);
 
 		if (!event)
-			return failx(-EINVAL, "there is no event '%s'; known are " HARDWARE_EVENTS ",page-faults,context-switches,task-clock", name);
-		if (!add(arg, event))
+			return fail_unknown(name);
+		if (count == MOST_PMU_EVENTS)
 			return failx(-EINVAL, "%d events can be counted at once, not more", MOST_PMU_EVENTS);
+		ret_events[count++] = event;
 	}
-	return 0;
-}
-
-static bool count_up(void *arg, const struct event *event)
-{
-	return ++*(int *)arg <= MOST_PMU_EVENTS;
+	return count;
 }
 
 int pmu_events_check(const char *names)
 {
-	int count = 0;
+	const struct event *chosen[MOST_PMU_EVENTS];
+	int count = read_events(names, chosen);
 
-	return each_event(names, count_up, &count);
+	return count < 0 ? count : 0;
 }
 
-static bool choose(void *arg, const struct event *event)
+/* Negative errno when this machine does not count it. */
+static int attach_event(struct capture *c, struct bpf_object *object, struct pmu_state *s, uint32_t place)
 {
-	struct pmu_state *s = arg;
-
-	if (s->count == MOST_PMU_EVENTS)
-		return false;
-	s->counted[s->count++].event = event;
-	return true;
-}
-
-static int attach_cpu(struct capture *c, const struct counted *n, int cpu)
-{
-	return cpu_event_attach(n->program, n->event->type, n->event->config, c->frequency, cpu, n->event->name, &n->links[cpu]);
-}
-
-static void detach_cpu(const struct counted *n, int cpu)
-{
-	bpf_link__destroy(n->links[cpu]); /* closes the event, too */
-	n->links[cpu] = NULL;
-}
-
-/* On all CPUs; negative errno when this machine does not count it. */
-static int attach_event(struct capture *c, struct bpf_object *object, struct counted *n, uint32_t slot)
-{
+	const struct event *event = s->counted[place];
 	char name[16];
-	int r = 0;
 
-	snprintf(name, sizeof(name), "count_%u", slot);
-	n->program = bpf_object__find_program_by_name(object, name);
-	n->links = xcalloc(c->cpu_count, sizeof(struct bpf_link *));
-	for (uint32_t cpu = 0; cpu < c->cpu_count && r >= 0; cpu++)
-		if (cpus_has(&c->cpus, cpu) && (r = attach_cpu(c, n, (int)cpu)) == -ENODEV)
-			r = 0; /* just gone offline: it is tried again, slice by slice */
-	n->works = r >= 0;
-	return r;
+	snprintf(name, sizeof(name), "count_%u", place);
+	s->attached[place] = (struct cpu_events){.program = bpf_object__find_program_by_name(object, name),
+						 .name = event->name, .type = event->type, .config = event->config};
+	return cpu_events_attach(&s->attached[place], c);
 }
 
 static int attach(struct capture *c, struct bpf_object *object, void *arg)
 {
 	struct pmu_state *s = arg;
-	int r = each_event(c->events ? c->events : HARDWARE_EVENTS, choose, s), error = 0;
+	int count = read_events(c->events, s->counted), error = 0;
 	bool works = false;
 
-	for (uint32_t i = 0; i < s->count && r >= 0; i++) {
-		int one = attach_event(c, object, &s->counted[i], i);
+	if (count < 0)
+		return count;
+	s->count = (uint32_t)count;
+	for (uint32_t i = 0; i < s->count; i++) {
+		int r = attach_event(c, object, s, i);
 
-		works |= one >= 0;
-		error = one < 0 ? one : error;
+		works |= r >= 0;
+		error = r < 0 ? r : error;
 	}
-	if (works || r < 0)
-		return r;
+	if (works)
+		return 0;
 	return error == -ENOENT || error == -EOPNOTSUPP ?
 		failx(error, "this machine has no counters for that (usual in virtual machines)") : error;
 }
@@ -148,27 +127,23 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct pmu_state *s = arg;
 
 	for (uint32_t i = 0; i < s->count; i++)
-		for (uint32_t cpu = 0; s->counted[i].works && cpu < c->cpu_count; cpu++)
-			if (!s->counted[i].links[cpu] && cpus_has(&c->cpus, cpu))
-				attach_cpu(c, &s->counted[i], (int)cpu);
+		cpu_events_look(&s->attached[i], c);
 }
 
 static void cpu_changed(struct capture *c, void *arg, int cpu, int up)
 {
 	struct pmu_state *s = arg;
 
-	for (uint32_t i = 0; i < s->count; i++) {
-		detach_cpu(&s->counted[i], cpu);
-		if (up && s->counted[i].works)
-			attach_cpu(c, &s->counted[i], cpu);
-	}
+	for (uint32_t i = 0; i < s->count; i++)
+		cpu_events_changed(&s->attached[i], c, cpu, up);
 }
 
 static void retune(struct capture *c, void *arg)
 {
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		if (cpus_has(&c->cpus, cpu))
-			cpu_changed(c, arg, (int)cpu, true);
+	struct pmu_state *s = arg;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		cpu_events_retune(&s->attached[i], c);
 }
 
 struct count {
@@ -192,7 +167,7 @@ static void record(struct capture *c, void *arg, const struct record *r)
 
 	if (n->event >= s->count || (c->filter && !thread->process->selected))
 		return;
-	struct count count = {.metric = s->probe.first_metric + (uint32_t)(s->counted[n->event].event - events), .task = thread->id,
+	struct count count = {.metric = s->probe.first_metric + (uint32_t)(s->counted[n->event] - events), .task = thread->id,
 			      .count = n->count};
 	stacks_resolve(c->stacks, thread->process, &n->stack, capture_time(c, r->time_ns), stack_known, &count, sizeof(count));
 }
@@ -201,11 +176,8 @@ static void detach(struct capture *c, void *arg)
 {
 	struct pmu_state *s = arg;
 
-	for (uint32_t i = 0; i < s->count; i++) {
-		for (uint32_t cpu = 0; s->counted[i].links && cpu < c->cpu_count; cpu++)
-			detach_cpu(&s->counted[i], (int)cpu);
-		free(s->counted[i].links);
-	}
+	for (uint32_t i = 0; i < s->count; i++)
+		cpu_events_detach(&s->attached[i], c);
 	s->count = 0;
 }
 

@@ -340,7 +340,7 @@ void stacks_map(struct stacks *st, struct process *p, const struct stacks_mappin
 	marks_mapped(st->marks, p, &mapping);
 }
 
-void stacks_find_marks(struct stacks *st, bool selected, stacks_marked *found, void *arg)
+void stacks_find_marks(struct stacks *st, bool selected, marks_found *found, void *arg)
 {
 	marks_want(st->marks, selected, found, arg);
 }

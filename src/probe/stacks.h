@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdbool.h>
 
+#include "marks.h"
 #include "store_write.h"
 #include "wire.h"
 
@@ -44,9 +45,7 @@ void stacks_ask_variable(struct stacks *st, const struct process *p, const struc
 			 uint32_t what);
 
 /* Marks of garbage collectors in files that are mapped, told as they are found: see marks.h. NULL: no more. */
-struct symbol;
-typedef void stacks_marked(void *arg, uint32_t image, int fd, const struct symbol *marks, size_t count);
-void stacks_find_marks(struct stacks *st, bool selected, stacks_marked *found, void *arg);
+void stacks_find_marks(struct stacks *st, bool selected, marks_found *found, void *arg);
 
 struct python_code_record;
 void stacks_set_python(struct stacks *st, int map_fd); /* the kernel side's map of processes that run CPython */

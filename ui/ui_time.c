@@ -60,24 +60,19 @@ enum ui_answer ui_toggle_pause(struct ui *ui)
 }
 
 /* Another time is looked at: the picture stands still there. */
+static enum ui_answer look_back(struct ui *ui, uint32_t last)
+{
+	ui->paused = true;
+	return show_slice(ui, last) < 0 ? UI_NOTHING : UI_REDRAW;
+}
+
 enum ui_answer ui_step_in_time(struct ui *ui, int direction, bool far)
 {
 	uint32_t last = window_last(ui->window), step = far ? window_slices(ui->window) : 1;
 
 	if (!last)
 		return UI_NOTHING;
-	ui->paused = true;
-	if (direction < 0)
-		last = last > step ? last - step : 1;
-	else
-		last += step;
-	return show_slice(ui, last) < 0 ? UI_NOTHING : UI_REDRAW;
-}
-
-static enum ui_answer look_back(struct ui *ui, uint32_t last)
-{
-	ui->paused = true;
-	return show_slice(ui, last) < 0 ? UI_NOTHING : UI_REDRAW;
+	return look_back(ui, direction > 0 ? last + step : last > step ? last - step : 1);
 }
 
 /* A click on a moment of the time line shows the window that ends there, pressing and releasing the part in between. */

@@ -24,8 +24,7 @@ WITH RECURSIVE span AS MATERIALIZED (
 waiter_of AS MATERIALIZED (
 	SELECT t.process AS server, b.task, sum(b.count) AS count, sum(b.ns) AS ns
 	FROM waits_for b JOIN task t ON t.id = b.other_task JOIN task w ON w.id = b.task
-	-- Runtimes have helpers (compilers, collectors, spare threads) that the program wakes when there is something for them.
-	WHERE w.process <> t.process OR t.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'V8', 'Go', '.NET'))
+	WHERE w.process <> t.process OR t.process NOT IN helped
 	GROUP BY t.process, b.task),
 waiter AS MATERIALIZED (
 	SELECT w.server, v.*, w.ns AS waited, w.ns * 1.0 / span.ns AS share

@@ -29,8 +29,7 @@ waiter AS MATERIALIZED (
 	FROM worker w JOIN waits_for b ON b.other_task = w.task JOIN thread_state v ON v.task = b.task, span
 	WHERE NOT v.own AND NOT v.kernel AND b.count * 1e9 / span.ns >= coalesce(:rate, 2)
 		AND b.ns >= coalesce(:waited, 0.3) * span.ns
-		-- As in cpu.hotspot: not a runtime's helpers.
-		AND (v.process <> w.process OR w.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'V8', 'Go', '.NET')))),
+		AND (v.process <> w.process OR w.process NOT IN helped)),
 harm AS MATERIALIZED (
 	SELECT worker, count(*) AS threads, avg(share) AS share, max(comm) AS comm FROM waiter GROUP BY worker)
 SELECT iif(h.threads, 'waited', 'none') AS urgency, coalesce(h.share, w.running * 1.0 / span.ns) AS impact,

@@ -1,15 +1,10 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: The same by function, without what it calls
-WITH counter AS MATERIALIZED (
-	SELECT t.process, n.name AS function, sum(iif(m.name = 'pmu.cycles', s.value, NULL)) AS cycles,
-		sum(iif(m.name = 'pmu.instructions', s.value, NULL)) AS instructions,
-		sum(iif(m.name = 'pmu.cache_misses', s.value, NULL)) AS cache, sum(iif(m.name = 'pmu.branch_misses', s.value, NULL)) AS branch,
-		sum(iif(m.name = 'pmu.stalled', s.value, NULL)) AS stalled
-	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
-		LEFT JOIN stack k ON k.id = s.stack LEFT JOIN frame_name n ON n.frame = k.frame
-	WHERE m.name IN ('pmu.cycles', 'pmu.instructions', 'pmu.cache_misses', 'pmu.branch_misses', 'pmu.stalled') AND NOT t.own GROUP BY t.process, n.name)
-SELECT c.cycles, c.instructions, c.instructions * 1.0 / nullif(c.cycles, 0) AS ipc,
-	c.cache * 1000.0 / nullif(c.instructions, 0) AS cache_misses, c.branch * 1000.0 / nullif(c.instructions, 0) AS branch_misses,
-	100.0 * c.stalled / nullif(c.cycles, 0) AS stalled_percent, p.comm AS process, p.pid,
-	ifnull(c.function, 'stack not readable') AS function
-FROM counter c JOIN process p ON p.id = c.process ORDER BY coalesce(c.cycles, c.instructions, c.cache, c.branch) DESC;
+SELECT sum(c.cycles) AS cycles, sum(c.instructions) AS instructions,
+	sum(c.instructions) * 1.0 / nullif(sum(c.cycles), 0) AS ipc,
+	sum(c.cache_misses) * 1000.0 / nullif(sum(c.instructions), 0) AS cache_misses,
+	sum(c.branch_misses) * 1000.0 / nullif(sum(c.instructions), 0) AS branch_misses,
+	100.0 * sum(c.stalled) / nullif(sum(c.cycles), 0) AS stalled_percent, t.process_comm AS process, t.pid,
+	ifnull(n.name, 'stack not readable') AS function
+FROM counter c JOIN thread t USING (task) LEFT JOIN stack k ON k.id = c.stack LEFT JOIN frame_name n ON n.frame = k.frame
+WHERE NOT t.own GROUP BY t.process, n.name ORDER BY coalesce(sum(c.cycles), sum(c.instructions), sum(c.cache_misses), sum(c.branch_misses)) DESC;

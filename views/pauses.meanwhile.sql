@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: What ran, or was waited for, in these pauses (perfscope flamegraph --kind pause)
-SELECT sum(s.value) AS time_ns, CASE m.name WHEN 'pause.world' THEN 'all threads' WHEN 'pause.gc' THEN 'collection' ELSE 'event loop' END AS what, t.process_comm AS process, t.pid,
+SELECT sum(s.value) AS time_ns, a.name AS what, t.process_comm AS process, t.pid,
 	t.comm AS thread, ifnull(n.name, 'stack not readable') AS function
-FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+FROM sample_total s JOIN metric m ON m.id = s.metric JOIN pause_name a ON m.name = 'pause.' || a.kind JOIN thread t ON t.task = s.task
 	LEFT JOIN stack k ON k.id = s.stack LEFT JOIN frame_name n ON n.frame = k.frame
-WHERE m.name IN ('pause.world', 'pause.burst', 'pause.gc') GROUP BY m.name, s.task, n.name ORDER BY time_ns DESC;
+GROUP BY m.name, s.task, n.name ORDER BY time_ns DESC;

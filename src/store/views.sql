@@ -376,6 +376,11 @@ FROM (SELECT p.process, CASE WHEN o.path GLOB '*/libjvm.so' THEN 'HotSpot'
 	FROM mapping p JOIN module o ON o.id = p.module)
 WHERE name IS NOT NULL GROUP BY process;
 
+-- Processes of runtimes that have helpers (compilers, collectors, spare threads), which the program wakes when there is something
+-- for them: such a thread that waits for another one is not held up.
+CREATE VIEW helped AS
+SELECT process FROM runtime WHERE name IN ('HotSpot', 'V8', 'Go', '.NET');
+
 -- Pauses of processes: all threads stopped (world), an event loop kept from its poll (burst), stopped from outside (stop), or a
 -- garbage collection that the runtime tells itself (gc).
 -- `task` ended it, is the loop, was stopped, or collected. `threads` were stopped together; `early` of them before `task` itself began.
@@ -396,6 +401,11 @@ SELECT process, kind, count(*) AS count, sum(ns) AS ns, max(iif(place * 2 <= tot
 FROM (SELECT p.*, row_number() OVER w AS place, count(*) OVER (PARTITION BY process, kind) AS total FROM pause p
 	WINDOW w AS (PARTITION BY process, kind ORDER BY ns))
 GROUP BY process, kind;
+
+-- What the kinds of pauses are called.
+CREATE VIEW pause_name AS
+SELECT column1 AS kind, column2 AS name
+FROM (VALUES ('world', 'all threads'), ('burst', 'event loop'), ('gc', 'collection'), ('stop', 'stopped'));
 
 -- Services: the port behind the last colon of the name, or the path of a Unix socket.
 CREATE VIEW service AS
@@ -436,3 +446,14 @@ SELECT process, json_object('metric', iif(silent, 'clients that have sent someth
 	|| printf(' for %.1f s', ns / 1e9), 'value', count, 'unit', iif(silent, 'connections', 'requests')) AS evidence
 FROM (SELECT t.process, u.kind = 'silent' AS silent, sum(u.count) AS count, sum(u.ns) / sum(u.count) AS ns
 	FROM unanswered u JOIN task t ON t.id = u.task WHERE u.kind <> 'call' GROUP BY t.process, u.kind = 'silent');
+
+-- Counters of the hardware by task and stack, a column each; NULL: not counted (record --pmu).
+CREATE VIEW counter AS
+SELECT s.task, s.stack, sum(iif(m.name = 'pmu.cycles', s.value, NULL)) AS cycles,
+	sum(iif(m.name = 'pmu.instructions', s.value, NULL)) AS instructions,
+	sum(iif(m.name = 'pmu.cache_misses', s.value, NULL)) AS cache_misses,
+	sum(iif(m.name = 'pmu.branch_misses', s.value, NULL)) AS branch_misses,
+	sum(iif(m.name = 'pmu.stalled', s.value, NULL)) AS stalled
+FROM sample_total s JOIN metric m ON m.id = s.metric
+WHERE m.name IN ('pmu.cycles', 'pmu.instructions', 'pmu.cache_misses', 'pmu.branch_misses', 'pmu.stalled')
+GROUP BY s.task, s.stack;

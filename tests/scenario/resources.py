@@ -12,23 +12,19 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../probe"))
 import cgroups  # noqa: E402
+import probe_test  # noqa: E402
 
 SECONDS = 4
 MB = 1 << 20
 
 
-class Checks:
+class Checks(probe_test.Counts):
     def __init__(self, perfscope):
+        super().__init__("resources")
         self.perfscope = perfscope
-        self.passed = self.failed = self.skipped = 0
 
     def check(self, name, fact, words):
-        if fact:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"not so: {name}: {words}")
-        return fact
+        return super().check(fact, f"{name}: {words}")
 
     def diagnose(self, seconds=SECONDS):
         done = subprocess.run([self.perfscope, "diagnose", "--quiet", "-d", f"{seconds}s", "--format", "json"],
@@ -215,14 +211,13 @@ CASES = {"throttled": throttled, "ample-quota": ample_quota, "killed": killed, "
 
 
 def main():
-    if os.geteuid():
-        print("resources: 0 passed, 0 failed, 1 skipped\nskipped: not root")
-        return 0
     c = Checks(os.path.abspath(sys.argv[1]))
+    if os.geteuid():
+        c.skip("not root")
+        return c.end()
     for name in sys.argv[2:] or CASES:
         CASES[name](c)
-    print(f"resources: {c.passed} passed, {c.failed} failed")
-    return c.failed != 0
+    return c.end()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ import time
 
 import case
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../probe"))
+import probe_test  # noqa: E402
+
 PATIENCE = 12  # seconds to wait for other programs to come to rest
 QUIET = 0.2  # CPUs that they may use
 BUSY = "other programs keep the CPUs busy"
@@ -114,27 +117,14 @@ def attempt(wanted, perfscope, injectors):
     return c, document["findings"]
 
 
-class Counts:
+class Counts(probe_test.Counts):
     """Of checks, over all cases."""
-
-    def __init__(self, name):
-        self.name = name
-        self.passed = self.failed = self.skipped = 0
 
     def add(self, c):
         for words in c.failures:
             print(f"not so: {words}", flush=True)
         self.passed += c.passed
         self.failed += len(c.failures)
-
-    def skip(self, words):
-        print(f"skipped: {words}")
-        self.skipped += 1
-
-    def end(self):
-        """Exit status."""
-        print(f"{self.name}: {self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else ""))
-        return self.failed != 0
 
 
 class Table:

@@ -109,6 +109,9 @@ void capture_add_run(struct capture *c, const struct thread *thread, const struc
 {
 	struct run run = {.metric = metric, .process = thread->process->id, .task = thread->id, .time_ns = time_ns, .ns = ns};
 
+	/* Its stack would be known later, when the recording has begun. */
+	if (!c->start_ns)
+		return;
 	stacks_resolve(c->stacks, thread->process, stack, capture_time(c, time_ns), add_run, &run, sizeof(run));
 }
 

@@ -165,7 +165,7 @@ static void record(struct capture *c, void *arg, const struct record *r)
 	const struct count_record *n = (const struct count_record *)r;
 	struct thread *thread = tasks_thread(c->tasks, r->tid, r->tgid, n->comm);
 
-	if (n->event >= s->count || (c->filter && !thread->process->selected))
+	if (!c->start_ns || n->event >= s->count || (c->filter && !thread->process->selected))
 		return;
 	struct count count = {.metric = s->probe.first_metric + (uint32_t)(s->counted[n->event] - events), .task = thread->id,
 			      .count = n->count};

@@ -57,6 +57,16 @@ def thread_times(path):
     check(near(samples[0][0] or 0, cpu, 0.12, 0), f"spinner's samples add up to its CPU time: {samples} of {cpu}")
 
 
+def before(path):
+    """What ran while the probes were loaded is no part of the recording."""
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as spinner:
+        record(path, "-d", "1s")
+        spinner.kill()
+    sampled = rows(path, "SELECT sum(c.ns) FROM cpu_sample c JOIN thread t USING (task) WHERE t.pid = ?", spinner.pid)[0][0] or 0
+    ran = rows(path, "SELECT sum(s.running) FROM thread_state s WHERE s.pid = ?", spinner.pid)[0][0] or 0
+    check(ran > 3e8 and near(sampled, ran, 0.1, 5e7), f"samples of {sampled} ns, it ran for {ran}")
+
+
 def idle_threads(path):
     """Threads that never switch while recorded: one stopped, one waiting for ever."""
     stopped, waiting = subprocess.Popen(["sleep", "100"]), subprocess.Popen(["sleep", "101"])
@@ -230,7 +240,7 @@ def main():
         return counts.end()
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
-        for test in (thread_times, idle_threads, short_lived, stripped, exit_codes, filters, interrupted, busy_while, killed,
+        for test in (thread_times, before, idle_threads, short_lived, stripped, exit_codes, filters, interrupted, busy_while, killed,
                      unprivileged):
             test(path)
         full_disk()

@@ -143,7 +143,7 @@ void table_screen_draw(const struct screen_context *c, void *state, struct grid 
 	table_draw(&s->table, g, &table);
 	if (!s->table.count && table.rows > 1)
 		grid_put(g, table.row + 1, a->column, a->columns, STYLE_DIM, window_ns(c->window) ? s->view->empty :
-			 "Listening; the first second is being recorded.");
+			 "Starting: the first second is being recorded.");
 	if (!detail.rows)
 		return;
 	grid_fill(g, detail.row, a->column, a->columns, STYLE_DIM, "─");

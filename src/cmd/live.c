@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #include "recorder.h"
 
 DEFINE_CLEANUP(struct recorder *, recorder_free)
+
+enum { LONGEST_TURN_US = 1000000 };
 
 const struct option live_option_rows[] = {
 	{"frequency", 'F', OPTION_U64(struct live_options, frequency), .value = "HZ", .min = 1, .max = 10000,
@@ -162,6 +165,22 @@ static int open_recorder(struct store *s, struct live *live, struct child *child
 void live_come_first(void)
 {
 	setpriority(PRIO_PROCESS, 0, -10);
+}
+
+/* What never rests is no longer about to answer a key: it may not keep a CPU from everybody else. */
+static void be_one_of_many(int number)
+{
+	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+}
+
+void live_answer_at_once(void)
+{
+	const struct rlimit without_a_break = {LONGEST_TURN_US, RLIM_INFINITY};
+	struct sigaction action = {.sa_handler = be_one_of_many, .sa_flags = SA_RESTART};
+
+	if (setrlimit(RLIMIT_RTTIME, &without_a_break) < 0 || sigaction(SIGXCPU, &action, NULL) < 0)
+		return;
+	sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &(struct sched_param){.sched_priority = 1});
 }
 
 double live_most_overhead(double percent)

@@ -31,6 +31,9 @@ int live_record(struct store *s, const struct live_options *o, char *const *comm
 
 /* On a starved machine the rings would run over, and keys lie about, while this process waits its turn; it needs little of a CPU. */
 void live_come_first(void);
+/* For who waits at a keyboard: scheduled in real time where that is allowed, until it takes a second without a break. What it starts
+ * from now on is not. */
+void live_answer_at_once(void);
 
 /* The share of all CPUs that --max-overhead allows: without it 2 percent, which nobody notices beside the noise of other work,
  * but no less than a tenth of one CPU, because what it takes to see well does not shrink with the machine. */

@@ -243,16 +243,20 @@ static int run_top(struct top *top)
 	uint64_t first = is_batch(o) || o->delay_ns < FIRST_SLICE_NS ? o->delay_ns : FIRST_SLICE_NS;
 	int r;
 
-	if ((r = watch_signals(top)) < 0 ||
+	/* The frame first: what it shows takes a second to come. */
+	r = watch_signals(top);
+	if (r >= 0)
+		r = open_terminal(top);
+	terminal = top->terminal;
+	if (r < 0 ||
 	    (r = recorder_new(top->store, top->loop, &(struct recorder_options){
 		.frequency = o->frequency, .most_overhead = live_most_overhead(o->most_overhead),
 		.slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
 		.cgroup = o->cgroup, .slice = look, .arg = top}, &recorder)) < 0)
 		return r;
-	r = open_terminal(top);
-	terminal = top->terminal;
-	if (r >= 0)
-		r = loop_run(top->loop);
+	if (terminal)
+		live_answer_at_once();
+	r = loop_run(top->loop);
 	return r < 0 ? r : top->error;
 }
 

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
+#include "load.h"
 #include "log.h"
 #include "log_libbpf.h"
 #include "mem.h"
@@ -237,17 +238,16 @@ static int attach_programs(struct loaded *l)
 	return 0;
 }
 
-static int load(struct host *h, struct loaded *l)
+static int open_probe(struct host *h, struct loaded *l)
 {
-	int r = 0;
-
 	l->state = xcalloc(1, l->probe->state_size);
 	((struct probe_state *)l->state)->first_metric = l->first_metric;
-	if (!l->probe->object)
-		return 0;
-	if ((r = open_object(h, l)) < 0)
-		return r;
-	r = bpf_object__load(l->object);
+	return l->probe->object ? open_object(h, l) : 0;
+}
+
+/* When loading the object has ended with r. */
+static int attach_loaded(struct host *h, struct loaded *l, int r)
+{
 	if (r < 0)
 		return fail(r, "load its BPF programs");
 	r = attach_programs(l);
@@ -274,27 +274,47 @@ static void give_up(struct host *h, struct loaded *l)
 	log_debug("probe %s is unavailable: %s", l->probe->name, l->unavailable);
 }
 
-int host_attach(struct host *h)
+static int open_wanted(struct host *h)
 {
 	uint32_t metric = 1;
-	int first_error = 0;
-	bool any = false;
+	int first_error = 0, r;
 
 	for (size_t i = 0; i < h->count; i++) {
 		struct loaded *l = &h->loaded[i];
-		int r;
 
 		l->probe = all_probes[i];
 		l->first_metric = metric;
-		r = is_wanted(h, l->probe) ? load(h, l) : 0;
+		r = is_wanted(h, l->probe) ? open_probe(h, l) : 0;
 		if (r < 0) {
 			first_error = first_error ? first_error : r;
 			give_up(h, l);
-		} else if (l->state) {
-			any |= l->probe->object != NULL;
 		}
 		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)
 			metric++;
+	}
+	return first_error;
+}
+
+int host_attach(struct host *h)
+{
+	_cleanup_free_ struct load *loads = xcalloc(h->count, sizeof(*loads));
+	int first_error = open_wanted(h), r;
+	size_t count = 0, next = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < h->count; i++)
+		if (h->loaded[i].object)
+			loads[count++].object = h->loaded[i].object;
+	load_all(loads, count);
+	for (size_t i = 0; i < h->count; i++) {
+		if (!h->loaded[i].object)
+			continue;
+		r = attach_loaded(h, &h->loaded[i], loads[next++].error);
+		any |= r >= 0;
+		if (r < 0) {
+			first_error = first_error ? first_error : r;
+			give_up(h, &h->loaded[i]);
+		}
 	}
 	btf__free(h->btf); /* some megabytes */
 	h->btf = NULL;
@@ -343,7 +363,9 @@ static int reload(struct host *h, struct loaded *l)
 	if (l->probe->resumes)
 		return attach_programs(l);
 	h->btf = btf__load_vmlinux_btf();
-	r = load(h, l);
+	r = open_probe(h, l);
+	if (r >= 0 && l->object)
+		r = attach_loaded(h, l, bpf_object__load(l->object));
 	btf__free(h->btf);
 	h->btf = NULL;
 	if (r >= 0 && l->probe->start)

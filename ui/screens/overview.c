@@ -121,7 +121,7 @@ static void draw(const struct screen_context *c, void *state, struct grid *g, co
 	if (!a->rows || !a->columns)
 		return;
 	if (!window_ns(c->window)) {
-		grid_put(g, a->row, a->column, a->columns, STYLE_DIM, "Listening; the first second is being recorded.");
+		grid_put(g, a->row, a->column, a->columns, STYLE_DIM, "Starting: the first second is being recorded.");
 		return;
 	}
 	draw_verdict(c, g, &part);

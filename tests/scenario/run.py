@@ -98,10 +98,10 @@ def check_healthy(c, status, findings):
     c.check(not raised and status == 0, f"status {status}, {raised}")
 
 
-def attempt(wanted, perfscope, injectors):
-    """Checks and findings; None on a machine that has other work."""
+def attempt(wanted, perfscope, injectors, quiet):
+    """Checks and findings; None on a machine that has other work. QUIET: it was at rest just now."""
     c = Checks(wanted.name)
-    if not is_quiet(PATIENCE):
+    if not quiet and not is_quiet(PATIENCE):
         return None
     with contextlib.ExitStack() as stack:
         load = stack.enter_context(case.start(wanted, injectors))
@@ -150,12 +150,13 @@ class Table:
                   f"{share(right, wrong):>7}")
 
 
-def run(wanted, options):
+def run(wanted, options, quiet):
     """Checks of the try that counts."""
     for tries_left in (0,) if options.once else (1, 0):
-        result = attempt(wanted, options.perfscope, options.injectors)
+        result = attempt(wanted, options.perfscope, options.injectors, quiet)
         if not result:
             return None
+        quiet = True
         c, findings = result
         first = f"{findings[0]['severity']} {findings[0]['id']} {findings[0]['impact']:.2f}" if findings else "nothing"
         print(f"{wanted.name:24} {first}", flush=True)
@@ -181,11 +182,13 @@ def main():
         counts.skip("needs root")
         wanted = []
     table = Table()
+    quiet = False
     for one in wanted * options.rounds:
         if lacking := case.lacks(one):
             counts.skip(f"there is no {lacking}")
             continue
-        c = run(one, options)
+        c = run(one, options, quiet)
+        quiet = bool(c)
         if not c:
             counts.skip(BUSY)
             continue

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Each event by process and function (record --pmu-events)
+-- empty: SELECT coalesce((SELECT 'not recorded: ' || reason FROM unavailable WHERE probe = 'pmu'),
+--    (SELECT 'not recorded: record --pmu-events does it' WHERE NOT EXISTS (SELECT 1 FROM metric WHERE name GLOB 'pmu.*')))
 SELECT substr(m.name, 5) AS event, sum(s.value) AS events, 100.0 * sum(s.value) / sum(sum(s.value)) OVER (PARTITION BY m.id) AS all_percent,
 	t.process_comm AS process, t.pid, ifnull(n.name, 'stack not readable') AS function
 FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task

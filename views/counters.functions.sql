@@ -1,5 +1,8 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: The same by function, without what it calls
+-- empty: SELECT coalesce((SELECT 'not recorded: ' || reason FROM unavailable WHERE probe = 'pmu'),
+--    (SELECT iif((SELECT value FROM meta WHERE key = 'sampled_by') = 'cpu-clock', 'this machine shows no hardware counters',
+--    'not recorded: record --pmu does it') WHERE NOT EXISTS (SELECT 1 FROM metric WHERE name GLOB 'pmu.*')))
 SELECT sum(c.cycles) AS cycles, sum(c.instructions) AS instructions,
 	sum(c.instructions) * 1.0 / nullif(sum(c.cycles), 0) AS ipc,
 	sum(c.cache_misses) * 1000.0 / nullif(sum(c.instructions), 0) AS cache_misses,

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Memory limits of cgroups
+-- empty: SELECT 'no cgroup has one'
 -- at limit: times that it met its limit; held back: times that it was over memory.high
 WITH last_level AS MATERIALIZED (
 	SELECT m.name AS metric, g.resource, g.value, max(g.slice)

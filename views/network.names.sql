@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Queries to DNS servers (recorded with record --dns)
+-- empty: SELECT coalesce((SELECT 'not recorded: ' || reason FROM unavailable WHERE probe = 'dns'),
+--    (SELECT 'not recorded: record --dns does it' WHERE NOT EXISTS (SELECT 1 FROM metric WHERE name = 'dns.time')))
 WITH told AS MATERIALIZED (
 	SELECT t.process, s.resource, sum(iif(m.name = 'dns.queries', s.value, 0)) AS queries, sum(iif(m.name = 'dns.time', s.count, 0)) AS answers,
 		sum(iif(m.name = 'dns.time', s.value, 0)) AS ns

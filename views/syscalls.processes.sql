@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: System calls by process and call, waiting included (recorded with record --syscalls)
+-- empty: SELECT coalesce((SELECT 'not recorded: ' || reason FROM unavailable WHERE probe = 'syscalls'),
+--    (SELECT 'not recorded: record --syscalls does it' WHERE NOT EXISTS (SELECT 1 FROM metric WHERE name = 'syscall.time')))
 WITH call AS MATERIALIZED (
 	SELECT t.process, r.name AS call, sum(s.count) AS count, sum(s.value) AS ns
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource

@@ -104,10 +104,14 @@ row(place, kind, resource, utilisation, saturation, saturation_unit, errors, err
 	WHERE s.metric = 'filesystem.size' AND s.value > 0 AND u.value > 0
 	UNION ALL
 	SELECT 9, 'interface', s.resource, iif(s.value > 0, ifnull(b.mean, 0), NULL), ifnull(d.sum, 0), 'dropped',
-		ifnull(e.sum, 0), 'damaged', NULL, NULL, NULL, NULL, iif(s.value > 0, NULL, 'speed unknown')
+		ifnull(e.sum, 0), 'damaged', NULL, NULL, NULL,
+		iif(s.value > 0, NULL, printf('%.1f MB/s in, %.1f out', ifnull(i.sum, 0) * 1e3 / (SELECT ns FROM span),
+			ifnull(o.sum, 0) * 1e3 / (SELECT ns FROM span))), iif(s.value > 0, NULL, iif(s.resource = 'lo', 'has no limit', 'speed unknown'))
 	FROM last s LEFT JOIN total b ON b.metric = 'interface.busy' AND b.resource = s.resource
 	LEFT JOIN total d ON d.metric = 'interface.drops' AND d.resource = s.resource
 	LEFT JOIN total e ON e.metric = 'interface.errors' AND e.resource = s.resource
+	LEFT JOIN total i ON i.metric = 'interface.received' AND i.resource = s.resource
+	LEFT JOIN total o ON o.metric = 'interface.sent' AND o.resource = s.resource
 	WHERE s.metric = 'interface.speed'
 	UNION ALL
 	SELECT 10, 'TCP', '', NULL, ifnull(z.sum, 0), 'windows shut', ifnull(r.sum, 0), 'sent again', NULL, NULL, NULL,

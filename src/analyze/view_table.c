@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "buf.h"
 #include "mem.h"
 #include "tables.h"
 
@@ -30,6 +31,37 @@ static const char *read_title(struct view_table *t)
 		return t->source->name;
 	text += sizeof(mark) - 1;
 	return arena_strndup(t->memory, text, strcspn(text, "\n"));
+}
+
+/* What "-- empty: SELECT ..." and the lines of comment that go on from there say. */
+static int read_reason(struct view_table *t, struct store *s)
+{
+	static const char mark[] = "-- empty: ", more[] = "\n--    ";
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+	_cleanup_(query_freep) struct query *q = NULL;
+	const char *text = strstr(t->source->sql, mark);
+	int r;
+
+	if (!text)
+		return 0;
+	text += sizeof(mark) - 1;
+	for (;;) {
+		size_t length = strcspn(text, "\n");
+
+		buf_add(&sql, text, length);
+		text += length;
+		if (strncmp(text, more, sizeof(more) - 1))
+			break;
+		buf_addch(&sql, ' ');
+		text += sizeof(more) - 1;
+	}
+	r = query_new(s, sql.data, &q);
+	if (r < 0)
+		return r;
+	r = query_next(q);
+	if (r > 0 && query_type(q, 0) == QUERY_TEXT)
+		t->reason = keep(t, query_text(q, 0));
+	return r < 0 ? r : 0;
 }
 
 static struct view_table_cell read_cell(struct view_table *t, struct query *q, int column)
@@ -72,6 +104,9 @@ int view_table_new(struct store *s, const struct view_table_source *source, size
 	if (r < 0)
 		return r;
 	t->rows = t->all_rows < limit ? t->all_rows : limit;
+	r = t->all_rows ? 0 : read_reason(t, s);
+	if (r < 0)
+		return r;
 	*ret_table = t;
 	t = NULL;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tables of a view of the recording (network, ...): each is a question in an SQL file, views/VIEW.TABLE.sql, with its title in
- * a comment. A column's name says what it is: ..._ns, ..._bytes and ..._percent are shown in units that suit, histogram (a
+ * a comment, and in another, "-- empty: SELECT ...", what tells why it can have no rows. A column's name says what it is: ..._ns, ..._bytes and ..._percent are shown in units that suit, histogram (a
  * JSON array of counts) is drawn. */
 #pragma once
 #include <stddef.h>
@@ -28,6 +28,7 @@ struct view_table_cell {
 struct view_table {
 	const struct view_table_source *source;
 	const char *title;
+	const char *reason; /* why there are no rows; NULL: there are, or there was nothing to tell */
 	const char **columns;
 	size_t column_count;
 	struct view_table_cell *cells; /* row by row */

@@ -83,8 +83,11 @@ static void choose_widths(const struct listing *t, unsigned width, unsigned *wid
 			widths[c] = t->cells[i].width > widths[c] ? t->cells[i].width : widths[c];
 		if (column->most && widths[c] > column->most)
 			widths[c] = column->most;
-		if (column->takes_rest)
-			widths[c] = width > used + GAP ? width - used - GAP : 0;
+		if (column->takes_rest) {
+			unsigned rest = width > used + GAP ? width - used - GAP : 0, least = widths[c] < column->least ? widths[c] : column->least;
+
+			widths[c] = rest > least ? rest : least;
+		}
 		used += GAP + widths[c];
 	}
 }

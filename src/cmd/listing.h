@@ -12,6 +12,7 @@ struct listing_column {
 	bool left;      /* aligned; numbers stand on the right */
 	unsigned most;  /* columns of the terminal; what is longer is cut; 0: no limit */
 	bool takes_rest; /* what the others leave: the last column only */
+	unsigned least;  /* and so much in any case, if its text is as long; then lines are too */
 };
 
 struct listing;

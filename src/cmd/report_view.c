@@ -19,6 +19,8 @@ static const struct suffix {
 	const char *end, *unit;
 } suffixes[] = {{"_ns", "ns"}, {"_bytes", "bytes"}, {"_percent", "%"}, {"histogram", "|"}};
 
+enum { LEAST_NAME = 16 }; /* columns for what a row is about, though it be wider than the terminal then */
+
 static const struct suffix *suffix_of(const char *column)
 {
 	size_t length = strlen(column);
@@ -32,7 +34,7 @@ static const struct suffix *suffix_of(const char *column)
 	return NULL;
 }
 
-/* "round_trip_p50_ns" -> "round trip p50" */
+/* "round_trip_p50_ns" -> "round trip p50", "calls_s" -> "calls/s" */
 static char *heading_of(const char *column)
 {
 	const struct suffix *suffix = suffix_of(column);
@@ -40,7 +42,7 @@ static char *heading_of(const char *column)
 
 	for (char *c = text; *c; c++)
 		if (*c == '_')
-			*c = ' ';
+			*c = strcmp(c, "_s") ? ' ' : '/';
 	return text;
 }
 
@@ -101,26 +103,56 @@ static bool is_text(const struct view_table *t, size_t column)
 	return false;
 }
 
+static void add_reason(const struct view_table *t, struct buf *out)
+{
+	buf_addstr(out, "  ");
+	if (t->reason)
+		escape_terminal(out, t->reason, strlen(t->reason));
+	else
+		buf_addstr(out, "none");
+	buf_addch(out, '\n');
+}
+
+/* A column with nothing in it takes the room of the others. */
+static bool is_empty(const struct view_table *t, size_t column)
+{
+	for (size_t row = 0; row < t->rows; row++)
+		if (t->cells[row * t->column_count + column].type != QUERY_NULL)
+			return false;
+	return column + 1 < t->column_count;
+}
+
 static void add_table(const struct view_table *t, const struct report_style *style, struct buf *out)
 {
 	_cleanup_free_ struct listing_column *columns = xcalloc(t->column_count + 1, sizeof(*columns));
+	_cleanup_free_ size_t *shown = xcalloc(t->column_count, sizeof(*shown));
 	char **headings = xcalloc(t->column_count, sizeof(*headings));
+	size_t count = 0;
 
-	for (size_t i = 0; i < t->column_count; i++)
-		columns[i] = (struct listing_column){
-			.title = headings[i] = heading_of(t->columns[i]), .left = is_text(t, i) || i + 1 == t->column_count,
-			.most = i + 1 < t->column_count && is_text(t, i) ? 16 : 0, .takes_rest = i + 1 == t->column_count};
+	for (size_t i = 0; i < t->column_count; i++) {
+		bool last = i + 1 == t->column_count;
+
+		if (is_empty(t, i))
+			continue;
+		columns[count] = (struct listing_column){
+			.title = headings[count] = heading_of(t->columns[i]), .left = is_text(t, i) || last,
+			.most = !last && is_text(t, i) ? 16 : 0, .takes_rest = last, .least = LEAST_NAME};
+		shown[count++] = i;
+	}
 	struct listing *list = listing_new(columns);
-	for (size_t i = 0; i < t->rows * t->column_count; i++)
-		add_cell(list, &t->cells[i], suffix_of(t->columns[i % t->column_count]));
+	for (size_t i = 0; i < t->rows * count; i++) {
+		size_t column = shown[i % count];
+
+		add_cell(list, &t->cells[i / count * t->column_count + column], suffix_of(t->columns[column]));
+	}
 	report_heading(out, style, t->title);
 	if (t->rows)
 		listing_print(list, style->width, style->colour, out);
 	else
-		buf_addstr(out, "  none\n");
+		add_reason(t, out);
 	report_rest(out, t->rows, t->all_rows);
 	listing_free(list);
-	for (size_t i = 0; i < t->column_count; i++)
+	for (size_t i = 0; i < count; i++)
 		free(headings[i]);
 	free(headings);
 }
@@ -210,16 +242,25 @@ int report_view_text(struct store *s, const char *view, const struct report_styl
 	return each_table(s, view, style->limit, use_as_text, &(struct text_use){style, out});
 }
 
+struct json_use {
+	json_t *tables, *reasons;
+};
+
 static void use_as_json(const struct view_table *t, void *arg)
 {
-	json_object_set_new(arg, t->source->name, pack_table(t));
+	const struct json_use *use = arg;
+
+	json_object_set_new(use->tables, t->source->name, pack_table(t));
+	if (t->reason)
+		json_object_set_new(use->reasons, t->source->name, json_string(t->reason));
 }
 
 int report_view_json(struct store *s, const char *view, size_t limit, struct buf *out)
 {
-	json_t *tables = json_object(),
-	       *root = json_pack("{ss ss so}", "schema", "perfscope.view/1", "view", view, "tables", tables);
-	int r = each_table(s, view, limit, use_as_json, tables);
+	struct json_use use = {json_object(), json_object()};
+	json_t *root = json_pack("{ss ss so so}", "schema", "perfscope.view/1", "view", view, "tables", use.tables,
+				 "empty", use.reasons);
+	int r = each_table(s, view, limit, use_as_json, &use);
 
 	if (r >= 0) {
 		_cleanup_free_ char *dumped = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

@@ -488,8 +488,10 @@ void host_write_metrics(struct host *h)
 	for (size_t i = 0; i < h->count; i++) {
 		const struct loaded *l = &h->loaded[i];
 
-		for (const struct probe_metric *m = l->probe->metrics; m->name; m++)
-			store_add_metric(h->capture->store, id++, m->name, m->unit, m->help);
+		/* What nobody has asked for was not measured; ids are what they were counted to be. */
+		for (const struct probe_metric *m = l->probe->metrics; m->name; m++, id++)
+			if (is_wanted(h, l->probe))
+				store_add_metric(h->capture->store, id, m->name, m->unit, m->help);
 		if (l->unavailable)
 			store_add_unavailable(h->capture->store, l->probe->name, l->unavailable);
 	}

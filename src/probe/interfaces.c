@@ -40,7 +40,8 @@ static void add(struct capture *c, struct gauge_set *set, uint32_t metric, const
 		const unsigned long long *n, double seconds)
 {
 	double received = gauge_growth(set, RECEIVED, (double)n[0]), sent = gauge_growth(set, SENT, (double)n[8]);
-	double speed = is_up(name) ? speed_of(name) : 0;
+	bool up = is_up(name);
+	double speed = up ? speed_of(name) : 0;
 	const struct { unsigned metric; double value; } values[] = {
 		{RECEIVED, received},
 		{SENT, sent},
@@ -55,7 +56,7 @@ static void add(struct capture *c, struct gauge_set *set, uint32_t metric, const
 		if (values[i].value > 0)
 			capture_gauge(c, metric + values[i].metric, set->resource, values[i].value);
 	/* 0, unknown, too: it tells that the interface is there. */
-	if (seconds > 0 && is_up(name))
+	if (seconds > 0 && up)
 		gauge_level(c, set, metric, SPEED, speed);
 }
 

@@ -50,13 +50,25 @@ static bool is_collection(const struct pause_state *state, uint32_t process, uin
 	return pause_time_known(state->time, process, state->probe.first_metric + METRIC_GC, start_ns, end_ns) > (end_ns - start_ns) / 2;
 }
 
+/* HotSpot's threads that collect: they wait together for the next collection. */
+static bool is_collector(const struct thread *thread)
+{
+	return !strncmp(thread->comm, "GC ", 3) || !strncmp(thread->comm, "G1 ", 3) || !strncmp(thread->comm, "ZWorker", 7) ||
+	       !strncmp(thread->comm, "Shenandoah", 10);
+}
+
+static bool is_stop_for_all(const struct thread *waker)
+{
+	return !strcmp(waker->comm, "VM Thread"); /* HotSpot */
+}
+
 /* Letting a single thread go on is nothing special, but for those whose task is to stop all that there are. Where a runtime
  * tells its collections nobody else does: its collector's threads wait for work together, too. */
 static bool stops_world(const struct pause_state *state, const struct world_stop *stop)
 {
 	const struct thread *thread = tasks_find_thread(state->capture->tasks, stop->waker_tid);
 
-	if (thread && !strcmp(thread->comm, "VM Thread")) /* HotSpot */
+	if (thread && is_stop_for_all(thread))
 		return true;
 	return stop->threads >= 2 && !(thread && thread->process->collects);
 }
@@ -79,6 +91,8 @@ static void released(struct pause_state *state, const struct thread *thread, con
 {
 	const struct thread *other = tasks_find_thread(state->capture->tasks, r->other_tid);
 
+	if (other && is_stop_for_all(other) && is_collector(thread))
+		return;
 	/* Of a wait that began before switches were watched again, too little is known. */
 	if (other && r->since_ns >= state->capture->resumed_ns)
 		releases_add(state->releases, &(struct release){

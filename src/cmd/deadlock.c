@@ -31,14 +31,26 @@ static json_t *clean(const char *text)
 	return json_stringn(b.data, b.len);
 }
 
+/* "0x7f12... (inventory_lock+0x0)": locks of one kind are told from each other. */
+static json_t *lock_name(const struct thread_wait *w)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	if (w->address)
+		buf_addf(&b, "0x%llx (", (unsigned long long)w->address);
+	buf_addstr(&b, w->resource ? w->resource : "a lock without a name");
+	if (w->address)
+		buf_addch(&b, ')');
+	return clean(b.data);
+}
+
 static json_t *describe(const struct thread *t)
 {
 	json_t *frames = json_array();
 
 	for (size_t i = 0; i < t->frame_count; i++)
 		json_array_append_new(frames, clean(t->frames[i]));
-	return json_pack("{s:i, s:o, s:o, s:s, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "lock",
-			 clean(t->wait.resource ? t->wait.resource : "a lock without a name"), "kind",
+	return json_pack("{s:i, s:o, s:o, s:s, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "lock", lock_name(&t->wait), "kind",
 			 wait_kind_name(t->wait.kind), "seconds",
 			 t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9, "frames", frames);
 }
@@ -78,10 +90,13 @@ void deadlock_record(struct store *s)
 	struct suspect p = {0};
 	_cleanup_(query_freep) struct query *q = NULL;
 
-	/* Who has not moved over the last whole slice; who waits since before the recording is among them. */
+	/* Who has not moved over the last whole slice, such as who waits since before the recording; and who has waited all along,
+	 * looking now and then, as a monitor of Java makes one do. */
 	if (query_new(s, "SELECT r.pid, t.tid, t.id FROM span w JOIN metric m ON m.id = w.metric "
 			 "JOIN task t ON t.id = w.task JOIN process r ON r.id = t.process "
-			 "WHERE m.name = 'offcpu.lock' AND w.last IS NULL AND r.flags = 0 ORDER BY r.pid", &q) < 0)
+			 "WHERE m.name = 'offcpu.lock' AND w.last IS NULL AND r.flags = 0 "
+			 "UNION SELECT pid, tid, task FROM thread_wait "
+			 "WHERE cause = 'lock' AND NOT kernel AND NOT own AND ns > 0.9 * (SELECT ns FROM period) ORDER BY 1", &q) < 0)
 		return;
 	for (bool more = true; more;) {
 		more = query_next(q) > 0;

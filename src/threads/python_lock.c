@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "python_lock.h"
+/* Who holds a lock of Python. The lock itself names nobody; but whoever took it in a `with` statement has the bound method
+ * that gives it back, the lock's __exit__, among the values of that frame until then. */
+#include "owner.h"
 
 #include <string.h>
 #include <sys/uio.h>
@@ -25,7 +27,10 @@ struct method {
 
 enum { METHOD_AT = 16, LOCK_AT = 16 };
 
-enum { MOST_LOCKS = 64 }; /* of one thread */
+enum {
+	MOST_LOCKS = 64,    /* of one thread */
+	MOST_THREADS = 128, /* that are looked into, for it is dear */
+};
 
 struct search {
 	const struct space *space;
@@ -145,26 +150,26 @@ static void try_stack(struct search *x, uint64_t sp)
 }
 
 /* The futexes of locks that the thread took so; their number. It has the method of the one that it sleeps on, too. */
-static size_t locks_held(const struct space *s, const struct python_sleeper *sleeper, uint64_t ret_futexes[MOST_LOCKS])
+static size_t locks_held(const struct space *s, const struct sleeper *sleeper, uint64_t ret_futexes[MOST_LOCKS])
 {
 	_cleanup_(map_freep) struct map *chunks = map_new(), *objects = map_new(), *definitions = map_new();
 	struct search x = {.space = s, .chunks = chunks, .objects = objects, .definitions = definitions,
 			   .wanted = sleeper->futex, .found = ret_futexes};
 
-	if (sleeper->sp)
-		try_stack(&x, sleeper->sp);
+	try_stack(&x, sleeper->sp);
 	return x.count;
 }
 
-void python_lock_holders(const struct space *s, struct python_sleeper *sleepers, size_t count, size_t most)
+void python_lock_holders(const struct space *s, struct sleeper *sleepers, size_t count, struct arena *names)
 {
 	uint64_t held[MOST_LOCKS];
 
 	if (!python_runs_in(s))
 		return;
-	for (size_t i = 0; i < count && i < most; i++) {
-		size_t locks = locks_held(s, &sleepers[i], held);
+	for (size_t i = 0, looked = 0; i < count && looked < MOST_THREADS; i++) {
+		size_t locks = sleepers[i].sp ? locks_held(s, &sleepers[i], held) : 0;
 
+		looked += sleepers[i].sp != 0;
 		for (size_t n = 0; n < locks; n++)
 			for (size_t k = 0; k < count; k++)
 				if (!sleepers[k].holder && sleepers[k].futex == held[n])

@@ -15,8 +15,8 @@
 #include "log.h"
 #include "mem.h"
 #include "namer.h"
+#include "owner.h"
 #include "peer.h"
-#include "python_lock.h"
 #include "raw.h"
 #include "stack.h"
 #include "waits.h"
@@ -24,7 +24,6 @@
 enum {
 	MOST_PROCESSES = 16, /* that are looked at because somebody waits for them */
 	MOST_TRIES = 6,      /* for a thread that keeps running while it is read */
-	MOST_PYTHON_THREADS = 256, /* of which it is looked up what they hold */
 };
 
 /* One thread while it is looked at. */
@@ -36,6 +35,8 @@ struct look {
 	bool settled;      /* what was read belongs together */
 	uint32_t variable; /* the lock's place, as the namer counts */
 	bool has_variable;
+	bool wakes;        /* now and then, for the same wait */
+	bool goes_on;      /* with that wait, as was seen later */
 };
 
 struct taking {
@@ -274,29 +275,67 @@ static void find_owner(struct taking *k, struct look *look)
 		w->tid = w->pid = 0;
 }
 
-/* Locks of Python, by what the threads hold that sleep meanwhile. */
-static void find_python_owners(struct look *looks, size_t count, const struct space *s, struct python_sleeper *sleepers)
+/* Threads of the process, as those see them that know who holds locks. */
+static void fill_sleepers(const struct look *looks, size_t count, const struct space *s, struct sleeper *sleepers)
 {
 	for (size_t i = 0; i < count; i++) {
-		sleepers[i] = (struct python_sleeper){0};
+		sleepers[i] = (struct sleeper){0};
 		if (looks[i].space != s)
 			continue;
+		sleepers[i].tid = looks[i].raw.r.own_tid;
 		sleepers[i].futex = waiting_unowned(&looks[i].waiting);
 		sleepers[i].sp = looks[i].settled ? stack_pointer(&looks[i].raw) : 0;
 	}
-	python_lock_holders(s, sleepers, count, MOST_PYTHON_THREADS);
-	for (size_t i = 0; i < count; i++)
-		if (sleepers[i].holder)
-			waiting_owned(&looks[i].waiting, looks[sleepers[i].holder - 1].raw.r.tid);
 }
 
-static void find_all_python_owners(struct taking *k, size_t first)
+static void find_owners(struct taking *k, struct look *looks, size_t count, const struct space *s, struct sleeper *sleepers)
 {
-	_cleanup_free_ struct python_sleeper *sleepers = xcalloc(k->count - first + 1, sizeof(*sleepers));
+	fill_sleepers(looks, count, s, sleepers);
+	owners_find(s, sleepers, count, k->result->memory);
+	for (size_t i = 0; i < count; i++) {
+		if (!sleepers[i].holder)
+			continue;
+		waiting_owned(&looks[i].waiting, &sleepers[i], looks[sleepers[i].holder - 1].raw.r.tid);
+		looks[i].wakes = sleepers[i].wakes;
+	}
+}
+
+/* Who wakes now and then has not moved on where the same thread still holds the same lock. */
+static void find_owners_again(struct taking *k, const struct space *s, struct sleeper *sleepers)
+{
+	fill_sleepers(k->looks, k->count, s, sleepers);
+	for (size_t i = 0; i < k->count; i++)
+		sleepers[i].futex = k->looks[i].space == s && k->looks[i].wakes ? k->looks[i].waiting.wait.address : 0;
+	owners_find(s, sleepers, k->count, NULL);
+	for (size_t i = 0; i < k->count; i++) {
+		const struct thread_wait *w = &k->looks[i].waiting.wait;
+
+		if (sleepers[i].holder && sleepers[i].wakes)
+			k->looks[i].goes_on = w->tid == k->looks[sleepers[i].holder - 1].raw.r.tid && w->address == sleepers[i].lock;
+	}
+}
+
+static void find_all_owners(struct taking *k, size_t first)
+{
+	_cleanup_free_ struct sleeper *sleepers = xcalloc(k->count - first + 1, sizeof(*sleepers));
 
 	for (size_t p = 0; p < k->process_count; p++)
 		if (k->spaces[p])
-			find_python_owners(&k->looks[first], k->count - first, k->spaces[p], sleepers);
+			find_owners(k, &k->looks[first], k->count - first, k->spaces[p], sleepers);
+}
+
+static void look_at_owners_again(struct taking *k)
+{
+	_cleanup_free_ struct sleeper *sleepers = xcalloc(k->count + 1, sizeof(*sleepers));
+
+	for (size_t p = 0; p < k->process_count; p++) {
+		bool wakes = false;
+
+		for (size_t i = 0; i < k->count; i++)
+			wakes = wakes || (k->looks[i].wakes && k->looks[i].space == k->spaces[p]);
+		if (wakes)
+			find_owners_again(k, k->spaces[p], sleepers);
+	}
 }
 
 static void name_looks(struct taking *k, size_t first)
@@ -315,11 +354,11 @@ static void name_looks(struct taking *k, size_t first)
 			       names.kernel_count);
 		stack_names_done(&names);
 	}
-	find_all_python_owners(k, first);
+	find_all_owners(k, first);
 	for (size_t i = first; i < k->count; i++) {
 		struct look *look = &k->looks[i];
 
-		if (look->waiting.wait.address && look->space) {
+		if (look->waiting.wait.address && !look->waiting.wait.resource && look->space) {
 			look->has_variable = true;
 			look->variable =
 				namer_variable(k->namer, look->space, look->waiting.wait.address);
@@ -419,7 +458,7 @@ static void fill_thread(struct taking *k, struct thread *t, struct look *look,
 			     .kernel_thread = r->flags & THREAD_KERNEL_THREAD,
 			     .since_ns = since(r, later->clock_offset, later->clock_known),
 			     .wait = look->waiting.wait,
-			     .moved = !kept_still(&look->raw, after),
+			     .moved = !kept_still(&look->raw, after) && !look->goes_on,
 			     .waits_for = -1,
 			     .cycle = -1,
 			     .stack_ended = look->stack.ended};
@@ -447,6 +486,7 @@ static int fill(struct taking *k)
 				 (long)(k->options->settle_ns % NS_PER_S)};
 
 	nanosleep(&pause, NULL);
+	look_at_owners_again(k);
 	int r = read_raw(k, k->pids, k->process_count, &later);
 	if (r >= 0) {
 		t->items = xcalloc(k->count, sizeof(*t->items));

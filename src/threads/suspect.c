@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A cheap look for threads that may wait for each other, before a whole snapshot is taken: the words that
- * they sleep on, and the owners that glibc's mutexes name beside them; of Python's locks, who has taken them. */
+ * they sleep on, and the owners that glibc's mutexes name beside them; of other locks, what runtimes know. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -11,15 +11,14 @@
 #include "cleanup.h"
 #include "io.h"
 #include "mem.h"
-#include "python_lock.h"
+#include "owner.h"
+#include "raw.h"
 #include "threads.h"
 
 /* The beginning of a pthread_mutex_t. */
 struct mutex_words {
 	uint32_t lock, count, owner;
 };
-
-enum { MOST_PYTHON_THREADS = 64 }; /* of which it is looked up what they hold */
 
 /* Who holds the mutex, as its memory says; 0: nobody it knows. */
 static uint32_t owner_of(uint32_t pid, uint64_t futex, bool inherits)
@@ -32,8 +31,8 @@ static uint32_t owner_of(uint32_t pid, uint64_t futex, bool inherits)
 	return inherits ? words.lock & FUTEX_TID_MASK : words.lock ? words.owner : 0;
 }
 
-/* Returns whom the thread waits for; 0: nobody known. */
-static uint32_t look_at(uint32_t pid, uint32_t tid, struct python_sleeper *ret)
+/* Returns whom the thread waits for, by its number in its own namespace; 0: nobody known. */
+static uint32_t look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned long long address, operation, sp;
@@ -48,29 +47,32 @@ static uint32_t look_at(uint32_t pid, uint32_t tid, struct python_sleeper *ret)
 	bool inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
 	ret->futex = inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
 	ret->sp = sp;
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", pid, tid);
+	buf_reset(&b);
+	ret->tid = read_file(path, 1 << 16, &b) < 0 ? tid : raw_own_number(b.data, tid);
 	return owner_of(pid, ret->futex, inherits);
 }
 
-static void find_python_holders(uint32_t pid, struct python_sleeper *sleepers, size_t count)
+static void find_owners(uint32_t pid, struct sleeper *sleepers, size_t count)
 {
 	_cleanup_(space_freep) struct space *s = NULL;
 
-	if (count <= MOST_PYTHON_THREADS && space_new(pid, &s) >= 0)
-		python_lock_holders(s, sleepers, count, MOST_PYTHON_THREADS);
+	if (space_new(pid, &s) >= 0)
+		owners_find(s, sleepers, count, NULL);
 }
 
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 {
-	_cleanup_free_ struct python_sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
+	_cleanup_free_ struct sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
+	_cleanup_free_ uint32_t *owners = xcalloc(count, sizeof(*owners));
 
-	for (size_t i = 0; i < count; i++) {
-		uint32_t owner = look_at(pid, tids[i], &sleepers[i]);
-
-		for (size_t k = 0; owner && k < count; k++)
-			if (tids[k] == owner)
+	for (size_t i = 0; i < count; i++)
+		owners[i] = look_at(pid, tids[i], &sleepers[i]);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; owners[i] && k < count; k++)
+			if (sleepers[k].tid == owners[i])
 				sleepers[i].holder = k + 1;
-	}
-	find_python_holders(pid, sleepers, count);
+	find_owners(pid, sleepers, count);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 

@@ -481,11 +481,14 @@ uint64_t waiting_unowned(const struct waiting *w)
 	return w->is_futex && !w->moved && !w->wait.tid ? w->guess.base[WAIT_FUTEX] : 0;
 }
 
-void waiting_owned(struct waiting *w, uint32_t tid)
+void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid)
 {
 	w->wait.kind = WAIT_LOCK;
-	w->wait.address = w->guess.base[WAIT_FUTEX];
+	w->wait.address = s->lock ? s->lock : w->guess.base[WAIT_FUTEX];
+	w->wait.resource = s->name;
 	w->wait.tid = tid;
-	w->wait.bound = !w->timed;
+	w->wait.bound = !w->timed || s->wakes;
 	w->wait.unsure = NULL;
+	if (w->wait.bound)
+		w->wait.detail = NULL;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "arena.h"
 #include "lock.h"
+#include "owner.h"
 #include "raw.h"
 #include "space.h"
 
@@ -31,7 +32,7 @@ void waiting_finish(struct waiting *w, const char *const *user, size_t user_coun
 
 /* The futex that it sleeps on, if it is a lock or the like whose owner is not known; 0: none. */
 uint64_t waiting_unowned(const struct waiting *w);
-/* This thread alone can end the wait. */
-void waiting_owned(struct waiting *w, uint32_t tid);
+/* What has been found out about it since; the thread alone can end the wait. */
+void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid);
 
 bool is_live_thread(uint32_t tid, uint32_t *ret_pid); /* anywhere on the machine */

@@ -241,6 +241,95 @@ def python():
         check(f"held by {said['one']}" in text and f"held by {said['other']}" in text, text)
 
 
+TANGLE = """
+import java.util.concurrent.locks.*;
+
+public class Tangle {
+	static void pause() {
+		try {
+			Thread.sleep(200);
+		} catch (InterruptedException e) {
+		}
+	}
+
+	static void nested(Object mine, Object wanted) {
+		synchronized (mine) {
+			pause();
+			synchronized (wanted) {
+				pause();
+			}
+		}
+	}
+
+	static void locked(Lock mine, Lock wanted) {
+		mine.lock();
+		pause();
+		wanted.lock();
+	}
+
+	static void start(String name, Runnable work) {
+		new Thread(work, name).start();
+	}
+
+	public static void main(String[] args) throws InterruptedException {
+		Object one = new Object(), other = "other";
+		Lock fair = new ReentrantLock(true), plain = new ReentrantLock();
+		ReentrantReadWriteLock table = new ReentrantReadWriteLock();
+
+		start("one", () -> nested(one, other));
+		start("other", () -> nested(other, one));
+		start("fair", () -> locked(fair, plain));
+		start("plain", () -> locked(plain, fair));
+		start("writer", () -> {
+			table.writeLock().lock();
+			synchronized (Tangle.class) {
+				try {
+					Thread.sleep(1000000);
+				} catch (InterruptedException e) {
+				}
+			}
+		});
+		Thread.sleep(1000);
+		start("behind", () -> nested(one, new Object()));
+		start("reader", () -> table.readLock().lock());
+		start("waiter", () -> nested(Tangle.class, one));
+		start("idle", () -> LockSupport.park(new Object()));
+		Thread.sleep(500);
+		System.out.println("ready");
+		Thread.sleep(1000000);
+	}
+}
+"""
+
+
+def java():
+    """What a virtual machine knows of its locks; who waits for a monitor wakes now and then to look."""
+    if not shutil.which("java"):
+        return counts.skip("java is not installed")
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        source = os.path.join(folder, "Tangle.java")
+        with open(source, "w") as file:
+            file.write(TANGLE)
+        for options in ["-XX:+UseSerialGC"], ["-XX:+UseG1GC", "-XX:-UseCompressedOops", "-XX:-UseCompressedClassPointers"]:
+            with workload("java", "-Xmx64m", *options, source, stderr=subprocess.DEVNULL) as (process, _):
+                java_waits(take_json(process.pid))
+
+
+def java_waits(found):
+    by = {t["comm"]: t for t in found["threads"]}
+    tids = {t["tid"]: t["comm"] for t in found["threads"]}
+    cycles = sorted(sorted((link["comm"], tids[link["waits_for"]], link["resource"]) for link in c) for c in found["deadlocks"])
+    lock = "java.util.concurrent.locks.ReentrantLock"
+    check(cycles == [[("fair", "plain", lock), ("plain", "fair", lock)],
+                     [("one", "other", "monitor of java.lang.String"), ("other", "one", "monitor of java.lang.Object")]], f"{cycles}")
+    for name, holder, resource in (("behind", "one", "monitor of java.lang.Object"), ("waiter", "writer", "monitor of java.lang.Class"),
+                                   ("reader", "writer", "java.util.concurrent.locks.ReentrantReadWriteLock")):
+        wait = by[name]["wait"]
+        check((tids.get(wait["tid"]), wait["resource"]) == (holder, resource), f"{name} waits for {holder}: {wait}")
+    check(by["idle"]["wait"]["tid"] is None, f"nobody holds up who is parked: {by['idle']['wait']}")
+    check(by["waiter"]["deadlock"] is None and by["behind"]["deadlock"] is not None, "who waits for a deadlock")
+
+
 def traced(program):
     """A thread that a tracer holds."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -341,6 +430,7 @@ def main():
         container(ZOOS[1], folder)
     family(ZOOS[1])
     python()
+    java()
     traced(ZOOS[1])
     hostile(ZOOS[0])
     crowd(ZOOS[1])

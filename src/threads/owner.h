@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who holds a lock that does not name its owner where it is slept on: what runtimes know, or what threads keep on their
+ * stacks. */
+#pragma once
+#include "arena.h"
+#include "space.h"
+
+/* A thread of one process while that is found out. All zero: one that is no concern. */
+struct sleeper {
+	uint32_t tid;    /* as its own process numbers it */
+	uint64_t futex;  /* that it sleeps on, its owner unknown; 0: none. It must not run meanwhile */
+	uint64_t sp;     /* 0 unknown */
+	/* Found: */
+	size_t holder;   /* 1 + who holds the lock, in the array; 0 not known */
+	uint64_t lock;   /* its address where that is not the futex; 0: it is */
+	const char *name; /* of that lock; NULL */
+	bool wakes;      /* it wakes now and then to look, and sleeps on: only the holder can end its wait */
+};
+
+/* Names go into the arena; NULL: they are not wanted. */
+typedef void owner_finder(const struct space *s, struct sleeper *sleepers, size_t count, struct arena *names);
+
+/* Asks all that know: fills in what has not been found yet. */
+void owners_find(const struct space *s, struct sleeper *sleepers, size_t count, struct arena *names);
+
+owner_finder hotspot_lock_holders; /* monitors and java.util.concurrent, from the virtual machine's own description */
+owner_finder python_lock_holders;  /* taken in a `with` */

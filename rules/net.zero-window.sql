@@ -23,13 +23,19 @@ looked AS MATERIALIZED (
 	FROM sample_total s JOIN metric m ON m.id = s.metric
 	WHERE m.name IN ('connection.zero_window', 'connection.not_read', 'connection.window_limited')
 	GROUP BY m.name, s.task, s.resource),
+-- Processes that are both ends of their connections to a service.
+with_itself AS MATERIALIZED (
+	SELECT DISTINCT e.task, r.name FROM edge e JOIN resource r ON r.id = e.resource
+	WHERE e.kind = (SELECT id FROM metric WHERE name = 'connection.peer') AND e.task = e.other_task),
 -- The sender's side where it is on this host, else the receiver's alone.
 connection AS MATERIALIZED (
 	SELECT r.id AS resource, r.name, z.task AS sender, n.task AS receiver,
 		ifnull(z.ns, n.ns) AS ns, ifnull(z.looks, n.looks) AS looks, w.ns AS limited
 	FROM resource r
 		LEFT JOIN looked z ON z.resource = r.id AND z.metric = 'connection.zero_window'
-		LEFT JOIN looked n ON n.resource = r.id AND n.metric = 'connection.not_read' AND n.task IS NOT z.task
+		LEFT JOIN looked n ON n.resource = r.id AND n.metric = 'connection.not_read'
+			AND (n.task IS NOT z.task OR EXISTS (SELECT 1 FROM with_itself i WHERE i.task = n.task AND r.name GLOB '* -> *'
+				AND i.name = substr(r.name, instr(r.name, ' -> ') + 4)))
 		LEFT JOIN looked w ON w.resource = r.id AND w.metric = 'connection.window_limited' AND w.task = z.task
 	WHERE r.kind = 'connection' AND (z.task IS NOT NULL OR n.task IS NOT NULL)),
 read AS MATERIALIZED (
@@ -53,29 +59,33 @@ placed AS MATERIALIZED (
 	WHERE (b.task IS NULL OR s.standing_ms >= coalesce(:standing_ms, 40)) AND NOT ifnull(a.own, 0) AND NOT ifnull(b.own, 0)
 	WINDOW by_process AS (PARTITION BY b.process, iif(b.process IS NULL, a.process, NULL) ORDER BY s.share DESC
 		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
--- What the receiver spends its time on, apart from waiting for work.
-doing AS MATERIALIZED (
-	SELECT t.process, m.name AS metric, sum(s.value) AS ns
-	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
-	WHERE (m.name GLOB 'wait.*' OR m.name = 'cpu.time')
-		AND t.process IN (SELECT process FROM stalled JOIN thread ON thread.task = stalled.receiver)
-	GROUP BY t.process, m.name),
--- Is the sender a server that answers at the connection's port, and how long is a thread of it blocked in sending?
-listens AS MATERIALIZED (
-	SELECT DISTINCT th.process_comm AS comm, substr(r.name, length(rtrim(r.name, '0123456789'))) AS port
-	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
-	WHERE m.name = 'port.queue_limit'),
 sending(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'sk_stream_wait_memory'
 	UNION
 	SELECT s.id FROM sending g JOIN stack s ON s.parent = g.id),
+-- What the receiver spends its time on, apart from waiting for work, and from sending, where it is the sender, too.
+-- A runtime's helpers wait for each other.
+doing AS MATERIALIZED (
+	SELECT t.process, m.name AS metric, sum(s.value) AS ns
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	WHERE (m.name GLOB 'wait.*' OR m.name = 'cpu.time') AND ifnull(s.stack, 0) NOT IN (SELECT id FROM sending)
+		AND NOT (m.name = 'wait.lock' AND t.process IN (SELECT process FROM helped))
+		AND t.process IN (SELECT process FROM stalled JOIN thread ON thread.task = stalled.receiver)
+	GROUP BY t.process, m.name),
+-- Is the sender a server that answers at the connection's port (programs of one name may be both ends), and how long is a thread of it blocked in sending?
+listens AS MATERIALIZED (
+	SELECT DISTINCT th.process, th.process_comm AS comm, substr(r.name, length(rtrim(r.name, '0123456789'))) AS port
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
+	WHERE m.name = 'port.queue_limit'),
 stuck AS MATERIALIZED (
 	SELECT process, max(ns) AS ns FROM (
 		SELECT t.process, sum(w.ns) AS ns FROM wait_part w JOIN task t ON t.id = w.task
 		WHERE w.cause = 'net' AND w.stack IN (SELECT id FROM sending) GROUP BY w.task) GROUP BY process),
 judged AS MATERIALIZED (
 	SELECT s.*, EXISTS (SELECT 1 FROM listens l JOIN thread a ON a.task = s.sender
-			WHERE l.comm = a.process_comm AND l.port = substr(s.name, length(rtrim(s.name, '0123456789')))) AS asked_for,
+			WHERE l.comm = a.process_comm AND l.port = substr(s.name, length(rtrim(s.name, '0123456789'))))
+			AND NOT EXISTS (SELECT 1 FROM listens l JOIN thread b ON b.task = s.receiver
+				WHERE l.process = b.process AND l.port = substr(s.name, length(rtrim(s.name, '0123456789')))) AS asked_for,
 		ifnull((SELECT k.ns >= coalesce(:stuck, 0.2) * span.ns FROM stuck k JOIN thread a ON a.process = k.process
 			WHERE a.task = s.sender), 0) AS sticks,
 		(SELECT p.threads FROM process_state p JOIN thread a ON a.process = p.process WHERE a.task = s.sender) AS threads,
@@ -89,7 +99,7 @@ SELECT iif(s.asked_for AND NOT (s.sticks AND (s.threads = 1 OR s.does IS NOT 'wa
 		SELECT json_object('role', 'culprit', 'pid', b.pid, 'tid', 0, 'comm', b.process_comm, 'cgroup', b.cgroup) AS x
 		WHERE b.pid IS NOT NULL
 		UNION ALL SELECT json_object('role', 'victim', 'pid', a.pid, 'tid', 0, 'comm', a.process_comm, 'cgroup', a.cgroup)
-		WHERE a.pid IS NOT NULL)) AS affected,
+		WHERE a.pid IS NOT NULL AND a.pid IS NOT b.pid)) AS affected,
 	json_array(
 		json_object('metric', 'time without room in the receiver''s window', 'value', 100 * s.share, 'unit', '%',
 			'threshold', 100 * coalesce(:stalled, 0.2)),

@@ -55,6 +55,14 @@ static bool try_owner_word(struct guessing *g, uint32_t value, const char *flavo
 	return true;
 }
 
+bool lock_value_is_held(uint32_t value)
+{
+	enum { RUST_WRITER = 0x3fffffff, RUST_READERS_WAIT = 0x40000000 };
+
+	/* Of Rust's locks for many readers those that wait for a writer sleep on the word itself. */
+	return value == 2 || value == (RUST_WRITER | RUST_READERS_WAIT);
+}
+
 /* pthread_mutex_t: lock 0, count 4, owner 8, users 12, kind 16. */
 static void try_mutex(struct guessing *g)
 {
@@ -62,9 +70,10 @@ static void try_mutex(struct guessing *g)
 	const struct lock_look *look = g->look;
 	uint32_t kind = word(look, 16), count = word(look, 4), owner = word(look, 8);
 
+	if (lock_value_is_held(look->value))
+		fits(g, WAIT_LOCK, 0, 0);
 	if (look->value != 2)
 		return;
-	fits(g, WAIT_LOCK, 0, 0); /* the convention of many locks: 2 is locked with waiters */
 	if (kind & ~(uint32_t)KNOWN || word(look, 0) > 2 || (count && (kind & TYPE) != RECURSIVE))
 		return;
 	if (!lives(g, owner, kind & SHARED))

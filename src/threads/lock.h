@@ -39,6 +39,8 @@ struct lock_guess {
 void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *arg,
 		struct lock_guess *ret);
 
+/* The word of a lock that is held and waited for, as many keep it; no more than a convention. */
+bool lock_value_is_held(uint32_t value);
 /* The most likely of what is possible; `function` is the one that waits (NULL: unknown): its name
  * decides. */
 enum wait_kind lock_decide(const struct lock_guess *guess, const char *function,

@@ -3,7 +3,7 @@
 
 #include "mem.h"
 
-static owner_finder *const finders[] = {hotspot_lock_holders, python_lock_holders};
+static owner_finder *const finders[] = {hotspot_lock_holders, python_lock_holders, guard_lock_holders};
 
 void owners_find(const struct space *s, struct sleeper *sleepers, size_t count, struct arena *names)
 {

@@ -9,9 +9,16 @@
 struct sleeper {
 	uint32_t tid;    /* as its own process numbers it */
 	uint64_t futex;  /* that it sleeps on, its owner unknown; 0: none. It must not run meanwhile */
+	bool is_lock;    /* the word is that of a lock, and there is no time limit */
+	bool moves;      /* it has run meanwhile: its stack is as it was a moment ago */
 	uint64_t sp;     /* 0 unknown */
-	/* Found: */
-	size_t holder;   /* 1 + who holds the lock, in the array; 0 not known */
+	const uint64_t *registers;
+	size_t register_count;
+	/* Found, if not known before: */
+	size_t holder;   /* 1 + who holds the lock, in the array, or else alone can end its wait; 0 not known */
+	const char *unsure; /* why that may be wrong; NULL: it is so */
+	bool open;       /* somebody else may hold it as well */
+	size_t likely;   /* a finder's own, as `holder` */
 	uint64_t lock;   /* its address where that is not the futex; 0: it is */
 	const char *name; /* of that lock; NULL */
 	bool wakes;      /* it wakes now and then to look, and sleeps on: only the holder can end its wait */
@@ -25,3 +32,4 @@ void owners_find(const struct space *s, struct sleeper *sleepers, size_t count, 
 
 owner_finder hotspot_lock_holders; /* monitors and java.util.concurrent, from the virtual machine's own description */
 owner_finder python_lock_holders;  /* taken in a `with` */
+owner_finder guard_lock_holders;   /* by addresses on stacks; for those that nobody else knows of */

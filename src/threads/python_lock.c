@@ -167,7 +167,7 @@ void python_lock_holders(const struct space *s, struct sleeper *sleepers, size_t
 	if (!python_runs_in(s))
 		return;
 	for (size_t i = 0, looked = 0; i < count && looked < MOST_THREADS; i++) {
-		size_t locks = sleepers[i].sp ? locks_held(s, &sleepers[i], held) : 0;
+		size_t locks = sleepers[i].sp && !sleepers[i].moves ? locks_held(s, &sleepers[i], held) : 0;
 
 		looked += sleepers[i].sp != 0;
 		for (size_t n = 0; n < locks; n++)

@@ -284,16 +284,30 @@ static void fill_sleepers(const struct look *looks, size_t count, const struct s
 			continue;
 		sleepers[i].tid = looks[i].raw.r.own_tid;
 		sleepers[i].futex = waiting_unowned(&looks[i].waiting);
-		sleepers[i].sp = looks[i].settled ? stack_pointer(&looks[i].raw) : 0;
+		sleepers[i].is_lock = waiting_is_lock(&looks[i].waiting);
+		sleepers[i].moves = !looks[i].settled;
+		sleepers[i].sp = stack_pointer(&looks[i].raw);
+		sleepers[i].registers = looks[i].raw.r.registers;
+		sleepers[i].register_count = looks[i].raw.few_registers ? 0 : ARRAY_SIZE(looks[i].raw.r.registers);
 	}
+}
+
+/* Whom threads wait for that say so themselves. */
+static void fill_known(const struct look *looks, size_t count, struct sleeper *sleepers)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; sleepers[i].tid && looks[i].waiting.wait.bound && k < count; k++)
+			if (sleepers[k].tid && looks[k].raw.r.tid == looks[i].waiting.wait.tid)
+				sleepers[i].holder = k + 1;
 }
 
 static void find_owners(struct taking *k, struct look *looks, size_t count, const struct space *s, struct sleeper *sleepers)
 {
 	fill_sleepers(looks, count, s, sleepers);
+	fill_known(looks, count, sleepers);
 	owners_find(s, sleepers, count, k->result->memory);
 	for (size_t i = 0; i < count; i++) {
-		if (!sleepers[i].holder)
+		if (!sleepers[i].holder || looks[i].waiting.wait.tid)
 			continue;
 		waiting_owned(&looks[i].waiting, &sleepers[i], looks[sleepers[i].holder - 1].raw.r.tid);
 		looks[i].wakes = sleepers[i].wakes;

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "lock.h"
 #include "mem.h"
 #include "owner.h"
 #include "raw.h"
@@ -35,18 +36,19 @@ static uint32_t owner_of(uint32_t pid, uint64_t futex, bool inherits)
 static uint32_t look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long address, operation, sp;
+	unsigned long long address, operation, value, sp;
 	char path[64];
 	long call;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
 	if (read_file(path, 4096, &b) < 0 ||
-	    sscanf(b.data, "%ld %llx %llx %*x %*x %*x %*x %llx", &call, &address, &operation, &sp) != 4 || call != SYS_futex)
+	    sscanf(b.data, "%ld %llx %llx %llx %*x %*x %*x %llx", &call, &address, &operation, &value, &sp) != 5 || call != SYS_futex)
 		return 0;
 	operation &= FUTEX_CMD_MASK;
 	bool inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
 	ret->futex = inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
 	ret->sp = sp;
+	ret->is_lock = ret->futex && lock_value_is_held((uint32_t)value);
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", pid, tid);
 	buf_reset(&b);
 	ret->tid = read_file(path, 1 << 16, &b) < 0 ? tid : raw_own_number(b.data, tid);
@@ -59,6 +61,21 @@ static void find_owners(uint32_t pid, struct sleeper *sleepers, size_t count)
 
 	if (space_new(pid, &s) >= 0)
 		owners_find(s, sleepers, count, NULL);
+}
+
+/* Two that nobody is known to hold: who does is looked for in the snapshot. */
+static bool sleep_on_several_locks(const struct sleeper *sleepers, size_t count)
+{
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!sleepers[i].is_lock || sleepers[i].holder)
+			continue;
+		if (first && sleepers[i].futex != first)
+			return true;
+		first = sleepers[i].futex;
+	}
+	return false;
 }
 
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
@@ -81,5 +98,5 @@ bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 			if (++steps > count)
 				return true;
 	}
-	return false;
+	return sleep_on_several_locks(sleepers, count);
 }

@@ -115,9 +115,13 @@ static void add_cycle(struct writing *w, const struct thread_cycle *c, size_t nu
 {
 	_cleanup_(buf_done) struct buf title = BUF_INIT;
 	unsigned followers = 0;
+	bool sure = true;
 
-	buf_addf(&title, "DEADLOCK %zu: %u thread%s wait%s for each other for ever", number + 1,
-		 c->count, c->count == 1 ? "" : "s", c->count == 1 ? "s" : "");
+	for (uint32_t i = 0; i < c->count; i++)
+		sure = sure && !w->t->items[c->members[i]].wait.unsure;
+	buf_addf(&title, "DEADLOCK %zu: %u thread%s %s%s for each other for ever", number + 1,
+		 c->count, c->count == 1 ? "" : "s", sure ? "wait" : "seem to wait",
+		 sure && c->count == 1 ? "s" : "");
 	if (c->count == 1) {
 		buf_reset(&title);
 		buf_addf(&title, "DEADLOCK %zu: a thread waits for itself for ever", number + 1);

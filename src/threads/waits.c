@@ -481,14 +481,20 @@ uint64_t waiting_unowned(const struct waiting *w)
 	return w->is_futex && !w->moved && !w->wait.tid ? w->guess.base[WAIT_FUTEX] : 0;
 }
 
+bool waiting_is_lock(const struct waiting *w)
+{
+	return waiting_unowned(w) && !w->timed && w->guess.possible & 1u << WAIT_LOCK;
+}
+
 void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid)
 {
-	w->wait.kind = WAIT_LOCK;
+	if (s->lock || w->wait.kind != WAIT_MUTEX)
+		w->wait.kind = WAIT_LOCK;
 	w->wait.address = s->lock ? s->lock : w->guess.base[WAIT_FUTEX];
 	w->wait.resource = s->name;
 	w->wait.tid = tid;
-	w->wait.bound = !w->timed || s->wakes;
-	w->wait.unsure = NULL;
+	w->wait.bound = (!w->timed || s->wakes) && !s->open;
+	w->wait.unsure = s->unsure;
 	if (w->wait.bound)
 		w->wait.detail = NULL;
 }

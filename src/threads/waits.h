@@ -32,6 +32,8 @@ void waiting_finish(struct waiting *w, const char *const *user, size_t user_coun
 
 /* The futex that it sleeps on, if it is a lock or the like whose owner is not known; 0: none. */
 uint64_t waiting_unowned(const struct waiting *w);
+/* That futex is the word of a lock that is held, for all that one can see. */
+bool waiting_is_lock(const struct waiting *w);
 /* What has been found out about it since; the thread alone can end the wait. */
 void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid);
 

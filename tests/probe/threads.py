@@ -15,7 +15,7 @@ import time
 
 import probe_test
 
-PERFSCOPE, *ZOOS = sys.argv[1:]  # the workload with frame pointers and without
+PERFSCOPE, *ZOOS, COUNTERS = sys.argv[1:]  # the workload with frame pointers and without; locks that name no owner
 counts = probe_test.Counts("threads")
 check = counts.check
 
@@ -241,6 +241,23 @@ def python():
         check(f"held by {said['one']}" in text and f"held by {said['other']}" in text, text)
 
 
+def words():
+    """Locks whose memory names nobody: holders are told by their stacks, and only where nobody else may hold them."""
+    for how, number, deadlocked in ("crossed", 2, True), ("crossed", 5, True), ("held", 3, False), ("order", 4, False):
+        process = subprocess.Popen([COUNTERS, how, str(number)])
+        try:
+            time.sleep(1)
+            found = take_json(process.pid)
+            ring = [link["waits_for"] for cycle in found["deadlocks"] for link in cycle]
+            check((len(ring) == number and len(found["deadlocks"]) == 1) if deadlocked else not ring, f"{how} {number}: {found['deadlocks']}")
+            by = {t["tid"]: t["wait"] for t in found["threads"]}
+            check(all(by[tid]["unsure"] and by[tid]["kind"] == "lock" for tid in ring), f"{how}: it does not say for sure: {by}")
+            check(("seem to wait" in take(process.pid).stdout) == deadlocked, f"{how}: nor in words")
+        finally:
+            process.kill()
+            process.wait()
+
+
 TANGLE = """
 import java.util.concurrent.locks.*;
 
@@ -430,6 +447,7 @@ def main():
         container(ZOOS[1], folder)
     family(ZOOS[1])
     python()
+    words()
     java()
     traced(ZOOS[1])
     hostile(ZOOS[0])

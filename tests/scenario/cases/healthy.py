@@ -98,6 +98,7 @@ CASES = [
     Case("flood-moderate", "interrupts datagrams 20000 1", often=False),
     Case("quick-warehouse", "chain threads sleep 2", often=False),
     Case("quick-warehouse-loop", "chain-nofp loop compute 1 6", often=False),
+    Case("words-in-order", "counters order 5", often=False),
     Case("java-locks-in-order", script("java -Xmx64m Tills.java ordered", 3), often=False, needs="java"),
     Case("java-workers", script("java -Xmx64m Tills.java workers", 3), often=False, needs="java"),
     Case("java-counter", java_counter, often=False, needs="java"),

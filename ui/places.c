@@ -20,8 +20,13 @@ enum { COMMON_KNOWN = 1, COMMON = 2, KIND_KNOWN = 4, KIND_SHIFT = 3 };
 
 static bool has_common_name(const struct stack_frame *f)
 {
-	static const char *const modules[] = {"*/libc.so*", "*/libc-*", "*/libpthread*", "*/ld-linux*", "*/libstdc++*"};
-	static const char *const names[] = {"*[uU]nlock*", "*mutex*lock*", "*lll_lock*", "*rwlock*lock*"};
+	static const char *const modules[] = {"*/libc.so*", "*/libc-*", "*/libpthread*", "*/ld-linux*", "*/libstdc++*", "*/libjvm.so",
+					      "*/threading.py", "*/multiprocessing/*"};
+	static const char *const names[] = {
+		"*[uU]nlock*", "*mutex*lock*", "*lll_lock*", "*rwlock*lock*", "*futex_wa*",
+		/* of a language's runtime */
+		"runtime.*", "sync.*", "std::*", "<std::*", "core::*", "<core::*",
+	};
 
 	return f->kind == CODE_KERNEL || f->kind == CODE_VDSO || is_one_of(f->module, modules, ARRAY_SIZE(modules)) ||
 	       is_one_of(f->name, names, ARRAY_SIZE(names));
@@ -40,13 +45,17 @@ static bool is_common(struct stack_view *v, const struct stack_frame *f)
 const struct stack_frame *stack_speaker(struct stack_view *v, uint32_t stack)
 {
 	size_t depth;
-	const struct stack_frame *const *frames = stack_view_walk(v, stack, &depth);
+	const struct stack_frame *const *frames = stack_view_walk(v, stack, &depth), *own = NULL;
 
-	/* The outermost two or three are where programs and threads begin. */
-	for (size_t i = depth; i-- > 0;)
-		if (!is_common(v, frames[i]) && strcmp(frames[i]->name, "_start"))
+	/* The outermost two or three are where programs and threads begin. What is interpreted is the program's rather than its interpreter. */
+	for (size_t i = depth; i-- > 0;) {
+		if (is_common(v, frames[i]) || !strcmp(frames[i]->name, "_start"))
+			continue;
+		if (frames[i]->kind == CODE_PYTHON)
 			return frames[i];
-	return depth ? frames[depth - 1] : NULL;
+		own = own ? own : frames[i];
+	}
+	return own ? own : depth ? frames[depth - 1] : NULL;
 }
 
 const char *const lock_kind_names[] = {"", "lock", "condition", "semaphore", "other"};

@@ -5,8 +5,8 @@
 #include "screen.h"
 #include "stack_view.h"
 
-/* The function that speaks for a stack: the innermost of the program's own, behind those of the C library and of locks;
- * else the innermost. NULL: there is no stack. */
+/* The function that speaks for a stack: the innermost of the program's own, behind those of the C library, of a
+ * language's runtime and of locks; else the innermost. NULL: there is no stack. */
 const struct stack_frame *stack_speaker(struct stack_view *v, uint32_t stack);
 /* Whether the innermost function that says what is waited for takes a lock: then the wait is for a lock, and not for
  * work, a signal or another thread's end. */

@@ -6,6 +6,8 @@
 #include "mem.h"
 #include "window.h"
 
+const struct key_help table_tabs_keys[] = {{"Tab", "Table", "the next of its tables"}, SCROLL_KEY, TABLE_KEYS, {0}};
+
 enum { DETAIL_FROM = 12, DETAIL_STEP = 3 };
 
 static unsigned view_count(const struct table_screen *s)

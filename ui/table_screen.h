@@ -67,4 +67,7 @@ void table_screen_show(void *state, const char *view);
 	{"I", NULL, "turn the order round"},                                                       \
 	{"arrows PgUp PgDn Home End", NULL, "move; j k g G, wheel and click, too"}
 
-#define TABS_KEY {"Tab", "Table", "the next of its tables"}
+#define SCROLL_KEY {"J K", NULL, "scroll what is below the table"}
+
+/* Of a screen that is several tables and has no keys of its own. */
+extern const struct key_help table_tabs_keys[];

@@ -110,6 +110,8 @@ int terminal_guard_start(void)
 	/* newterm() would end the process where setupterm() tells what is wrong. */
 	if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
 		return failx(-ENOTTY, "the terminal '%s' (TERM) is not known here; top -b needs none", name ? name : "");
+	if (!cursor_address || !clear_screen)
+		return failx(-ENOTTY, "on the terminal '%s' (TERM) nothing can be put in its place; top -b needs none", name ? name : "");
 	guard = mmap(NULL, sizeof(*guard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (guard == MAP_FAILED)
 		return fail(-errno, "prepare the terminal");

@@ -329,6 +329,10 @@ rm -f "$dir/status"
 type_line "$perfscope top; echo \$? >$dir/status"
 check "an unknown terminal is refused" ended_with 2
 check "with a reason" sees "'no-such-terminal' (TERM) is not known here"
+rm -f "$dir/status"
+type_line "TERM=dumb $perfscope top; echo \$? >$dir/status"
+check "so is one that can only print lines" ended_with 2
+check "with its reason" sees "nothing can be put in its place"
 
 batch() { setsid "$perfscope" top "$@" </dev/null >"$dir/out" 2>"$dir/err"; }
 check "batch needs no terminal" env -u TERM bash -c "setsid $perfscope top -b -n 2 -d 500ms </dev/null >$dir/out 2>$dir/err"

@@ -193,7 +193,7 @@ static void test_locks(void)
 	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
 
 	press(ui, "6");
-	CHECK(is_drawn(ui, "worker-0 (901) in reserve_item") && is_drawn(ui, "Holder worker-0 (901): others waited 30 ms"));
+	CHECK(is_drawn(ui, "worker-0 (901) in reserve_item") && is_drawn(ui, "Holder worker-0 (901) in reserve_item: others waited 30 ms"));
 	press(ui, "5/reserve\n");
 	CHECK(is_drawn(ui, "reserve_item") && is_drawn(ui, "ended by worker-"));
 	press(ui, "1\t");

@@ -199,14 +199,12 @@ static const struct table_view views[] = {
 
 static const struct table_screen table = {.views = views};
 
-static const struct key_help keys[] = {TABS_KEY, TABLE_KEYS, {0}};
-
 const struct screen screen_disk = {
 	.name = "disk",
 	.label = "Disk",
 	.key = '7',
 	.help = "disks, who uses them, files that are waited for, how full file systems are",
-	.keys = keys,
+	.keys = table_tabs_keys,
 	.profile = PROFILE_DISK,
 	TABLE_SCREEN(&table),
 };

@@ -200,7 +200,7 @@ static const struct table_screen table = {.views = views};
 
 static const struct key_help keys[] = {
 	{"Tab", "Call tree", "functions, or the tree of who calls whom"},
-	{"J K", NULL, "scroll what is below the table"},
+	SCROLL_KEY,
 	TABLE_KEYS,
 	{0},
 };

@@ -225,11 +225,15 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 	unsigned count = find_holders(c, r, holders);
 	const struct window_thread *waiter = window_find(c->window, r->task);
 
+	if (r->resource)
+		lines_add(l, STYLE_NORMAL, 0, "%s %s", r->text[KIND], r->text[LOCK_NAME]);
 	for (unsigned i = 0; i < count && i < MOST_SHOWN; i++) {
 		const struct window_thread *t = window_find(c->window, holders[i].key[BY_OTHER_TASK]);
 
-		lines_add(l, STYLE_STRONG, 0, "Holder %s (%u): others waited %.0f ms until it gave the lock back, innermost first",
-			  t ? t->comm : "?", t ? t->tid : 0, (double)holders[i].value / NS_PER_MS);
+		const struct stack_frame *place = stack_speaker(window_stacks(c->window), holders[i].key[BY_OTHER_STACK]);
+
+		lines_add(l, STYLE_STRONG, 0, "Holder %s (%u)%s%s: others waited %.0f ms for it, innermost first", t ? t->comm : "?",
+			  t ? t->tid : 0, place ? " in " : "", place ? place->name : "", (double)holders[i].value / NS_PER_MS);
 		lines_add_wait(l, window_stacks(c->window), holders[i].key[BY_OTHER_STACK], 2, i ? 3 : STACK_FRAMES);
 	}
 	lines_add(l, STYLE_STRONG, 0, "Waiter %s (%u), innermost first", waiter ? waiter->comm : "?", waiter ? waiter->tid : 0);
@@ -259,7 +263,7 @@ static const struct table_screen table = {.views = views, .toggles = toggles};
 
 static const struct key_help keys[] = {
 	{"i", "Idle", "condition variables, semaphores and joins, too: there threads wait for work"},
-	{"J K", NULL, "scroll what is below the table"},
+	SCROLL_KEY,
 	TABLE_KEYS,
 	{0},
 };

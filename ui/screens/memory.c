@@ -151,14 +151,12 @@ static const struct table_view views[] = {
 
 static const struct table_screen table = {.views = views};
 
-static const struct key_help keys[] = {TABS_KEY, TABLE_KEYS, {0}};
-
 const struct screen screen_memory = {
 	.name = "memory",
 	.label = "Mem",
 	.key = '9',
 	.help = "memory: what it is used for, whom its shortage holds up, limits of control groups",
-	.keys = keys,
+	.keys = table_tabs_keys,
 	.profile = PROFILE_FAULT,
 	TABLE_SCREEN(&table),
 };

@@ -228,14 +228,12 @@ static const struct table_view views[] = {
 
 static const struct table_screen table = {.views = views};
 
-static const struct key_help keys[] = {TABS_KEY, TABLE_KEYS, {0}};
-
 const struct screen screen_network = {
 	.name = "network",
 	.label = "Net",
 	.key = '8',
 	.help = "services and connections by process, listeners, round trips, interfaces, drops",
-	.keys = keys,
+	.keys = table_tabs_keys,
 	.profile = PROFILE_NET,
 	TABLE_SCREEN(&table),
 };

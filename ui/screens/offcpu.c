@@ -187,7 +187,7 @@ static const struct table_screen table = {.views = views, .toggles = toggles};
 
 static const struct key_help keys[] = {
 	{"i", "Idle", "waits for work, a time, a signal or a child, too; on condition variables and semaphores"},
-	{"J K", NULL, "scroll what is below the table"},
+	SCROLL_KEY,
 	TABLE_KEYS,
 	{0},
 };

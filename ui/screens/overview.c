@@ -3,13 +3,17 @@
 #include <string.h>
 
 #include "answers.h"
+#include "buf.h"
+#include "cleanup.h"
 #include "clock.h"
+#include "format.h"
+#include "lines.h"
 #include "mem.h"
 #include "panels.h"
 #include "window.h"
 
 enum panel { FINDINGS, RESOURCES, COMPONENTS, PANELS };
-enum { WIDE_FROM = 150, FIRST_ANSWER_S = 7 };
+enum { WIDE_FROM = 150, FIRST_ANSWER_S = 7, ROOM_FOR_MORE = 20, MOST_ROWS = 3 };
 
 struct overview {
 	struct table tables[PANELS];
@@ -52,21 +56,41 @@ static void close_screen(void *state)
 		table_done(&((struct overview *)state)->tables[i]);
 }
 
-static void draw_verdict(const struct screen_context *c, struct grid *g, const struct area *a)
+static enum style verdict(const struct screen_context *c, struct buf *text)
 {
 	const json_t *worst = worst_finding(c, 1), *known = shown_findings(c), *info = worst_finding(c, 0);
 	char since[16];
 
-	if (worst)
-		grid_putf(g, a->row, a->column, a->columns, finding_style(c, worst), "%s for %s: %s", answer_text(worst, "severity"),
-			  format_ns((double)finding_since_ns(c, worst), since), answer_text(worst, "title"));
-	else if (!known || window_end_ns(c->window) < FIRST_ANSWER_S * NS_PER_S)
-		grid_put(g, a->row, a->column, a->columns, STYLE_DIM, "Looking for what holds this machine up; that takes some seconds.");
-	else if (info)
-		grid_putf(g, a->row, a->column, a->columns, STYLE_GOOD, "Nothing holds this machine up. Worth knowing: %s",
-			  answer_text(info, "title"));
+	if (worst) {
+		buf_addf(text, "%s for %s: %s", answer_text(worst, "severity"), format_ns((double)finding_since_ns(c, worst), since),
+			 answer_text(worst, "title"));
+		return finding_style(c, worst);
+	}
+	if (!info && (!known || window_end_ns(c->window) < FIRST_ANSWER_S * NS_PER_S)) {
+		buf_addstr(text, "Looking for what holds this machine up; that takes some seconds.");
+		return STYLE_DIM;
+	}
+	buf_addstr(text, "Nothing holds this machine up.");
+	if (info)
+		buf_addf(text, " Worth knowing: %s", answer_text(info, "title"));
+	return STYLE_GOOD;
+}
+
+/* Who and where stands at its end: where there is room, it goes on in the next row. Returns how many it takes. */
+static unsigned draw_verdict(const struct screen_context *c, struct grid *g, const struct area *a)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+	_cleanup_(lines_done) struct lines l = {0};
+	struct area part = {a->row, a->column, a->rows >= ROOM_FOR_MORE ? MOST_ROWS : 1, a->columns};
+	enum style style = verdict(c, &text);
+
+	lines_reset(&l);
+	if (part.rows == 1)
+		lines_add(&l, style, 0, "%s", text.data);
 	else
-		grid_put(g, a->row, a->column, a->columns, STYLE_GOOD, "Nothing holds this machine up.");
+		lines_add_folded(&l, style, 0, a->columns, text.data);
+	lines_draw(&l, 0, g, &part);
+	return l.count < part.rows ? l.count : part.rows;
 }
 
 static void draw_panel(struct overview *o, enum panel i, struct grid *g, const struct area *a)
@@ -124,8 +148,7 @@ static void draw(const struct screen_context *c, void *state, struct grid *g, co
 		grid_put(g, a->row, a->column, a->columns, STYLE_DIM, "Starting: the first second is being recorded.");
 		return;
 	}
-	draw_verdict(c, g, &part);
-	part.row++;
+	part.row += draw_verdict(c, g, &part);
 	part.rows = a->rows / 4;
 	part.row += panel_cpus(c->window, g, &part);
 	part.rows = a->row + a->rows > part.row ? a->row + a->rows - part.row : 0;

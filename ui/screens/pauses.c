@@ -136,14 +136,12 @@ static const struct table_view views[] = {
 
 static const struct table_screen table = {.views = views};
 
-static const struct key_help keys[] = {TABS_KEY, TABLE_KEYS, {0}};
-
 const struct screen screen_pauses = {
 	.name = "pauses",
 	.label = "Pause",
 	.key = '0',
 	.help = "pauses and other rare events with their time, and who is stopped",
-	.keys = keys,
+	.keys = table_tabs_keys,
 	.profile = PROFILE_PAUSE,
 	TABLE_SCREEN(&table),
 };

@@ -1,18 +1,22 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Every worker of a pool is busy or blocked while work queues up
--- summary: All {workers} threads {pool} of {comm} are at work while {queued} more pieces of work wait: they spend {share} % of their
---    time waiting{where}
+-- summary: {story}
 -- kind: wait
 -- explain: Threads of a process with one name (but for a number) are a pool. Threads outside of it that wait until one of
 --    these ends their wait have work with it; more of them than workers are a queue, and so is a thread of the process
 --    that cannot hand over work because the workers are not done. The pool is too small when its workers are never without
 --    work meanwhile, and what they do is mostly waiting: workers that compute lack CPUs, not threads. Waits that a third
 --    thread of the process ends for them, as the loop that answers the clients, count as the workers' if it waits for those.
+--    A service stands still if, when the recording ends, requests lie unread in its sockets, for long, while it sends nothing to
+--    any client and its threads do not run: who should work on them waits for something else. Requests that are taken but
+--    not answered alone may be meant to take long.
 -- threshold queue = 0.25: more waiters than workers, of the workers; less is chance
 -- threshold feeder = 0.5: of the period that a thread of the process itself waits for the workers
 -- threshold fed = 0.1: of the workers' time waiting to be given work; more means that there are enough of them
 -- threshold blocked = 0.5: of the workers' time waiting; below that they compute
 -- threshold rate = 1: pieces of work a second; fewer are no service
+-- threshold age = 2: seconds that requests have been without an answer, and nobody got one; a slow service is not dead
+-- threshold idle = 0.05: of those seconds on a CPU; who computes has not come to a stand
 -- action: Find out why the workers wait that long, and bound it: perfscope flamegraph --kind offcpu --idle -p {pid}
 -- action: If what they wait for can take more at a time, give the pool more threads
 -- action: See who waits for whom at this moment: perfscope threads -p {pid}
@@ -96,8 +100,55 @@ place AS MATERIALIZED (
 	SELECT w.leaf, n.name, min(iif(n.kind = 'python', w.up - 64, w.up)) FROM walk w JOIN frame_name n USING (frame)
 	WHERE n.kind IN ('elf', 'jit', 'python') AND n.module NOT GLOB '*/libc.so*' AND n.module NOT GLOB '*/libc-*'
 		AND n.module NOT GLOB '*/libpthread*' GROUP BY w.leaf)
-SELECT 'waited' AS urgency, f.impact, f.workers, rtrim(f.pool, '-_#/: ') AS pool, p.comm, p.pid, printf('%.1f', f.queued) AS queued,
-	printf('%.0f', 100 * f.share) AS share, ifnull(' in ' || l.name, '') AS "where",
+,
+-- What goes on as the recording ends.
+recent AS MATERIALIZED (
+	SELECT id, end_ns - start_ns AS ns FROM slice WHERE start_ns >= (SELECT end_ns FROM period) - coalesce(:age, 2) * 1e9),
+late AS MATERIALIZED (
+	SELECT t.process, r.name, m.name AS metric, r.id AS resource, sum(s.value) AS value
+	FROM sample s JOIN recent ON recent.id = s.slice JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+		LEFT JOIN resource r ON r.id = s.resource
+	WHERE m.name IN ('connection.standing', 'connection.sent', 'request.time', 'task.running', 'offcpu.disk') AND NOT t.own
+	GROUP BY t.process, m.name, r.id),
+unread AS MATERIALIZED (SELECT resource, sum(count) AS count, sum(ns) AS ns FROM unanswered WHERE kind = 'unread' GROUP BY resource),
+dead AS MATERIALIZED (
+	SELECT o.process, o.resource, o.count + ifnull(u.count, 0) AS count, (o.ns + ifnull(u.ns, 0)) * 1.0 / (o.count + ifnull(u.count, 0)) AS age
+	FROM (SELECT t.process, u.resource, sum(u.count) AS count, sum(u.ns) AS ns FROM unanswered u JOIN thread t ON t.task = u.task
+			WHERE u.kind IN ('request', 'silent') GROUP BY t.process, u.resource) o
+		LEFT JOIN unread u ON u.resource = o.resource, (SELECT sum(ns) AS ns FROM recent) c
+	WHERE age >= coalesce(:age, 2) * 1e9
+		-- Several, or one for all of that time; a sender that is shut out has sent too much, and is another matter.
+		AND (u.count OR EXISTS (SELECT 1 FROM late l WHERE l.process = o.process AND l.resource = o.resource
+			AND l.metric = 'connection.standing' AND l.value >= 0.9 * c.ns))
+		AND NOT EXISTS (SELECT 1 FROM late l WHERE l.process = o.process AND l.resource = o.resource AND l.value > 0
+			AND l.metric IN ('connection.sent', 'request.time'))
+		AND NOT EXISTS (SELECT 1 FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+			WHERE m.name = 'connection.not_read' AND t.process = o.process)
+		AND ifnull((SELECT sum(value) FROM late l WHERE l.process = o.process AND l.metric = 'task.running'), 0) < coalesce(:idle, 0.05) * c.ns
+		AND ifnull((SELECT sum(value) FROM late l WHERE l.process = o.process AND l.metric = 'offcpu.disk'), 0) < 0.5 * c.ns),
+-- What most of its threads wait for but for the one that polls, as far as it was looked at.
+looked AS MATERIALIZED (
+	SELECT t.process, json_extract(j.value, '$.kind') AS kind, json_extract(j.value, '$.resource') AS resource,
+		json_extract(j.value, '$.pid') AS pid, json_extract(j.value, '$.seconds') AS seconds, json_extract(j.value, '$.frames') AS frames
+	FROM event e JOIN thread t ON t.task = e.task, json_each(e.detail) j WHERE e.kind = 'unanswered' AND json_valid(e.detail)),
+place_of_held AS MATERIALIZED (
+	SELECT process, threads || ' of its threads wait for ' || iif(kind = 'sleep', 'time to pass', kind) || ifnull(' ' || resource, '')
+			|| ifnull(' (' || comm || ')', '') AS words, max(threads)
+	FROM (SELECT l.process, l.kind, max(l.resource) AS resource, max(o.comm) AS comm, count(*) AS threads
+		FROM looked l LEFT JOIN process o ON o.pid = l.pid AND o.id <> l.process GROUP BY l.process, l.kind)
+	GROUP BY process),
+held AS MATERIALIZED (
+	SELECT process, cause, threads, max(ns) FROM (
+		SELECT w.process, w.cause, count(DISTINCT w.task) AS threads, sum(w.ns) AS ns
+		FROM thread_wait w WHERE w.process IN (SELECT process FROM dead) AND w.cause <> 'poll' GROUP BY w.process, w.cause)
+	GROUP BY process),
+-- Whose answers it waits for itself.
+asking AS MATERIALIZED (
+	SELECT t.process, r.name, max(u.ns) FROM unanswered u JOIN thread t ON t.task = u.task JOIN resource r ON r.id = u.resource
+	WHERE u.kind = 'call' GROUP BY t.process)
+SELECT 'waited' AS urgency, f.impact, p.comm, p.pid,
+	printf('All %d threads %s of %s are at work while %.1f more pieces of work wait: they spend %.0f %% of their time waiting%s',
+		f.workers, rtrim(f.pool, '-_#/: '), p.comm, f.queued, 100 * f.share, ifnull(' in ' || l.name, '')) AS story,
 	'thread pool' AS resource_kind, printf('%d threads %s*', f.workers, f.pool) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup',
@@ -119,4 +170,33 @@ SELECT 'waited' AS urgency, f.impact, f.workers, rtrim(f.pool, '-_#/: ') AS pool
 	json_array(json_object('role', 'waiter', 'metric', 'wait.*', 'process', f.process, 'task', b.task)) AS stacks
 FROM found f JOIN process p ON p.id = f.process LEFT JOIN blocked b ON b.process = f.process AND b.pool = f.pool
 	LEFT JOIN place l ON l.leaf = b.stack
-ORDER BY f.impact DESC LIMIT 5;
+UNION ALL
+SELECT 'failing', 1.0, p.comm, p.pid,
+	printf('%s does not answer at %s: %d requests have waited for %.1f s%s', p.comm, r.name, d.count, d.age / 1e9, coalesce(', ' || g.words,
+		printf(', %d of its threads wait ', h.threads) || CASE
+			WHEN h.cause = 'net' AND a.name IS NOT NULL THEN 'for an answer from ' || a.name
+			WHEN h.cause = 'net' THEN 'for an answer from elsewhere' WHEN h.cause = 'lock' THEN 'for a lock'
+			WHEN h.cause = 'ipc' THEN 'for another process' WHEN h.cause = 'sleep' THEN 'for time to pass' ELSE 'for ' || h.cause END, '')),
+	'service', r.name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup',
+			(SELECT path FROM cgroup g WHERE g.id = p.cgroup)) AS x
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', w.pid, 'tid', w.tid, 'comm', w.comm, 'cgroup', w.cgroup)
+			FROM thread_wait w WHERE w.process = d.process AND w.cause = h.cause ORDER BY w.ns DESC LIMIT 10)
+		UNION ALL
+		SELECT * FROM (SELECT DISTINCT json_object('role', 'victim', 'pid', t.pid, 'tid', 0, 'comm', t.process_comm, 'cgroup', t.cgroup)
+			FROM unanswered u JOIN thread t ON t.task = u.task WHERE u.kind = 'call' AND u.resource = d.resource AND t.process <> d.process
+			LIMIT 10))),
+	json_array(
+		json_object('metric', 'requests without an answer', 'value', d.count, 'unit', 'requests'),
+		json_object('metric', 'so far, mean', 'value', d.age / 1e9, 'unit', 's', 'threshold', coalesce(:age, 2)),
+		json_object('metric', 'threads that wait for the same', 'value', h.threads, 'unit', 'threads')),
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT * FROM (SELECT json_object('role', 'waiter', 'weight_ms', 1e3 * sum(l.seconds), 'frames', json(l.frames)) AS x FROM looked l
+			WHERE l.process = d.process GROUP BY l.frames ORDER BY sum(l.seconds) DESC LIMIT 4)
+		UNION ALL SELECT json_object('role', 'waiter', 'metric', 'wait.' || h.cause, 'process', d.process)
+		WHERE NOT EXISTS (SELECT 1 FROM looked l WHERE l.process = d.process)))
+FROM dead d JOIN process p ON p.id = d.process JOIN resource r ON r.id = d.resource LEFT JOIN held h ON h.process = d.process
+	LEFT JOIN asking a ON a.process = d.process LEFT JOIN place_of_held g ON g.process = d.process
+ORDER BY impact DESC LIMIT 5;

@@ -12,7 +12,7 @@
 #include "store_write.h"
 #include "threads.h"
 
-enum { MOST_THREADS = 4096 };
+enum { MOST_THREADS = 4096, MOST_TOLD = 16 };
 
 /* Two looks that far apart, with nothing moved in between, make it a deadlock. */
 #define SETTLE_NS (100 * NS_PER_MS)
@@ -83,6 +83,62 @@ static void look_at(struct store *s, const struct suspect *p)
 		return;
 	for (size_t i = 0; i < t->cycle_count; i++)
 		add_cycle(s, p, t, &t->cycles[i]);
+}
+
+/* Threads that wait for what comes from their clients have nothing to do. */
+static bool is_held(const struct thread *t)
+{
+	return t->wait.kind != WAIT_NONE && t->wait.kind != WAIT_EPOLL && t->wait.kind != WAIT_POLL;
+}
+
+static json_t *describe_held(const struct thread *t)
+{
+	json_t *frames = json_array();
+
+	for (size_t i = 0; i < t->frame_count; i++)
+		json_array_append_new(frames, clean(t->frames[i]));
+	return json_pack("{s:i, s:o, s:s, s:o, s:i, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "kind",
+			 wait_kind_name(t->wait.kind), "resource", t->wait.resource ? clean(t->wait.resource) : json_null(),
+			 "pid", (int)t->wait.pid, "seconds", t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9,
+			 "frames", frames);
+}
+
+static void add_held(struct store *s, uint32_t pid, uint32_t task)
+{
+	_cleanup_(threads_freep) struct threads *t = NULL;
+	_cleanup_free_ char *text = NULL;
+	json_t *list;
+
+	if (threads_take(&(struct threads_options){.pid = pid}, &t) < 0)
+		return;
+	list = json_array();
+	for (size_t i = 0; i < t->count && json_array_size(list) < MOST_TOLD; i++)
+		if (t->items[i].pid == pid && is_held(&t->items[i]))
+			json_array_append_new(list, describe_held(&t->items[i]));
+	text = json_dumps(list, JSON_COMPACT);
+	if (text && json_array_size(list))
+		store_add_event(s, (uint64_t)store_meta_int(s, "duration_ns"), "unanswered", task, 0,
+				(int64_t)json_array_size(list), text);
+	json_decref(list);
+}
+
+void unanswered_record(struct store *s)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	/* In the last whole slice: clients have waited for two seconds, something lies unread all the time, nothing is sent. */
+	if (query_new(s, "WITH last AS MATERIALIZED (SELECT s.task, s.resource, m.name, s.count, s.value "
+			 "FROM sample s JOIN metric m ON m.id = s.metric WHERE s.slice = (SELECT max(id) FROM slice) "
+			 "AND m.name IN ('open.silent', 'connection.standing', 'connection.sent')) "
+			 "SELECT r.pid, t.id FROM last o JOIN task t ON t.id = o.task JOIN process r ON r.id = t.process "
+			 "WHERE o.name = 'open.silent' AND o.value >= 2e9 * o.count AND r.flags = 0 AND r.end_ns IS NULL "
+			 "AND EXISTS (SELECT 1 FROM last u WHERE u.name = 'connection.standing' AND u.task = o.task "
+			 "AND u.resource = o.resource AND u.value >= 0.9e9) "
+			 "AND NOT EXISTS (SELECT 1 FROM last u WHERE u.name = 'connection.sent' AND u.task = o.task "
+			 "AND u.resource = o.resource AND u.value > 0) GROUP BY r.pid LIMIT 4", &q) < 0)
+		return;
+	while (query_next(q) > 0)
+		add_held(s, (uint32_t)query_int(q, 0), (uint32_t)query_int(q, 1));
 }
 
 void deadlock_record(struct store *s)

@@ -139,6 +139,7 @@ static int run(struct live *live, struct child *child, struct live_result *resul
 	if (r < 0)
 		return r;
 	deadlock_record(live->store);
+	unanswered_record(live->store);
 	stopped = recorder_stop(live->recorder);
 	result->interrupted = live->interrupted;
 	if (stopped >= 0)

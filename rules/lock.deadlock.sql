@@ -2,8 +2,8 @@
 -- title: A cycle of threads wait for each other for ever
 -- summary: {count} threads of {comm} {seem}wait for each other for ever{behind}
 -- explain: When a recording ends, processes whose threads have slept on locks for long are looked at: who holds each lock
---    is written in its memory; of Java's monitors and java.util.concurrent, in the virtual machine's; a lock of Python is held by
---    the thread that has yet to come out of its `with`. Where nothing names the holder, as of Rust's, it is looked for who has the
+--    is written in its memory; of Java's monitors and java.util.concurrent, in the virtual machine's; of files' locks, in
+--    /proc/locks; a lock of Python is held by the thread that has yet to come out of its `with`. Where nothing names the holder, as of Rust's, it is looked for who has the
 --    lock's address on the stack, and they only seem to wait for each other. Threads that form a circle, and of which none went on
 --    between two looks, never will.
 -- threshold threads = 1: in the circle; one thread that takes a lock twice is a circle, too
@@ -20,7 +20,7 @@ SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, count,
 	iif((SELECT min(json_extract(t.value, '$.sure')) FROM json_each(detail, '$.threads') t) = 0, 'seem to ', '') AS seem,
 	'futex' AS resource_kind,
 	(SELECT group_concat(json_extract(t.value, '$.lock'), ', ') FROM json_each(detail, '$.threads') t) AS resource_name,
-	(SELECT json_group_array(json_object('role', 'culprit', 'pid', pid, 'tid', json_extract(t.value, '$.tid'),
+	(SELECT json_group_array(json_object('role', 'culprit', 'pid', coalesce(json_extract(t.value, '$.pid'), pid), 'tid', json_extract(t.value, '$.tid'),
 			'comm', json_extract(t.value, '$.comm'), 'cgroup', coalesce(cgroup, '')))
 		FROM json_each(detail, '$.threads') t) AS affected,
 	(SELECT json_group_array(json(x)) FROM (

@@ -50,7 +50,7 @@ static json_t *describe(const struct thread *t)
 
 	for (size_t i = 0; i < t->frame_count; i++)
 		json_array_append_new(frames, clean(t->frames[i]));
-	return json_pack("{s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "lock", lock_name(&t->wait), "kind",
+	return json_pack("{s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "tid", (int)t->tid, "pid", (int)t->pid, "comm", clean(t->comm), "lock", lock_name(&t->wait), "kind",
 			 wait_kind_name(t->wait.kind), "sure", !t->wait.unsure, "seconds",
 			 t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9, "frames", frames);
 }
@@ -74,15 +74,27 @@ static void add_cycle(struct store *s, const struct suspect *p, const struct thr
 	free(text);
 }
 
+/* One of several processes is told of once: with the first of them. */
+static bool is_of(const struct threads *t, const struct thread_cycle *c, uint32_t pid)
+{
+	uint32_t first = UINT32_MAX;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		if (t->items[c->members[i]].pid < first)
+			first = t->items[c->members[i]].pid;
+	return first == pid;
+}
+
 static void look_at(struct store *s, const struct suspect *p)
 {
 	_cleanup_(threads_freep) struct threads *t = NULL;
 
-	if (p->count < 2 || !threads_suspect(p->pid, p->tids, p->count) ||
+	if (!threads_suspect(p->pid, p->tids, p->count) ||
 	    threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
 		return;
 	for (size_t i = 0; i < t->cycle_count; i++)
-		add_cycle(s, p, t, &t->cycles[i]);
+		if (is_of(t, &t->cycles[i], p->pid))
+			add_cycle(s, p, t, &t->cycles[i]);
 }
 
 /* Threads that wait for what comes from their clients have nothing to do. */

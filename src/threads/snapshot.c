@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "fail.h"
+#include "file_lock.h"
 #include "hash.h"
 #include "io.h"
 #include "log.h"
@@ -222,6 +223,8 @@ static void find_peer(struct taking *k, struct look *look)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	uint32_t pid = look->raw.r.tgid, peer = 0;
 
+	if (look->waiting.locked_inode && (w->pid = file_lock_holder(pid, look->waiting.locked_inode)))
+		w->bound = true;
 	if (!look->waiting.inode)
 		return;
 	if (w->kind == WAIT_SOCKET) {

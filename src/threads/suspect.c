@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "cleanup.h"
+#include "file_lock.h"
 #include "io.h"
 #include "lock.h"
 #include "mem.h"
@@ -83,6 +84,10 @@ bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 	_cleanup_free_ struct sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
 	_cleanup_free_ uint32_t *owners = xcalloc(count, sizeof(*owners));
 
+	if (file_lock_cycle(pid))
+		return true;
+	if (count < 2)
+		return false;
 	for (size_t i = 0; i < count; i++)
 		owners[i] = look_at(pid, tids[i], &sleepers[i]);
 	for (size_t i = 0; i < count; i++)

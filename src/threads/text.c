@@ -73,7 +73,7 @@ static void add_target(struct writing *w, const struct thread *thread)
 {
 	const struct thread_wait *wait = &thread->wait;
 	bool lock = wait->kind == WAIT_MUTEX || wait->kind == WAIT_RWLOCK_READ ||
-		    wait->kind == WAIT_RWLOCK_WRITE || wait->kind == WAIT_LOCK;
+		    wait->kind == WAIT_RWLOCK_WRITE || wait->kind == WAIT_LOCK || (wait->kind == WAIT_FILE && wait->bound);
 
 	/* Pipes and tracers are called by the processes that hold them. */
 	if (wait->kind == WAIT_PIPE || wait->kind == WAIT_TRACED)

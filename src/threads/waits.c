@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -86,6 +87,18 @@ static void describe_descriptor(struct decoding *d, int fd)
 static void on_descriptor(struct decoding *d, unsigned argument)
 {
 	describe_descriptor(d, (int)d->argument[argument]);
+}
+
+/* For fcntl() it is the command of waiting for a lock that makes a thread sleep. */
+static void on_file_lock(struct decoding *d, unsigned argument)
+{
+	char path[64];
+	struct stat st;
+
+	describe_descriptor(d, (int)d->argument[argument]);
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/fd/%d", d->thread->r.tgid, d->thread->r.tid, (int)d->argument[argument]);
+	if (d->w->wait.kind == WAIT_FILE && !stat(path, &st))
+		d->w->locked_inode = st.st_ino;
 }
 
 static const char *duration(const struct decoding *d, const struct timespec *t)
@@ -307,8 +320,8 @@ static const struct call calls[] = {
 	[SYS_copy_file_range] = {"copy_file_range", on_descriptor},
 	[SYS_getdents64] = {"getdents64", on_descriptor},
 	[SYS_ioctl] = {"ioctl", on_descriptor},
-	[SYS_flock] = {"flock", on_descriptor},
-	[SYS_fcntl] = {"fcntl", on_descriptor},
+	[SYS_flock] = {"flock", on_file_lock},
+	[SYS_fcntl] = {"fcntl", on_file_lock},
 	[SYS_recvfrom] = {"recvfrom", on_descriptor},
 	[SYS_recvmsg] = {"recvmsg", on_descriptor},
 	[SYS_recvmmsg] = {"recvmmsg", on_descriptor},

@@ -15,6 +15,7 @@ struct waiting {
 	bool is_futex, timed;
 	bool moved;              /* it ran while it was read: nothing is sure */
 	uint64_t inode;          /* of a socket or pipe, else 0 */
+	uint64_t locked_inode;   /* of the file that it wants to lock, else 0 */
 	bool writes;             /* it would give data, not take it */
 };
 

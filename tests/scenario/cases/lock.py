@@ -44,6 +44,7 @@ CASES = [
     Case("lock-file", ledger("file"), "lock.contention", "ledgerkeeper", function="write_journal", resource="journal", often=False),
     Case("deadlock", "deadlock 2", "lock.deadlock", "deadlock", function="transfer"),
     Case("deadlock-ring", "deadlock-nofp 5", "lock.deadlock", "deadlock-nofp", function="transfer", often=False),
+    Case("deadlock-files", ledger("files"), "lock.deadlock", "ledgerkeeper", function="flock", resource="income", often=False),
     Case("deadlock-words", "counters-nofp crossed 2", "lock.deadlock", "counters-nofp", function="move_cash", often=False),
     Case("deadlock-words-ring", "counters crossed 4", "lock.deadlock", "counters", function="move_cash", held_out=True, often=False),
     Case("deadlock-java", script("java -Xmx64m Tills.java crossed", 3), "lock.deadlock", "teller", resource="monitor of java.lang.Object", needs="java",

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""ledger.py threads|processes|file|crossed: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock, one of
-multiprocessing, which is a semaphore, or a file's. Crossed: two who each hold the lock that the other one wants."""
+"""ledger.py threads|processes|file|crossed|files: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock, one of
+multiprocessing, which is a semaphore, or a file's. Crossed: two who each hold the lock that the other one wants; files: two
+processes that each hold the file."""
 import ctypes
 import fcntl
 import multiprocessing
@@ -33,6 +34,24 @@ def transfer(source, target):
         update_ledger(target)
 
 
+def move(source, target):
+    fcntl.flock(source, fcntl.LOCK_EX)
+    time.sleep(0.2)
+    fcntl.flock(target, fcntl.LOCK_EX)
+
+
+def lock_each_others_file():
+    with tempfile.TemporaryDirectory() as folder:
+        names = [os.path.join(folder, name) for name in ("income", "expenses")]
+        for first, second in names, names[::-1]:
+            if not os.fork():
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                with open(first, "w", encoding="ascii") as source, open(second, "w", encoding="ascii") as target:
+                    move(source, target)
+                os._exit(0)
+        signal.pause()
+
+
 def for_ever(work, what):
     while True:
         work(what)
@@ -51,6 +70,8 @@ def main():
         for pair in locks, locks[::-1]:
             threading.Thread(target=transfer, args=pair, daemon=True).start()
         signal.pause()
+    if sys.argv[1] == "files":
+        lock_each_others_file()
     lock = multiprocessing.Lock()
     path = os.path.join(tempfile.gettempdir(), "perfscope-journal")
     for _ in range(WRITERS):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A cheap look for threads that may wait for each other, before a whole snapshot is taken: the words that
- * they sleep on, and the owners that glibc's mutexes name beside them; of other locks, what runtimes know. */
+ * they sleep on, and the owners that locks of the C library name beside them; of other locks, what runtimes know. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -17,24 +17,59 @@
 #include "raw.h"
 #include "threads.h"
 
-/* The beginning of a pthread_mutex_t. */
-struct mutex_words {
-	uint32_t lock, count, owner;
+/* The numbers of the process's sleepers in its own namespace: memory tells no others. */
+struct looking {
+	const struct sleeper *sleepers;
+	size_t count;
 };
 
-/* Who holds the mutex, as its memory says; 0: nobody it knows. */
-static uint32_t owner_of(uint32_t pid, uint64_t futex, bool inherits)
+static size_t place_of(const struct looking *l, uint32_t tid)
 {
-	struct mutex_words words = {0};
-	struct iovec here = {&words, sizeof(words)}, there = {(void *)(uintptr_t)futex, sizeof(words)};
+	size_t i = 0;
 
-	if (!futex || process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(words))
-		return 0;
-	return inherits ? words.lock & FUTEX_TID_MASK : words.lock ? words.owner : 0;
+	while (i < l->count && l->sleepers[i].tid != tid)
+		i++;
+	return i;
 }
 
-/* Returns whom the thread waits for, by its number in its own namespace; 0: nobody known. */
-static uint32_t look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
+static bool is_sleeper(void *arg, uint32_t tid, bool shared)
+{
+	const struct looking *l = arg;
+
+	return place_of(l, tid) < l->count;
+}
+
+static bool read_around(uint32_t pid, struct lock_look *look)
+{
+	struct iovec here = {look->memory, sizeof(look->memory)};
+	struct iovec there = {(void *)(uintptr_t)(look->address - LOCK_BEFORE), sizeof(look->memory)};
+
+	if (process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) == (ssize_t)sizeof(look->memory))
+		return true;
+	/* A lock at the very beginning or end of a mapping: what is there of it will do. */
+	here = (struct iovec){look->memory + LOCK_BEFORE, LOCK_AROUND - LOCK_BEFORE};
+	there = (struct iovec){(void *)(uintptr_t)look->address, LOCK_AROUND - LOCK_BEFORE};
+	return process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) >= (ssize_t)sizeof(uint32_t);
+}
+
+/* Where the sleeper stands that has the lock, as its memory says, plus one; 0: nobody it knows. */
+static size_t holder_of(uint32_t pid, struct lock_look *look, struct looking *l)
+{
+	static const enum wait_kind owned[] = {WAIT_MUTEX, WAIT_RWLOCK_WRITE, WAIT_RWLOCK_READ, WAIT_JOIN};
+	struct lock_guess guess;
+
+	if (look->address <= LOCK_BEFORE)
+		return 0;
+	look->readable = read_around(pid, look);
+	lock_guess(look, is_sleeper, l, &guess);
+	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
+		if (guess.owner[owned[i]])
+			return place_of(l, guess.owner[owned[i]]) + 1;
+	return 0;
+}
+
+/* What the thread sleeps on. */
+static void look_at(uint32_t pid, uint32_t tid, struct sleeper *ret, struct lock_look *ret_look)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned long long address, operation, value, sp;
@@ -43,17 +78,19 @@ static uint32_t look_at(uint32_t pid, uint32_t tid, struct sleeper *ret)
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
 	if (read_file(path, 4096, &b) < 0 ||
-	    sscanf(b.data, "%ld %llx %llx %llx %*x %*x %*x %llx", &call, &address, &operation, &value, &sp) != 5 || call != SYS_futex)
-		return 0;
+	    sscanf(b.data, "%ld %llx %llx %llx %*x %*x %*x %llx", &call, &address, &operation, &value, &sp) != 5 ||
+	    call != SYS_futex)
+		return;
+	*ret_look = (struct lock_look){.address = address, .operation = (uint32_t)operation, .value = (uint32_t)value};
 	operation &= FUTEX_CMD_MASK;
-	bool inherits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
-	ret->futex = inherits || operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? address : 0;
+	bool waits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2 || operation == FUTEX_WAIT ||
+		     operation == FUTEX_WAIT_BITSET;
+	ret->futex = waits ? address : 0;
 	ret->sp = sp;
 	ret->is_lock = ret->futex && lock_value_is_held((uint32_t)value);
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", pid, tid);
 	buf_reset(&b);
 	ret->tid = read_file(path, 1 << 16, &b) < 0 ? tid : raw_own_number(b.data, tid);
-	return owner_of(pid, ret->futex, inherits);
 }
 
 static void find_owners(uint32_t pid, struct sleeper *sleepers, size_t count)
@@ -82,18 +119,18 @@ static bool sleep_on_several_locks(const struct sleeper *sleepers, size_t count)
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 {
 	_cleanup_free_ struct sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
-	_cleanup_free_ uint32_t *owners = xcalloc(count, sizeof(*owners));
+	_cleanup_free_ struct lock_look *looks = xcalloc(count, sizeof(*looks));
+	struct looking l = {sleepers, count};
 
 	if (file_lock_cycle(pid))
 		return true;
 	if (count < 2)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		owners[i] = look_at(pid, tids[i], &sleepers[i]);
+		look_at(pid, tids[i], &sleepers[i], &looks[i]);
 	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; owners[i] && k < count; k++)
-			if (sleepers[k].tid == owners[i])
-				sleepers[i].holder = k + 1;
+		if (sleepers[i].futex)
+			sleepers[i].holder = holder_of(pid, &looks[i], &l);
 	find_owners(pid, sleepers, count);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;

@@ -3,9 +3,9 @@
 -- summary: {comm} {how} in {function}, with {threads}: {share} % of its CPU time, {cpu} % of a CPU, goes into waiting
 -- explain: Looks for CPU samples where nothing is computed: in loops that only look at memory until it changes (with a pause
 --    instruction, an exchange that is tried again and again, or nothing but a load and a jump; perfscope finds them in the code
---    of sampled functions), in attempts to take a lock without waiting for it, in a loop around sched_yield(), and in calls that
---    ask for input, time and again, without ever sleeping and without getting any. Other threads could use that time, and
---    whoever holds what is waited for may be among them.
+--    of sampled functions), in attempts to take a lock without waiting for it, in a loop around sched_yield() or Go's Gosched(),
+--    and in calls that ask for input, time and again, without ever sleeping and without getting any. Other threads could use
+--    that time, and whoever holds what is waited for may be among them.
 -- threshold cpu = 0.2: CPUs burnt by the process; below that a short spin before sleeping is cheaper than a switch
 -- threshold share = 0.3: of the process's samples; adaptive locks and queues stay far below
 -- threshold samples = 50: of the process; fewer say nothing about shares
@@ -16,6 +16,7 @@
 -- threshold other = 0.2: of the samples below the caller of sched_yield() that are not in it; above that it works in between
 -- threshold holder = 0.15: of the process's samples outside; where nobody works, giving up the CPU is all that is done
 -- threshold switches = 5000: a second; where giving up the CPU succeeds so often, and nobody works, it is switching that costs
+-- threshold holds = 0.05: of the time that threads which give up the CPU sleep; one that has what the others wait for does
 -- action: Let the threads in {function} sleep until they are woken: a mutex or condition variable, a futex, poll with a timeout, blocking reads
 -- action: If the wait is always short, keep what is held shorter, and the number of threads at or below the number of CPUs
 -- action: See the loop: perfscope annotate {function}; and what the holder does: perfscope flamegraph -p {pid}
@@ -39,14 +40,14 @@ kind AS MATERIALIZED (
 		WHEN name GLOB 'Builtins_Atomics*' THEN 'loop'
 		WHEN name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*' OR name GLOB '*TryLock*' OR name GLOB '*trywait*'
 			OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*' THEN 'try'
-		WHEN name IN ('sched_yield', '__sched_yield') THEN 'yield'
+		WHEN name IN ('sched_yield', '__sched_yield', 'runtime.gosched_m') THEN 'yield'
 		WHEN name IN ('poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'wait4',
 			'__wait4', 'waitpid', '__waitpid', 'waitid') THEN 'poll'
 		ELSE 'input' END AS kind
 	FROM frame_name WHERE kind = 'elf' AND (name GLOB 'Builtins_AtomicsLoad*' OR name GLOB 'Builtins_AtomicsCompareExchange*'
 		OR name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*'
 		OR name GLOB '*TryLock*' OR name GLOB '*trywait*' OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*'
-		OR name IN ('sched_yield', '__sched_yield', 'poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait',
+		OR name IN ('sched_yield', '__sched_yield', 'runtime.gosched_m', 'poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait',
 			'epoll_pwait', 'epoll_pwait2', 'wait4', '__wait4', 'waitpid', '__waitpid', 'waitid', 'recv', '__recv', '__libc_recv', 'recvfrom',
 			'__libc_recvfrom', 'recvmsg', '__libc_recvmsg', 'recvmmsg', 'accept', 'accept4'))
 	UNION ALL
@@ -140,7 +141,7 @@ walk(process, leaf, ns, stack, up) AS (
 	SELECT w.process, w.leaf, w.ns, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.stack WHERE s.parent IS NOT NULL AND w.up < 96),
 code AS MATERIALIZED (
 	SELECT frame, name, kind = 'python' AS python, module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AS own
-	FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND name NOT GLOB '*@plt'),
+	FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND name NOT GLOB '*@plt' AND name NOT GLOB 'runtime.*'),
 near AS MATERIALIZED (
 	SELECT w.process, w.leaf, w.ns, c.name, min(iif(c.python, w.up - 96, w.up)) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
 	WHERE c.own AND c.frame NOT IN (SELECT frame FROM kind) GROUP BY w.process, w.leaf),
@@ -155,10 +156,14 @@ under(process, id) AS (
 working AS MATERIALIZED (
 	SELECT u.process, sum(iif(k.kind IS NULL, s.ns, 0)) * 1.0 / sum(s.ns) AS share
 	FROM under u JOIN sampled s ON s.stack = u.id AND s.process = u.process JOIN kind_of k ON k.stack = s.stack GROUP BY u.process),
+holding AS MATERIALIZED (
+	SELECT p.process FROM part p JOIN state t USING (task) WHERE p.kind = 'yield' GROUP BY p.process
+	HAVING avg(1 - min(t.wanted, 1)) >= coalesce(:holds, 0.05)),
 found AS MATERIALIZED (
 	SELECT c.*, p.name AS function FROM candidate c LEFT JOIN place p USING (process) LEFT JOIN working w USING (process), span
 	WHERE c.kind <> 'yield' OR (ifnull(w.share, 0) <= coalesce(:other, 0.2)
-		AND (1 - c.share >= coalesce(:holder, 0.15) OR c.switches * 1e9 < coalesce(:switches, 5000) * span.ns))),
+		AND (1 - c.share >= coalesce(:holder, 0.15) OR c.switches * 1e9 < coalesce(:switches, 5000) * span.ns
+			OR c.process IN (SELECT process FROM holding)))),
 thread_part AS MATERIALIZED (
 	SELECT p.process, p.task, sum(p.ns) AS ns FROM part p JOIN found USING (process) GROUP BY p.task
 	HAVING sum(p.ns) >= 0.1 * (SELECT sum(ns) FROM sampled s WHERE s.task = p.task))

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Many short-lived processes take the CPU
 -- summary: {parent} starts {rate} processes of {comm} a second, each for {life} ms; together they take {cpu} % of the CPUs
--- explain: Asks for one command that one parent starts again and again, each time for next to nothing: then starting and
+-- explain: Asks for commands that one parent starts again and again, each time for next to nothing: then starting and
 --    ending processes is most of what is paid for. A build starts many processes, too, but of many kinds, and they work.
 -- threshold rate = 100: a second, of one command by one parent; builds and scripts stay below
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
@@ -18,12 +18,18 @@ brief AS MATERIALIZED (
 	FROM process p LEFT JOIN process_state s ON s.process = p.id, span
 	WHERE p.start_ns > 0 AND p.end_ns BETWEEN span.start_ns AND span.end_ns AND NOT p.flags
 	GROUP BY p.ppid, p.comm),
+-- All such commands of one parent are one matter, the most frequent first.
+often AS MATERIALIZED (
+	SELECT ppid, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,
+		max(example) AS example
+	FROM (SELECT b.* FROM brief b, span WHERE b.count >= coalesce(:count, 100) AND b.count * 1e9 / span.ns >= coalesce(:rate, 100)
+			AND b.running <= coalesce(:work, 0.01) * 1e9 * b.count
+		ORDER BY b.ppid, b.count DESC, b.comm)
+	GROUP BY ppid),
 churn AS MATERIALIZED (
 	SELECT b.*, b.count * 1e9 / span.ns AS rate, parent.pid, parent.comm AS parent, parent.cgroup, parent.process,
 		(b.running + parent.running) * 1.0 / (span.ns * span.cpus) AS cpu
-	FROM brief b JOIN process_state parent ON parent.pid = b.ppid, span
-	WHERE NOT parent.own AND b.count >= coalesce(:count, 100) AND b.count * 1e9 / span.ns >= coalesce(:rate, 100)
-		AND b.running <= coalesce(:work, 0.01) * 1e9 * b.count)
+	FROM often b JOIN process_state parent ON parent.pid = b.ppid, span WHERE NOT parent.own)
 SELECT 'waited' AS urgency, c.cpu AS impact, c.comm, c.parent, c.pid, printf('%.0f', c.rate) AS rate,
 	printf('%.1f', c.life / 1e6 / c.count) AS life, printf('%.0f', 100 * c.cpu) AS cpu,
 	'command' AS resource_kind, c.comm AS resource_name,

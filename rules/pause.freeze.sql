@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A process is stopped by a signal, a freezer or a tracer
--- summary: {comm} was stopped for {ms} ms, {share} % of the time{by}
+-- summary: {comm}{others} was stopped for {ms} ms, {share} % of the time{by}
 -- explain: Looks at exact times in which a process's threads were neither running nor waiting but stopped. It is worth a warning
 --    when the process has work: it uses the CPU when it may run, or threads of other processes wait
---    for it, or what its clients send, or their connections, are left lying. One that lies still for all of the period, a job put aside in a shell for instance, is only mentioned.
+--    for it, or what its clients send, or their connections, are left lying. One that lies still for all of the period, a job put aside in a shell for instance, is only mentioned. What a freezer
+--    stops with one cgroup is one matter.
 -- threshold share = 0.05: of the period; shorter stops are a debugger's or a snapshot's glance
 -- threshold work = 0.02: of the time that it is not stopped, running or waiting for a CPU; below that it has nothing to do
 -- threshold client = 0.1: of the period that another process's thread waits for it, or that data lies in its sockets
@@ -32,17 +33,26 @@ left_lying AS MATERIALIZED (
 	UNION
 	SELECT p.comm FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task JOIN process p ON p.id = t.process
 		JOIN resource r ON r.id = s.resource JOIN level l ON l.metric = 'port.queue' AND l.resource = r.name
-	WHERE m.name = 'port.queue_limit')
-SELECT iif((s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.process IN (SELECT server FROM client)))
-		OR s.comm IN (SELECT comm FROM left_lying), 'waited', 'none') AS urgency,
-	min(1, s.ns * 1.0 / span.ns) AS impact, s.comm, s.pid, printf('%.0f', s.ns / 1e6) AS ms,
-	printf('%.0f', 100.0 * s.ns / span.ns) AS share, ifnull(': ' || b.detail, '') AS by,
-	iif(b.detail IS NULL, NULL, 'stopped by') AS resource_kind, b.detail AS resource_name,
+	WHERE m.name = 'port.queue_limit'),
+judged AS MATERIALIZED (
+	SELECT s.*, b.detail, iif(b.detail GLOB 'frozen with*', b.detail, s.process) AS one,
+		iif((s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.process IN (SELECT server FROM client)))
+			OR s.comm IN (SELECT comm FROM left_lying), 'waited', 'none') AS urgency
+	FROM stopped s LEFT JOIN by_whom b ON b.process = s.process, span),
+first AS MATERIALIZED (
+	SELECT *, count(*) OVER (PARTITION BY one) - 1 AS more,
+		row_number() OVER (PARTITION BY one ORDER BY urgency = 'waited' DESC, work DESC, ns DESC, pid) AS place FROM judged)
+SELECT s.urgency, min(1, s.ns * 1.0 / span.ns) AS impact, s.comm, s.pid, printf('%.0f', s.ns / 1e6) AS ms,
+	CASE s.more WHEN 0 THEN '' WHEN 1 THEN ' with another process' ELSE printf(' with %d other processes', s.more) END AS others,
+	printf('%.0f', 100.0 * s.ns / span.ns) AS share, ifnull(': ' || s.detail, '') AS by,
+	iif(s.detail IS NULL, NULL, 'stopped by') AS resource_kind, s.detail AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('role', 'culprit', 'pid', s.pid, 'tid', 0, 'comm', s.comm, 'cgroup', s.cgroup) AS x
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', f.pid, 'tid', 0, 'comm', f.comm, 'cgroup', f.cgroup) AS x
+			FROM first f WHERE f.one = s.one ORDER BY f.place LIMIT 20)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
-			FROM client c JOIN thread t USING (task) WHERE c.server = s.process ORDER BY c.ns DESC LIMIT 10))) AS affected,
+			FROM client c JOIN first f ON f.process = c.server AND f.one = s.one JOIN thread t USING (task)
+			WHERE t.process NOT IN (SELECT process FROM first WHERE one = s.one) GROUP BY c.task ORDER BY sum(c.ns) DESC LIMIT 10))) AS affected,
 	json_array(
 		json_object('metric', 'stopped', 'value', 100.0 * s.ns / span.ns, 'unit', '%', 'threshold', 100 * coalesce(:share, 0.05)),
 		json_object('metric', 'stopped in all', 'value', s.ns / 1e6, 'unit', 'ms'),
@@ -50,4 +60,4 @@ SELECT iif((s.ns < 0.98 * span.ns AND (s.work >= coalesce(:work, 0.02) OR s.proc
 		json_object('metric', 'at work when not stopped', 'value', 100 * s.work, 'unit', '%',
 			'threshold', 100 * coalesce(:work, 0.02))) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', s.process)) AS stacks
-FROM stopped s LEFT JOIN by_whom b ON b.process = s.process, span ORDER BY s.ns DESC LIMIT 10;
+FROM first s, span WHERE s.place = 1 ORDER BY s.urgency = 'waited' DESC, s.ns DESC LIMIT 10;

@@ -75,6 +75,10 @@ static const struct explanation {
 	/* A pool that is too small takes connections late, and makes its service wait for another one. */
 	{"app.thread-pool", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"app.thread-pool", "app.downstream", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* A worker that polls for its next job is kept from that by the job. */
+	{"app.thread-pool", "pause.event-loop", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* A process that is traced is stopped, and goes on, at each call. */
+	{"pause.freeze", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Taking turns at a lock is what a lock is for. But threads that all wake up to see whose turn it is meet at one, too. */
 	{"lock.contention", "app.serialized", HALF, SEVERITY_WARNING},
 	{"app.serialized", "lock.contention", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -89,6 +93,8 @@ static const struct explanation {
 	{"disk.sync", "lock.kernel", MORE, SEVERITY_WARNING},
 	{"memory.pressure", "lock.kernel", CULPRIT, SEVERITY_WARNING},
 	{"memory.pressure", "lock.mmap", CULPRIT, SEVERITY_WARNING},
+	/* Whoever reads in /proc what the process has mapped waits for that lock, too. */
+	{"lock.mmap", "lock.kernel", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Page faults take long when an address space keeps changing, and threads that wait for locks spin, too. */
 	{"lock.mmap", "memory.faults", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"lock.mmap", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},

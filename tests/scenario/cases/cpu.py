@@ -50,6 +50,7 @@ CASES = [
     Case("spin-exchange", "impatient exchange 3", "cpu.spin", "bookkeeper", function="take_exchange"),
     Case("spin-load", "impatient load 2", "cpu.spin", "bookkeeper", function="take_load", often=False),
     Case("spin-yield", "impatient yield 3", "cpu.spin", "bookkeeper", function="take_yield", often=False),
+    Case("spin-nap", "impatient nap 4 2000 100", "cpu.spin", "bookkeeper", function="take_yield", often=False),
     Case("spin-try", "impatient trylock 2", "cpu.spin", "bookkeeper", function="take_trylock", often=False),
     Case("poll-busy", "impatient poll 1 2000 2000", "cpu.spin", "bookkeeper", function="await_poll", often=False),
     Case("spin-python", script(f"{sys.executable} impatient.py try"), "cpu.spin", "bookkeeper", function="take", often=False),

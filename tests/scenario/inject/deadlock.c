@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadlock N [order]: N threads take two locks each, the second one being the next thread's first: after
- * a second they wait for each other. With "order" the last takes them the other way round, and all go on. Others idle. */
+/* deadlock N [order | rwlock]: N threads take two locks each, the second one being the next thread's first: after
+ * a second they wait for each other. With "order" the last takes them the other way round, and all go on. With "rwlock" the first
+ * lock is one, which its first thread takes for writing and the last for reading. Others idle. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,16 +13,35 @@ enum { MOST = 16, IDLE = 4 };
 static pthread_mutex_t locks[MOST];
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
+static pthread_rwlock_t prices = PTHREAD_RWLOCK_INITIALIZER;
 static int count;
-static int ordered;
+static int ordered, with_prices;
+
+static void take(int lock, int writes)
+{
+	if (lock || !with_prices)
+		pthread_mutex_lock(&locks[lock]);
+	else if (writes)
+		pthread_rwlock_wrlock(&prices);
+	else
+		pthread_rwlock_rdlock(&prices);
+}
+
+static void give(int lock)
+{
+	if (lock || !with_prices)
+		pthread_mutex_unlock(&locks[lock]);
+	else
+		pthread_rwlock_unlock(&prices);
+}
 
 static __attribute__((noinline)) void transfer(int from, int to)
 {
-	pthread_mutex_lock(&locks[from]);
+	take(from, 1);
 	usleep(ordered ? 1000 : 1000000);
-	pthread_mutex_lock(&locks[to]);
-	pthread_mutex_unlock(&locks[to]);
-	pthread_mutex_unlock(&locks[from]);
+	take(to, 0);
+	give(to);
+	give(from);
 }
 
 static void *work(void *arg)
@@ -53,6 +73,7 @@ int main(int argc, char **argv)
 
 	count = argc > 1 ? atoi(argv[1]) : 2;
 	ordered = argc > 2 && !strcmp(argv[2], "order");
+	with_prices = argc > 2 && !strcmp(argv[2], "rwlock");
 	if (count < 2 || count > MOST)
 		return 2;
 	for (int i = 0; i < count; i++)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* impatient KIND THREADS [HELD-US [FREE-US]]: bookkeepers that take one ledger in turn, hold it for so long and do without it for
  * so long, and that do not sleep while another has it. Kinds: exchange (test-and-set with a pause), load (a plain loop around
- * the flag), yield, trylock; poll and receive: who waits for orders of another process without sleeping. */
+ * the flag), yield, nap (the same, and who has it sleeps), trylock; poll and receive: who waits for orders of another process
+ * without sleeping. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "inject.h"
@@ -63,10 +65,12 @@ static void give_ledger(void)
 static struct kind {
 	const char *name;
 	void (*take)(void), (*give)(void);
+	bool naps;
 } kinds[] = {
 	{"exchange", take_exchange, give_flag},
 	{"load", take_load, give_flag},
 	{"yield", take_yield, give_flag},
+	{"nap", take_yield, give_flag, .naps = true},
 	{"trylock", take_trylock, give_ledger},
 };
 
@@ -90,7 +94,10 @@ static void *keep_books(void *arg)
 
 	for (uint64_t seed = 1;;) {
 		kind->take();
-		seed = post_entries(seed);
+		if (kind->naps)
+			sleep_ns(held_us * 1000u);
+		else
+			seed = post_entries(seed);
 		kind->give();
 		if (free_us)
 			seed = compute(seed, free_us);

@@ -47,6 +47,8 @@ void elf_symbols_add(const struct elf_image *image, enum elf_symbol_kind kind, s
 void elf_plt_add(const struct elf_image *image, struct table *table);
 /* Where functions begin that have no symbol: their name is SYMBOL_NAMELESS. */
 void elf_starts_add(const struct elf_image *image, struct table *table);
+/* Those of a program of Go, of which its own runtime keeps the names. */
+void elf_go_add(const struct elf_image *image, struct table *table);
 /* .gnu_debugdata: the symbol table that distributions pack into stripped files. */
 int elf_debugdata_open(const struct elf_image *image, struct elf_image **ret);
 

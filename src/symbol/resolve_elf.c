@@ -115,8 +115,10 @@ static void read_symbols(struct elf_module *m)
 		elf_debugdata_open(m->main, &m->packed);
 	add_symbols(m, ELF_FUNCTIONS, m->table);
 	elf_plt_add(m->main, m->table);
-	if (!m->main->has_symtab && !m->packed && !m->debug)
+	if (!m->main->has_symtab && !m->packed && !m->debug) {
+		elf_go_add(m->main, m->table);
 		elf_starts_add(m->main, m->table);
+	}
 	table_finish(m->table);
 }
 

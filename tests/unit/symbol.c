@@ -74,6 +74,7 @@ static void test_separate(struct bench *b)
 	CHECK_STR(ask(b, sample_module(b, "linked"), helper), "quiet_helper");
 	CHECK_STR(ask(b, sample_module(b, "wrong/linked"), helper), SYMBOL_NAMELESS);
 	CHECK_STR(ask(b, sample_module(b, "packed"), helper), "quiet_helper");
+	CHECK_STR(ask(b, sample_module(b, "go"), helper + 3), "main.sealSession");
 }
 
 static void test_plt(struct bench *b)

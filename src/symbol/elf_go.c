@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Functions of a stripped program of Go: .gopclntab, which its runtime needs for stack traces, stays and names them all.
+ * Layout of Go 1.18 and later; before, addresses were absolute. */
+#include "elf_image.h"
+
+#include <string.h>
+
+enum { MAGIC_1_18 = 0xfffffff0, MAGIC_1_20 = 0xfffffff1 };
+
+struct go_header {
+	uint32_t magic;
+	uint16_t zero;
+	uint8_t quantum, pointer_size;
+	/* Offsets are from this header. */
+	uint64_t functions, files, text, names, units, file_names, counters, table;
+};
+
+struct go_function {
+	uint32_t start; /* from the beginning of the code; that of one behind the last is its end */
+	uint32_t data;  /* from the table's own beginning: the start again, and the name's place */
+};
+
+/* Where the code begins; position-independent programs have it relocated, and newer ones leave it out. */
+static uint64_t code_start(const struct elf_image *image, const struct go_header *h)
+{
+	GElf_Shdr text;
+
+	if (h->text)
+		return h->text;
+	return elf_image_section(image, ".text", &text) ? text.sh_addr : 0;
+}
+
+static void add(struct table *table, const struct go_function *f, uint64_t code, unsigned source, uint32_t name,
+		const char *names)
+{
+	uint64_t size = f[1].start - f[0].start;
+
+	table_add(table, &(struct table_symbol){
+				 .start = code + f->start, .size = size, .limit = code + f->start + size,
+				 .source = source, .name = name,
+				 .rank = table_rank(names + name, 2, true, true, false, false)});
+}
+
+void elf_go_add(const struct elf_image *image, struct table *table)
+{
+	GElf_Shdr section;
+	Elf_Scn *s = elf_image_section(image, ".gopclntab", &section);
+	size_t size = 0;
+	const char *bytes = s ? elf_image_bytes(s, &size) : NULL;
+	struct go_header h;
+
+	if (!bytes || size < sizeof(h))
+		return;
+	memcpy(&h, bytes, sizeof(h));
+	if ((h.magic != MAGIC_1_18 && h.magic != MAGIC_1_20) || h.pointer_size != 8 || h.names >= size || h.table >= size ||
+	    h.functions >= (size - h.table) / sizeof(struct go_function))
+		return;
+	const char *names = bytes + h.names, *functions = bytes + h.table;
+	size_t left = size - h.table, names_size = size - h.names;
+	uint64_t code = code_start(image, &h);
+	int source = code && names_size > 2 ? table_source(table, names, names_size) : -1;
+	for (uint64_t i = 0; source >= 0 && i < h.functions && i < TABLE_SYMBOLS_MAX; i++) {
+		struct go_function f[2] = {{0}};
+		uint32_t name;
+
+		/* Behind the last function only its end is told. */
+		memcpy(f, functions + i * sizeof(*f), sizeof(f[0]) + sizeof(f[1].start));
+		if (f[0].data > left || left - f[0].data < 2 * sizeof(name) || f[1].start <= f[0].start)
+			continue;
+		memcpy(&name, functions + f[0].data + sizeof(name), sizeof(name));
+		if (name < names_size - 2)
+			add(table, f, code, (unsigned)source, name, names);
+	}
+}

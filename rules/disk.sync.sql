@@ -47,10 +47,11 @@ locked AS MATERIALIZED (
 	FROM waker w JOIN resource r ON r.id = w.resource JOIN member t ON t.task = w.task JOIN member o ON o.task = w.other_task
 	WHERE r.kind = 'futex' AND o.process = t.process AND w.task <> w.other_task
 		AND w.other_task IN (SELECT task FROM synced) GROUP BY w.task, w.stack, w.other_stack),
--- Functions of programs above each of these stacks.
+-- Functions of programs above each of these stacks; of those in Python not the interpreter's.
 code AS MATERIALIZED (
 	SELECT frame, name FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
-		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[lL]ock*'),
+		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[lL]ock*'
+		AND NOT (kind = 'elf' AND (module GLOB '*/python[0-9]*' OR module GLOB '*/libpython*'))),
 walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s
 	WHERE s.id IN (SELECT stack FROM synced UNION SELECT other_stack FROM locked)
@@ -59,7 +60,7 @@ walk(leaf, frame, parent, up) AS (
 above AS MATERIALIZED (SELECT leaf, name, min(up) AS up FROM walk JOIN code USING (frame) GROUP BY leaf, name),
 giver AS MATERIALIZED (SELECT leaf, name, min(up) FROM above GROUP BY leaf),
 takes_lock AS MATERIALIZED (
-	SELECT frame FROM frame_name WHERE name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
+	SELECT frame FROM frame_name WHERE name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
 		OR name GLOB '*lll_lock*' OR name GLOB 'LWLockAcquire*'),
 lock_stack(id) AS (
 	SELECT s.id FROM stack s JOIN takes_lock USING (frame)

@@ -15,6 +15,7 @@
 -- threshold itself = 0.1: of the process's samples in the function itself; less is no computing
 -- threshold busy = 0.7: of what the process could use; below that it has time to spare, and answers do not queue
 -- threshold rate = 2: wake-ups a second of one waiting thread; what waits for the end of a job is woken once
+-- threshold rate_within = 20: the same of a thread of the process itself; one that is woken now and then waits for work
 -- threshold waited = 0.3: of the period that a thread waits for the process; below that it has other work to do
 -- action: Look at what {function} does, and how often it is called: perfscope flamegraph -p {pid}
 -- action: See its hot lines: perfscope annotate {function}
@@ -22,14 +23,14 @@
 WITH RECURSIVE span AS MATERIALIZED (
 	SELECT ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
 waiter_of AS MATERIALIZED (
-	SELECT t.process AS server, b.task, sum(b.count) AS count, sum(b.ns) AS ns
+	SELECT t.process AS server, w.process = t.process AS within, b.task, sum(b.count) AS count, sum(b.ns) AS ns
 	FROM waits_for b JOIN task t ON t.id = b.other_task JOIN task w ON w.id = b.task
 	WHERE w.process <> t.process OR t.process NOT IN helped
 	GROUP BY t.process, b.task),
 waiter AS MATERIALIZED (
 	SELECT w.server, v.*, w.ns AS waited, w.ns * 1.0 / span.ns AS share
 	FROM waiter_of w JOIN thread_state v ON v.task = w.task, span
-	WHERE NOT v.own AND NOT v.kernel AND w.count * 1e9 / span.ns >= coalesce(:rate, 2)
+	WHERE NOT v.own AND NOT v.kernel AND w.count * 1e9 / span.ns >= iif(w.within, coalesce(:rate_within, 20), coalesce(:rate, 2))
 		AND w.ns >= coalesce(:waited, 0.3) * span.ns),
 served AS MATERIALIZED (
 	SELECT server, count(*) AS threads, avg(share) AS share, sum(waited) AS waited, max(comm) AS comm FROM waiter GROUP BY server),

@@ -15,6 +15,7 @@
 -- threshold soon = 300: seconds until memory runs out; nobody can react to less
 -- threshold hours = 6: until memory runs out; a night's sleep
 -- threshold double = 3600: seconds in which it doubles
+-- threshold stays = 0.1: of the growth, under stacks, before doubling counts; a heap that only moves keeps no page under any
 -- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
 -- threshold small_go = 16: the same of Go, which first collects at 4 MiB, and then lets its heap double each time
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
@@ -72,13 +73,20 @@ job AS MATERIALIZED (
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
 	WHERE m.process IN (SELECT process FROM leak) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
+-- What has stayed of the pages that it touched; where faults are not watched, all of it.
+stayed AS MATERIALIZED (
+	SELECT x.process, iif(EXISTS (SELECT 1 FROM sample_total s WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')),
+		ifnull((SELECT sum(s.value) FROM sample_total s JOIN task t ON t.id = s.task
+			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')), 0), x.growth) AS bytes
+	FROM leak x),
 judged AS MATERIALIZED (
-	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job
-	FROM leak x JOIN room r ON r.process = x.process)
+	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job,
+		y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
+	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process)
 SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job, 10, 1) THEN 'failing'
 		WHEN job THEN 'none'
 		WHEN full_s < coalesce(:hours, 6) * 3600 
-			OR (double_s < coalesce(:double, 3600) AND j.bytes >= 1048576 *
+			OR (double_s < coalesce(:double, 3600) AND j.stays AND j.bytes >= 1048576 *
 				iif(j.process IN (SELECT process FROM runtime WHERE name = 'Go'), coalesce(:small_go, 16), coalesce(:small, 4))) THEN 'waited' ELSE 'none' END AS urgency,
 	iif(full_s < coalesce(:soon, 300), 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",

@@ -5,6 +5,7 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -24,6 +25,29 @@ def beside_short_ones(injectors):
         reader = 'while :; do dd if="$0" of=/dev/null bs=4k count=30 iflag=direct status=none; done'
         with running(["sh", "-c", reader, process.args[1]]):
             yield process
+
+
+# Keeps what it is given under one lock, which it holds until the disk has it.
+KEEP = """
+import os, sys, threading
+open("/proc/self/comm", "w").write("inventory")
+book = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+guard = threading.Lock()
+def reserve_item():
+    with guard:
+        for _ in range(20):
+            os.write(book, bytes(4000))
+            os.fsync(book)
+def serve():
+    while True: reserve_item()
+for _ in range(5): threading.Thread(target=serve).start()
+"""
+
+
+@contextlib.contextmanager
+def keep(_):
+    with tempfile.NamedTemporaryFile(dir=".") as f, running([sys.executable, "-c", KEEP, f.name]) as process:
+        yield process
 
 
 POSTGRES = os.path.dirname(max(glob.glob("/usr/lib/postgresql/*/bin/pgbench"), default=""))
@@ -60,6 +84,7 @@ CASES = [
     Case("disk-full-alone", on_file("loader,fetch,32,16,0", program="diskjobs-nofp"), "disk.saturation", "loader", "fetch_block",
          resource=DISK, held_out=True, often=False),
     Case("disk-full-short", beside_short_ones, "disk.saturation", "reindexer", victims=("dd",), resource=DISK, often=False),
+    Case("disk-full-async-alone", on_file("thumbnailer,stream,64,64,0"), "disk.saturation", "thumbnailer", resource=DISK, often=False),
     Case("disk-slow", on_slow_disk("catalog,fetch,1,4,1000"), "disk.latency", None, "fetch_block", victims=("catalog",),
          resource=LOOP, evidence=("read in the device, p99", "queue")),
     Case("disk-slow-writes", on_slow_disk("ledger,store,2,4,2000", program="diskjobs-nofp", write=40), "disk.latency", None,
@@ -92,4 +117,6 @@ CASES = [
     Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True, often=False),
     Case("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", function="commit_order"),
     Case("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", function="commit_order", often=False),
+    Case("sync-under-lock-python", keep, "disk.sync", "inventory", function="reserve_item", evidence=("lock held meanwhile",),
+         often=False),
 ]

@@ -50,8 +50,9 @@ static json_t *describe(const struct thread *t)
 
 	for (size_t i = 0; i < t->frame_count; i++)
 		json_array_append_new(frames, clean(t->frames[i]));
-	return json_pack("{s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "tid", (int)t->tid, "pid", (int)t->pid, "comm", clean(t->comm), "lock", lock_name(&t->wait), "kind",
-			 wait_kind_name(t->wait.kind), "sure", !t->wait.unsure, "seconds",
+	return json_pack("{s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "tid", (int)t->tid, "pid", (int)t->pid, "comm",
+			 clean(t->comm), "lock", lock_name(&t->wait), "kind", wait_kind_name(t->wait.kind), "sure",
+			 !t->wait.unsure, "seconds",
 			 t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9, "frames", frames);
 }
 

@@ -124,7 +124,7 @@ static void look_at_thread(struct guards *g, size_t thread)
 	if (!stack)
 		return;
 	_cleanup_free_ uint64_t *words = xcalloc(most, sizeof(*words));
-	size_t count = space_read(g->space, s->sp, words, stack->end - s->sp < STACK_BYTES ? stack->end - s->sp : STACK_BYTES);
+	size_t left = stack->end - s->sp, count = space_read(g->space, s->sp, words, left < STACK_BYTES ? left : STACK_BYTES);
 	count /= sizeof(*words);
 	look_at_words(g, thread, stack, words, count);
 	look_at_words(g, thread, stack, s->registers, s->register_count);

@@ -298,10 +298,15 @@ static void fill_sleepers(const struct look *looks, size_t count, const struct s
 /* Whom threads wait for that say so themselves. */
 static void fill_known(const struct look *looks, size_t count, struct sleeper *sleepers)
 {
+	_cleanup_(map_freep) struct map *index = map_new();
+	uint64_t at;
+
 	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; sleepers[i].tid && looks[i].waiting.wait.bound && k < count; k++)
-			if (sleepers[k].tid && looks[k].raw.r.tid == looks[i].waiting.wait.tid)
-				sleepers[i].holder = k + 1;
+		if (sleepers[i].tid)
+			map_put(index, looks[i].raw.r.tid, i);
+	for (size_t i = 0; i < count; i++)
+		if (sleepers[i].tid && looks[i].waiting.wait.bound && map_get(index, looks[i].waiting.wait.tid, &at))
+			sleepers[i].holder = at + 1;
 }
 
 static void find_owners(struct taking *k, struct look *looks, size_t count, const struct space *s, struct sleeper *sleepers)

@@ -40,7 +40,7 @@ ready(id) AS (
 	UNION
 	SELECT s.id FROM ready r JOIN stack s ON s.parent = r.id),
 lent AS MATERIALIZED (
-	SELECT t.process FROM waker w JOIN task t ON t.id = w.task JOIN runtime r ON r.process = t.process AND r.name = 'Go' GROUP BY t.process
+	SELECT t.process FROM waker_total w JOIN task t ON t.id = w.task JOIN runtime r ON r.process = t.process AND r.name = 'Go' GROUP BY t.process
 	HAVING sum(iif(w.other_stack IN (SELECT id FROM ready), w.ns, 0)) < coalesce(:ready, 0.2) * sum(w.ns)),
 found AS MATERIALIZED (
 	SELECT b.process, count(*) AS threads, sum(t.count) AS turns, (sum(b.running) + sum(b.runnable)) * 1.0 / span.ns AS wanted,

@@ -33,12 +33,12 @@ pool AS MATERIALIZED (
 	FROM worker, span WHERE NOT leader AND busy + waited >= 0.9 * span.ns GROUP BY process, pool HAVING count(*) > 1),
 member AS MATERIALIZED (SELECT w.* FROM worker w JOIN pool USING (process, pool) WHERE NOT leader),
 ended AS MATERIALIZED (
-	SELECT task, other_task, stack, sum(count) AS count, sum(ns) AS ns FROM waker
+	SELECT task, other_task, stack, sum(count) AS count, sum(ns) AS ns FROM waker_total
 	WHERE other_task IS NOT NULL AND other_task <> task GROUP BY task, other_task, stack),
 -- Threads of the process that act for the workers: most of their own waits end when a worker is done.
 agent AS MATERIALIZED (
 	SELECT task, process, pool FROM (
-		SELECT e.task, m.process, m.pool, sum(e.ns) AS ns, (SELECT sum(ns) FROM waker a WHERE a.task = e.task) AS all_ns
+		SELECT e.task, m.process, m.pool, sum(e.ns) AS ns, (SELECT sum(ns) FROM waker_total a WHERE a.task = e.task) AS all_ns
 		FROM ended e JOIN member m ON m.task = e.other_task JOIN worker w ON w.task = e.task
 		WHERE w.process = m.process AND (w.pool <> m.pool OR w.leader) GROUP BY e.task, m.process, m.pool)
 	WHERE ns >= 0.5 * all_ns),

@@ -74,7 +74,7 @@ moved AS MATERIALIZED (
 	GROUP BY f.process),
 -- By the wakers' stacks: what an interrupt wakes while this process is in a call does not wait for it.
 client AS MATERIALIZED (
-	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waker w JOIN waits_for USING (task, other_task) JOIN thread t ON t.task = w.other_task
+	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waker_total w JOIN waits_for USING (task, other_task) JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.process IN (SELECT process FROM moved WHERE share < 0.5) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
 	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns

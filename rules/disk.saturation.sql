@@ -29,7 +29,7 @@ WITH span AS MATERIALIZED (SELECT ns FROM period),
 used AS MATERIALIZED (
 	SELECT g.resource AS id, sum(iif(m.name = 'disk.busy', g.value * (s.end_ns - s.start_ns), 0)) / span.ns AS busy,
 		sum(iif(m.name = 'disk.queue', g.value * (s.end_ns - s.start_ns), 0)) / span.ns AS depth
-	FROM gauge g JOIN metric m ON m.id = g.metric JOIN slice s ON s.id = g.slice, span
+	FROM gauge_row g JOIN metric m ON m.id = g.metric JOIN slice s ON s.id = g.slice, span
 	WHERE m.name IN ('disk.busy', 'disk.queue') GROUP BY g.resource),
 took AS MATERIALIZED (
 	SELECT l.resource, sum(iif(l.metric GLOB 'disk.device_time.*', l.count, 0)) AS count,

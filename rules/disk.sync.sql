@@ -44,7 +44,7 @@ way AS MATERIALIZED (
 		SELECT process, function, call, sum(ns) AS ns FROM synced GROUP BY process, function) GROUP BY process),
 locked AS MATERIALIZED (
 	SELECT t.process, w.task, w.stack, w.other_stack, sum(w.ns) AS ns
-	FROM waker w JOIN resource r ON r.id = w.resource JOIN member t ON t.task = w.task JOIN member o ON o.task = w.other_task
+	FROM waker_total w JOIN resource r ON r.id = w.resource JOIN member t ON t.task = w.task JOIN member o ON o.task = w.other_task
 	WHERE r.kind = 'futex' AND o.process = t.process AND w.task <> w.other_task
 		AND w.other_task IN (SELECT task FROM synced) GROUP BY w.task, w.stack, w.other_stack),
 -- Functions of programs above each of these stacks; of those in Python not the interpreter's.
@@ -78,7 +78,7 @@ inside(process, name, id) AS (
 	SELECT i.process, i.name, s.id FROM inside i JOIN stack s ON s.parent = i.id),
 spent AS MATERIALIZED (
 	SELECT i.process, i.name, sum(iif(c.stack IN syncing, c.ns, 0)) AS syncing, sum(iif(c.stack IN syncing, 0, c.ns)) AS other
-	FROM cpu_sample c JOIN member t ON t.task = c.task JOIN inside i ON i.id = c.stack AND i.process = t.process
+	FROM cpu_total c JOIN member t ON t.task = c.task JOIN inside i ON i.id = c.stack AND i.process = t.process
 	GROUP BY i.process, i.name),
 under AS MATERIALIZED (
 	SELECT h.process, h.task, sum(h.ns) AS ns FROM held h LEFT JOIN spent s ON s.process = h.process AND s.name = h.name
@@ -99,7 +99,7 @@ client AS MATERIALIZED (
 	WHERE o.process <> m.process AND NOT v.own AND NOT v.kernel GROUP BY m.process, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns AND sum(w.count) * 1e9 >= coalesce(:rate, 5) * span.ns),
 computed AS MATERIALIZED (
-	SELECT m.process, sum(c.ns) AS ns FROM cpu_sample c JOIN member m USING (task) WHERE c.stack IN syncing GROUP BY m.process),
+	SELECT m.process, sum(c.ns) AS ns FROM cpu_total c JOIN member m USING (task) WHERE c.stack IN syncing GROUP BY m.process),
 found AS MATERIALIZED (
 	SELECT w.process, sum(w.active) AS active, sum(w.sync) AS sync, sum(w.lock) AS lock, sum(w.count) AS count, sum(w.sync > 0) AS threads,
 		min(1, (sum(w.sync) + sum(w.lock) + ifnull(c.ns, 0)) * 1.0 / sum(w.active)) AS share

@@ -37,11 +37,11 @@ client AS MATERIALIZED (
 	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel AND b.ns >= coalesce(:client, 0.3) * span.ns
 		AND b.count * 1e9 >= 5 * span.ns),
 level_of AS MATERIALIZED (
-	SELECT (SELECT value FROM gauge g JOIN metric m ON m.id = g.metric WHERE m.name = 'memory.dirty_limit' ORDER BY slice DESC LIMIT 1) AS bytes,
-		(SELECT value FROM gauge g JOIN metric m ON m.id = g.metric WHERE m.name = 'memory.total' ORDER BY slice DESC LIMIT 1) AS memory),
+	SELECT (SELECT value FROM gauge_row g JOIN metric m ON m.id = g.metric WHERE m.name = 'memory.dirty_limit' ORDER BY slice DESC LIMIT 1) AS bytes,
+		(SELECT value FROM gauge_row g JOIN metric m ON m.id = g.metric WHERE m.name = 'memory.total' ORDER BY slice DESC LIMIT 1) AS memory),
 busy AS MATERIALIZED (
 	SELECT g.resource, sum(g.value * (s.end_ns - s.start_ns)) / span.ns AS busy
-	FROM gauge g JOIN metric m ON m.id = g.metric JOIN slice s ON s.id = g.slice, span
+	FROM gauge_row g JOIN metric m ON m.id = g.metric JOIN slice s ON s.id = g.slice, span
 	WHERE m.name = 'disk.busy' GROUP BY g.resource)
 SELECT iif((SELECT sum(threads) FROM found g WHERE g.disk IS f.disk) > 1 OR f.process IN (SELECT process FROM client)
 		OR l.bytes < coalesce(:limit, 0.02) * l.memory, 'waited', 'none') AS urgency,

@@ -20,7 +20,7 @@
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 woken AS MATERIALIZED (
 	SELECT t.process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
-	FROM edge e JOIN metric m ON m.id = e.kind JOIN resource r ON r.id = e.resource
+	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN resource r ON r.id = e.resource
 	JOIN thread t ON t.task = e.task JOIN task o ON o.id = e.other_task
 	WHERE m.name = 'waker' AND r.kind IN ('futex', 'file') AND e.task <> e.other_task
 		AND NOT t.own AND NOT t.kernel AND e.stack IS NOT NULL

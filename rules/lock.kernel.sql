@@ -35,7 +35,7 @@ worst AS MATERIALIZED (
 	SELECT lock, process, max(ns) FROM (SELECT lock, process, sum(ns) AS ns FROM waiter WHERE NOT kernel GROUP BY lock, process)
 	GROUP BY lock),
 released AS MATERIALIZED (
-	SELECT w.resource AS lock, w.other_task AS task, w.other_stack AS stack, sum(w.ns) AS ns FROM waker w
+	SELECT w.resource AS lock, w.other_task AS task, w.other_stack AS stack, sum(w.ns) AS ns FROM waker_total w
 	WHERE w.resource IN (SELECT lock FROM contended) AND w.other_task IS NOT NULL AND w.other_task <> w.task
 	GROUP BY w.resource, w.other_task, w.other_stack),
 holder AS MATERIALIZED (

@@ -29,7 +29,7 @@ wanted AS MATERIALIZED (
 	WHERE process IN (SELECT process FROM contended) AND call IS NOT NULL GROUP BY process, call),
 released AS MATERIALIZED (
 	SELECT t.process, w.other_task AS task, w.other_stack AS stack, sum(w.ns) AS ns
-	FROM waker w JOIN task t ON t.id = w.task JOIN contended c ON c.process = t.process
+	FROM waker_total w JOIN task t ON t.id = w.task JOIN contended c ON c.process = t.process
 	WHERE w.resource IN (SELECT resource FROM lost) AND w.other_task IS NOT NULL AND w.other_task <> w.task
 	GROUP BY t.process, w.other_task, w.other_stack),
 up(leaf, frame, parent, up) AS (

@@ -24,7 +24,7 @@ busy AS MATERIALIZED (
 	SELECT p.* FROM process_state p, span
 	WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.3) * span.ns),
 sampled AS MATERIALIZED (
-	SELECT t.process, c.stack, sum(c.ns) AS ns, sum(c.count) AS count FROM cpu_sample c JOIN task t ON t.id = c.task
+	SELECT t.process, c.stack, sum(c.ns) AS ns, sum(c.count) AS count FROM cpu_total c JOIN task t ON t.id = c.task
 	WHERE t.process IN (SELECT process FROM busy) GROUP BY t.process, c.stack),
 found AS MATERIALIZED (
 	SELECT process, sum(iif(stack IN (SELECT id FROM below), ns, 0)) * 1.0 / sum(ns) AS share FROM sampled GROUP BY process

@@ -29,7 +29,7 @@ whole AS MATERIALIZED (
 	SELECT id, end_ns, row_number() OVER (ORDER BY id) - 1 AS place FROM slice
 	WHERE 2 * (end_ns - start_ns) >= (SELECT max(end_ns - start_ns) FROM slice)),
 known AS MATERIALIZED (
-	SELECT t.process, s.slice, sum(s.value) AS bytes FROM sample s JOIN thread t ON t.task = s.task
+	SELECT t.process, s.slice, sum(s.value) AS bytes FROM sample_level s JOIN thread t ON t.task = s.task
 	JOIN process p ON p.id = t.process
 	WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.private') AND NOT t.own AND p.end_ns IS NULL
 		AND ifnull(p.start_ns, 0) <= (SELECT start_ns FROM period)
@@ -68,7 +68,7 @@ room AS MATERIALIZED (
 job AS MATERIALIZED (
 	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
 	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk) >= coalesce(:busy, 0.8) * span.ns
-		AND (SELECT sum(a.value) FROM sample a JOIN task u ON u.id = a.task WHERE u.process = t.process
+		AND (SELECT sum(a.value) FROM sample_level a JOIN task u ON u.id = a.task WHERE u.process = t.process
 			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 30) * 1e9
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module

@@ -37,7 +37,7 @@ limited AS MATERIALIZED (
 -- Who holds most of the memory that is short; where it is mostly cache, who fills that.
 holder AS MATERIALIZED (
 	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
 	WHERE m.name = 'memory.resident' AND NOT th.own AND ((SELECT path FROM limited) IS NULL OR th.cgroup = (SELECT path FROM limited)
 		OR substr(th.cgroup, 1, length((SELECT path FROM limited)) + 1) = (SELECT path FROM limited) || '/')
 	GROUP BY th.process

@@ -46,7 +46,7 @@ limited AS MATERIALIZED (
 	HAVING path IS NOT NULL),
 holder AS MATERIALIZED (
 	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
+	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
 	WHERE m.name = 'memory.resident' AND NOT th.own AND ((SELECT path FROM limited) IS NULL OR th.cgroup = (SELECT path FROM limited)
 		OR substr(th.cgroup, 1, length((SELECT path FROM limited)) + 1) = (SELECT path FROM limited) || '/')
 	GROUP BY th.process ORDER BY bytes DESC LIMIT 3)

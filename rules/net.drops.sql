@@ -36,7 +36,7 @@ arrived AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE 
 -- Who talks to whom within this host: what is lost on the way to one is sent again by the other.
 talks AS MATERIALIZED (
 	SELECT DISTINCT a.process, b.process AS other
-	FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
+	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
 	WHERE m.name = 'connection.peer'),
 resent AS MATERIALIZED (
 	SELECT l.process, max(a.again * 1.0 / a.segments) AS share, sum(a.again) AS count

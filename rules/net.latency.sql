@@ -55,7 +55,7 @@ lost AS MATERIALIZED (
 	FROM judged j, span WHERE j.slow_trips OR j.slow_connects),
 server AS MATERIALIZED (
 	SELECT DISTINCT a.process, r.name AS service, b.process AS server
-	FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
+	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
 		JOIN resource r ON r.id = e.resource
 	WHERE m.name = 'connection.peer')
 SELECT 'waited' AS urgency, l.share AS impact, p.comm, p.pid, printf('%.0f', 100 * l.share) AS percent, l.name AS "where",

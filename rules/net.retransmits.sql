@@ -44,7 +44,7 @@ placed AS MATERIALIZED (
 	FROM judged),
 peer AS MATERIALIZED (
 	SELECT DISTINCT e.resource, a.process, b.process AS other
-	FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
+	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
 	WHERE m.name = 'connection.peer'),
 other AS MATERIALIZED (
 	SELECT j.process, j.name, iif(p.process = j.process, p.other, p.process) AS other

@@ -28,7 +28,7 @@ size AS MATERIALIZED (
 	WHERE m.name = 'connection.sent' GROUP BY t.process),
 other AS MATERIALIZED (
 	SELECT a.process, b.pid, b.process_comm AS comm, b.cgroup, sum(e.count) AS count
-	FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
+	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
 	WHERE m.name = 'connection.peer' GROUP BY a.process, b.process)
 SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid,
 	h.connection || iif(h.connections > 1, printf(' and %d more', h.connections - 1), '') AS "where",

@@ -3,7 +3,7 @@
 WITH waiting AS MATERIALIZED (
 	SELECT DISTINCT stack FROM lock_wait WHERE kind = 'lock' UNION SELECT stack FROM wait_stack WHERE cause = 'kernel_lock'),
 ended AS MATERIALIZED (
-	SELECT w.*, t.process FROM waker w JOIN thread t ON t.task = w.task
+	SELECT w.*, t.process FROM waker_total w JOIN thread t ON t.task = w.task
 	WHERE w.stack IN (SELECT stack FROM waiting) AND w.other_task <> w.task AND NOT t.own),
 speaker AS MATERIALIZED (SELECT stack, function FROM stack_speaker)
 SELECT sum(e.ns) AS waited_ns, sum(e.count) AS waits, p.comm AS process, p.pid, w.function AS wanted_in, h.comm AS holder, h.tid,

@@ -152,10 +152,10 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	r = kept < 0 ? kept : ask(s, rules, o->only, &d);
 	if (r >= 0) {
 		fold(&d);
-		r = fold_chains(s, &d);
+		r = fold_chains(s, o->explained, &d);
 	}
 	if (r >= 0)
-		r = rule_out(s, &d);
+		r = rule_out(s, o->saturation, &d);
 	if (r >= 0 && (o->pid || o->cgroup))
 		r = focus(s, o, &d);
 	if (d.count)

@@ -65,10 +65,16 @@ struct findings {
 	size_t error_count, error_capacity;
 };
 
+struct saturation;
+struct explained;
+
 struct findings_options {
 	const char *const *only; /* ids, NULL-terminated; NULL: all */
 	uint32_t pid;            /* only findings that touch this process or its descendants */
 	const char *cgroup;      /* or this control group and those below */
+	/* What is known of the same part of the recording already; NULL: asked for when it is needed. */
+	const struct saturation *saturation;
+	const struct explained *explained;
 };
 
 /* An error only when the recording cannot be read; a rule that cannot be asked is in `errors`. */

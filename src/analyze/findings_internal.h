@@ -50,9 +50,9 @@ void add_evidence(struct findings *f, struct finding *finding,
 		  const struct finding_evidence *evidence);
 int by_importance(const struct finding *f, const struct finding *g); /* as qsort() wants it */
 /* fold_chain.c: the same along the wait-for graph. */
-int fold_chains(struct store *s, struct drafts *d);
+int fold_chains(struct store *s, const struct explained *known, struct drafts *d);
 /* ruled_out.c: healthy resources become evidence of what is left. */
-int rule_out(struct store *s, struct drafts *d);
+int rule_out(struct store *s, const struct saturation *known, struct drafts *d);
 /* finding_stack.c */
 struct stack_view;
 int find_stacks(struct store *s, struct stack_view *view, struct findings *f, struct draft *draft);

@@ -63,17 +63,17 @@ static bool worth_a_look(const struct drafts *d)
 	return left > 1 && waiting;
 }
 
-int fold_chains(struct store *s, struct drafts *d)
+int fold_chains(struct store *s, const struct explained *known, struct drafts *d)
 {
 	_cleanup_(explained_freep) struct explained *e = NULL;
 	int r;
 
 	if (!worth_a_look(d))
 		return 0;
-	if ((r = explained_new(s, &e)) < 0)
+	if (!known && (r = explained_new(s, &e)) < 0)
 		return r;
 	for (size_t i = 0; i < d->count; i++) {
-		struct draft *symptom = &d->items[i], *cause = cause_of(e, d, symptom);
+		struct draft *symptom = &d->items[i], *cause = cause_of(known ? known : e, d, symptom);
 
 		if (!cause)
 			continue;

@@ -56,16 +56,18 @@ static void add_to_all(struct drafts *d, const char *metric, double used)
 	}
 }
 
-int rule_out(struct store *s, struct drafts *d)
+int rule_out(struct store *s, const struct saturation *known, struct drafts *d)
 {
-	_cleanup_(saturation_freep) struct saturation *t = NULL;
+	_cleanup_(saturation_freep) struct saturation *own = NULL;
+	const struct saturation *t = known;
 	double used;
 	int r;
 
 	if (!is_found(d, ""))
 		return 0;
-	if ((r = saturation_new(s, &t)) < 0)
+	if (!t && (r = saturation_new(s, &own)) < 0)
 		return r;
+	t = t ? t : own;
 	for (size_t i = 0; i < ARRAY_SIZE(suspects); i++)
 		if (!is_found(d, suspects[i].findings) && is_healthy(t, suspects[i].kind, &used))
 			add_to_all(d, suspects[i].metric, used);

@@ -32,15 +32,19 @@ static const struct option rows[] = {
 };
 
 /* What is wrong may lie outside of the processes that were asked for: the rules look at all of them. */
-static int find(struct store *s, const struct select_options *select, struct findings **ret_findings)
+static int find(struct store *s, const struct select_options *select, const struct saturation *saturation,
+		const struct explained *explained, struct findings **ret_findings)
 {
 	_cleanup_(rule_folders_freep) struct rule_folders *folders = rule_folders_new();
 	_cleanup_(rules_freep) struct rules *rules = rules_new(rule_folders_list(folders));
 	struct select_options when = {.from = select->from, .to = select->to};
-	int r = select->pid || select->cgroup ? recording_select(s, &when) : 0;
+	bool part = select->pid || select->cgroup;
+	const struct findings_options options = {
+		.pid = (uint32_t)select->pid, .cgroup = select->cgroup, .saturation = part ? NULL : saturation,
+		.explained = part ? NULL : explained};
+	int r = part ? recording_select(s, &when) : 0;
 
-	if (r < 0 || (r = findings_new(s, rules, &(struct findings_options){
-			.pid = (uint32_t)select->pid, .cgroup = select->cgroup}, ret_findings)) < 0)
+	if (r < 0 || (r = findings_new(s, rules, &options, ret_findings)) < 0)
 		return r;
 	for (size_t i = 0; i < (*ret_findings)->error_count; i++)
 		log_warning("rule left out: %s", (*ret_findings)->errors[i]);
@@ -71,7 +75,7 @@ static int run(const struct call *call)
 		return r < 0 ? r : EXIT_OK;
 	}
 	if ((r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
-	    (r = explained_new(s, &explained)) < 0 || (r = find(s, &o->select, &findings)) < 0)
+	    (r = explained_new(s, &explained)) < 0 || (r = find(s, &o->select, saturation, explained, &findings)) < 0)
 		return r;
 	const struct report_parts parts = {.report = report, .findings = findings, .saturation = saturation, .explained = explained};
 	if (json)

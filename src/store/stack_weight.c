@@ -83,7 +83,7 @@ static void add_conditions(struct buf *sql, const struct stack_filter *f)
 /* A span is time that goes on from slice to slice: it counts for those that are looked at. */
 static void make_sql(struct buf *sql, const struct store *s, const struct stack_filter *f)
 {
-	buf_addf(sql, "SELECT s.task, s.stack, s.count, s.value FROM %s s", s->kept ? "sample_total" : "sample");
+	buf_addf(sql, "SELECT s.task, s.stack, s.count, s.value FROM %s s", s->totals ? "sample_total" : "sample");
 	add_conditions(sql, f);
 	buf_addstr(sql, " UNION ALL SELECT s.task, s.stack, 0, l.end_ns - b.start_ns FROM span s"
 			" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"

@@ -73,6 +73,7 @@ void store_free(struct store *s)
 	for (int i = 0; i < STORE_STATEMENTS; i++)
 		sqlite3_finalize(s->insert[i]);
 	sqlite3_close_v2(s->db);
+	store_free_totals(s);
 	redact_free(s->redact);
 	free(s->path);
 	free(s);

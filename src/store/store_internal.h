@@ -11,13 +11,14 @@
 enum { STORE_STATEMENTS = 26 };
 
 struct redact;
+struct totals;
 
 struct store {
 	sqlite3 *db;
 	char *path;
 	bool writable;
 	bool selected;                          /* temporary views hide the tables */
-	bool kept;                              /* temporary tables hide views, see totals.c */
+	struct totals *totals;                  /* NULL: none are kept; see totals.c */
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool unordered;                         /* they did not come slice by slice */
 	struct redact *redact;                  /* NULL: texts are written as they are */
@@ -38,6 +39,7 @@ int store_error(const struct store *s, const char *doing); /* sqlite's last erro
 int store_execute(struct store *s, const char *sql);
 void store_add_views(struct buf *sql); /* as temporary ones */
 int store_drop_temporary(struct store *s, const char *which);
+void store_free_totals(struct store *s); /* once nothing in SQL reads them */
 
 /* Sums of foreign numbers must not overflow. */
 static inline void store_add_to(int64_t *sum, int64_t value)
@@ -46,12 +48,13 @@ static inline void store_add_to(int64_t *sum, int64_t value)
 		*sum = value < 0 ? INT64_MIN : INT64_MAX;
 }
 
-/* The rows that the view task_time adds up. */
-#define STORE_TIME_PARTS(samples)                                                               \
-	"SELECT task, metric, value AS ns, count FROM " samples                                 \
-	" WHERE metric IN (SELECT metric FROM time_metric)"                                     \
-	" UNION ALL SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"              \
+/* The rows that the view task_time adds up: those of spans, and all. */
+#define STORE_TIME_SPANS                                                                        \
+	"SELECT s.task, s.metric, l.end_ns - f.start_ns, 0 FROM span s"                         \
 	" JOIN period p ON s.first <= p.last AND ifnull(s.last, p.last) >= p.first"             \
 	" JOIN slice f ON f.id = max(s.first, p.first)"                                         \
 	" JOIN slice l ON l.id = min(ifnull(s.last, p.last), p.last)"                           \
 	" WHERE s.metric IN (SELECT metric FROM time_metric)"
+#define STORE_TIME_PARTS                                                                        \
+	"SELECT task, metric, value AS ns, count FROM sample"                                   \
+	" WHERE metric IN (SELECT metric FROM time_metric) UNION ALL " STORE_TIME_SPANS

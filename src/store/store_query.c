@@ -176,8 +176,10 @@ int store_drop_temporary(struct store *s, const char *which)
 		buf_addf(&sql, "DROP %s temp.%s;", query_text(q, 0), query_text(q, 1));
 	query_free(q);
 	q = NULL;
-	s->kept = false;
-	return r < 0 ? r : store_execute(s, sql.data);
+	if (r < 0 || (r = store_execute(s, sql.data)) < 0)
+		return r;
+	store_free_totals(s);
+	return 0;
 }
 
 static int select_slices(struct store *s, const struct selection *sel, int64_t *ret_first, int64_t *ret_last)

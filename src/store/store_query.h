@@ -17,8 +17,8 @@ struct selection {
 /* -ENOENT with a message when nothing is there that fits. May be called again. */
 int store_select(struct store *s, const struct selection *selection);
 
-/* Many questions about the same moment: what the views sample_total, histogram_total, task_time, frame_name, thread_state,
- * process_state and some more say is kept until it is dropped, as is needed before the recording or the selection changes (which drops
+/* Many questions about the same moment: what the views sample_total, histogram_total, edge_total, task_time, thread_time,
+ * process_time, frame_name and some more say is kept until it is dropped, as is needed before the recording or the selection changes (which drops
  * it, too). 1: kept now, 0: it was kept already. */
 int store_keep_totals(struct store *s);
 int store_drop_totals(struct store *s);

@@ -71,7 +71,7 @@ int store_task_times(struct store *s, struct task_times **ret_times, size_t *ret
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r = find_metrics(s, &a);
 
-	if (r < 0 || (r = query_new(s, s->kept ? "SELECT task, metric, ns, count FROM task_time" : STORE_TIME_PARTS("sample"),
+	if (r < 0 || (r = query_new(s, s->totals ? "SELECT task, metric, ns, count FROM task_time" : STORE_TIME_PARTS,
 				    &q)) < 0)
 		return r;
 	while ((r = query_next(q)) > 0)

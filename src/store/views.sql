@@ -30,6 +30,16 @@ CREATE VIEW sample_total AS
 SELECT metric, task, stack, resource, sum(count) AS count, sum(value) AS value
 FROM sample GROUP BY metric, task, stack, resource;
 
+-- Samples of metrics that are levels, slice by slice: the newest says how it is, sums over time mean nothing.
+CREATE VIEW sample_level AS
+SELECT metric, slice, task, resource, count, value FROM sample
+WHERE metric IN (SELECT id FROM metric WHERE name IN ('memory.resident', 'memory.private', 'process.age') OR name GLOB 'open.*');
+
+-- The table edge added up over the whole period.
+CREATE VIEW edge_total AS
+SELECT kind, task, stack, resource, other_task, other_stack, sum(count) AS count, sum(ns) AS ns
+FROM edge GROUP BY kind, task, stack, resource, other_task, other_stack;
+
 -- Exact time of each thread by metric, ns: slices in which it changed, and whole slices in which it did not.
 CREATE VIEW task_time AS
 SELECT task, metric, sum(ns) AS ns, sum(count) AS count
@@ -49,10 +59,9 @@ SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup,
 FROM task_time tt JOIN time_metric c ON c.metric = tt.metric JOIN thread th ON th.task = tt.task
 WHERE c.cause IS NOT NULL;
 
--- One row a thread, ns. runnable is the wait for a CPU; disk every uninterruptible wait; sleeping the others;
--- held_up the blocked time in which it did not wait for work.
-CREATE VIEW thread_state AS
-SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own,
+-- One row a thread, ns, and a process, summed over its threads: the numbers of the views below.
+CREATE VIEW thread_time AS
+SELECT tt.task,
 	sum(iif(m.state = 'running', tt.ns, 0)) AS running,
 	sum(iif(m.state = 'runnable', tt.ns, 0)) AS runnable,
 	sum(iif(m.state = 'sleeping', tt.ns, 0)) AS sleeping,
@@ -61,22 +70,38 @@ SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup,
 	sum(iif(m.cause IS NOT NULL AND NOT m.idle, tt.ns, 0)) AS held_up,
 	sum(iif(m.state = 'running', tt.count, 0)) AS switches,
 	sum(iif(m.state = 'runnable', tt.count, 0)) AS preempted
-FROM task_time tt JOIN time_metric m ON m.metric = tt.metric JOIN thread th ON th.task = tt.task
-GROUP BY th.task;
+FROM task_time tt JOIN time_metric m ON m.metric = tt.metric
+GROUP BY tt.task;
+
+CREATE VIEW process_time AS
+SELECT t.process, count(*) AS threads, sum(x.running) AS running, sum(x.runnable) AS runnable, sum(x.sleeping) AS sleeping,
+	sum(x.disk) AS disk, sum(x.stopped) AS stopped, sum(x.held_up) AS held_up, sum(x.switches) AS switches,
+	sum(x.preempted) AS preempted, max(x.running) AS max_thread
+FROM thread_time x JOIN task t ON t.id = x.task
+GROUP BY t.process;
+
+-- One row a thread, ns. runnable is the wait for a CPU; disk every uninterruptible wait; sleeping the others;
+-- held_up the blocked time in which it did not wait for work.
+CREATE VIEW thread_state AS
+SELECT th.task, th.tid, th.comm, th.process, th.pid, th.process_comm, th.cgroup, th.kernel, th.own,
+	x.running, x.runnable, x.sleeping, x.disk, x.stopped, x.held_up, x.switches, x.preempted
+FROM thread_time x JOIN thread th ON th.task = x.task;
 
 -- One row a process, ns summed over its threads; max_thread is the busiest thread's running time.
 CREATE VIEW process_state AS
-SELECT s.process, s.pid, s.process_comm AS comm, p.command, s.cgroup, s.kernel, s.own, count(*) AS threads,
-	sum(s.running) AS running, sum(s.runnable) AS runnable, sum(s.sleeping) AS sleeping, sum(s.disk) AS disk,
-	sum(s.stopped) AS stopped, sum(s.held_up) AS held_up, sum(s.switches) AS switches, sum(s.preempted) AS preempted,
-	max(s.running) AS max_thread
-FROM thread_state s JOIN process p ON p.id = s.process
-GROUP BY s.process;
+SELECT p.id AS process, p.pid, p.comm, p.command, g.path AS cgroup, p.flags & 1 AS kernel, p.flags >> 1 & 1 AS own,
+	x.threads, x.running, x.runnable, x.sleeping, x.disk, x.stopped, x.held_up, x.switches, x.preempted, x.max_thread
+FROM process_time x JOIN process p ON p.id = x.process LEFT JOIN cgroup g ON g.id = p.cgroup;
 
 -- Drawn waits and who ended them, from where; other_task NULL: an interrupt or a timer.
 CREATE VIEW waker AS
 SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, e.count, e.ns
 FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker';
+
+-- The same added up over the whole period.
+CREATE VIEW waker_total AS
+SELECT e.task, e.stack, e.resource, e.other_task, e.other_stack, e.count, e.ns
+FROM metric m JOIN edge_total e ON e.kind = m.id WHERE m.name = 'waker';
 
 -- Who waited for whom: sleeps of `task` that `other_task` ended by waking it, ns. Only each thread's heaviest few wakers are
 -- known. A wake-up out of an interrupt looks the same when it comes while a thread is in a system call, but not in the
@@ -84,16 +109,16 @@ FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker';
 CREATE VIEW woken_by AS
 SELECT e.task, e.other_task, e.count, e.ns
 FROM (SELECT e.task, e.other_task, sum(e.count) AS count, sum(e.ns) AS ns
-	FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'wake' AND e.other_task IS NOT NULL
+	FROM metric m JOIN edge_total e ON e.kind = m.id WHERE m.name = 'wake' AND e.other_task IS NOT NULL
 	GROUP BY e.task, e.other_task) e
-	LEFT JOIN (SELECT DISTINCT task FROM waker) d ON d.task = e.task
-	LEFT JOIN (SELECT DISTINCT task, other_task FROM waker) w ON w.task = e.task AND w.other_task = e.other_task
+	LEFT JOIN (SELECT DISTINCT task FROM waker_total) d ON d.task = e.task
+	LEFT JOIN (SELECT DISTINCT task, other_task FROM waker_total) w ON w.task = e.task AND w.other_task = e.other_task
 WHERE d.task IS NULL OR w.task IS NOT NULL;
 
 -- Calls by the thread that called and service, and a thread that answers there, if it is on this host.
 CREATE VIEW call AS
 SELECT e.task, e.resource, max(e.other_task) AS other_task, sum(e.count) AS count, sum(e.ns) AS ns
-FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'service.call'
+FROM metric m JOIN edge_total e ON e.kind = m.id WHERE m.name = 'service.call'
 GROUP BY e.task, e.resource;
 
 -- The same without those who are ahead, as who writes into a pipe faster than its reader reads is not held up by that; without
@@ -111,7 +136,7 @@ pipe(stack, writes) AS (
 	SELECT s.id, p.writes FROM pipe p JOIN stack s ON s.parent = p.stack),
 drawn AS MATERIALIZED (
 	SELECT w.task, w.other_task, sum(iif(p.writes, w.ns, 0)) AS ahead, sum(iif(p.writes = 0, w.ns, 0)) AS reads, sum(w.ns) AS ns
-	FROM waker w LEFT JOIN pipe p USING (stack) GROUP BY w.task, w.other_task),
+	FROM waker_total w LEFT JOIN pipe p USING (stack) GROUP BY w.task, w.other_task),
 piped AS MATERIALIZED (
 	SELECT d.task, d.other_task, d.reads AS ns, a.process, b.process AS other FROM drawn d JOIN task a ON a.id = d.task JOIN task b ON b.id = d.other_task
 	WHERE d.reads * 2 >= d.ns),
@@ -168,6 +193,11 @@ FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name = 'waker.queue';
 CREATE VIEW cpu_sample AS
 SELECT s.slice, s.task, s.stack, s.count, s.value AS ns
 FROM sample s JOIN metric m ON m.id = s.metric WHERE m.name = 'cpu.time';
+
+-- The same added up over the whole period.
+CREATE VIEW cpu_total AS
+SELECT s.task, s.stack, s.count, s.value AS ns
+FROM metric m JOIN sample_total s ON s.metric = m.id WHERE m.name = 'cpu.time';
 
 -- A frame's function and where it is; symbol's name, else [module+0xoffset].
 CREATE VIEW frame_name AS
@@ -346,9 +376,13 @@ FROM (SELECT metric, resource_id AS resource, high_ns, count, max(0, min(12, (bu
 	FROM latency_total)
 GROUP BY metric, resource;
 
+-- The table gauge, and the same as readable rows.
+CREATE VIEW gauge_row AS
+SELECT metric, slice, resource, value FROM gauge;
+
 CREATE VIEW level AS
 SELECT g.slice, m.name AS metric, m.unit, r.kind AS resource_kind, r.name AS resource, g.value
-FROM gauge g JOIN metric m ON m.id = g.metric LEFT JOIN resource r ON r.id = g.resource;
+FROM gauge_row g JOIN metric m ON m.id = g.metric LEFT JOIN resource r ON r.id = g.resource;
 
 -- How each CPU spent its time, percent; irq holds hardware and software interrupts.
 CREATE VIEW cpu_share AS
@@ -431,7 +465,7 @@ GROUP BY s.task, s.resource;
 CREATE VIEW unanswered AS
 WITH open AS (
 	SELECT substr(m.name, 6) AS kind, s.task, s.resource, sum(s.count) AS count, sum(s.value) AS ns
-	FROM sample s JOIN metric m ON m.id = s.metric JOIN period p ON p.last = s.slice
+	FROM metric m JOIN sample_level s ON s.metric = m.id JOIN period p ON p.last = s.slice
 	WHERE m.name IN ('open.request', 'open.unread', 'open.call', 'open.silent')
 	GROUP BY m.id, s.task, s.resource),
 known AS (SELECT resource, sum(count) AS count FROM open WHERE kind IN ('request', 'unread') GROUP BY resource)

@@ -131,7 +131,7 @@ static int load_places(struct wait_chains *c, struct store *s)
 static int load_ends(struct wait_chains *c, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT task, stack, other_task, other_stack, sum(ns) FROM waker "
+	int r = query_new(s, "SELECT task, stack, other_task, other_stack, sum(ns) FROM waker_total "
 			     "GROUP BY task, stack, other_task, other_stack", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)
@@ -143,9 +143,11 @@ static int load_behinds(struct wait_chains *c, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	_cleanup_free_ char *sql = xasprintf(
-		"SELECT task, stack, other_task, other_stack, iif(ran, %d, %d), sum(ns) FROM waker_did "
-		"GROUP BY task, stack, other_task, other_stack, ran "
-		"UNION ALL SELECT task, stack, other_task, NULL, %d, sum(ns) FROM waker_queued GROUP BY task, stack, other_task",
+		"SELECT e.task, e.stack, e.other_task, e.other_stack, iif(m.name = 'waker.run', %d, %d), sum(e.ns) "
+		"FROM metric m JOIN edge_total e ON e.kind = m.id WHERE m.name IN ('waker.run', 'waker.wait') "
+		"GROUP BY e.task, e.stack, e.other_task, e.other_stack, m.name = 'waker.run' "
+		"UNION ALL SELECT e.task, e.stack, e.other_task, NULL, %d, sum(e.ns) FROM metric m JOIN edge_total e ON e.kind = m.id "
+		"WHERE m.name = 'waker.queue' GROUP BY e.task, e.stack, e.other_task",
 		HOP_ACTS, HOP_WAITS, HOP_QUEUES);
 	int r = query_new(s, sql, &q);
 

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A table of numbers in memory that SQL reads where it is: nothing is written row by row, and what a column equals is found by
+ * hash, in the order of rows. Indexes are made when a question first has a use for them. */
+#pragma once
+#include <sqlite3.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+
+enum { ROWS_MOST_COLUMNS = 12 };
+
+#define ROWS_NULL INT64_MIN
+
+struct rows_table {
+	const char *columns;      /* "metric, task, value": all are INTEGER */
+	unsigned width;           /* how many */
+	unsigned keys;            /* of these, from the first on, that identify a row: see rows_table_place() */
+	unsigned real;            /* the column that holds a double's bits, as REAL; 0: none, so never the first */
+	int64_t *cells;           /* ROWS_NULL is NULL */
+	size_t count, capacity;
+	uint32_t *places;         /* hash of the keys -> row + 1 */
+	size_t place_count, last;
+	struct rows_index *index[ROWS_MOST_COLUMNS];
+};
+
+struct rows_table *rows_table_new(const char *columns, unsigned keys, unsigned real); /* columns stay the caller's */
+void rows_table_free(struct rows_table *t);
+
+/* A new row, all 0; it moves when the next is added. */
+int64_t *rows_table_add(struct rows_table *t);
+/* The row with these keys, a new one if there is none. */
+int64_t *rows_table_place(struct rows_table *t, const int64_t *keys);
+/* By the first column. */
+void rows_table_sort(struct rows_table *t);
+
+static inline int64_t *rows_table_row(const struct rows_table *t, size_t row)
+{
+	return &t->cells[row * t->width];
+}
+
+/* Tables are made by CREATE VIRTUAL TABLE temp.NAME USING rows; `find` tells which NAME is, and they stay the caller's: they must
+ * not change once a question has been asked, and live until they are dropped or the connection is closed. */
+typedef struct rows_table *rows_finder(void *arg, const char *name);
+struct rows_source {
+	rows_finder *find;
+	void *arg;
+};
+int rows_table_register(sqlite3 *db, struct rows_source *source); /* SQLite's code */
+
+DEFINE_CLEANUP(struct rows_table *, rows_table_free)

@@ -19,12 +19,12 @@ limited AS MATERIALIZED (
 	WHERE EXISTS (SELECT 1 FROM level f WHERE f.metric IN ('cgroup.memory_failures', 'cgroup.oom_kills') AND f.value > 0
 		AND f.resource = l.resource)
 	GROUP BY k.pid),
--- The newest of each program speaks for all.
+-- The newest of each program speaks for all, if its cgroup was there for long enough to be looked at.
 placed AS MATERIALIZED (
 	SELECT k.*, l.path, l.bytes, count(*) OVER again AS times, row_number() OVER again AS place,
-		dense_rank() OVER (ORDER BY k.comm, k.ppid, rtrim(l.path, replace(l.path, '/', ''))) AS again
+		dense_rank() OVER (ORDER BY k.comm, k.ppid, rtrim(k.cgroup, replace(k.cgroup, '/', ''))) AS again
 	FROM kill k LEFT JOIN limited l ON l.pid = k.pid
-	WINDOW again AS (PARTITION BY k.comm, k.ppid, rtrim(l.path, replace(l.path, '/', '')) ORDER BY k.time_ns DESC
+	WINDOW again AS (PARTITION BY k.comm, k.ppid, rtrim(k.cgroup, replace(k.cgroup, '/', '')) ORDER BY l.path IS NULL, k.time_ns DESC
 		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
 SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memory') AS place,
 	iif(k.times = 1, printf('(pid %d)', k.pid), printf('%d times (at last pid %d)', k.times, k.pid)) AS times,

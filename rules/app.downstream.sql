@@ -4,7 +4,7 @@
 -- explain: Looks at the requests that a process answers, and at the calls that it makes meanwhile to others. What its threads
 --    wait on sockets and pipes, as far as its calls take that long, is time that it waits for others. If the one that it waits for
 --    waits for a third, it is that third one that is named. A proxy that waits for quick answers is as it should be.
--- threshold share = 0.5: of the time of its requests; less is not most
+-- threshold share = 0.5: of the time of its requests from when they are taken; less is not most
 -- threshold wait_ms = 25: of a request; a page that needs four such answers feels slow
 -- threshold rate = 0.5: requests a second, and
 -- threshold requests = 4: at least; fewer are chance
@@ -12,14 +12,24 @@
 -- action: Ask for less, ask for several things at once, keep answers, or give up after a while
 -- runbook: slow-service
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+-- Processes that answer at one port are one service: its first.
+answering AS MATERIALIZED (
+	SELECT DISTINCT t.process, r.resource FROM request r JOIN thread t ON t.task = r.task WHERE NOT t.own AND r.count),
+one AS MATERIALIZED (
+	SELECT a.process, min(f.process) AS service FROM answering a
+	JOIN (SELECT resource, min(process) AS process FROM answering GROUP BY resource) f USING (resource) GROUP BY a.process),
+-- That a request waits for somebody to take it follows from how long those are busy that do.
 answers AS MATERIALIZED (
-	SELECT t.process, sum(r.count) AS count, sum(r.ns) AS ns, sum(r.peer + r.elsewhere) AS waited, sum(r.cpu) AS cpu,
+	SELECT o.service AS process, sum(r.count) AS count, sum(r.ns - r.queue) AS ns, sum(r.peer + r.elsewhere) AS waited, sum(r.cpu) AS cpu,
 		sum(r.lock) AS lock, sum(r.disk) AS disk, sum(r.other) AS other
-	FROM request r JOIN thread t ON t.task = r.task WHERE NOT t.own GROUP BY t.process),
+	FROM request r JOIN thread t ON t.task = r.task JOIN one o USING (process) GROUP BY o.service),
 calls AS MATERIALIZED (
-	SELECT t.process, c.resource, max(o.process) AS other, sum(c.count) AS count, sum(c.ns) AS ns
-	FROM call c JOIN thread t ON t.task = c.task LEFT JOIN thread o ON o.task = c.other_task
-	WHERE NOT t.own AND o.process IS NOT t.process GROUP BY t.process, c.resource),
+	SELECT process, resource, max(other) AS other, sum(count) AS count, sum(ns) AS ns FROM (
+		SELECT coalesce(a.service, t.process) AS process, c.resource, coalesce(b.service, o.process) AS other, c.count, c.ns
+		FROM call c JOIN thread t ON t.task = c.task LEFT JOIN thread o ON o.task = c.other_task
+			LEFT JOIN one a ON a.process = t.process LEFT JOIN one b ON b.process = o.process
+		WHERE NOT t.own)
+	WHERE other IS NOT process GROUP BY process, resource),
 called AS MATERIALIZED (SELECT process, sum(ns) AS ns FROM calls GROUP BY process),
 -- One that is waited for by its peer alone, and waits long: by process, what of its time that is.
 waits AS MATERIALIZED (
@@ -58,7 +68,7 @@ SELECT 'waited' AS urgency, f.lost * 1.0 / f.ns AS impact, p.comm, printf('%.0f'
 			'threshold', 100 * coalesce(:share, 0.5)) AS x
 		UNION ALL SELECT json_object('metric', 'wait of a request', 'value', f.lost / 1e6 / f.count, 'unit', 'ms',
 			'threshold', coalesce(:wait_ms, 25))
-		UNION ALL SELECT json_object('metric', 'response time, mean', 'value', f.ns / 1e6 / f.count, 'unit', 'ms')
+		UNION ALL SELECT json_object('metric', 'from taking a request to its answer, mean', 'value', f.ns / 1e6 / f.count, 'unit', 'ms')
 		UNION ALL SELECT json_object('metric', 'requests', 'value', f.count * 1e9 / span.ns, 'unit', '/s',
 			'threshold', coalesce(:rate, 0.5))
 		UNION ALL SELECT json_object('metric', 'calls to ' || r.name, 'value', f.calls * 1e9 / span.ns, 'unit', '/s')

@@ -18,10 +18,12 @@ answering AS MATERIALIZED (
 one AS MATERIALIZED (
 	SELECT a.process, min(f.process) AS service FROM answering a
 	JOIN (SELECT resource, min(process) AS process FROM answering GROUP BY resource) f USING (resource) GROUP BY a.process),
--- That a request waits for somebody to take it follows from how long those are busy that do.
+-- That a request waits for somebody to take it follows from how long those are busy that do. While a goroutine waits for a
+-- peer, its thread sleeps on a futex, or serves others.
 answers AS MATERIALIZED (
-	SELECT o.service AS process, sum(r.count) AS count, sum(r.ns - r.queue) AS ns, sum(r.peer + r.elsewhere) AS waited, sum(r.cpu) AS cpu,
-		sum(r.lock) AS lock, sum(r.disk) AS disk, sum(r.other) AS other
+	SELECT o.service AS process, sum(r.count) AS count, sum(r.ns - r.queue) AS ns,
+		sum(r.peer + r.elsewhere + iif(t.process IN (SELECT process FROM runtime WHERE name = 'Go'), r.lock, 0)) AS waited,
+		sum(r.cpu) AS cpu, sum(r.lock) AS lock, sum(r.disk) AS disk, sum(r.other) AS other
 	FROM request r JOIN thread t ON t.task = r.task JOIN one o USING (process) GROUP BY o.service),
 calls AS MATERIALIZED (
 	SELECT process, resource, max(other) AS other, sum(count) AS count, sum(ns) AS ns FROM (

@@ -67,6 +67,10 @@ struct window {
 	uint32_t metric_count, metric_capacity;
 	struct window_resource *resources; /* by id */
 	uint32_t resource_count, resource_capacity;
+	uint32_t resources_named, resources_to_name; /* names below the first are final, those below the second soon */
+	uint32_t resource_reads;
+	char **former_names;
+	uint32_t former_count, former_capacity;
 	uint32_t *cpus; /* ids of resources */
 	uint32_t cpu_count, cpu_capacity;
 

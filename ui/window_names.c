@@ -44,31 +44,56 @@ static int read_metrics(struct window *w)
 	return r;
 }
 
-enum { MOST_RESOURCES = 1 << 22 };
+enum { MOST_RESOURCES = 1 << 22, NAMED_AFTER = 16 };
 
+/* What is shown may still point to the name before. */
+static void rename_resource(struct window *w, struct window_resource *resource, const char *name)
+{
+	if (!strcmp(resource->name, name))
+		return;
+	GROW(w->former_names, w->former_count, w->former_capacity);
+	w->former_names[w->former_count++] = resource->name;
+	resource->name = xstrdup(name);
+}
+
+static void add_resource(struct window *w, uint32_t id, const char *kind, const char *name)
+{
+	/* Ids are dense; what a damaged recording leaves out has no name. */
+	while (w->resource_count <= id) {
+		GROW(w->resources, w->resource_count, w->resource_capacity);
+		w->resources[w->resource_count++] = (struct window_resource){0};
+	}
+	w->resources[id] = (struct window_resource){xstrdup(kind), xstrdup(name)};
+	if (strcmp(kind, "cpu"))
+		return;
+	GROW(w->cpus, w->cpu_count, w->cpu_capacity);
+	w->cpus[w->cpu_count++] = id;
+}
+
+/* Locks are named when their file has been read: those of the last slices are looked at again. */
 static int read_resources(struct window *w)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(w->store, "SELECT id, kind, name FROM main.resource WHERE id >= :first ORDER BY id", &q);
+	int r = query_new(w->store, "SELECT id, kind, name FROM main.resource WHERE id >= :named AND (id >= :first OR kind = 'futex') "
+			  "ORDER BY id", &q);
 
 	if (r < 0)
 		return r;
+	query_bind_int(q, ":named", w->resources_named ? w->resources_named : 1);
 	query_bind_int(q, ":first", w->resource_count ? w->resource_count : 1);
 	while ((r = query_next(q)) > 0) {
 		int64_t id = query_int(q, 0);
 
 		if (id < 1 || id > MOST_RESOURCES)
 			continue;
-		/* Ids are dense; what a damaged recording leaves out has no name. */
-		while (w->resource_count <= (uint32_t)id) {
-			GROW(w->resources, w->resource_count, w->resource_capacity);
-			w->resources[w->resource_count++] = (struct window_resource){0};
-		}
-		w->resources[id] = (struct window_resource){xstrdup(query_text(q, 1)), xstrdup(query_text(q, 2))};
-		if (strcmp(w->resources[id].kind, "cpu"))
-			continue;
-		GROW(w->cpus, w->cpu_count, w->cpu_capacity);
-		w->cpus[w->cpu_count++] = (uint32_t)id;
+		if (id < w->resource_count && w->resources[id].name)
+			rename_resource(w, &w->resources[id], query_text(q, 2));
+		else
+			add_resource(w, (uint32_t)id, query_text(q, 1), query_text(q, 2));
+	}
+	if (++w->resource_reads % NAMED_AFTER == 0) {
+		w->resources_named = w->resources_to_name;
+		w->resources_to_name = w->resource_count;
 	}
 	return r;
 }
@@ -92,8 +117,11 @@ void window_names_done(struct window *w)
 		free(w->resources[i].kind);
 		free(w->resources[i].name);
 	}
+	for (uint32_t i = 0; i < w->former_count; i++)
+		free(w->former_names[i]);
 	for (uint32_t i = 0; i < w->level_count; i++)
 		free(w->levels[i].course);
+	free(w->former_names);
 	free(w->metrics);
 	free(w->resources);
 	free(w->cpus);

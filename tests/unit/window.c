@@ -2,6 +2,8 @@
 /* A window moved about over a store shows what the store's own views say. */
 #include "check.h"
 
+#include <string.h>
+
 #include "clock.h"
 #include "store_query.h"
 #include "store_write.h"
@@ -102,9 +104,36 @@ static void test_patience(void)
 	check_window(s, w, 1, 100);
 }
 
+static uint32_t find_lock(const struct window *w)
+{
+	uint32_t id = window_resource_count(w);
+
+	while (id && strcmp(window_resource(w, --id)->kind, "futex"))
+		;
+	return id;
+}
+
+/* A lock has its name when its program's file has been read, which can be slices later. */
+static void test_late_name(void)
+{
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(window_freep) struct window *w = NULL;
+	uint32_t lock;
+
+	fill_slice(s, 1, true);
+	CHECK(window_new(s, NULL, NULL, &w) == 0 && window_follow(w) == 0);
+	lock = find_lock(w);
+	CHECK_STR(window_resource(w, lock)->name, "0x7f12");
+	store_add_resource(s, lock, "futex", "0x7f12 (inventory_lock+0x0)");
+	fill_slice(s, 2, true);
+	CHECK(window_follow(w) == 0);
+	CHECK_STR(window_resource(w, lock)->name, "0x7f12 (inventory_lock+0x0)");
+}
+
 int main(void)
 {
 	test_window();
+	test_late_name();
 	test_patience();
 	return check_done("window");
 }

@@ -25,7 +25,7 @@ looked AS MATERIALIZED (
 	GROUP BY m.name, s.task, s.resource),
 -- Processes that are both ends of their connections to a service.
 with_itself AS MATERIALIZED (
-	SELECT DISTINCT e.task, r.name FROM edge e JOIN resource r ON r.id = e.resource
+	SELECT DISTINCT e.task, r.name FROM edge_total e JOIN resource r ON r.id = e.resource
 	WHERE e.kind = (SELECT id FROM metric WHERE name = 'connection.peer') AND e.task = e.other_task),
 -- The sender's side where it is on this host, else the receiver's alone.
 connection AS MATERIALIZED (

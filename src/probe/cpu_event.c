@@ -12,18 +12,23 @@
 #include "fail.h"
 #include "mem.h"
 
-int cpu_event_open(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
+static int open_event(const struct perf_event_attr *attr, int cpu)
 {
-	struct perf_event_attr attr = {.type = type, .size = sizeof(attr), .config = config, .freq = 1,
-				       .sample_freq = frequency};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	int fd = (int)syscall(SYS_perf_event_open, attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
+int cpu_event_open(uint32_t type, uint64_t config, uint64_t frequency, int cpu)
+{
+	return open_event(&(struct perf_event_attr){.type = type, .size = sizeof(struct perf_event_attr), .config = config,
+						    .freq = 1, .sample_freq = frequency}, cpu);
+}
+
 static int attach_cpu(const struct cpu_events *e, const struct capture *c, int cpu)
 {
-	int fd = cpu_event_open(e->type, e->config, c->frequency, cpu), r;
+	struct perf_event_attr each = {.type = e->type, .size = sizeof(each), .config = e->config, .sample_period = e->period};
+	int fd = e->period ? open_event(&each, cpu) : cpu_event_open(e->type, e->config, c->frequency, cpu), r;
 
 	if (fd < 0)
 		return fail(fd, "perf event %s on CPU %d", e->name, cpu);

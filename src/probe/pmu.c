@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Events of the hardware (and some of the kernel) by process and function: cycles, instructions, misses. Each kind is sampled by
- * itself, as often as the CPU is: a sample stands for all events since the one before, so that sums are exact but for the
+ * itself: a sample stands for all events since the one before, so that sums are exact but for the
  * last. On demand: each kind costs as much as the sampling of the CPU. */
 #include "pmu.h"
 
@@ -19,19 +19,21 @@
 #include "pmu_events.h"
 #include "probe.h"
 
-/* The i-th is counted as the i-th metric. */
+/* The i-th is counted as the i-th metric. What comes in bursts is sampled by its number: the kernel looks at the rate when a CPU
+ * is busy, takes what had gathered before for a moment's, and then waits for ten times as many. */
 static const struct event {
 	const char *name;
 	uint32_t type;
 	uint64_t config;
+	uint64_t period; /* as in struct cpu_events */
 } events[] = {
 	{"cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
 	{"instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS},
 	{"cache-misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
 	{"branch-misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES},
 	{"stalled-cycles-backend", PERF_TYPE_HARDWARE, PERF_COUNT_HW_STALLED_CYCLES_BACKEND},
-	{"page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS},
-	{"context-switches", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES},
+	{"page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, 1000},
+	{"context-switches", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES, 100},
 	{"task-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK},
 };
 
@@ -97,7 +99,8 @@ static int attach_event(struct capture *c, struct bpf_object *object, struct pmu
 
 	snprintf(name, sizeof(name), "count_%u", place);
 	s->attached[place] = (struct cpu_events){.program = bpf_object__find_program_by_name(object, name),
-						 .name = event->name, .type = event->type, .config = event->config};
+						 .name = event->name, .type = event->type, .config = event->config,
+						 .period = event->period};
 	return cpu_events_attach(&s->attached[place], c);
 }
 

@@ -47,10 +47,10 @@ def software(t):
 
     faults = t.record(run, args=["--pmu-events", "page-faults,context-switches"])
     worker.communicate("\n")
-    # Some 300 samples a CPU, of which some are for others' faults: within a few percent. Its switches are a small part of the
-    # machine's, which so few samples do not tell.
-    t.near(total(t, "pmu.page_faults", worker.pid), faults, 0.3, 0, "page faults")
-    t.near(t.one(UNDER, "pmu.page_faults", worker.pid), faults, 0.35, 0, "page faults below the function that has them")
+    # Hundreds of samples, each of a thousand faults, some of which were others'. Its switches are a small part of the
+    # machine's, which few samples do not tell.
+    t.near(total(t, "pmu.page_faults", worker.pid), faults, 0.1, 2e3, "page faults")
+    t.near(t.one(UNDER, "pmu.page_faults", worker.pid), faults, 0.15, 2e3, "page faults below the function that has them")
     events = t.view("counters")["events"]
     t.check({"page_faults", "context_switches"} <= {row["event"] for row in events}, f"both in the view: {events[:4]}")
     t.check(any(row["pid"] == worker.pid and row["event"] == "page_faults" for row in events), "its faults are in the view")

@@ -354,7 +354,7 @@ assert len(lines) == 2, lines
 for line in lines:
     top = json.loads(line)
     assert top["schema"] == "perfscope.top/1"
-    assert 0.4 < top["window_s"] < 0.8, top["window_s"]
+    assert 0.4 < top["window_s"] < 1.2, top["window_s"] # the first holds what is left of the start
     assert len(top["cpus"]) >= 1
     spinner = [p for p in top["processes"] if p["command"].startswith("spin-for-test")]
     assert len(spinner) == 1 and spinner[0]["user"] == "root" and spinner[0]["threads"] == 1

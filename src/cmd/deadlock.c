@@ -44,16 +44,25 @@ static json_t *lock_name(const struct thread_wait *w)
 	return clean(b.data);
 }
 
-static json_t *describe(const struct thread *t)
+static json_t *frames_of(const struct thread *t)
 {
 	json_t *frames = json_array();
 
 	for (size_t i = 0; i < t->frame_count; i++)
 		json_array_append_new(frames, clean(t->frames[i]));
+	return frames;
+}
+
+static double seconds_of(const struct thread *t)
+{
+	return t->since_ns == UINT64_MAX ? 0 : (double)t->since_ns / 1e9;
+}
+
+static json_t *describe(const struct thread *t)
+{
 	return json_pack("{s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "tid", (int)t->tid, "pid", (int)t->pid, "comm",
 			 clean(t->comm), "lock", lock_name(&t->wait), "kind", wait_kind_name(t->wait.kind), "sure",
-			 !t->wait.unsure, "seconds",
-			 t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9, "frames", frames);
+			 !t->wait.unsure, "seconds", seconds_of(t), "frames", frames_of(t));
 }
 
 static void add_cycle(struct store *s, const struct suspect *p, const struct threads *t, const struct thread_cycle *c)
@@ -106,14 +115,10 @@ static bool is_held(const struct thread *t)
 
 static json_t *describe_held(const struct thread *t)
 {
-	json_t *frames = json_array();
-
-	for (size_t i = 0; i < t->frame_count; i++)
-		json_array_append_new(frames, clean(t->frames[i]));
 	return json_pack("{s:i, s:o, s:s, s:o, s:i, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "kind",
 			 wait_kind_name(t->wait.kind), "resource", t->wait.resource ? clean(t->wait.resource) : json_null(),
-			 "pid", (int)t->wait.pid, "seconds", t->since_ns == UINT64_MAX ? 0.0 : (double)t->since_ns / 1e9,
-			 "frames", frames);
+			 "pid", (int)t->wait.pid, "seconds", seconds_of(t),
+			 "frames", frames_of(t));
 }
 
 static void add_held(struct store *s, uint32_t pid, uint32_t task)

@@ -3,12 +3,11 @@
  * WAY: printer (each thread waits for one that does not print), lock (one does, and the others for its lock), bank (another
  *   process does not answer), or healthy: patient (a visitor each waits long, for whom there is a thread each, and one more
  *   asks quickly), news (they tell something every three seconds and want no answer). */
-#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include "inject.h"
+#include "loopback.h"
 
 enum { MOST = 64, CLERKS = 4 };
 
@@ -23,39 +22,6 @@ static unsigned queued;
 static bool is(const char *name)
 {
 	return !strcmp(way, name);
-}
-
-static int listen_at(struct sockaddr_in *address)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	socklen_t length = sizeof(*address);
-
-	*address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	if (bind(fd, (void *)address, length) || listen(fd, MOST) || getsockname(fd, (void *)address, &length))
-		exit(1);
-	return fd;
-}
-
-static int connect_to(const struct sockaddr_in *address)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (connect(fd, (const void *)address, sizeof(*address)))
-		exit(1);
-	return fd;
-}
-
-static bool get(int fd)
-{
-	char bytes[64];
-
-	return recv(fd, bytes, sizeof(bytes), 0) > 0;
-}
-
-static void put(int fd)
-{
-	if (send(fd, "ok", 2, MSG_NOSIGNAL) != 2)
-		exit(1);
 }
 
 __attribute__((noinline)) static void print_ticket(int behind, bool patient)
@@ -175,8 +141,8 @@ int main(int argc, char **argv)
 	way = argv[1];
 	stop_ns = now_ns() + argument(argc, argv, 2, 0) * 1000000ull;
 	die_with_parent();
-	spawn("bank", keep_accounts, (void *)(intptr_t)listen_at(&bank));
-	spawn("boxoffice", sell, (void *)(intptr_t)listen_at(&office));
+	spawn("bank", keep_accounts, (void *)(intptr_t)listen_at(&bank, 0, MOST));
+	spawn("boxoffice", sell, (void *)(intptr_t)listen_at(&office, 0, MOST));
 	for (unsigned i = 0; i < argument(argc, argv, 3, 6); i++)
 		spawn("visitor", visit, &office);
 	pause();

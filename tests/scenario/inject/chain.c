@@ -4,14 +4,12 @@
  *   direct (there is none: shoppers ask the warehouse at PORT)
  * WORK of the warehouse: sleep AMOUNT ms, compute AMOUNT ms, lock its shelves for AMOUNT ms of computing, or stream AMOUNT
  *   messages at a request. */
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <sys/socket.h>
 
 #include "inject.h"
+#include "loopback.h"
 
 enum { MOST = 64, WORKERS = 8 };
 
@@ -19,48 +17,6 @@ static struct sockaddr_in desk, warehouse;
 static const char *style, *job;
 static unsigned amount;
 static pthread_mutex_t shelves = PTHREAD_MUTEX_INITIALIZER;
-
-static int listen_at(struct sockaddr_in *address, unsigned port)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-	socklen_t length = sizeof(*address);
-
-	*address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (void *)address, length) || listen(fd, MOST) || getsockname(fd, (void *)address, &length)) {
-		perror("listen");
-		exit(1);
-	}
-	return fd;
-}
-
-static int connect_to(const struct sockaddr_in *address)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (connect(fd, (const void *)address, sizeof(*address)))
-		exit(1);
-	return fd;
-}
-
-static ssize_t read_some(int fd)
-{
-	char bytes[64];
-
-	return recv(fd, bytes, sizeof(bytes), 0);
-}
-
-static bool get(int fd)
-{
-	return read_some(fd) > 0;
-}
-
-static void put(int fd)
-{
-	if (send(fd, "ok", 2, MSG_NOSIGNAL) != 2)
-		exit(1);
-}
 
 static void compute(void)
 {
@@ -214,9 +170,9 @@ int main(int argc, char **argv)
 	amount = argument(argc, argv, 3, 10);
 	die_with_parent();
 	bool direct = !strcmp(style, "direct");
-	spawn("warehouse", run_warehouse, (void *)(intptr_t)listen_at(&warehouse, direct ? argument(argc, argv, 5, 0) : 0));
+	spawn("warehouse", run_warehouse, (void *)(intptr_t)listen_at(&warehouse, direct ? argument(argc, argv, 5, 0) : 0, MOST));
 	if (!direct)
-		spawn("frontdesk", run_desk, (void *)(intptr_t)listen_at(&desk, argument(argc, argv, 5, 0)));
+		spawn("frontdesk", run_desk, (void *)(intptr_t)listen_at(&desk, argument(argc, argv, 5, 0), MOST));
 	for (unsigned i = 0; i < clients; i++)
 		spawn("shopper", shop, direct ? &warehouse : &desk);
 	pause();

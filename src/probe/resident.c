@@ -11,7 +11,7 @@
 #include "mem.h"
 #include "probe.h"
 
-enum { RESIDENT, PRIVATE, AGE };
+enum { RESIDENT, PRIVATE, DATA, AGE };
 
 enum {
 	MOST_ASKED = 2000, /* processes a slice */
@@ -25,18 +25,25 @@ struct resident_state {
 	struct map *bytes;  /* process id -> resident memory that was last written */
 };
 
-static bool read_statm(uint32_t pid, uint64_t *ret_resident, uint64_t *ret_private)
+struct memory_size {
+	uint64_t resident, private, data; /* bytes */
+};
+
+static bool read_statm(uint32_t pid, struct memory_size *ret_size)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	unsigned long long resident, shared;
+	unsigned long long resident, shared, data;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
-	if (read_file(path, 4096, &b) < 0 || sscanf(b.data, "%*u %llu %llu", &resident, &shared) != 2)
+	if (read_file(path, 4096, &b) < 0 || sscanf(b.data, "%*u %llu %llu %*u %*u %llu", &resident, &shared, &data) != 3)
 		return false;
-	*ret_resident = resident * page;
-	*ret_private = resident > shared ? (resident - shared) * page : 0;
+	*ret_size = (struct memory_size){
+		.resident = resident * page,
+		.private = resident > shared ? (resident - shared) * page : 0,
+		.data = data * page,
+	};
 	return true;
 }
 
@@ -64,14 +71,16 @@ static uint64_t get(const struct map *m, uint32_t process)
 
 static void add(struct capture *c, struct resident_state *s, const struct thread *leader, struct map *bytes)
 {
-	uint64_t resident, private, before = get(s->bytes, leader->process->id);
+	uint64_t before = get(s->bytes, leader->process->id);
+	struct memory_size size;
 
-	if (!read_statm(leader->process->pid, &resident, &private))
+	if (!read_statm(leader->process->pid, &size))
 		return;
-	if (before == UINT64_MAX || llabs((long long)(resident - before)) >= NOTICEABLE) {
-		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, resident);
-		capture_add(c, s->probe.first_metric + PRIVATE, leader->id, 0, 0, 1, private);
-		before = resident;
+	if (before == UINT64_MAX || llabs((long long)(size.resident - before)) >= NOTICEABLE) {
+		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, (int64_t)size.resident);
+		capture_add(c, s->probe.first_metric + PRIVATE, leader->id, 0, 0, 1, (int64_t)size.private);
+		capture_add(c, s->probe.first_metric + DATA, leader->id, 0, 0, 1, (int64_t)size.data);
+		before = size.resident;
 	}
 	map_put(bytes, leader->process->id, before);
 }
@@ -136,6 +145,7 @@ const struct probe probe_resident = {
 	.metrics = (const struct probe_metric[]){
 		[RESIDENT] = {"memory.resident", "bytes", "resident memory of a process: a level, in slices in which it has changed"},
 		[PRIVATE] = {"memory.private", "bytes", "the part of it that no file and no other process shares"},
+		[DATA] = {"memory.data", "bytes", "what it has set aside to write to, touched or not, with its stacks; written when memory.resident is"},
 		[AGE] = {"process.age", "ns", "of a process that was there before the recording, as that began"},
 		{0}},
 	.state_size = sizeof(struct resident_state),

@@ -33,7 +33,8 @@ FROM sample GROUP BY metric, task, stack, resource;
 -- Samples of metrics that are levels, slice by slice: the newest says how it is, sums over time mean nothing.
 CREATE VIEW sample_level AS
 SELECT metric, slice, task, resource, count, value FROM sample
-WHERE metric IN (SELECT id FROM metric WHERE name IN ('memory.resident', 'memory.private', 'process.age') OR name GLOB 'open.*');
+WHERE metric IN (SELECT id FROM metric WHERE name IN ('memory.resident', 'memory.private', 'memory.data', 'process.age')
+	OR name GLOB 'open.*' OR name GLOB 'heap.*');
 
 -- The table edge added up over the whole period.
 CREATE VIEW edge_total AS

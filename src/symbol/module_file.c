@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "module_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +16,10 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "cleanup.h"
 #include "io.h"
+
+DEFINE_CLEANUP(DIR *, closedir)
 
 /* Absolute symbolic links mean the process's root, too, and none leads out of it. */
 static int find_beneath(int root, const char *path, uint64_t flags)
@@ -181,9 +185,19 @@ static int identity(pid_t pid, long *ret_inner_pid, uid_t *ret_uid)
 	return 0;
 }
 
-int module_file_perf_map(pid_t pid)
+/* Anyone may write into /tmp: only the process's own user or root speaks for it. Takes `fd`. */
+static int accept_owned(int fd, uid_t uid)
 {
 	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && (st.st_uid == uid || st.st_uid == 0)))
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+int module_file_perf_map(pid_t pid)
+{
 	char path[48];
 	long inner;
 	uid_t uid;
@@ -192,14 +206,32 @@ int module_file_perf_map(pid_t pid)
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/tmp/perf-%ld.map", inner);
-	int fd = open_path(pid, path, O_NOFOLLOW);
-	if (fd < 0)
-		return fd;
-	/* Anyone may write into /tmp: only the process's own user or root names its code. */
-	if (fstat(fd, &st) == 0 && (st.st_uid == uid || st.st_uid == 0))
-		return fd;
-	close(fd);
-	return -EPERM;
+	return accept_owned(open_path(pid, path, O_NOFOLLOW), uid);
+}
+
+/* The folder has the user's name, as the process's own system knows it: the owner is asked instead. */
+int module_file_java_counters(pid_t pid)
+{
+	_cleanup_close_ int root = open_root(pid);
+	char path[NAME_MAX + 64];
+	long inner;
+	uid_t uid;
+	int found = -ENOENT, r = identity(pid, &inner, &uid);
+
+	if (root < 0 || r < 0)
+		return root < 0 ? root : r;
+	_cleanup_close_ int tmp = find_beneath(root, "/tmp", O_DIRECTORY);
+	if (tmp < 0)
+		return tmp;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", tmp);
+	_cleanup_(closedirp) DIR *folder = opendir(path);
+	for (struct dirent *e; folder && found < 0 && (e = readdir(folder));) {
+		if (strncmp(e->d_name, "hsperfdata_", strlen("hsperfdata_")))
+			continue;
+		snprintf(path, sizeof(path), "/tmp/%.*s/%ld", NAME_MAX, e->d_name, inner);
+		found = accept_owned(open_regular(find_beneath(root, path, O_NOFOLLOW)), uid);
+	}
+	return found;
 }
 
 static bool is_elf(int fd)

@@ -14,6 +14,7 @@ int module_file_elf(const struct symbol_mapping *m);
 int module_file_vdso(void);
 int module_file_kallsyms(void);
 int module_file_perf_map(pid_t pid);
+int module_file_java_counters(pid_t pid); /* what HotSpot tells in /tmp/hsperfdata_USER/PID */
 
 /* Separate debug files, looked for in the process's root and then in the host's. `name` comes from
  * the child and is hostile: only ELF files at the places where debug files live are handed out. */

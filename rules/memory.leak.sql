@@ -6,8 +6,10 @@
 --    collected now and then do not. What is given back counts: the stacks are those of pages that have stayed.
 --    Nobody waits for memory that grows, so urgency is told by when it will run out: failing within five minutes, else a warning if
 --    what there is would be used up within hours, or the process doubles within one. A young process that computes without a
---    pause is a job that builds up its data, and a heap of Java or .NET is filled to its limit before it is collected: both are
---    only mentioned, unless memory runs out at once.
+--    pause is a job that builds up its data, a heap of Java or .NET is filled to its limit before it is collected, and who fills a
+--    pool that was set aside before (a database's buffers, a large array) stops when it is full: they are only mentioned, unless
+--    memory runs out at once. Of a Java process that tells it, what its heap holds after each collection is looked at, too, and that
+--    grows only with what is kept. Growth that begins within the period has to go on for longer.
 -- threshold growth = 1: MiB over the period; less is noise of allocators
 -- threshold third = 0.1: of the growth, in each third of the period; an even one has 0.33, heaps grow in steps
 -- threshold slower = 0.5: the last third against the first; what slows down more than that is about to end
@@ -17,9 +19,13 @@
 -- threshold double = 3600: seconds in which it doubles
 -- threshold stays = 0.1: of the growth, under stacks, before doubling counts; a heap that only moves keeps no page under any
 -- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
--- threshold small_go = 16: the same of Go, which first collects at 4 MiB, and then lets its heap double each time
+-- threshold small_go = 16: the same of Java, and of Go, which first collects at 4 MiB, and then lets its heap double each time
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
--- threshold busy = 0.8: of the period that a thread of a job computes or wants to; services wait for requests
+-- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
+-- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
+-- threshold begins = 0.3: of an even second's growth, in the second with which growth begins
+-- threshold set_aside = 0.5: of its private memory that a process has set aside and not touched, before it is said to fill a pool, if
+--    it has set nothing aside meanwhile; allocators ask for a quarter more at most
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
 -- action: Look whether it goes on: perfscope record -d 5m, then perfscope diagnose
 -- runbook: memory-leak
@@ -28,31 +34,42 @@ WITH span AS MATERIALIZED (SELECT ns FROM period),
 whole AS MATERIALIZED (
 	SELECT id, end_ns, row_number() OVER (ORDER BY id) - 1 AS place FROM slice
 	WHERE 2 * (end_ns - start_ns) >= (SELECT max(end_ns - start_ns) FROM slice)),
+-- All that a process has for itself, and (heap) what Java's held after its last collection.
 known AS MATERIALIZED (
-	SELECT t.process, s.slice, sum(s.value) AS bytes FROM sample_level s JOIN thread t ON t.task = s.task
-	JOIN process p ON p.id = t.process
-	WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.private') AND NOT t.own AND p.end_ns IS NULL
+	SELECT t.process, m.name = 'heap.kept' AS heap, s.slice, sum(s.value) AS bytes FROM sample_level s JOIN metric m ON m.id = s.metric
+	JOIN thread t ON t.task = s.task JOIN process p ON p.id = t.process
+	WHERE m.name IN ('memory.private', 'heap.kept') AND NOT t.own AND p.end_ns IS NULL
 		AND ifnull(p.start_ns, 0) <= (SELECT start_ns FROM period)
-	GROUP BY t.process, s.slice),
+	GROUP BY t.process, heap, s.slice),
 grown AS MATERIALIZED (
-	SELECT process FROM known GROUP BY process HAVING max(bytes) - min(bytes) >= coalesce(:growth, 1) * 1048576),
+	SELECT process, heap FROM known GROUP BY process, heap HAVING max(bytes) - min(bytes) >= coalesce(:growth, 1) * 1048576),
 -- Levels are written when they change.
 level_at AS MATERIALIZED (
-	SELECT g.process, w.place, w.end_ns,
-		(SELECT k.bytes FROM known k WHERE k.process = g.process AND k.slice <= w.id ORDER BY k.slice DESC LIMIT 1) AS bytes
+	SELECT g.process, g.heap, w.place, w.end_ns,
+		(SELECT k.bytes FROM known k WHERE k.process = g.process AND k.heap = g.heap AND k.slice <= w.id ORDER BY k.slice DESC LIMIT 1) AS bytes
 	FROM grown g, whole w),
 step AS MATERIALIZED (
-	SELECT *, bytes - lag(bytes) OVER (PARTITION BY process ORDER BY place) AS more,
-		max(place) OVER (PARTITION BY process) AS last FROM level_at WHERE bytes IS NOT NULL),
+	SELECT *, bytes - lag(bytes) OVER (PARTITION BY process, heap ORDER BY place) AS more,
+		max(place) OVER (PARTITION BY process, heap) AS last FROM level_at WHERE bytes IS NOT NULL),
+begun AS MATERIALIZED (
+	SELECT s.process, s.heap, min(s.place) - 1 AS place FROM step s JOIN (
+		SELECT process, heap, sum(more) / count(more) AS even FROM step GROUP BY process, heap) a ON a.process = s.process AND a.heap = s.heap
+	WHERE s.more >= coalesce(:begins, 0.3) * a.even GROUP BY s.process, s.heap),
+part AS MATERIALIZED (
+	SELECT s.process, s.heap, s.end_ns, s.bytes, iif(s.place > b.place, s.more, NULL) AS more, s.place - b.place AS place,
+		s.last - b.place AS last, b.place AS waited
+	FROM step s JOIN begun b ON b.process = s.process AND b.heap = s.heap AND s.place >= b.place),
 third AS MATERIALIZED (
-	SELECT process, sum(more) AS growth, max(end_ns) - min(end_ns) AS ns, max(iif(place = last, bytes, 0)) AS bytes, min(more) AS least,
-		sum(iif(3 * place <= last, more, 0)) AS first, sum(iif(3 * place > last AND 3 * place <= 2 * last, more, 0)) AS second,
-		sum(iif(3 * place > 2 * last, more, 0)) AS third
-	FROM step GROUP BY process HAVING count(more) >= 3),
-leak AS MATERIALIZED (
+	SELECT process, heap, sum(more) AS growth, max(end_ns) - min(end_ns) AS ns, max(iif(place = last, bytes, 0)) AS bytes,
+		min(more) AS least, sum(iif(3 * place <= last, more, 0)) AS first,
+		sum(iif(3 * place > last AND 3 * place <= 2 * last, more, 0)) AS second, sum(iif(3 * place > 2 * last, more, 0)) AS third
+	FROM part GROUP BY process, heap HAVING count(more) >= iif(min(waited) > 0, coalesce(:begun, 4), 3)),
+steady AS MATERIALIZED (
 	SELECT *, growth * 1e9 / ns AS rate FROM third
 	WHERE growth >= coalesce(:growth, 1) * 1048576 AND min(first, second, third) >= coalesce(:third, 0.1) * growth
 		AND third >= coalesce(:slower, 0.5) * first AND least >= -coalesce(:back, 0.1) * growth),
+-- What its heap says counts for more.
+leak AS MATERIALIZED (SELECT * FROM steady WHERE heap OR process NOT IN (SELECT process FROM steady WHERE heap)),
 -- The tightest limit, and what is left of it: the machine's own memory, too.
 room AS MATERIALIZED (
 	SELECT k.process, k.path, min(k.left) AS left FROM (
@@ -63,16 +80,26 @@ room AS MATERIALIZED (
 			AND (g.path = l.resource OR substr(g.path, 1, length(l.resource) + 1) = l.resource || '/')
 		GROUP BY x.process, l.resource
 		UNION ALL
-		SELECT process, NULL, (SELECT min(value) FROM level WHERE metric = 'memory.available') FROM leak) k
+		SELECT process, NULL, (SELECT min(value) FROM level WHERE metric = 'memory.available') FROM leak
+		UNION ALL
+		SELECT x.process, NULL, max(s.value) - x.bytes FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
+		WHERE x.heap AND s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY x.process) k
 	WHERE k.left IS NOT NULL GROUP BY k.process),
 job AS MATERIALIZED (
 	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
-	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk) >= coalesce(:busy, 0.8) * span.ns
+	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk + ifnull((SELECT sum(w.ns) FROM thread_wait w
+			WHERE w.task = s.task AND w.cause = 'ipc'), 0)) >= coalesce(:busy, 0.8) * span.ns
 		AND (SELECT sum(a.value) FROM sample_level a JOIN task u ON u.id = a.task WHERE u.process = t.process
 			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 30) * 1e9
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
-	WHERE m.process IN (SELECT process FROM leak) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
+	WHERE m.process IN (SELECT process FROM leak WHERE NOT heap) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
+-- What it may write to and has not touched, and whether that is a pool from which it has taken all.
+aside AS MATERIALIZED (
+	SELECT x.process, max(s.value) - x.bytes AS bytes, NOT x.heap AND max(s.value) - min(s.value) < coalesce(:back, 0.1) * x.growth
+		AND max(s.value) - x.bytes >= max(x.growth, coalesce(:set_aside, 0.5) * x.bytes) AS pool
+	FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
+	WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.data') GROUP BY x.process),
 -- What has stayed of the pages that it touched; where faults are not watched, all of it.
 stayed AS MATERIALIZED (
 	SELECT x.process, iif(EXISTS (SELECT 1 FROM sample_total s WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')),
@@ -80,28 +107,33 @@ stayed AS MATERIALIZED (
 			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')), 0), x.growth) AS bytes
 	FROM leak x),
 judged AS MATERIALIZED (
-	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job,
-		y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
-	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process)
-SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job, 10, 1) THEN 'failing'
-		WHEN job THEN 'none'
+	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside,
+		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
+	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process
+	LEFT JOIN aside a ON a.process = x.process)
+SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, 1) AND NOT heap THEN 'failing'
+		WHEN job OR pool THEN 'none'
 		WHEN full_s < coalesce(:hours, 6) * 3600 
 			OR (double_s < coalesce(:double, 3600) AND j.stays AND j.bytes >= 1048576 *
-				iif(j.process IN (SELECT process FROM runtime WHERE name = 'Go'), coalesce(:small_go, 16), coalesce(:small, 4))) THEN 'waited' ELSE 'none' END AS urgency,
-	iif(full_s < coalesce(:soon, 300), 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
+				iif(j.heap OR j.process IN (SELECT process FROM runtime WHERE name = 'Go'), coalesce(:small_go, 16), coalesce(:small, 4))) THEN 'waited' ELSE 'none' END AS urgency,
+	iif(full_s < coalesce(:soon, 300) AND NOT heap, 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
-	CASE WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)
+	CASE WHEN pool THEN 'it fills what it has set aside'
+		WHEN heap AND full_s < 120 THEN printf('its heap is full in %.0f seconds', full_s)
+		WHEN heap AND full_s < 7200 THEN printf('its heap is full in %.0f minutes', full_s / 60)
+		WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)
 		WHEN double_s < 120 THEN printf('it doubles in %.0f seconds', double_s)
 		WHEN double_s < 7200 THEN printf('it doubles in %.0f minutes', double_s / 60)
 		ELSE printf('memory is used up in %.0f hours', full_s / 3600) END AS "when",
 	iif(j.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(j.path, 'machine') AS resource_name,
 	json_array(json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup', (SELECT path FROM cgroup WHERE id = p.cgroup))) AS affected,
 	json_array(
-		json_object('metric', 'growth of private memory', 'value', j.rate / 1048576, 'unit', 'MiB/s'),
+		json_object('metric', iif(j.heap, 'growth of what its heap holds after collections', 'growth of private memory'), 'value', j.rate / 1048576, 'unit', 'MiB/s'),
 		json_object('metric', 'grown in the period', 'value', j.growth / 1048576.0, 'unit', 'MiB', 'threshold', coalesce(:growth, 1)),
-		json_object('metric', 'private memory', 'value', j.bytes / 1048576.0, 'unit', 'MiB'),
+		json_object('metric', iif(j.heap, 'held in its heap', 'private memory'), 'value', j.bytes / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'least of the thirds of the period', 'value', 100.0 * min(j.first, j.second, j.third) / j.growth,
 			'unit', '% of the growth', 'threshold', 100 * coalesce(:third, 0.1)),
+		json_object('metric', 'set aside, not touched', 'value', j.aside / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'until memory is used up', 'value', j.full_s / 60, 'unit', 'min', 'threshold', coalesce(:hours, 6) * 60),
 		json_object('metric', 'until it has doubled', 'value', j.double_s / 60, 'unit', 'min', 'threshold', coalesce(:double, 3600) / 60)) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'memory.growth', 'process', j.process)) AS stacks

@@ -84,6 +84,8 @@ CASES = [
     Case("batch", "crew 1 60000"),
     Case("given-back", "collector freed", seconds=5),
     Case("cache-filled", "collector-nofp cache 65536", seconds=5, often=False),
+    Case("pool-filled", "collector pool 4096", seconds=5, often=False),
+    Case("java-bottles-drunk", script("java -Xmx400m Cellar.java drunk", 3), seconds=5, often=False, needs="java"),
     Case("own-folders", "clerks own-names 3", often=False),
     Case("own-files", "clerks-nofp own-pages 3 1024", often=False),
     Case("own-memory", "tenants own 2", often=False),

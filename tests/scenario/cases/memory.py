@@ -5,7 +5,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
-from case import Case, running
+from case import Case, running, script
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../probe"))
 import cgroups  # noqa: E402
@@ -94,6 +94,10 @@ CASES = [
     Case("leak", "collector blocks 4096", "memory.leak", "collector", function="keep_session", seconds=5),
     Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True, often=False),
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
+    Case("leak-later", "collector later 4096", "memory.leak", "collector", function="keep_session", seconds=12, often=False),
+    Case("leak-java", script("java -Xmx400m Cellar.java kept", 3), "memory.leak", "java", seconds=5, often=False, needs="java"),
+    Case("leak-java-serial", script("java -Xmx400m -XX:+UseSerialGC Cellar.java kept", 3), "memory.leak", "java", seconds=5, held_out=True,
+         often=False, needs="java"),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
     Case("writes-in-limit", write, "memory.pressure", "recorder", resource="/", often=False),
     Case("thrash", look_up, "memory.swap", "directory", resource="/"),

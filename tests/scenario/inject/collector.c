@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* collector WORK KIB-PER-S: a service that takes memory for each of its hundred requests a second. WORK: blocks (of some hundred
- * bytes, kept for ever), maps (mapped pages, kept for ever), freed (all given back, some of them later), cache (kept until there
- * are KIB-PER-S in all, within the first second). */
+ * bytes, kept for ever), later (the same from the fifth second on), maps (mapped pages, kept for ever), freed (all given back, some
+ * of them later), cache (kept until there are KIB-PER-S in all, within the first second), pool (of a minute's size, set aside at
+ * the start). */
 #include <sys/mman.h>
 
 #include "inject.h"
@@ -50,6 +51,20 @@ __attribute__((noinline)) static void answer_request(unsigned request)
 	*place = map_touched(65536);
 }
 
+/* A database's buffers: it has all of them, and has not used them yet. */
+static void fill_pool(size_t length)
+{
+	static char *pool;
+	static size_t used;
+
+	if (!pool)
+		pool = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pool == MAP_FAILED)
+		_exit(1);
+	for (size_t left = bytes; left && used < length; left--)
+		pool[used++] = 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "blocks";
@@ -62,7 +77,9 @@ int main(int argc, char **argv)
 		answer_request(request);
 		if (!strcmp(what, "maps"))
 			keep_image();
-		else if (!strcmp(what, "blocks") || (!strcmp(what, "cache") && (kept += bytes * 4) < rate))
+		else if (!strcmp(what, "pool"))
+			fill_pool(60 * rate);
+		else if (!strcmp(what, "blocks") || (!strcmp(what, "later") && request > 5 * REQUESTS) || (!strcmp(what, "cache") && (kept += bytes * 4) < rate))
 			keep_session();
 		sleep_ns(1000000000 / REQUESTS);
 	}

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A CPU-bound program with a fixed amount of work in several functions: prints its CPU seconds. */
+/* spin [ROUNDS [FILE]]: a CPU-bound program with a fixed amount of work in several functions. The file's first eight bytes say how much
+ * of it is done, in sixteenths of a round. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "count.h"
 
 static __attribute__((noinline)) uint64_t mix(uint64_t x)
 {
@@ -21,13 +23,16 @@ static int ascending(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	static uint64_t values[4096];
+	static uint64_t values[4096], own_count;
+	uint64_t *count = argc > 2 ? shared_count(argv[2]) : &own_count;
 	long rounds = argc > 1 ? atol(argv[1]) : 100;
 	uint64_t sum = 1;
 
 	for (long r = 0; r < rounds; r++) {
-		for (int i = 0; i < 4096; i++)
+		for (int i = 0; i < 4096; i++) {
 			values[i] = sum = mix(sum + (uint64_t)i);
+			*count += !(i % 256);
+		}
 		qsort(values, 4096, sizeof(values[0]), ascending);
 		sum += values[2048];
 	}

@@ -1,34 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Requests to disks: how long they wait in the queue, how long the device takes, and for whom. Devices that have no
  * queue of their own (dm, md, brd) are seen by their bios, with hooks that user space attaches when there is one. Who
- * dirties pages is known too: the kernel's threads write them later. Nothing is emitted: sums and histograms stay in
- * maps that user space reads once a slice. */
-#include "probe.bpf.h"
-#include "blkio.h"
+ * dirties pages is known too: the kernel's threads write them later. Each request is counted; of many a part is drawn, whose time
+ * and thread are looked at. Nothing is emitted: sums and histograms stay in maps that user space reads once a slice. */
+#include "disk_queue.bpf.h"
 #include "histogram.bpf.h"
-
-enum { OPERATION_MASK = 0xff, REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 2, REQUEST_DISCARD = 3 };
 
 enum {
 	REQUEST_BITS = 14, /* places for requests, */
 	REQUEST_PROBES = 8, /* of which each may be in so many next to each other */
-	DEVICE_BITS = 10,
 };
 
 /* One that has been waiting for so long was merged into another: such a one never completes. */
 #define MERGED_NS 60000000000ull
 
-/* A request on its way. */
+/* A request on its way that was drawn. */
 struct request_state {
 	u64 key; /* its address; 0: the place is free */
 	u64 insert_ns, issue_ns;
 	u64 sector;
 	u32 tid, tgid;
 	u32 bytes;
-	u32 alone;
+	u8 alone;
+	u8 shift; /* it stands for 1 << shift of its like */
 } __attribute__((aligned(64)));
 
-/* An array and no hash table of the kernel's: three events of each request look here, and those are five times as dear. */
+/* An array and no hash table of the kernel's: those are five times as dear. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, (1 << REQUEST_BITS) + REQUEST_PROBES);
@@ -50,14 +47,6 @@ struct {
 	__type(value, struct disk_user);
 } disk_users SEC(".maps");
 
-/* How many are in each device at this moment. Without keys: two that meet here are taken to be alone less often. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << DEVICE_BITS);
-	__type(key, u32);
-	__type(value, u32);
-} in_flight SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -67,58 +56,10 @@ struct {
 
 const struct disk_io no_io SEC(".rodata.no_io") = {};
 
-static __always_inline u32 operation_of(u32 flags)
-{
-	switch (flags & OPERATION_MASK) {
-	case REQUEST_READ: return DISK_READ;
-	case REQUEST_WRITE: return DISK_WRITE;
-	case REQUEST_FLUSH: return DISK_FLUSH;
-	case REQUEST_DISCARD: return DISK_DISCARD;
-	default: return DISK_OTHER;
-	}
-}
-
-static __always_inline u32 device_of(struct gendisk *disk)
-{
-	return disk ? (u32)BPF_CORE_READ(disk, major) << 20 | (u32)BPF_CORE_READ(disk, first_minor) : 0;
-}
-
-static __always_inline u32 *in_flight_of(u32 device)
-{
-	u32 index = device * 0x9e3779b1u >> (32 - DEVICE_BITS);
-
-	return bpf_map_lookup_elem(&in_flight, &index);
-}
-
-/* One more is in the device. Returns how many are now. */
-static __always_inline u32 arrive(u32 device)
-{
-	u32 *count = in_flight_of(device);
-
-	if (!count)
-		return 1;
-	u32 were = *count; /* before 5.12 an atomic addition does not tell what it found */
-	__sync_fetch_and_add(count, 1);
-	return were + 1;
-}
-
-/* Returns how many were there until now. */
-static __always_inline u32 depart(u32 device)
-{
-	u32 *count = in_flight_of(device), were = count ? *count : 0;
-
-	if (were)
-		__sync_fetch_and_add(count, -1);
-	return were;
-}
-
 static __always_inline struct request_state *request_place(u64 key, u32 probe)
 {
-	u32 low;
+	u32 index = (half_of(key) * 0x9e3779b1u >> (32 - REQUEST_BITS)) + probe;
 
-	/* Half an address is a number to the verifier, with which it lets one reckon. */
-	asm volatile("%0 = %1" : "=w"(low) : "w"((u32)key));
-	u32 index = (low * 0x9e3779b1u >> (32 - REQUEST_BITS)) + probe;
 	return bpf_map_lookup_elem(&requests, &index);
 }
 
@@ -153,11 +94,10 @@ static __always_inline struct request_state *claim_request(u64 key, u64 now)
 	return NULL;
 }
 
-/* `state`: its place if it has one. */
-static __always_inline void begin(struct request_state *state, u64 key, u64 now, u64 issue_ns, u64 sector, u32 bytes, u32 device)
+/* `state`: its place if it has one. issue_ns 0: it is still in line. */
+static __always_inline void begin(struct request_state *state, u64 key, u64 now, u64 issue_ns, u32 shift)
 {
 	u64 who = bpf_get_current_pid_tgid();
-	bool alone = issue_ns && arrive(device) <= ALONE_DEPTH;
 
 	if (!state)
 		state = claim_request(key, now);
@@ -165,11 +105,9 @@ static __always_inline void begin(struct request_state *state, u64 key, u64 now,
 		return;
 	state->insert_ns = now;
 	state->issue_ns = issue_ns;
-	state->sector = sector;
 	state->tid = (u32)who;
 	state->tgid = who >> 32;
-	state->bytes = bytes;
-	state->alone = alone;
+	state->shift = shift;
 }
 
 static __always_inline struct request *traced_request(u64 *ctx)
@@ -177,21 +115,39 @@ static __always_inline struct request *traced_request(u64 *ctx)
 	return (struct request *)(config.block_has_queue ? ctx[1] : ctx[0]);
 }
 
+/* The address of one that was merged into another comes again some time. One that the device had no room for is back in line. */
 SEC("tp_btf/block_rq_insert")
 int block_rq_insert(u64 *ctx)
 {
 	struct request *rq = traced_request(ctx);
-	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_begin(cpu, COST_BLOCK, now);
-	struct request_state *old = find_request(key);
+	u64 start = cost_of_run(cpu, COST_BLOCK), key = (u64)rq;
+	u32 shift = disk_draw.shift;
 
-	/* The address of one that was merged into another comes again some time. One that the device had no room for is
-	 * back in line. */
-	if (old && old->issue_ns)
-		depart(device_of(request_disk(rq)));
-	begin(old, key, now, 0, rq->__sector, rq->__data_len, 0);
+	if (is_drawn(rq, shift))
+		begin(find_request(key), key, bpf_ktime_get_ns(), 0, shift);
 	cost_end(cpu, COST_BLOCK, start);
+	return 0;
+}
+
+/* Past the scheduler, one was not inserted. Others may have been merged into one that was. */
+static __noinline int issue(struct request *rq, u32 alone)
+{
+	if (!rq)
+		return 0;
+	u64 key = (u64)rq, now = bpf_ktime_get_ns();
+	struct request_state *state = find_request(key);
+	u32 shift = disk_draw.shift;
+
+	if (!state && is_drawn(rq, shift)) {
+		begin(NULL, key, now, now, shift);
+		state = find_request(key);
+	}
+	if (!state)
+		return 0;
+	state->alone = alone;
+	state->issue_ns = now;
+	state->bytes = rq->__data_len;
 	return 0;
 }
 
@@ -199,23 +155,24 @@ SEC("tp_btf/block_rq_issue")
 int block_rq_issue(u64 *ctx)
 {
 	struct request *rq = traced_request(ctx);
-	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_begin(cpu, COST_BLOCK, now);
-	struct request_state *state = find_request(key);
-	u32 device = device_of(request_disk(rq));
+	u64 start = cost_of_run(cpu, COST_BLOCK);
+	bool alone = is_counted(rq, rq->__data_len) && arrive(queue_of(rq));
 
-	if (state) {
-		if (!state->issue_ns)
-			state->alone = arrive(device) <= ALONE_DEPTH;
-		state->issue_ns = now;
-		/* Others may have been merged into it since. */
-		state->bytes = rq->__data_len;
-		state->sector = rq->__sector;
-	} else {
-		begin(NULL, key, now, now, rq->__sector, rq->__data_len, device); /* past the scheduler */
-	}
+	if (was_drawn(rq))
+		issue(rq, alone);
 	cost_end(cpu, COST_BLOCK, start);
+	return 0;
+}
+
+/* The device had no room for it, or it has to be tried again. */
+SEC("tp_btf/block_rq_requeue")
+int block_rq_requeue(u64 *ctx)
+{
+	struct request *rq = traced_request(ctx);
+
+	if (rq->state != MQ_RQ_IDLE && is_counted(rq, rq->__data_len))
+		depart(queue_of(rq));
 	return 0;
 }
 
@@ -223,51 +180,69 @@ static __always_inline void add_user(const struct disk_key *disk, const struct r
 {
 	struct disk_user_key key = {.tid = state->tid, .tgid = state->tgid, .disk = *disk};
 	struct disk_user *user = bpf_map_lookup_elem(&disk_users, &key);
+	u32 shift = state->shift & 31;
+	u64 bytes = (u64)state->bytes << shift, ns = (now - state->insert_ns) << shift;
 
 	if (user) {
-		__sync_fetch_and_add(&user->requests, 1);
-		__sync_fetch_and_add(&user->bytes, state->bytes);
-		__sync_fetch_and_add(&user->ns, now - state->insert_ns);
+		__sync_fetch_and_add(&user->requests, 1ull << shift);
+		__sync_fetch_and_add(&user->bytes, bytes);
+		__sync_fetch_and_add(&user->ns, ns);
 		return;
 	}
-	struct disk_user first = {.requests = 1, .bytes = state->bytes, .ns = now - state->insert_ns};
+	struct disk_user first = {.requests = 1ull << shift, .bytes = bytes, .ns = ns};
 	if (bpf_map_update_elem(&disk_users, &key, &first, BPF_ANY))
 		count(this_cpu(), LOST_REQUESTS);
 }
 
-static __noinline int finish(struct request_state *state, u32 device, u32 operation, u32 error, u64 now)
+static __always_inline struct disk_io *io_of(const struct disk_key *key)
 {
-	struct disk_key key = {.device = device, .operation = operation};
-	struct disk_io *io = bpf_map_lookup_elem(&disks, &key);
+	struct disk_io *io = bpf_map_lookup_elem(&disks, key);
 
-	if (!state)
-		return 0;
-	bool alone = depart(device) <= ALONE_DEPTH && state->alone;
-
-	if (!io) {
-		bpf_map_update_elem(&disks, &key, (const void *)&no_io, BPF_NOEXIST);
-		io = bpf_map_lookup_elem(&disks, &key);
-	}
-	if (!io) {
+	if (io)
+		return io;
+	bpf_map_update_elem(&disks, key, (const void *)&no_io, BPF_NOEXIST);
+	io = bpf_map_lookup_elem(&disks, key);
+	if (!io)
 		count(this_cpu(), LOST_REQUESTS);
+	return io;
+}
+
+/* alone: it was so as it came to the device, or as it left. */
+static __noinline int finish(struct request_state *state, const struct disk_key *key, u32 alone, u32 sequential, u64 now)
+{
+	struct disk_io *io = key ? io_of(key) : NULL;
+
+	if (!state || !io || !key)
 		return 0;
-	}
-	__sync_fetch_and_add(&io->requests, 1);
-	__sync_fetch_and_add(&io->bytes, state->bytes);
-	if (state->bytes && io->next_sector == state->sector)
-		__sync_fetch_and_add(&io->sequential, 1);
-	io->next_sector = state->sector + state->bytes / 512;
-	latency_add(io->queue, state->issue_ns - state->insert_ns);
-	latency_add(io->device, now - state->issue_ns);
-	if (alone)
-		latency_add(io->alone, now - state->issue_ns);
-	if (error) {
-		__sync_fetch_and_add(&io->errors, 1);
-		io->last_error = error;
+	u32 shift = state->shift & 31;
+	u64 weight = 1ull << shift;
+
+	__sync_fetch_and_add(&io->drawn, 1);
+	__sync_fetch_and_add(&io->requests, weight);
+	__sync_fetch_and_add(&io->bytes, (u64)state->bytes << shift);
+	if (sequential)
+		__sync_fetch_and_add(&io->sequential, weight);
+	latency_add(io->queue, state->issue_ns - state->insert_ns, weight);
+	latency_add(io->device, now - state->issue_ns, weight);
+	if (alone && state->alone)
+		latency_add(io->alone, now - state->issue_ns, weight);
+	add_user(key, state, now);
+	return 0;
+}
+
+/* Each one that fails is counted; whose it was is known of those that were drawn. */
+static __noinline int note_error(const struct request_state *state, const struct disk_key *key, u32 error)
+{
+	struct disk_io *io = key ? io_of(key) : NULL;
+
+	if (!io)
+		return 0;
+	__sync_fetch_and_add(&io->errors, 1);
+	io->last_error = error;
+	if (state) {
 		io->failed_tid = state->tid;
 		io->failed_tgid = state->tgid;
 	}
-	add_user(&key, state, now);
 	return 0;
 }
 
@@ -283,17 +258,27 @@ SEC("tp_btf/block_rq_complete")
 int block_rq_complete(u64 *ctx)
 {
 	struct request *rq = (struct request *)ctx[0];
-	u32 error = (u32)ctx[1], bytes = (u32)ctx[2];
-	u64 key = (u64)rq, now = bpf_ktime_get_ns();
+	u32 error = (u32)ctx[1], bytes = (u32)ctx[2], operation = operation_of(rq->cmd_flags);
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_begin(cpu, COST_BLOCK, now);
-	struct request_state *state = find_request(key);
+	u64 start = cost_of_run(cpu, COST_BLOCK);
+	bool whole = error || bytes >= rq->__data_len, alone = true, sequential = false;
+	struct request_state *state = was_drawn(rq) ? find_request((u64)rq) : NULL;
 
-	if (state && state->issue_ns && (error || bytes >= rq->__data_len)) {
-		finish(state, device_of(request_disk(rq)), operation_of(rq->cmd_flags), error, now);
-		forget(state);
-	} else if (!state && bytes && bytes >= rq->__data_len) {
-		depart(device_of(request_disk(rq))); /* it had no place */
+	if (is_counted(rq, bytes)) {
+		struct disk_queue *queue = queue_of(rq);
+
+		sequential = count_done(queue, operation, rq->__sector, bytes, whole);
+		alone = whole && depart(queue);
+	}
+	if (whole && ((state && state->issue_ns) || error)) {
+		struct disk_key key = {.device = device_of(request_disk(rq)), .operation = operation};
+
+		if (error)
+			note_error(state, &key, error);
+		if (state && state->issue_ns) {
+			finish(state, &key, alone, sequential, bpf_ktime_get_ns());
+			forget(state);
+		}
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
@@ -313,9 +298,16 @@ int block_bio_queue(u64 *ctx)
 	if (!disk || !BPF_CORE_READ(disk, fops, submit_bio))
 		return 0; /* it will be part of a request */
 	struct cpu_slot *cpu = this_cpu();
-	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now);
+	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now), key = (u64)bio;
+	bool alone = arrive(queue_of_disk(disk));
 
-	begin(find_request((u64)bio), (u64)bio, now, now, bio->bi_iter.bi_sector, bio->bi_iter.bi_size, device_of(disk));
+	begin(find_request(key), key, now, now, 0);
+	struct request_state *state = find_request(key);
+	if (state) {
+		state->alone = alone;
+		state->bytes = bio->bi_iter.bi_size;
+		state->sector = bio->bi_iter.bi_sector; /* the driver advances the bio's own */
+	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
 }
@@ -331,12 +323,17 @@ int block_bio_complete(u64 *ctx)
 	struct cpu_slot *cpu = this_cpu();
 	u64 now = bpf_ktime_get_ns(), start = cost_begin(cpu, COST_BLOCK, now);
 	struct request_state *state = find_request((u64)bio);
+	struct disk_queue *queue = queue_of_disk(disk);
+	bool alone = depart(queue);
 
 	if (state) {
-		finish(state, device_of(disk), operation_of(bio->bi_opf), bio->bi_status, now);
+		struct disk_key key = {.device = device_of(disk), .operation = operation_of(bio->bi_opf)};
+		bool sequential = count_done(queue, key.operation, state->sector, state->bytes, true);
+
+		if (bio->bi_status)
+			note_error(state, &key, bio->bi_status);
+		finish(state, &key, alone, sequential, now);
 		forget(state);
-	} else {
-		depart(device_of(disk));
 	}
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;

@@ -15,11 +15,37 @@ enum {
 	DIRTY_BATCH = 16, /* pages that are dirtied on a CPU are put down to the thread that dirties the last of so many */
 };
 
-/* Totals that only grow. */
-struct disk_io {
-	u64 requests, bytes, errors;
-	u64 sequential;  /* began where the one before ended */
+/* Of each request of one kind: totals that only grow. */
+struct disk_count {
+	u64 requests, bytes;
 	u64 next_sector; /* behind the last one */
+};
+
+enum {
+	DISK_QUEUE_BITS = 9,
+	DISK_QUEUE_PROBES = 8, /* places next to each other where one may be */
+	DISK_QUEUE_PLACES = (1 << DISK_QUEUE_BITS) + DISK_QUEUE_PROBES,
+};
+
+/* A device's, in an array that user space maps. */
+struct disk_queue {
+	u64 key; /* 0: free */
+	u32 device;
+	u32 in_flight; /* in the device at this moment */
+	struct disk_count done[DISK_OPERATIONS];
+} __attribute__((aligned(64)));
+
+/* How many requests are looked at closely: one in 1 << shift. User space sets it, the second time as shift_before. */
+struct disk_draw {
+	u32 shift, shift_before;
+};
+
+/* Totals that only grow, of those that were drawn: each counts for as many as it stands for. */
+struct disk_io {
+	u64 requests, bytes;
+	u64 drawn;       /* requests, each counted once */
+	u64 errors;      /* all of them */
+	u64 sequential;  /* began where the one before ended */
 	u64 last_error;  /* as the kernel gave it: a blk_status_t, before 5.16 a negative errno */
 	u32 failed_tid, failed_tgid; /* whose the last one that failed was */
 	u64 queue[LATENCY_BUCKETS];  /* from insertion to issue, ns */

@@ -30,7 +30,7 @@ static __always_inline u32 latency_index(u64 ns)
 }
 
 /* Several CPUs count into one histogram. */
-static __always_inline void latency_add(u64 *histogram, u64 ns)
+static __always_inline void latency_add(u64 *histogram, u64 ns, u64 times)
 {
-	__sync_fetch_and_add(&histogram[latency_index(ns)], 1);
+	__sync_fetch_and_add(&histogram[latency_index(ns)], times);
 }

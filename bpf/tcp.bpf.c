@@ -174,7 +174,7 @@ static __always_inline void add_latency(const struct sock *sk, u64 ns)
 		latency = bpf_map_lookup_elem(&services, &key);
 	}
 	if (latency)
-		latency_add(latency->connect, ns);
+		latency_add(latency->connect, ns, 1);
 }
 
 static __always_inline void remember(u64 key, const struct tcp_socket *state)

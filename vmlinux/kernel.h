@@ -100,11 +100,17 @@ struct request_queue {
 	struct gendisk *disk;
 };
 
+enum mq_rq_state {
+	MQ_RQ_IDLE = 0,
+};
+
 struct request {
 	struct request_queue *q;
 	unsigned int cmd_flags;
 	unsigned int __data_len;
 	u64 __sector;
+	u64 start_time_ns;
+	enum mq_rq_state state;
 };
 
 struct cgroup_root {

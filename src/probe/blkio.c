@@ -7,7 +7,9 @@
 
 #include "bio_hooks.h"
 #include "blkio.h"
+#include "clock.h"
 #include "dirtiers.h"
+#include "disk_draws.h"
 #include "disk_name.h"
 #include "fail.h"
 #include "map_take.h"
@@ -32,6 +34,8 @@ struct known_disk {
 	struct disk_key key;
 	uint32_t resource;
 	struct disk_io io;
+	struct disk_count counted;
+	struct disk_scale scale; /* of this slice */
 };
 
 struct blkio_state {
@@ -40,6 +44,7 @@ struct blkio_state {
 	struct known_disk *known;
 	uint32_t count, capacity;
 	struct dirtiers dirtiers;
+	struct disk_draws draws;
 	struct bio_hooks bios;
 	uint64_t lost;
 };
@@ -53,6 +58,9 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	s->dirty = bpf_object__find_map_fd_by_name(object, "dirtiers");
 	if (s->disks < 0 || s->users < 0 || s->dirty < 0)
 		return fail(-ENOENT, "find its maps");
+	int r = disk_draws_init(&s->draws, object);
+	if (r < 0)
+		return r;
 	bio_hooks_init(&s->bios, object);
 	bio_hooks_look(&s->bios);
 	return 0;
@@ -71,7 +79,7 @@ static struct known_disk *find_known(struct capture *c, struct blkio_state *s, c
 		if (!memcmp(&s->known[i].key, key, sizeof(*key)))
 			return &s->known[i];
 	GROW(s->known, s->count, s->capacity);
-	s->known[s->count] = (struct known_disk){.key = *key, .resource = disk_resource(c, key->device)};
+	s->known[s->count] = (struct known_disk){.key = *key, .resource = disk_resource(c, key->device), .scale = {1, 1}};
 	return &s->known[s->count++];
 }
 
@@ -103,12 +111,26 @@ static void gauge(struct capture *c, const struct blkio_state *s, unsigned metri
 		capture_gauge(c, s->probe.first_metric + metric, resource, (double)growth);
 }
 
-static void add_histogram(struct capture *c, uint32_t metric, uint32_t resource, const uint64_t *now,
+static uint64_t scaled(uint64_t value, double scale)
+{
+	return (uint64_t)((double)value * scale + 0.5);
+}
+
+/* What is rounded away in one bucket goes to the next. */
+static void add_histogram(struct capture *c, uint32_t metric, const struct known_disk *disk, const uint64_t *now,
 			  const uint64_t *before)
 {
-	for (uint32_t b = 0; b < LATENCY_BUCKETS; b++)
-		if (now[b] > before[b])
-			capture_histogram(c, metric, resource, b, now[b] - before[b]);
+	double rest = 0.5;
+
+	for (uint32_t b = 0; b < LATENCY_BUCKETS; b++) {
+		if (now[b] <= before[b])
+			continue;
+		rest += (double)(now[b] - before[b]) * disk->scale.requests;
+		uint64_t whole = (uint64_t)rest;
+		if (whole)
+			capture_histogram(c, metric, disk->resource, b, whole);
+		rest -= (double)whole;
+	}
 }
 
 /* Whose request has failed: of the kernel's own threads it was the one whose pages they write. */
@@ -128,18 +150,30 @@ static void add_disk(struct capture *c, struct blkio_state *s, const struct disk
 	struct known_disk *known = find_known(c, s, key);
 	uint32_t first = s->probe.first_metric, operation = key->operation;
 	const struct disk_io *before = &known->io;
+	struct disk_count counted = disk_draws_count(&s->draws, key->device, operation);
 
-	add_histogram(c, first + QUEUE_TIME + operation, known->resource, io->queue, before->queue);
-	add_histogram(c, first + DEVICE_TIME + operation, known->resource, io->device, before->device);
-	add_histogram(c, first + ALONE_TIME + operation, known->resource, io->alone, before->alone);
-	gauge(c, s, BYTES + operation, known->resource, io->bytes - before->bytes);
-	gauge(c, s, SEQUENTIAL, known->resource, io->sequential - before->sequential);
+	known->scale = (struct disk_scale){1, 1};
+	if (operation != DISK_OTHER) /* some of these are in no count */
+		known->scale = disk_scale(io, before, &counted, &known->counted);
+	add_histogram(c, first + QUEUE_TIME + operation, known, io->queue, before->queue);
+	add_histogram(c, first + DEVICE_TIME + operation, known, io->device, before->device);
+	add_histogram(c, first + ALONE_TIME + operation, known, io->alone, before->alone);
+	gauge(c, s, BYTES + operation, known->resource, scaled(io->bytes - before->bytes, known->scale.bytes));
+	gauge(c, s, SEQUENTIAL, known->resource, scaled(io->sequential - before->sequential, known->scale.requests));
 	if (io->errors > before->errors && is_harm(io->last_error)) {
 		gauge(c, s, ERRORS, known->resource, io->errors - before->errors);
 		store_add_event(c->store, capture_time(c, now_ns), "disk.error", failed_task(c, s, io, known->resource),
 				known->resource, (int64_t)(io->errors - before->errors), error_name(io->last_error));
 	}
 	known->io = *io;
+}
+
+static void pass_over(struct capture *c, struct blkio_state *s, const struct disk_key *key, const struct disk_io *io)
+{
+	struct known_disk *known = find_known(c, s, key);
+
+	known->io = *io;
+	known->counted = disk_draws_count(&s->draws, key->device, key->operation);
 }
 
 static void read_disks(struct capture *c, struct blkio_state *s, bool write, uint64_t now_ns)
@@ -154,7 +188,7 @@ static void read_disks(struct capture *c, struct blkio_state *s, bool write, uin
 			if (write)
 				add_disk(c, s, &key, &io, now_ns);
 			else
-				find_known(c, s, &key)->io = io;
+				pass_over(c, s, &key, &io);
 		}
 		r = bpf_map_get_next_key(s->disks, &key, &next);
 	}
@@ -179,17 +213,21 @@ static void add_share(void *arg, uint32_t task, double share)
 }
 
 static void add_user(struct capture *c, struct blkio_state *s, const struct disk_user_key *key,
-		     const struct disk_user *user)
+		     const struct disk_user *drawn)
 {
 	/* Requests that are nobody's: made in an interrupt's wake while nothing ran. */
 	const struct thread *t = key->tid ? tasks_recent(c->tasks, key->tid, key->tgid) : NULL;
-	struct share x = {c, s, user, key->disk.operation, find_known(c, s, &key->disk)->resource};
+	const struct known_disk *disk = find_known(c, s, &key->disk);
+	const struct disk_user user = {.requests = scaled(drawn->requests, disk->scale.requests),
+				       .bytes = scaled(drawn->bytes, disk->scale.bytes),
+				       .ns = scaled(drawn->ns, disk->scale.requests)};
+	struct share x = {c, s, &user, key->disk.operation, disk->resource};
 
 	if (!t)
 		return;
 	double rest = 1;
 	if (t->process->flags & PROCESS_KERNEL && key->disk.operation == DISK_WRITE)
-		rest -= dirtiers_take(&s->dirtiers, x.disk, user->bytes, add_share, &x);
+		rest -= dirtiers_take(&s->dirtiers, x.disk, user.bytes, add_share, &x);
 	if (rest > 0 && (!c->filter || t->process->selected))
 		add_share(&x, t->id, rest);
 }
@@ -222,6 +260,13 @@ static void read_users(struct capture *c, struct blkio_state *s, bool write)
 	}
 }
 
+static void drained(struct capture *c, void *arg)
+{
+	struct blkio_state *s = arg;
+
+	disk_draws_adapt(&s->draws, clock_mono_ns());
+}
+
 static void start(struct capture *c, void *arg)
 {
 	struct blkio_state *s = arg;
@@ -250,6 +295,7 @@ static void stop(struct capture *c, void *arg)
 	struct blkio_state *s = arg;
 
 	free(s->known);
+	disk_draws_done(&s->draws);
 	dirtiers_done(&s->dirtiers);
 }
 
@@ -285,6 +331,7 @@ const struct probe probe_blkio = {
 	.prepare = bio_hooks_prepare,
 	.attach = attach,
 	.start = start,
+	.drained = drained,
 	.slice = slice,
 	.detach = detach,
 	.stop = stop,

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "disk_draws.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "clock.h"
+#include "fail.h"
+
+/* About so many are drawn a second, on the whole machine: of ten seconds enough for the slowest in a thousand, and a
+ * thousandth of a CPU. */
+enum { WANTED = 1000, MOST_SHIFT = 16 };
+
+#define LEAST_LOOK_NS (50 * NS_PER_MS)
+
+static size_t queues_bytes(const struct bpf_map *map)
+{
+	return (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+}
+
+int disk_draws_init(struct disk_draws *d, const struct bpf_object *object)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(object, "queues");
+	int r = map ? variables_map(object, &d->variables) : fail(-ENOENT, "find its maps");
+	void *memory;
+
+	if (r < 0)
+		return r;
+	memory = mmap(NULL, queues_bytes(map), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
+		return fail(-errno, "map the counts of requests into memory");
+	d->queues = memory;
+	d->draw = d->variables.memory;
+	return 0;
+}
+
+void disk_draws_done(struct disk_draws *d)
+{
+	if (d->queues)
+		munmap(d->queues, sizeof(*d->queues) * DISK_QUEUE_PLACES);
+	variables_done(&d->variables);
+	*d = (struct disk_draws){0};
+}
+
+static uint64_t count_all(const struct disk_draws *d)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < DISK_QUEUE_PLACES; i++)
+		for (uint32_t operation = 0; d->queues[i].key && operation < DISK_OPERATIONS; operation++)
+			sum += d->queues[i].done[operation].requests;
+	return sum;
+}
+
+void disk_draws_adapt(struct disk_draws *d, uint64_t now_ns)
+{
+	uint64_t since = now_ns - d->looked_ns, counted;
+	uint32_t shift = d->draw->shift;
+
+	if (since < LEAST_LOOK_NS)
+		return;
+	counted = count_all(d);
+	uint64_t rate = d->looked_ns ? (uint64_t)((double)(counted - d->counted) * NS_PER_S / (double)since) : 0;
+	d->counted = counted;
+	d->looked_ns = now_ns;
+	d->draw->shift_before = shift;
+	while (rate >> shift > 2 * WANTED && shift < MOST_SHIFT)
+		shift++;
+	while (shift && rate >> shift < WANTED / 2)
+		shift--;
+	d->draw->shift = shift;
+}
+
+struct disk_count disk_draws_count(const struct disk_draws *d, uint32_t device, uint32_t operation)
+{
+	struct disk_count sum = {0};
+
+	for (uint32_t i = 0; i < DISK_QUEUE_PLACES; i++) {
+		const struct disk_queue *queue = &d->queues[i];
+
+		if (!queue->key || queue->device != device)
+			continue;
+		sum.requests += queue->done[operation].requests;
+		sum.bytes += queue->done[operation].bytes;
+	}
+	return sum;
+}
+
+static double share(uint64_t whole, uint64_t part)
+{
+	return whole && part ? (double)whole / (double)part : 1;
+}
+
+struct disk_scale disk_scale(const struct disk_io *io, const struct disk_io *io_before, const struct disk_count *now,
+			     struct disk_count *before)
+{
+	struct disk_scale scale = {1, 1};
+	uint64_t requests = io->requests - io_before->requests;
+
+	/* As many as they stand for: each was looked at. Nothing drawn: what was counted belongs to the next ones. */
+	if (requests && requests != io->drawn - io_before->drawn) {
+		scale.requests = share(now->requests - before->requests, requests);
+		scale.bytes = share(now->bytes - before->bytes, io->bytes - io_before->bytes);
+	}
+	if (requests)
+		*before = *now;
+	return scale;
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How long each CPU is in hard and soft interrupts, by number. The hooks of soft ones are attached now and then only. */
+/* How long each CPU is in hard and soft interrupts, by number. The hooks of soft ones are attached now and then only; hard ones are
+ * counted, and timed as often as they are few. */
 #include "probe.bpf.h"
 #include "irq.h"
 
@@ -9,6 +10,13 @@ struct {
 	__type(key, u32);
 	__type(value, struct irq_cpu);
 } per_cpu_scratch SEC(".maps");
+
+enum {
+	DRAWN_AT_ONCE = 64,    /* so many hard interrupts are drawn before their rate is looked at */
+	LEAST_SHARE_SHIFT = 6, /* one in 64 */
+};
+
+#define DRAWN_GAP_NS 500000ull /* between two that are drawn, on a CPU: 2,000 a second */
 
 u64 look_start_ns; /* user space sets it before it attaches them: what began earlier is not timed */
 
@@ -54,12 +62,37 @@ int softirq_exit(u64 *ctx)
 	return 0;
 }
 
+/* Every one is timed as long as there are few; else so few, drawn by chance, that it costs little. */
+static __always_inline bool draw_hard(struct irq_cpu *irq, struct cpu_slot *cpu)
+{
+	return !irq->hard_shift || !cpu || !(random_of(cpu) & ((1u << (irq->hard_shift & 31)) - 1));
+}
+
+static __always_inline void adapt_hard(struct irq_cpu *irq, u64 now)
+{
+	u64 ns = now - irq->hard_drawn_since;
+
+	if (++irq->hard_drawn < DRAWN_AT_ONCE)
+		return;
+	if (ns < DRAWN_AT_ONCE * DRAWN_GAP_NS && irq->hard_shift < LEAST_SHARE_SHIFT)
+		irq->hard_shift++;
+	else if (ns > 4 * DRAWN_AT_ONCE * DRAWN_GAP_NS && irq->hard_shift)
+		irq->hard_shift--;
+	irq->hard_drawn = 0;
+	irq->hard_drawn_since = now;
+}
+
 static __always_inline int hard_entry(void)
 {
 	struct irq_cpu *irq = this_irq_cpu();
+	struct cpu_slot *cpu = this_cpu();
 
-	if (irq)
-		irq->hard_since = bpf_ktime_get_ns();
+	if (!irq)
+		return 0;
+	bool drawn = draw_hard(irq, cpu);
+	irq->hard_weight = drawn ? 1u << (irq->hard_shift & 31) : 0;
+	/* A soft interrupt that is being timed must know of all. */
+	irq->hard_since = drawn || irq->soft_since ? bpf_ktime_get_ns() : 0;
 	return 0;
 }
 
@@ -72,17 +105,21 @@ int irq_handler_entry(u64 *ctx)
 static __always_inline int hard_exit(u32 number)
 {
 	struct irq_cpu *irq = this_irq_cpu();
-	u64 now = bpf_ktime_get_ns();
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_begin(cpu, COST_IRQ, now);
+	u64 start = cost_of_run(cpu, COST_IRQ);
 
 	barrier_var(number); /* else the bound is known of another copy than the one that is used */
-	if (irq && irq->hard_since && number < IRQS) {
-		u64 ns = now - irq->hard_since;
+	if (irq && number < IRQS) {
+		irq->hard[number].count++;
+		if (irq->hard_since) {
+			u64 now = bpf_ktime_get_ns(), ns = now - irq->hard_since;
 
-		add(&irq->hard[number], ns);
-		irq->hard_in_soft += ns;
-		irq->hard_since = 0;
+			irq->hard[number].ns += ns * irq->hard_weight;
+			irq->hard_in_soft += ns;
+			irq->hard_since = 0;
+			if (irq->hard_weight)
+				adapt_hard(irq, now);
+		}
 	}
 	cost_end(cpu, COST_IRQ, start);
 	return 0;

@@ -18,6 +18,9 @@ struct irq_time {
 struct irq_cpu {
 	u64 soft_since, hard_since; /* 0: in none */
 	u64 hard_in_soft;           /* ns of hard interrupts within the soft one that runs */
+	u64 hard_drawn_since;       /* when counting of those that are timed began */
+	u32 hard_drawn, hard_shift; /* so many were since; one in 1 << hard_shift is */
+	u32 hard_weight, unused;    /* the one that runs stands for so many */
 	struct irq_time soft[SOFTIRQS];
 	struct irq_time hard[IRQS];
 };

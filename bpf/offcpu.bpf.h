@@ -27,17 +27,6 @@ enum {
 #define SHORTEST_INTERVAL_NS 20000ull
 #define LONGEST_INTERVAL_NS (1ull << 36)
 
-/* A call site of a thread. Drawing is fair to a site when one wait is drawn, at a random place, of each group whose chances add up
- * to one: the same chances as by throwing dice for each wait, and far less noise. In 1/GROUPs. */
-struct wait_site {
-	u32 expected; /* average of past waits */
-	u32 passed;   /* chances of this group so far */
-	u32 pick;     /* 1 .. GROUP: the wait that they reach this in is drawn; 0: not chosen yet */
-	/* Not 0: its waits are of several kinds, and the callers are looked at, too, for so much time of short waits. That costs
-	 * as much as the rest of a switch, and one surprise may have come from outside. */
-	u32 mixed;
-};
-
 #define GROUP (1u << 28)
 
 /* Without keys: two sites that meet in one place make drawing less apt, never wrong. */
@@ -73,6 +62,24 @@ static __always_inline u32 site_index(const struct task_slot *slot)
 static __always_inline struct wait_site *site_at(u32 index)
 {
 	return bpf_map_lookup_elem(&wait_sites, &index);
+}
+
+/* The site of the wait that begins. It lies with the thread, whose next wait is most likely there again: the table, in which each
+ * thread has other places, would not be in the cache. */
+static __always_inline struct wait_site *enter_site(struct task_slot *slot)
+{
+	u32 index = site_index(slot), before = slot->site_place;
+
+	if (index == before)
+		return &slot->site;
+	struct wait_site *site = site_at(index), *left = before ? site_at(before) : NULL;
+	if (!site)
+		return NULL;
+	if (left)
+		*left = slot->site;
+	slot->site = *site;
+	slot->site_place = index;
+	return &slot->site;
 }
 
 /* One is being taken: sooner than the budget wants makes the next one rarer, later less rare. */
@@ -173,16 +180,15 @@ static __always_inline void fill_wait(struct wait_record *r, enum record_kind ki
 /* By what a wait from this site is thought to take. */
 static __always_inline u32 draw_wait(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 interval)
 {
-	u32 index = site_index(slot);
-	struct wait_site *site = site_at(index);
+	struct wait_site *site = enter_site(slot);
 	struct mm_struct *mm = task->mm;
 
 	slot->mixed_at = 0;
 	if (mm && site && site->mixed) {
-		slot->mixed_at = index;
+		slot->mixed_at = slot->site_place;
 		slot->wait_site = site_of_callers(slot->wait_site, task_entry(task, config.has_task_registers).sp,
 						  mm->start_code, mm->end_code);
-		site = site_at(site_index(slot));
+		site = enter_site(slot);
 	}
 	if (!site)
 		return 0;
@@ -235,14 +241,14 @@ static __always_inline void keep_mixed(struct wait_site *site, u32 units)
 		site->mixed = units * MIXED_SHARE;
 }
 
-static __always_inline void learn(const struct task_slot *slot, u64 ns)
+static __always_inline void learn(struct task_slot *slot, u64 ns)
 {
-	u32 index = site_index(slot), units = ns >> EXPECTED_SHIFT < MOST_UNITS ? ns >> EXPECTED_SHIFT : MOST_UNITS;
-	struct wait_site *site = site_at(index), *mixed = slot->mixed_at ? site_at(slot->mixed_at) : NULL;
+	u32 units = ns >> EXPECTED_SHIFT < MOST_UNITS ? ns >> EXPECTED_SHIFT : MOST_UNITS;
+	struct wait_site *site = &slot->site, *mixed = slot->mixed_at ? site_at(slot->mixed_at) : NULL;
 
 	if (mixed)
 		keep_mixed(mixed, units);
-	if (!site)
+	if (slot->site_place != site_index(slot))
 		return;
 	u32 average = site->expected;
 	if (!mixed && average && units > SURPRISE_UNITS && units / SURPRISE > average)

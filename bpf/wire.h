@@ -92,11 +92,22 @@ struct waker {
 	u64 ns;
 };
 
+/* A call site of a thread. Drawing is fair to a site when one wait is drawn, at a random place, of each group whose chances add up
+ * to one: the same chances as by throwing dice for each wait, and far less noise. In 1/GROUPs. */
+struct wait_site {
+	u32 expected; /* average of past waits */
+	u32 passed;   /* chances of this group so far */
+	u32 pick;     /* 1 .. GROUP: the wait that they reach this in is drawn; 0: not chosen yet */
+	/* Not 0: its waits are of several kinds, and the callers are looked at, too, for so much time of short waits. That costs
+	 * as much as the rest of a switch, and one surprise may have come from outside. */
+	u32 mixed;
+};
+
 /* One thread's account, in an array that user space maps: open addressing by tid, TASK_PROBES places,
  * no task storage and no system call to read it. Written by one CPU at a time, the one that switches
  * the thread, but for woken_ns. sequence is odd while it is being written. */
 struct task_slot {
-	/* What each switch touches comes first, in two cache lines. */
+	/* What each switch touches comes first, in three cache lines. */
 	u32 tid; /* 0: free */
 	u32 tgid;
 	u64 since_ns; /* of the present state */
@@ -125,13 +136,16 @@ struct task_slot {
 	u64 file_until_ns;    /* until then */
 	u64 start_ns;         /* tells a reused tid */
 
+	struct wait_site site; /* where it waits, or has waited last */
+	u32 site_place;        /* of that in `wait_sites`; 0: none */
+	u32 unused;
 	u64 ns[STATE_ROOM];
 	u64 called_ns;        /* when it last sent something to a service */
+	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place. A cache line */
 	u32 faults;           /* page faults so far */
 	u32 fault_pending;    /* the last one was drawn: whether it is a major one shows at the next */
 	u64 fault_drawn_ns;   /* when that began, */
 	u64 fault_majors;     /* and how many major ones there were before it */
-	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place */
 } __attribute__((aligned(64)));
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,

@@ -91,13 +91,18 @@ static __always_inline struct unix_address *unix_name(struct sock *sk, enum serv
 	return u ? BPF_CORE_READ(u, addr) : NULL;
 }
 
+/* By whether there is a name; a comparison costs a tenth of reading it. */
 static __always_inline enum service_side unix_side(struct sock *sk)
 {
-	if (sk->sk_type == TYPE_DATAGRAM)
+	struct unix_sock *own = sk->sk_type == TYPE_DATAGRAM ? NULL : bpf_skc_to_unix_sock(sk);
+
+	if (!own)
 		return SERVICE_NONE;
-	if (unix_name(sk, SERVICE_ANSWERS))
+	if (own->addr)
 		return SERVICE_ANSWERS;
-	return unix_name(sk, SERVICE_CALLS) ? SERVICE_CALLS : SERVICE_NONE;
+	struct sock *peer = own->peer;
+	struct unix_sock *other = peer ? bpf_skc_to_unix_sock(peer) : NULL;
+	return other && other->addr ? SERVICE_CALLS : SERVICE_NONE;
 }
 
 /* A TCP socket that was accepted has inherited the length of its listener's queue. */

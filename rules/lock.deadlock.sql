@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A cycle of threads wait for each other for ever
--- summary: {count} threads of {comm} {seem}wait for each other for ever{behind}
+-- summary: {count} {what}s of {comm} {seem}wait for each other for ever{behind}
 -- explain: When a recording ends, processes whose threads have slept on locks for long are looked at: who holds each lock
 --    is written in its memory; of Java's monitors and java.util.concurrent, in the virtual machine's; of files' locks, in
 --    /proc/locks; a lock of Python is held by the thread that has yet to come out of its `with`. Where nothing names the holder, as of Rust's, it is looked for who has the
 --    lock's address on the stack, and they only seem to wait for each other. Threads that form a circle, and of which none went on
---    between two looks, never will.
+--    between two looks, never will. Goroutines, whose locks put no thread to sleep, are looked at likewise.
 -- threshold threads = 1: in the circle; one thread that takes a lock twice is a circle, too
 -- action: Nothing but a restart of {comm} (pid {pid}) ends it; keep its state first: perfscope threads -p {pid}
 -- action: Take these locks in the same order everywhere, or take the second with a time limit
@@ -16,15 +16,17 @@ WITH cycle AS (
 		(SELECT cgroup FROM thread WHERE task = e.task) AS cgroup
 	FROM event e WHERE e.kind = 'deadlock' AND json_valid(e.detail))
 SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, count,
+	coalesce(json_extract(detail, '$.threads[0].what'), 'thread') AS what,
 	iif(behind > 0, printf(', and %d more %s behind them', behind, iif(behind = 1, 'waits', 'wait')), '') AS behind,
 	iif((SELECT min(json_extract(t.value, '$.sure')) FROM json_each(detail, '$.threads') t) = 0, 'seem to ', '') AS seem,
 	'futex' AS resource_kind,
 	(SELECT group_concat(json_extract(t.value, '$.lock'), ', ') FROM json_each(detail, '$.threads') t) AS resource_name,
-	(SELECT json_group_array(json_object('role', 'culprit', 'pid', coalesce(json_extract(t.value, '$.pid'), pid), 'tid', json_extract(t.value, '$.tid'),
+	(SELECT json_group_array(json_object('role', 'culprit', 'pid', coalesce(json_extract(t.value, '$.pid'), pid),
+			'tid', iif(json_extract(t.value, '$.what') = 'goroutine', pid, json_extract(t.value, '$.tid')),
 			'comm', json_extract(t.value, '$.comm'), 'cgroup', coalesce(cgroup, '')))
 		FROM json_each(detail, '$.threads') t) AS affected,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('metric', 'thread ' || json_extract(t.value, '$.tid') || ' waits for '
+		SELECT json_object('metric', coalesce(json_extract(t.value, '$.what'), 'thread') || ' ' || json_extract(t.value, '$.tid') || ' waits for '
 			|| json_extract(t.value, '$.kind') || ' ' || json_extract(t.value, '$.lock'),
 			'value', json_extract(t.value, '$.seconds'), 'unit', 's') AS x
 		FROM json_each(detail, '$.threads') t

@@ -58,9 +58,9 @@ static double seconds_of(const struct thread *t)
 	return t->since_ns == UINT64_MAX ? 0 : (double)t->since_ns / 1e9;
 }
 
-static json_t *describe(const struct thread *t)
+static json_t *describe(const struct thread *t, const char *what)
 {
-	return json_pack("{s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "tid", (int)t->tid, "pid", (int)t->pid, "comm",
+	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "what", what, "tid", (int)t->tid, "pid", (int)t->pid, "comm",
 			 clean(t->comm), "lock", lock_name(&t->wait), "kind", wait_kind_name(t->wait.kind), "sure",
 			 !t->wait.unsure, "seconds", seconds_of(t), "frames", frames_of(t));
 }
@@ -72,7 +72,7 @@ static void add_cycle(struct store *s, const struct suspect *p, const struct thr
 	char *text;
 
 	for (uint32_t i = 0; i < c->count; i++)
-		json_array_append_new(list, describe(&t->items[c->members[i]]));
+		json_array_append_new(list, describe(&t->items[c->members[i]], t->what));
 	for (size_t i = 0; i < t->count; i++)
 		behind += t->items[i].cycle == (int)(c - t->cycles) && !t->items[i].in_cycle;
 	document = json_pack("{s:i, s:o, s:i, s:o}", "pid", (int)p->pid, "comm", clean(t->comm), "behind", (int)behind,
@@ -105,6 +105,29 @@ static void look_at(struct store *s, const struct suspect *p)
 	for (size_t i = 0; i < t->cycle_count; i++)
 		if (is_of(t, &t->cycles[i], p->pid))
 			add_cycle(s, p, t, &t->cycles[i]);
+}
+
+static void look_at_goroutines(struct store *s, const struct suspect *p)
+{
+	_cleanup_(threads_freep) struct threads *t = NULL;
+
+	if (!threads_suspect_goroutines(p->pid) ||
+	    threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
+		return;
+	for (size_t i = 0; t->goroutines && i < t->goroutines->cycle_count; i++)
+		add_cycle(s, p, t->goroutines, &t->goroutines->cycles[i]);
+}
+
+/* Their locks put no thread to sleep: any program of Go may have such ones. */
+static void record_goroutines(struct store *s)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	if (query_new(s, "SELECT p.pid, min(t.id) FROM runtime r JOIN process p ON p.id = r.process JOIN task t ON t.process = p.id "
+			 "WHERE r.name = 'Go' AND p.flags = 0 AND p.end_ns IS NULL GROUP BY p.pid LIMIT 4", &q) < 0)
+		return;
+	while (query_next(q) > 0)
+		look_at_goroutines(s, &(struct suspect){.pid = (uint32_t)query_int(q, 0), .task = (uint32_t)query_int(q, 1)});
 }
 
 /* Threads that wait for what comes from their clients have nothing to do. */
@@ -164,6 +187,7 @@ void deadlock_record(struct store *s)
 	struct suspect p = {0};
 	_cleanup_(query_freep) struct query *q = NULL;
 
+	record_goroutines(s);
 	/* Who has not moved over the last whole slice, such as who waits since before the recording; and who has waited all along,
 	 * looking now and then, as a monitor of Java makes one do. */
 	if (query_new(s, "SELECT r.pid, t.tid, t.id FROM span w JOIN metric m ON m.id = w.metric "

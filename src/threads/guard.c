@@ -16,7 +16,17 @@ enum {
 	CODE_BYTES = 2 << 10, /* that come next in each */
 };
 
-enum evidence { NOTHING, IN_CODE, ON_STACK };
+enum evidence { NOTHING, NEAR_BY, IN_CODE, ON_STACK };
+
+static const char *const unsure[] = {
+	[NEAR_BY] = "that one has the address of what the lock is part of",
+	[IN_CODE] = "that one's code will come to the lock",
+	[ON_STACK] = "that one has the lock's address on its stack",
+};
+
+struct range {
+	uint64_t start, end;
+};
 
 struct guards {
 	const struct space *space;
@@ -89,16 +99,27 @@ static void look_at_code(struct guards *g, size_t thread, uint64_t from)
 }
 
 /* Whose variable a lock is has its address for other reasons. */
-static bool is_own(const struct space_mapping *stack, uint64_t address)
+static bool is_own(const struct range *stack, uint64_t address)
 {
 	return address >= stack->start && address < stack->end;
 }
 
-static void look_at_words(struct guards *g, size_t thread, const struct space_mapping *stack, const uint64_t *words, size_t count)
+static void look_near(struct guards *g, size_t thread, uint64_t address)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!is_own(stack, words[i]))
-			note(g, thread, words[i], ON_STACK);
+	for (size_t i = 0; i < g->lock_count; i++)
+		if (g->locks[i] - address < g->sleepers[thread].within)
+			note(g, thread, g->locks[i], NEAR_BY);
+}
+
+static void look_at_words(struct guards *g, size_t thread, const struct range *stack, const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_own(stack, words[i]))
+			continue;
+		note(g, thread, words[i], ON_STACK);
+		if (g->sleepers[thread].within)
+			look_near(g, thread, words[i]);
+	}
 }
 
 static void look_at_calls(struct guards *g, size_t thread, const uint64_t *words, size_t count)
@@ -115,13 +136,20 @@ static void look_at_calls(struct guards *g, size_t thread, const uint64_t *words
 	}
 }
 
+static struct range stack_of(const struct guards *g, const struct sleeper *s)
+{
+	const struct space_mapping *m = s->sp && !s->stack_end ? space_find(g->space, s->sp) : NULL;
+
+	return m ? (struct range){m->start, m->end} : (struct range){s->stack_start, s->stack_end};
+}
+
 static void look_at_thread(struct guards *g, size_t thread)
 {
 	const struct sleeper *s = &g->sleepers[thread];
-	const struct space_mapping *stack = s->sp ? space_find(g->space, s->sp) : NULL;
+	const struct range own = stack_of(g, s), *stack = &own;
 	static const size_t most = STACK_BYTES / sizeof(uint64_t);
 
-	if (!stack)
+	if (!own.end || s->holds_nothing)
 		return;
 	_cleanup_free_ uint64_t *words = xcalloc(most, sizeof(*words));
 	size_t left = stack->end - s->sp, count = space_read(g->space, s->sp, words, left < STACK_BYTES ? left : STACK_BYTES);
@@ -144,9 +172,11 @@ static enum evidence best_evidence(const struct guards *g, size_t lock)
 	return best;
 }
 
-/* Its waiters have the address, too. */
+/* Its waiters have the address, too. Where an address near by tells as well, whoever can go on is believed with less. */
 static bool may_hold(const struct guards *g, size_t thread, size_t lock, enum evidence least)
 {
+	if (least != NOTHING && g->sleepers[thread].within && !g->stuck[thread])
+		least = NEAR_BY;
 	return least != NOTHING && g->sleepers[thread].futex != g->locks[lock] && *evidence_of(g, thread, lock) >= least;
 }
 
@@ -230,9 +260,7 @@ void guard_lock_holders(const struct space *s, struct sleeper *sleepers, size_t 
 		if (!sleepers[i].likely)
 			continue;
 		sleepers[i].holder = sleepers[i].likely;
-		sleepers[i].unsure = best_evidence(&g, lock_of(&g, sleepers[i].futex)) == ON_STACK
-					     ? "that thread has the lock's address on its stack"
-					     : "that thread's code will come to the lock";
+		sleepers[i].unsure = unsure[best_evidence(&g, lock_of(&g, sleepers[i].futex))];
 	}
 	free(g.evidence);
 	free(g.stuck);

@@ -113,14 +113,11 @@ static json_t *pack_notes(const struct threads *t)
 	return notes;
 }
 
-void threads_json(const struct threads *t, struct buf *b)
+/* Deadlocks, groups and all of them under `name`. */
+static void add_items(json_t *to, const struct threads *t, const char *name)
 {
 	json_t *items = json_array(), *groups = json_array(), *cycles = json_array();
-	struct utsname uts;
-	char when[21];
 
-	uname(&uts);
-	clock_format_utc(t->wall_ns, when);
 	for (size_t i = 0; i < t->count; i++)
 		json_array_append_new(items, pack_thread(t, &t->items[i]));
 	for (size_t i = 0; i < t->group_count; i++)
@@ -128,12 +125,32 @@ void threads_json(const struct threads *t, struct buf *b)
 				      pack_members(t, t->groups[i].members, t->groups[i].count));
 	for (size_t i = 0; i < t->cycle_count; i++)
 		json_array_append_new(cycles, pack_cycle(t, &t->cycles[i]));
-	json_t *root =
-		json_pack("{ss so so ss sf si so ss so so so so}", "schema", "perfscope.threads/1",
-			  "host", text_or_null(uts.nodename), "kernel", text_or_null(uts.release),
-			  "time", when, "took_s", (double)t->took_ns / 1e9, "pid", (int)t->pid,
-			  "comm", text_or_null(t->comm), "source", t->source, "notes",
-			  pack_notes(t), "deadlocks", cycles, "groups", groups, "threads", items);
+	json_object_set_new(to, "deadlocks", cycles);
+	json_object_set_new(to, "groups", groups);
+	json_object_set_new(to, name, items);
+}
+
+static json_t *pack_goroutines(const struct threads *t)
+{
+	json_t *goroutines = t ? json_object() : json_null();
+
+	if (t)
+		add_items(goroutines, t, "items");
+	return goroutines;
+}
+
+void threads_json(const struct threads *t, struct buf *b)
+{
+	struct utsname uts;
+	char when[21];
+
+	uname(&uts);
+	clock_format_utc(t->wall_ns, when);
+	json_t *root = json_pack("{ss so so ss sf si so ss so so}", "schema", "perfscope.threads/1", "host", text_or_null(uts.nodename),
+				 "kernel", text_or_null(uts.release), "time", when, "took_s", (double)t->took_ns / 1e9, "pid",
+				 (int)t->pid, "comm", text_or_null(t->comm), "source", t->source, "notes", pack_notes(t),
+				 "goroutines", pack_goroutines(t->goroutines));
+	add_items(root, t, "threads");
 	char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 
 	buf_addf(b, "%s\n", text);

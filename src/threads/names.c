@@ -38,6 +38,9 @@ const char *wait_kind_name(enum wait_kind kind)
 		[WAIT_TRACED] = "tracer",
 		[WAIT_FAULT] = "page fault",
 		[WAIT_KERNEL] = "kernel",
+		[WAIT_CHANNEL] = "channel",
+		[WAIT_GROUP] = "wait group",
+		[WAIT_RUNTIME] = "runtime",
 	};
 
 	return names[kind];

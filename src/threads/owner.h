@@ -14,6 +14,9 @@ struct sleeper {
 	uint64_t sp;     /* 0 unknown */
 	const uint64_t *registers;
 	size_t register_count;
+	uint64_t stack_start, stack_end; /* 0: those of the mapping that sp lies in */
+	uint32_t within;   /* an address so many bytes before a lock is that of what the lock is part of; 0: nothing is */
+	bool holds_nothing; /* no lock, as is known */
 	/* Found, if not known before: */
 	size_t holder;   /* 1 + who holds the lock, in the array, or else alone can end its wait; 0 not known */
 	const char *unsure; /* why that may be wrong; NULL: it is so */

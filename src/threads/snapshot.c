@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "threads.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,49 +11,12 @@
 #include "clock.h"
 #include "fail.h"
 #include "file_lock.h"
-#include "hash.h"
 #include "io.h"
 #include "log.h"
 #include "mem.h"
-#include "namer.h"
-#include "owner.h"
 #include "peer.h"
-#include "raw.h"
-#include "stack.h"
-#include "waits.h"
 
-enum {
-	MOST_PROCESSES = 16, /* that are looked at because somebody waits for them */
-	MOST_TRIES = 6,      /* for a thread that keeps running while it is read */
-};
-
-/* One thread while it is looked at. */
-struct look {
-	struct raw_thread raw;
-	struct space *space;
-	struct waiting waiting;
-	struct stack stack;
-	bool settled;      /* what was read belongs together */
-	uint32_t variable; /* the lock's place, as the namer counts */
-	bool has_variable;
-	bool wakes;        /* now and then, for the same wait */
-	bool goes_on;      /* with that wait, as was seen later */
-};
-
-struct taking {
-	const struct threads_options *options;
-	struct threads *result;
-	struct raw_source *source; /* NULL: by /proc */
-	struct namer *namer;
-	struct stack_reader *stacks;
-	struct peers *peers;
-	uint32_t pids[MOST_PROCESSES];
-	struct space *spaces[MOST_PROCESSES]; /* of the same index; NULL: cannot be read */
-	size_t process_count;
-	struct look *looks;
-	size_t count, capacity;
-	bool unreadable_memory;
-};
+enum { MOST_TRIES = 6 }; /* for a thread that keeps running while it is read */
 
 static void taking_done(struct taking *k)
 {
@@ -65,6 +28,7 @@ static void taking_done(struct taking *k)
 	for (size_t i = 0; i < k->count; i++)
 		stack_done(&k->looks[i].stack);
 	free(k->looks);
+	goroutines_done(&k->goroutines);
 }
 
 void threads_free(struct threads *t)
@@ -81,6 +45,9 @@ void threads_free(struct threads *t)
 	free(t->groups);
 	free(t->cycles);
 	buf_done(&t->notes);
+	if (t->goroutines)
+		t->goroutines->memory = NULL; /* it is this one's */
+	threads_free(t->goroutines);
 	arena_free(t->memory);
 	free(t);
 }
@@ -262,104 +229,6 @@ static void find_stop(struct taking *k, struct look *look)
 	}
 }
 
-/* Which process the thread is of that a lock names: a process-shared lock may be held elsewhere. */
-static void find_owner(struct taking *k, struct look *look)
-{
-	struct thread_wait *w = &look->waiting.wait;
-
-	if (!w->tid)
-		return;
-	for (size_t i = 0; i < k->count; i++)
-		if (k->looks[i].raw.r.tid == w->tid) {
-			w->pid = k->looks[i].raw.r.tgid;
-			return;
-		}
-	if (!is_live_thread(w->tid, &w->pid))
-		w->tid = w->pid = 0;
-}
-
-/* Threads of the process, as those see them that know who holds locks. */
-static void fill_sleepers(const struct look *looks, size_t count, const struct space *s, struct sleeper *sleepers)
-{
-	for (size_t i = 0; i < count; i++) {
-		sleepers[i] = (struct sleeper){0};
-		if (looks[i].space != s)
-			continue;
-		sleepers[i].tid = looks[i].raw.r.own_tid;
-		sleepers[i].futex = waiting_unowned(&looks[i].waiting);
-		sleepers[i].is_lock = waiting_is_lock(&looks[i].waiting);
-		sleepers[i].moves = !looks[i].settled;
-		sleepers[i].sp = stack_pointer(&looks[i].raw);
-		sleepers[i].registers = looks[i].raw.r.registers;
-		sleepers[i].register_count = looks[i].raw.few_registers ? 0 : ARRAY_SIZE(looks[i].raw.r.registers);
-	}
-}
-
-/* Whom threads wait for that say so themselves. */
-static void fill_known(const struct look *looks, size_t count, struct sleeper *sleepers)
-{
-	_cleanup_(map_freep) struct map *index = map_new();
-	uint64_t at;
-
-	for (size_t i = 0; i < count; i++)
-		if (sleepers[i].tid)
-			map_put(index, looks[i].raw.r.tid, i);
-	for (size_t i = 0; i < count; i++)
-		if (sleepers[i].tid && looks[i].waiting.wait.bound && map_get(index, looks[i].waiting.wait.tid, &at))
-			sleepers[i].holder = at + 1;
-}
-
-static void find_owners(struct taking *k, struct look *looks, size_t count, const struct space *s, struct sleeper *sleepers)
-{
-	fill_sleepers(looks, count, s, sleepers);
-	fill_known(looks, count, sleepers);
-	owners_find(s, sleepers, count, k->result->memory);
-	for (size_t i = 0; i < count; i++) {
-		if (!sleepers[i].holder || looks[i].waiting.wait.tid)
-			continue;
-		waiting_owned(&looks[i].waiting, &sleepers[i], looks[sleepers[i].holder - 1].raw.r.tid);
-		looks[i].wakes = sleepers[i].wakes;
-	}
-}
-
-/* Who wakes now and then has not moved on where the same thread still holds the same lock. */
-static void find_owners_again(struct taking *k, const struct space *s, struct sleeper *sleepers)
-{
-	fill_sleepers(k->looks, k->count, s, sleepers);
-	for (size_t i = 0; i < k->count; i++)
-		sleepers[i].futex = k->looks[i].space == s && k->looks[i].wakes ? k->looks[i].waiting.wait.address : 0;
-	owners_find(s, sleepers, k->count, NULL);
-	for (size_t i = 0; i < k->count; i++) {
-		const struct thread_wait *w = &k->looks[i].waiting.wait;
-
-		if (sleepers[i].holder && sleepers[i].wakes)
-			k->looks[i].goes_on = w->tid == k->looks[sleepers[i].holder - 1].raw.r.tid && w->address == sleepers[i].lock;
-	}
-}
-
-static void find_all_owners(struct taking *k, size_t first)
-{
-	_cleanup_free_ struct sleeper *sleepers = xcalloc(k->count - first + 1, sizeof(*sleepers));
-
-	for (size_t p = 0; p < k->process_count; p++)
-		if (k->spaces[p])
-			find_owners(k, &k->looks[first], k->count - first, k->spaces[p], sleepers);
-}
-
-static void look_at_owners_again(struct taking *k)
-{
-	_cleanup_free_ struct sleeper *sleepers = xcalloc(k->count + 1, sizeof(*sleepers));
-
-	for (size_t p = 0; p < k->process_count; p++) {
-		bool wakes = false;
-
-		for (size_t i = 0; i < k->count; i++)
-			wakes = wakes || (k->looks[i].wakes && k->looks[i].space == k->spaces[p]);
-		if (wakes)
-			find_owners_again(k, k->spaces[p], sleepers);
-	}
-}
-
 static void name_looks(struct taking *k, size_t first)
 {
 	stack_reader_finish(k->stacks);
@@ -376,7 +245,7 @@ static void name_looks(struct taking *k, size_t first)
 			       names.kernel_count);
 		stack_names_done(&names);
 	}
-	find_all_owners(k, first);
+	snapshot_find_owners(k, first);
 	for (size_t i = first; i < k->count; i++) {
 		struct look *look = &k->looks[i];
 
@@ -387,7 +256,7 @@ static void name_looks(struct taking *k, size_t first)
 		}
 		find_peer(k, look);
 		find_stop(k, look);
-		find_owner(k, look);
+		snapshot_find_process(k, look);
 	}
 	namer_finish(k->namer);
 	for (size_t i = first; i < k->count; i++) {
@@ -508,7 +377,7 @@ static int fill(struct taking *k)
 				 (long)(k->options->settle_ns % NS_PER_S)};
 
 	nanosleep(&pause, NULL);
-	look_at_owners_again(k);
+	snapshot_look_at_owners_again(k);
 	int r = read_raw(k, k->pids, k->process_count, &later);
 	if (r >= 0) {
 		t->items = xcalloc(k->count, sizeof(*t->items));
@@ -558,6 +427,32 @@ static void note_memory(struct taking *k)
 				      "locks. The same user or CAP_SYS_PTRACE is needed\n");
 }
 
+static void take_goroutines(struct taking *k)
+{
+	struct threads *t = k->result;
+
+	if (!k->spaces[0] || !goroutines_read(&k->goroutines, k->spaces[0]))
+		return;
+	t->goroutines = xcalloc(1, sizeof(*t->goroutines));
+	*t->goroutines = (struct threads){.pid = t->pid, .source = t->source, .what = "goroutine", .notes = BUF_INIT, .memory = t->memory};
+	goroutines_describe(&k->goroutines, k->namer, t->goroutines);
+	if (k->goroutines.cut)
+		buf_addf(&t->notes, "there are more goroutines: those that began first are shown\n");
+}
+
+static void finish_goroutines(struct taking *k)
+{
+	struct threads *t = k->result->goroutines;
+
+	if (!t)
+		return;
+	memcpy(t->comm, k->result->comm, sizeof(t->comm));
+	for (size_t i = 0; i < t->count; i++)
+		t->items[i].moved = !goroutine_keeps_still(&k->goroutines, &k->goroutines.items[i]);
+	threads_find_cycles(t);
+	threads_find_groups(t);
+}
+
 static int take(struct taking *k)
 {
 	struct threads *t = k->result;
@@ -577,9 +472,11 @@ static int take(struct taking *k)
 	if (!k->count)
 		return failx(-ESRCH, "process %u ended while it was looked at", t->pid);
 	note_memory(k);
+	take_goroutines(k);
 	if ((r = fill(k)) < 0)
 		return r;
 	memcpy(t->comm, t->items[0].comm, sizeof(t->comm));
+	finish_goroutines(k);
 	threads_find_cycles(t);
 	threads_find_groups(t);
 	t->took_ns = clock_mono_ns() - start;
@@ -593,6 +490,7 @@ int threads_take(const struct threads_options *o, struct threads **ret)
 
 	t->notes = (struct buf)BUF_INIT;
 	t->memory = arena_new();
+	t->what = "thread";
 	int r = take(&k);
 	if (r < 0)
 		return r == -EPERM || r == -EACCES

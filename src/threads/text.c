@@ -29,9 +29,11 @@ static void add_thread(struct writing *w, const struct thread *thread)
 {
 	buf_addf(w->b, "%u ", thread->tid);
 	add_safe(w, thread->comm);
-	if (thread->pid != w->t->pid && thread->pid == thread->tid)
+	if (thread->pid == w->t->pid)
+		return;
+	if (thread->pid == thread->tid)
 		buf_addstr(w->b, " (another process)");
-	else if (thread->pid != w->t->pid)
+	else
 		buf_addf(w->b, " (of process %u)", thread->pid);
 }
 
@@ -84,7 +86,7 @@ static void add_target(struct writing *w, const struct thread *thread)
 							     : ", which is ");
 		add_thread(w, &w->t->items[thread->waits_for]);
 	} else if (wait->tid || wait->pid) {
-		buf_addf(w->b, ", %s %u", wait->tid ? "thread" : "process",
+		buf_addf(w->b, ", %s %u", wait->tid ? w->t->what : "process",
 			 wait->tid ? wait->tid : wait->pid);
 	}
 }
@@ -119,12 +121,13 @@ static void add_cycle(struct writing *w, const struct thread_cycle *c, size_t nu
 
 	for (uint32_t i = 0; i < c->count; i++)
 		sure = sure && !w->t->items[c->members[i]].wait.unsure;
-	buf_addf(&title, "DEADLOCK %zu: %u thread%s %s%s for each other for ever", number + 1,
-		 c->count, c->count == 1 ? "" : "s", sure ? "wait" : "seem to wait",
+	buf_addf(&title, "DEADLOCK %zu: %u %s%s %s%s for each other for ever", number + 1,
+		 c->count, w->t->what, c->count == 1 ? "" : "s", sure ? "wait" : "seem to wait",
 		 sure && c->count == 1 ? "s" : "");
 	if (c->count == 1) {
 		buf_reset(&title);
-		buf_addf(&title, "DEADLOCK %zu: a thread waits for itself for ever", number + 1);
+		buf_addf(&title, "DEADLOCK %zu: a %s %s for itself for ever", number + 1, w->t->what,
+			 sure ? "waits" : "seems to wait");
 	}
 	colored(w, "\033[1;31m", title.data);
 	buf_addch(w->b, '\n');
@@ -141,7 +144,7 @@ static void add_cycle(struct writing *w, const struct thread_cycle *c, size_t nu
 		followers += w->t->items[i].cycle == (int)number;
 	followers -= c->count;
 	if (followers)
-		buf_addf(w->b, "  and %u thread%s wait%s for them\n", followers,
+		buf_addf(w->b, "  and %u %s%s wait%s for them\n", followers, w->t->what,
 			 followers == 1 ? "" : "s", followers == 1 ? "s" : "");
 	buf_addch(w->b, '\n');
 }
@@ -244,10 +247,10 @@ static void add_group(struct writing *w, const struct thread_group *g)
 	_cleanup_(buf_done) struct buf title = BUF_INIT;
 
 	if (g->count > 1) {
-		buf_addf(&title, "%u threads ", g->count);
+		buf_addf(&title, "%u %ss ", g->count, w->t->what);
 		colored(w, "\033[1m", title.data);
 	} else {
-		buf_addf(&title, "thread %u ", first->tid);
+		buf_addf(&title, "%s %u ", w->t->what, first->tid);
 		colored(w, "\033[1m", title.data);
 		add_safe(w, first->comm);
 		buf_addch(w->b, ' ');
@@ -269,6 +272,14 @@ static void add_group(struct writing *w, const struct thread_group *g)
 	buf_addch(w->b, '\n');
 }
 
+static void add_all(struct writing *w)
+{
+	for (size_t i = 0; i < w->t->cycle_count; i++)
+		add_cycle(w, &w->t->cycles[i], i);
+	for (size_t i = 0; i < w->t->group_count; i++)
+		add_group(w, &w->t->groups[i]);
+}
+
 void threads_text(const struct threads *t, const struct threads_style *style, struct buf *b)
 {
 	struct writing w = {.t = t, .style = style, .b = b};
@@ -279,11 +290,12 @@ void threads_text(const struct threads *t, const struct threads_style *style, st
 	buf_addf(b, "process %u ", t->pid);
 	add_safe(&w, t->comm);
 	buf_addf(b, ": %zu thread%s", own, own == 1 ? "" : "s");
+	if (t->goroutines)
+		buf_addf(b, ", %zu goroutine%s", t->goroutines->count, t->goroutines->count == 1 ? "" : "s");
 	if (own < t->count)
 		buf_addf(b, ", and %zu of other processes that it waits for", t->count - own);
 	buf_addstr(b, "\n\n");
-	for (size_t i = 0; i < t->cycle_count; i++)
-		add_cycle(&w, &t->cycles[i], i);
-	for (size_t i = 0; i < t->group_count; i++)
-		add_group(&w, &t->groups[i]);
+	if (t->goroutines)
+		add_all(&(struct writing){.t = t->goroutines, .style = style, .b = b});
+	add_all(&w);
 }

@@ -33,6 +33,7 @@ enum wait_kind {
 	WAIT_FUTEX, /* something in memory */
 	WAIT_FILE, WAIT_SOCKET, WAIT_PIPE, WAIT_EPOLL, WAIT_POLL, WAIT_SLEEP, WAIT_CHILD,
 	WAIT_SIGNAL, WAIT_STOPPED, WAIT_TRACED, WAIT_FAULT, WAIT_KERNEL,
+	WAIT_CHANNEL, WAIT_GROUP, WAIT_RUNTIME, /* of goroutines; RUNTIME: something in there */
 	WAIT_KINDS,
 };
 
@@ -90,6 +91,8 @@ struct threads {
 	size_t cycle_count;
 	struct buf notes;         /* what could not be read and how to mend it, one a line */
 	struct arena *memory;     /* of every string */
+	const char *what;         /* what the items are: "thread" or "goroutine" */
+	struct threads *goroutines; /* of the process, likewise, their numbers as tid; NULL: it is no program of Go */
 };
 
 struct threads_options {
@@ -103,6 +106,7 @@ int threads_take(const struct threads_options *o, struct threads **ret);
 void threads_free(struct threads *t); /* NULL is fine */
 /* May some of these threads of the process wait for each other for ever? Quick, and only a reason to look. */
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count);
+bool threads_suspect_goroutines(uint32_t pid); /* likewise */
 
 /* The pure parts, from items' wait and stacks: waits_for and cycles; groups. */
 void threads_find_cycles(struct threads *t);

@@ -22,6 +22,7 @@ static struct threads *sample(size_t count)
 	t->memory = arena_new();
 	t->pid = PID;
 	t->source = "bpf";
+	t->what = "thread";
 	strcpy(t->comm, "sample");
 	t->items = xcalloc(count, sizeof(*t->items));
 	t->count = count;
@@ -352,6 +353,36 @@ static void test_outputs(void)
 	json_decref(root);
 }
 
+static void test_goroutines(void)
+{
+	_cleanup_(threads_freep) struct threads *t = sample(1);
+	_cleanup_(buf_done) struct buf text = BUF_INIT, json = BUF_INIT;
+	struct threads *g = t->goroutines = sample(4);
+
+	arena_free(g->memory);
+	g->memory = t->memory; /* as a snapshot has it */
+	g->what = "goroutine";
+	waits(g, 0, 1);
+	waits(g, 1, 0);
+	waits(g, 2, 0);
+	g->items[0].wait.unsure = "it is a guess";
+	threads_find_cycles(t);
+	threads_find_groups(t);
+	threads_find_cycles(g);
+	threads_find_groups(g);
+	threads_text(t, &(struct threads_style){0}, &text);
+	CHECK(strstr(text.data, "1 thread, 4 goroutines\n"));
+	CHECK(strstr(text.data, "DEADLOCK 1: 2 goroutines seem to wait for each other for ever"));
+	CHECK(strstr(text.data, "and 1 goroutine waits for them"));
+	CHECK(strstr(text.data, "thread 100 t0"));
+	threads_json(t, &json);
+	json_t *root = json_loads(json.data, 0, NULL), *goroutines = json_object_get(root, "goroutines");
+	CHECK(json_array_size(json_object_get(root, "deadlocks")) == 0);
+	CHECK(json_array_size(json_object_get(goroutines, "deadlocks")) == 1);
+	CHECK(json_array_size(json_object_get(goroutines, "items")) == 4);
+	json_decref(root);
+}
+
 int main(void)
 {
 	test_two_of_six();
@@ -366,5 +397,6 @@ int main(void)
 	test_condition_and_semaphore();
 	test_random_memory();
 	test_outputs();
+	test_goroutines();
 	return check_done("threads_graph");
 }

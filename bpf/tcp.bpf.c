@@ -299,6 +299,12 @@ int inet_sock_set_state(u64 *ctx)
 		struct tcp_socket state = {.start_ns = now, .tgid = bpf_get_current_pid_tgid() >> 32};
 
 		remember((u64)sk, &state);
+	} else if (new_state == TCP_STATE_LISTEN) {
+		struct tcp_socket state = {.tgid = bpf_get_current_pid_tgid() >> 32};
+
+		/* What finds no room from now on counts, also before the first walk. */
+		state.reported.drops = BPF_CORE_READ(sk, sk_drops.counter);
+		remember((u64)sk, &state);
 	} else if (new_state == TCP_STATE_ESTABLISHED) {
 		established(sk, old_state, now);
 	} else if (new_state == TCP_STATE_FIN_WAIT1 || new_state == TCP_STATE_LAST_ACK) {

@@ -14,14 +14,20 @@ import probe_test
 MB = 1 << 20
 
 
-def counters():
-    """Some counters of the kernel, under perfscope's names."""
+def network_counters(pid="self"):
+    """What nstat shows, of the process's network namespace."""
     found = {}
-    for path in "/proc/net/snmp", "/proc/net/netstat":
-        lines = open(path, encoding="ascii").read().splitlines()
+    for name in "snmp", "netstat":
+        lines = open(f"/proc/{pid}/net/{name}", encoding="ascii").read().splitlines()
         for names, values in zip(lines[::2], lines[1::2]):
             found.update({names.split(":")[0] + "." + n: int(v)
                           for n, v in zip(names.split()[1:], values.split()[1:])})
+    return found
+
+
+def counters():
+    """Some counters of the kernel, under perfscope's names."""
+    found = network_counters()
     for line in open("/proc/vmstat", encoding="ascii"):
         name, value = line.split()
         found[name] = int(value)

@@ -10,13 +10,13 @@ import tempfile
 import time
 
 
-
 class Counts:
     """What held and what did not; a test ends with return counts.end()."""
 
     def __init__(self, name):
         self.name = name
         self.passed = self.failed = self.skipped = 0
+        self.compared = []  # words, what perfscope says, what others say
 
     def check(self, fact, words):
         if fact:
@@ -31,10 +31,21 @@ class Counts:
         print("skipped: " + words)
 
     def near(self, value, wanted, share, slack, words):
+        """perfscope's value against that of another source, which comes into the table at the end."""
         value = value or 0
+        self.compared.append((words, value, wanted))
         return self.check(abs(value - wanted) <= wanted * share + slack, f"{words}: {value}, wanted {wanted}")
 
+    def table(self):
+        rows = [("compared", "perfscope", "source", "apart")] if self.compared else []
+        rows += [(words, f"{value:.6g}", f"{wanted:.6g}", f"{100 * (value - wanted) / wanted:+.1f} %" if wanted else "")
+                for words, value, wanted in self.compared]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        for words, *numbers in rows:
+            print(words.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:])), sep="  ")
+
     def end(self):
+        self.table()
         print(f"{self.name}: {self.passed} passed, {self.failed} failed" +
               (f", {self.skipped} skipped" if self.skipped else ""))
         return self.failed != 0

@@ -1,8 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""System calls of a program that knows how many it makes, how long they take and which fail."""
+"""System calls of a program that knows how many it makes, how long they take and which fail; and what `perf trace -s` says of them."""
+import contextlib
+import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import probe_test
 
@@ -26,6 +32,24 @@ def unasked(t):
             "none are counted unasked")
 
 
+@contextlib.contextmanager
+def traced(t, pid):
+    """{call: (calls, errors, ns)} by perf, once it has ended; empty without it."""
+    path, found = os.path.join(t.directory.name, "perf"), {}
+    argv = ["perf", "trace", "-s", "-m", "4M", "-o", path, "-p", str(pid)]
+    perf = subprocess.Popen(argv, stderr=subprocess.DEVNULL) if shutil.which("perf") else None
+    time.sleep(0.5 if perf else 0)
+    yield found
+    if not perf:
+        t.skip("perf is not installed")
+        return
+    perf.send_signal(signal.SIGINT)
+    perf.wait()
+    with open(path, encoding="utf-8", errors="replace") as f:
+        for call, calls, errors, ms in re.findall(r"^ +([a-z_0-9]+) +(\d+) +(\d+) +([\d.]+) ", f.read(), re.M):
+            found[call] = int(calls), int(errors), float(ms) * 1e6
+
+
 def test(t):
     unasked(t)
     worker = subprocess.Popen([sys.executable, "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -35,7 +59,8 @@ def test(t):
         worker.stdin.flush()
         return int(worker.stdout.readline())
 
-    slept = t.record(run, args=["--syscalls"])
+    with traced(t, worker.pid) as perf:
+        slept = t.record(run, args=["--syscalls"])
     worker.communicate("\n")
     if t.one("SELECT count(*) FROM unavailable WHERE probe = 'syscalls'"):
         t.skip("system calls cannot be counted here")
@@ -48,6 +73,12 @@ def test(t):
     t.check(sleep["calls"] == 20, f"20 sleeps: {rows}")
     # The calls themselves, less what the interpreter does between them; a CPU that is taken away in between counts here alone.
     t.check(20 * 10e6 <= sleep["time_ns"] <= slept, f"they last {slept} ns: {sleep}")
+    for call in ("rmdir", "clock_nanosleep") if perf else ():
+        calls, errors, ns = perf.get(call, (0, 0, 0))
+        # perf itself loses some of many.
+        t.near(rows.get(call, {}).get("calls"), calls, 0.03, 0, f"calls of {call}, perf trace -s")
+        t.near(rows.get(call, {}).get("errors"), errors, 0.03, 0, f"failed calls of {call}")
+        t.near(rows.get(call, {}).get("time_ns"), ns, 0.05, 2e3 * calls, f"time in {call}, ns")
     t.check(t.one("SELECT ifnull(sum(value), 0) FROM level WHERE metric = 'lost.syscalls'") == 0, "none are lost")
 
 

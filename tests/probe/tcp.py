@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Connections in namespaces of their own against what ss says of them; failed connects and lost datagrams against the workload.
+"""Connections in namespaces of their own against what ss and nstat say of them; failed connects and lost datagrams against the workload.
 
 usage: tcp.py PERFSCOPE DISTANT, an injector of the scenarios"""
 import json
@@ -11,6 +11,34 @@ import sys
 import time
 
 import probe_test
+from gauges import network_counters
+
+# In a namespace of its own: connections that end well, break, are refused, and find no room at a port.
+QUARREL = """
+import json, socket, struct, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+sys.stdin.readline()
+v6 = socket.AF_INET6
+with socket.create_server(("::1", 0), family=v6, backlog=64) as server, socket.socket(v6) as nobody:
+    nobody.bind(("::1", 0))
+    ports = server.getsockname()[1], nobody.getsockname()[1]
+    for i in range(60):
+        with socket.create_connection(server.getsockname()[:2]) as client, server.accept()[0] as accepted:
+            if i % 3 == 0:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for i in range(7):
+        with socket.socket(v6) as client: client.connect_ex(nobody.getsockname())
+with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+    clients = [socket.socket() for _ in range(8)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex(full.getsockname())
+    time.sleep(1.3)
+    for client in clients: client.close()
+    time.sleep(1.3) # until a look has found what was lost
+    print(json.dumps(ports), flush=True)
+    sys.stdin.readline()
+"""
 
 
 def child_of(pid, comm):
@@ -27,7 +55,7 @@ def socket_counts(pid):
     names = {"sent": r"bytes_acked:(\d+)", "received": r"bytes_received:(\d+)", "segments": r"data_segs_out:(\d+)",
              "again": r"retrans:\d+/(\d+)", "rtt_ms": r"\srtt:([\d.]+)/"}
     found = {name: re.search(words, text) for name, words in names.items()}
-    return {name: float(match.group(1)) if match else 0 for name, match in found.items()}
+    return {name: float(match.group(1)) if match else 0 for name, match in found.items()} | network_counters(pid)
 
 
 def sample(t, column, metric, comm, kind="service"):
@@ -52,6 +80,7 @@ def far_host(t, injector, *args):
     t.near(sample(t, "value", "connection.received", "customer"), truth["received"], 0.1, 8000, "bytes received")
     t.near(sample(t, "count", "connection.sent", "customer"), truth["segments"], 0.1, 8, "segments sent")
     t.near(sample(t, "value", "connection.retransmits", "customer"), truth["again"], 0.1, 2, "segments sent again")
+    t.near(sample(t, "value", "connection.retransmits", "customer"), truth["Tcp.RetransSegs"], 0.1, 2, "likewise, of nstat")
     found = t.one("SELECT p50 FROM latency_summary WHERE metric = 'connection.round_trip' AND resource_kind = 'service'")
     t.near((found or 0) / 1e6, truth["rtt_ms"], 0.2, 2, "round trip")
     t.check(t.one("SELECT count(*) FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON a.task = e.task "
@@ -90,24 +119,31 @@ def view(t):
     t.check(wrong.returncode == 2 and "network" in wrong.stderr, f"views are named: {wrong.stderr}")
 
 
-def connects(t):
-    def run():
-        with socket.socket(socket.AF_INET6) as server, socket.socket(socket.AF_INET6) as nobody:
-            server.bind(("::1", 0))
-            server.listen(64)
-            nobody.bind(("::1", 0))
-            for _ in range(20):
-                socket.create_connection(server.getsockname()[:2]).close()
-            for _ in range(7):
-                with socket.socket(socket.AF_INET6) as client:
-                    client.connect_ex(nobody.getsockname())
-            return server.getsockname()[1], nobody.getsockname()[1]
+def quarrel(t):
+    """Each of them, against the counters of a namespace in which nothing else happens."""
+    with subprocess.Popen(["unshare", "-n", sys.executable, "-c", QUARREL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        def run():
+            child.stdin.write("\n")
+            child.stdin.flush()
+            ports = json.loads(child.stdout.readline())
+            return ports, network_counters(child.pid)
 
-    server, nobody = t.record(run)
-    count = ("SELECT sum(s.count) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
-             "WHERE m.name = ? AND r.name = ?")
-    t.check(t.one(count, "connection.opened", f"[::1]:{server}") == 20, "each connection is counted")
-    t.check(t.one(count, "connection.refused", f"[::1]:{nobody}") == 7, "each refusal is counted")
+        (server, nobody), truth = t.record(run)
+        child.communicate("\n")
+
+    def total(metric):
+        return t.one("SELECT sum(s.count) FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task "
+                     "WHERE m.name = ? AND t.pid = ?", metric, child.pid)
+    t.check(truth["Tcp.AttemptFails"] >= 7 and truth["TcpExt.TCPAbortOnData"] == 20, f"what was meant to go wrong did: {truth}")
+    for port, metric in (server, "opened"), (nobody, "refused"):
+        names = t.one("SELECT group_concat(DISTINCT r.name) FROM sample s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
+                      "JOIN thread t ON t.task = s.task WHERE m.name = 'connection.' || ? AND t.pid = ? AND r.name LIKE '[%'", metric, child.pid)
+        t.check(names == f"[::1]:{port}", f"{metric} by port: {names}, not {port}")
+    t.near(total("connection.accepted"), 60, 0, 0, "connections accepted")
+    t.near(total("connection.opened"), truth["Tcp.PassiveOpens"], 0, 0, "connections opened, nstat's PassiveOpens")
+    t.near(total("connection.refused"), truth["Tcp.AttemptFails"], 0, 0, "connects refused, nstat's AttemptFails")
+    t.near(total("connection.resets"), truth["TcpExt.TCPAbortOnData"], 0, 0, "connections broken, nstat's TCPAbortOnData")
+    t.near(total("port.overflows"), truth["TcpExt.ListenDrops"], 0, 0, "connections without room, nstat's ListenDrops")
 
 
 def datagrams(t):
@@ -165,7 +201,7 @@ def test(t):
     lossy_host(t, injector)
     distant_host(t, injector)
     view(t)
-    connects(t)
+    quarrel(t)
     datagrams(t)
     accepts(t)
 

@@ -68,6 +68,14 @@ struct {
 	__type(value, struct service_sums);
 } sums SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct service_used);
+} used SEC(".maps");
+
 const u64 no_counts[LATENCY_BUCKETS] SEC(".rodata.no_counts") = {};
 
 /* tcp_sendmsg_locked tells when the first byte is sent, for Unix sockets the peer's sk_data_ready does; without the former, the
@@ -192,12 +200,20 @@ static __noinline int name_latency(struct sock *sk, struct service_latency *e)
 	return 0;
 }
 
+static __always_inline struct service_used *entries_used(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&used, &zero);
+}
+
 static __noinline int find_latency(struct sock *sk, struct connection *c, u32 side)
 {
 	struct service_key key = {};
 
 	if (!sk || !c)
 		return 0;
+	struct service_used *in_use = entries_used();
 	fill_key(sk, side, &key);
 	u64 id = id_of(&key, 0);
 	c->latency.id = 0;
@@ -212,6 +228,8 @@ static __noinline int find_latency(struct sock *sk, struct connection *c, u32 si
 		if (!owner) {
 			e->key = key;
 			name_latency(sk, e);
+			if (in_use)
+				in_use->latencies[index & (SERVICE_COUNT - 1)] = 1;
 		}
 		if (!owner || owner == id) {
 			c->latency.id = id;
@@ -229,6 +247,7 @@ static __noinline int find_sums(struct sock *sk, struct connection *c, u32 side,
 
 	if (!sk || !c)
 		return 0;
+	struct service_used *in_use = entries_used();
 	fill_key(sk, side, &key);
 	u64 id = id_of(&key, pid);
 	c->sums.id = 0;
@@ -246,6 +265,8 @@ static __noinline int find_sums(struct sock *sk, struct connection *c, u32 side,
 			e->tgid = pid >> 32;
 			e->count = e->ns = 0;
 			__builtin_memset(e->part, 0, sizeof(e->part));
+			if (in_use)
+				in_use->sums[index & (SERVICE_THREADS - 1)] = 1;
 		}
 		if (!owner || owner == id) {
 			c->sums.id = id;

@@ -47,6 +47,12 @@ struct service_latency {
 	u32 path_length;
 };
 
+/* Which entries may be in use, a byte each: so that nobody has to look at all of them. */
+struct service_used {
+	u8 latencies[SERVICE_COUNT];
+	u8 sums[SERVICE_THREADS];
+};
+
 enum service_open_kind { OPEN_HELD, OPEN_UNREAD, OPEN_CALL, OPEN_KINDS };
 
 /* A request or call that waits for its answer, as the walk over all of them tells. */

@@ -25,6 +25,7 @@ struct service_state {
 	struct probe_state probe;
 	struct service_latency *latencies, *latencies_taken; /* the kernel's tables, mapped, and what is in the recording */
 	struct service_sums *sums, *sums_taken;
+	struct service_used *used; /* likewise: set there, cleared here before an entry is freed */
 	uint8_t latency_idle[SERVICE_COUNT], sums_idle[SERVICE_THREADS]; /* slices without a change */
 	struct map *servers; /* resource -> the struct thread of one that answers it */
 	struct map *names; /* hash of the address of a Unix socket's name -> index in latencies */
@@ -60,7 +61,8 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	struct service_state *s = arg;
 	int r = map_table(object, "latencies", LATENCY_TABLE_BYTES, &s->latencies);
 
-	if (r < 0 || (r = map_table(object, "sums", SUMS_TABLE_BYTES, &s->sums)) < 0)
+	if (r < 0 || (r = map_table(object, "sums", SUMS_TABLE_BYTES, &s->sums)) < 0 ||
+	    (r = map_table(object, "used", sizeof(*s->used), &s->used)) < 0)
 		return r;
 	s->latencies_taken = xcalloc(SERVICE_COUNT, sizeof(*s->latencies_taken));
 	s->sums_taken = xcalloc(SERVICE_THREADS, sizeof(*s->sums_taken));
@@ -91,6 +93,21 @@ static void add_latency(struct capture *c, const struct service_state *s, uint32
 			capture_histogram(c, metric, resource, b, e->histogram[b] - s->latencies_taken[i].histogram[b]);
 }
 
+/* The next entry in use, from i on; count when there is none. */
+static uint32_t next_used(const uint8_t *used, uint32_t i, uint32_t count)
+{
+	const uint8_t *found = i < count ? memchr(used + i, 1, count - i) : NULL;
+
+	return found ? (uint32_t)(found - used) : count;
+}
+
+/* The kernel may take the entry again as soon as its id is 0, and says so then. */
+static void free_entry(uint64_t *id, uint8_t *used)
+{
+	*used = 0;
+	__atomic_store_n(id, 0, __ATOMIC_RELEASE);
+}
+
 /* Whether an entry stays: *idle counts the slices in which nothing was added. */
 static bool still_used(uint8_t *idle, bool changed)
 {
@@ -100,18 +117,18 @@ static bool still_used(uint8_t *idle, bool changed)
 
 static void take_latencies(struct capture *c, struct service_state *s, bool write)
 {
-	for (uint32_t i = 0; i < SERVICE_COUNT; i++) {
+	const uint8_t *used = s->used->latencies;
+
+	for (uint32_t i = next_used(used, 0, SERVICE_COUNT); i < SERVICE_COUNT; i = next_used(used, i + 1, SERVICE_COUNT)) {
 		struct service_latency *e = &s->latencies[i], *taken = &s->latencies_taken[i];
 
-		if (!e->id)
-			continue;
 		bool changed = memcmp(e->histogram, taken->histogram, sizeof(e->histogram));
 		if (write && changed)
 			add_latency(c, s, i);
 		*taken = *e;
 		if (!still_used(&s->latency_idle[i], changed)) {
 			memset(taken, 0, sizeof(*taken));
-			e->id = 0;
+			free_entry(&e->id, &s->used->latencies[i]);
 		}
 	}
 }
@@ -131,9 +148,11 @@ static void add_edge(struct capture *c, const struct service_state *s, const str
 
 static void find_servers(struct capture *c, struct service_state *s)
 {
-	for (uint32_t i = 0; i < SERVICE_THREADS; i++) {
+	const uint8_t *used = s->used->sums;
+
+	for (uint32_t i = next_used(used, 0, SERVICE_THREADS); i < SERVICE_THREADS; i = next_used(used, i + 1, SERVICE_THREADS)) {
 		const struct service_sums *e = &s->sums[i];
-		const struct thread *t = e->id && e->key.side == SERVICE_ANSWERS ? tasks_recent(c->tasks, e->tid, e->tgid) : NULL;
+		const struct thread *t = e->key.side == SERVICE_ANSWERS ? tasks_recent(c->tasks, e->tid, e->tgid) : NULL;
 
 		if (t)
 			map_put(s->servers, resource_of(c, s, &e->key), (uintptr_t)t);
@@ -162,18 +181,18 @@ static void add_sums(struct capture *c, const struct service_state *s, uint32_t 
 
 static void take_sums(struct capture *c, struct service_state *s, bool write)
 {
-	for (uint32_t i = 0; i < SERVICE_THREADS; i++) {
+	const uint8_t *used = s->used->sums;
+
+	for (uint32_t i = next_used(used, 0, SERVICE_THREADS); i < SERVICE_THREADS; i = next_used(used, i + 1, SERVICE_THREADS)) {
 		struct service_sums *e = &s->sums[i], *taken = &s->sums_taken[i];
 
-		if (!e->id)
-			continue;
 		bool changed = e->count != taken->count;
 		if (write && changed)
 			add_sums(c, s, i);
 		*taken = *e;
 		if (!still_used(&s->sums_idle[i], changed)) {
 			memset(taken, 0, sizeof(*taken));
-			e->id = 0;
+			free_entry(&e->id, &s->used->sums[i]);
 		}
 	}
 }
@@ -181,8 +200,10 @@ static void take_sums(struct capture *c, struct service_state *s, bool write)
 static void take(struct capture *c, struct service_state *s, bool write)
 {
 	s->names = map_new();
-	for (uint32_t i = 0; i < SERVICE_COUNT; i++)
-		if (s->latencies[i].id && !s->latencies[i].key.port)
+	const uint8_t *used = s->used->latencies;
+
+	for (uint32_t i = next_used(used, 0, SERVICE_COUNT); i < SERVICE_COUNT; i = next_used(used, i + 1, SERVICE_COUNT))
+		if (!s->latencies[i].key.port)
 			map_put(s->names, hash_bytes(s->latencies[i].key.address, 16), i);
 	s->servers = map_new();
 	find_servers(c, s);
@@ -223,6 +244,8 @@ static void stop(struct capture *c, void *arg)
 		munmap(s->latencies, LATENCY_TABLE_BYTES);
 	if (s->sums)
 		munmap(s->sums, SUMS_TABLE_BYTES);
+	if (s->used)
+		munmap(s->used, sizeof(*s->used));
 	free(s->latencies_taken);
 	free(s->sums_taken);
 }

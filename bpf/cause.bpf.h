@@ -112,15 +112,16 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 	u32 number = entry.syscall;
 	if (number >= SYSCALL_COUNT)
 		return iowait ? STATE_DISK : STATE_OTHER;
-	u8 cause = syscall_waits[number].cause, how = syscall_waits[number].how;
+	u8 cause = syscall_waits[number].cause;
+	u16 how = syscall_waits[number].how;
 
 	slot->for_many = how & WAIT_FOR_MANY && !(iowait && !(how & WAIT_IS_POLL));
 	if (how & (WAIT_KEY_ADDRESS | WAIT_KEY_MEMORY)) {
 		slot->wait_key = entry.first;
 		slot->wait_key_kind = how & WAIT_KEY_MEMORY ? KEY_MEMORY : KEY_ADDRESS;
-	} else if (how & WAIT_KEY_FD) {
+	} else if (how & (WAIT_KEY_FD | WAIT_KEY_SEMAPHORES)) {
 		slot->wait_key = (u32)entry.first;
-		slot->wait_key_kind = KEY_FD;
+		slot->wait_key_kind = how & WAIT_KEY_FD ? KEY_FD : KEY_SEMAPHORES;
 	}
 	if (iowait && !(how & WAIT_IS_POLL))
 		return STATE_DISK;

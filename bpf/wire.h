@@ -57,7 +57,8 @@ enum task_state {
 
 /* What a blocked thread's wait_key is. Of one that is stopped: by whom; the key is the tracer's process. */
 enum wait_key { KEY_NONE, KEY_ADDRESS, KEY_FD, KEY_KERNEL_LOCK, KEY_ADDRESS_SPACE, KEY_DEVICE, KEY_SIGNAL,
-		KEY_TRACER, KEY_FREEZER, KEY_MEMORY /* an address at which a file is mapped */ };
+		KEY_TRACER, KEY_FREEZER, KEY_MEMORY, /* an address at which a file is mapped */
+		KEY_SEMAPHORES /* number of a set of System V's */ };
 
 /* What a system call waits for when it blocks. */
 enum wait_how {
@@ -69,11 +70,12 @@ enum wait_how {
 	WAIT_IS_POLL = 32,    /* `cause` even when the kernel counts it as I/O */
 	WAIT_FOR_MANY = 64,   /* for the first of many things, as an event loop does */
 	WAIT_KEY_MEMORY = 128, /* its first argument is the address of what it writes back */
+	WAIT_KEY_SEMAPHORES = 256, /* ... or the number of a set of semaphores */
 };
 
 struct syscall_wait {
-	u8 cause; /* enum task_state */
-	u8 how;   /* enum wait_how */
+	u16 cause; /* enum task_state */
+	u16 how;   /* enum wait_how */
 };
 
 enum { SYSCALL_COUNT = 512, WAIT_WEIGHT_ONE = 256 };

@@ -22,7 +22,7 @@ woken AS MATERIALIZED (
 	SELECT t.process, e.task, e.stack, e.resource, e.other_task, e.other_stack, sum(e.count) AS count, sum(e.ns) AS ns
 	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN resource r ON r.id = e.resource
 	JOIN thread t ON t.task = e.task JOIN task o ON o.id = e.other_task
-	WHERE m.name = 'waker' AND r.kind IN ('futex', 'file') AND e.task <> e.other_task
+	WHERE m.name = 'waker' AND r.kind IN ('futex', 'file', 'semaphore') AND e.task <> e.other_task
 		AND NOT t.own AND NOT t.kernel AND e.stack IS NOT NULL
 	GROUP BY e.task, e.stack, e.resource, e.other_task, e.other_stack),
 -- What functions' names say of a wait. The nearest to the leaf counts: a condition variable takes its lock again, too. But
@@ -38,7 +38,7 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
 	('elf', '*lock_wait_suspend_thread*', 'lock', 1, 1), ('elf', 'LWLockAcquire*', 'lock', 1, 3),
 	('elf', 'LockAcquireExtended', 'lock', 1, 2), -- of a database: its processes sleep in a poll meanwhile
-	('elf', '*sem_*wait*', 'semaphore', 0, 0), ('elf', '*SimpleQueue_get*', 'work', 1, 0),
+	('elf', '*sem_*wait*', 'semaphore', 0, 0), ('kernel', '*semtimedop', 'semaphore', 0, 0), ('elf', '*SimpleQueue_get*', 'work', 1, 0),
 	('elf', '*cond_*wait*', 'work', 0, 0), ('elf', '*barrier_wait*', 'work', 0, 0), ('elf', '*join*', 'work', 0, 0)),
 named AS MATERIALIZED (
 	SELECT f.frame, f.name, p.is_outer, p.sort, p.parks

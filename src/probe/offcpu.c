@@ -191,6 +191,9 @@ static uint32_t resource_of(struct offcpu_state *state, struct thread *thread, c
 	case KEY_ADDRESS_SPACE:
 		snprintf(name, sizeof(name), "%.*s (%u)", COMM_LENGTH, thread->process->comm, thread->process->pid);
 		return capture_resource(c, "address space", name);
+	case KEY_SEMAPHORES:
+		snprintf(name, sizeof(name), "System V semaphores %u", (uint32_t)r->key);
+		return capture_resource(c, "semaphore", name);
 	default:
 		return 0;
 	}

@@ -36,7 +36,7 @@ static const struct {
 	CALL(nanosleep, SLEEPING, 0), CALL(clock_nanosleep, SLEEPING, 0), CALL(restart_syscall, SLEEPING, 0),
 	CALL(futex, LOCK, WAIT_KEY_ADDRESS), CALL(flock, LOCK, WAIT_KEY_FD),
 	CALL(fcntl, IPC, WAIT_KEY_FD | WAIT_BY_COMMAND), /* a FIFO again, through F_SETPIPE_SZ */
-	CALL(semop, LOCK, 0), CALL(semtimedop, LOCK, 0),
+	CALL(semop, LOCK, WAIT_KEY_SEMAPHORES), CALL(semtimedop, LOCK, WAIT_KEY_SEMAPHORES),
 	CALL(msgsnd, IPC, 0), CALL(msgrcv, IPC, 0), CALL(mq_timedsend, IPC, WAIT_KEY_FD),
 	CALL(mq_timedreceive, IPC, WAIT_KEY_FD),
 	CALL(fsync, DISK, SYNC), CALL(fdatasync, DISK, SYNC), CALL(syncfs, DISK, SYNC),

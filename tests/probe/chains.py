@@ -9,7 +9,7 @@ import sys
 import probe_test
 
 RELAY = sys.argv[2]
-SECONDS = 10
+SECONDS = 6
 
 WAITED = """
 WITH RECURSIVE inside(id) AS (
@@ -40,8 +40,8 @@ def chains(t, truth):
         # On a busy machine it also waits for a CPU before it comes back from there.
         share = sum(ns for frames, ns in mine if follows(frames, [*hops, "keep_data", "fsync"]) or
                     follows(frames, [*hops, "[waits for a CPU]"])) / (total or 1)
-        t.check(abs(total - waited) <= 0.05 * waited, f"{thread} waited {waited} ns, {total} in chains")
-        t.check(abs(share - syncing / waited) <= 0.05, f"{thread}: {share:.3f} of it comes from fsync, {syncing / waited:.3f} in truth")
+        t.near(total, waited, 0.03, 0, f"{thread}: ns waited, in chains")
+        t.near(share, syncing / waited, 0, 0.03, f"{thread}: share of it that comes from fsync")
 
 
 def report(t):

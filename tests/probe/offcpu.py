@@ -59,17 +59,16 @@ def shares(path):
         exact = dict(db.execute("SELECT comm, ns FROM thread_wait WHERE process_comm = 'sites' AND cause = 'lock'"))
     for thread, places in truth.items():
         total, by_stack = sum(places.values()), sum(found[thread].values())
-        check(0.95 * exact[thread] <= by_stack <= 1.05 * exact[thread],
-              f"{thread}: {by_stack} under stacks of {exact[thread]} exactly")
+        counts.near(by_stack, exact[thread], 0.01, 0, f"{thread}: ns under stacks, and exactly")
         for place, ns in places.items():
             share, recorded = ns / total, found[thread][place] / (by_stack or 1)
-            check(abs(share - recorded) <= 0.03, f"{thread}: {place} is {share:.3f}, recorded {recorded:.3f}")
+            counts.near(recorded, share, 0, 0.03, f"{thread}: share of {place}")
         check(found[thread]["nowhere"] <= 0.01 * by_stack, f"{thread}: {found[thread]['nowhere']} ns without a place")
 
 
 def wakers(path, directory):
     """Threads that wait for their partner are woken by it; timers and disks end waits as interrupts."""
-    kinds = {name: (cause, int(tid)) for cause, name, tid, _, _ in record(path, WAITS, "5", directory)}
+    kinds = {name: (cause, int(tid)) for cause, name, tid, *_ in record(path, WAITS, "5", directory)}
     with contextlib.closing(sqlite3.connect(path)) as db:
         edges = db.execute("SELECT w.tid, o.comm, sum(e.count) FROM waker e JOIN thread w ON w.task = e.task "
                            "LEFT JOIN thread o ON o.task = e.other_task WHERE w.process_comm = 'waits' GROUP BY 1, 2").fetchall()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Threads that each wait for one known cause over and over, and do little else.
- * A line a thread at the end: CAUSE NAME TID WAITS LIVED_NS. */
+ * A line a thread at the end: CAUSE NAME TID WAITS LIVED_NS OFF_NS, where the last is how long it was not on a CPU for that
+ * cause, by the clock less what the kernel says it ran meanwhile. waits sleepers COUNT: so many threads that sleep. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,6 +22,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -34,6 +37,7 @@ struct job;
 struct kind {
 	const char *cause, *name;
 	void (*set_up)(struct job *);
+	void (*prepare)(struct job *); /* before each wait; may be NULL */
 	void (*wait)(struct job *); /* one wait of this cause and as little else as can be */
 	void (*wake)(struct job *); /* what the partner thread does every `pause_us`; may be NULL */
 	long pause_us;
@@ -45,7 +49,7 @@ struct job {
 	atomic_int word;
 	char *memory;
 	size_t at;
-	uint64_t waits;
+	uint64_t waits, off_ns;
 };
 
 static atomic_bool finished;
@@ -56,6 +60,14 @@ static uint64_t now(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t ran(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
@@ -149,6 +161,42 @@ static void futex_wake(struct job *j)
 	syscall(SYS_futex, &j->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+static void sysv_up(struct job *j)
+{
+	j->in = semget(IPC_PRIVATE, 1, 0600);
+	check(j->in >= 0, "semget");
+}
+
+static void sysv_wait(struct job *j)
+{
+	struct sembuf down = {.sem_op = -1};
+
+	check(semop(j->in, &down, 1) == 0, "semop");
+}
+
+static void sysv_wake(struct job *j)
+{
+	struct sembuf up = {.sem_op = 1};
+
+	check(semop(j->in, &up, 1) == 0, "semop");
+}
+
+static void posix_up(struct job *j)
+{
+	j->memory = calloc(1, sizeof(sem_t));
+	check(j->memory && sem_init((sem_t *)j->memory, 0, 0) == 0, "sem_init");
+}
+
+static void posix_wait(struct job *j)
+{
+	check(sem_wait((sem_t *)j->memory) == 0, "sem_wait");
+}
+
+static void posix_wake(struct job *j)
+{
+	sem_post((sem_t *)j->memory);
+}
+
 static void epoll_up(struct job *j)
 {
 	j->in = epoll_create1(0);
@@ -202,10 +250,15 @@ static void cold_up(struct job *j)
 	madvise(j->memory, 4 * BLOCK, MADV_RANDOM);
 }
 
-static void cold_fault(struct job *j)
+/* Which waits, too: for every CPU. */
+static void drop_cache(struct job *j)
 {
 	madvise(j->memory, 4 * BLOCK, MADV_DONTNEED);
 	posix_fadvise(j->in, 0, 4 * BLOCK, POSIX_FADV_DONTNEED);
+}
+
+static void cold_fault(struct job *j)
+{
 	for (int i = 0; i < 16; i++) {
 		j->at = (j->at + 37 * PAGE) % (4 * BLOCK);
 		(void)*(volatile char *)(j->memory + j->at);
@@ -280,23 +333,25 @@ static void large_write(struct job *j)
 }
 
 static const struct kind kinds[] = {
-	{"sleep", "sleep-5", NULL, sleep_5, NULL, 0},
-	{"sleep", "sleep-50", NULL, sleep_50, NULL, 0},
-	{"sleep", "timerfd", timerfd_up, read_8, NULL, 0},
-	{"poll", "epoll", epoll_up, epoll_idle, NULL, 0},
-	{"poll", "poll", NULL, poll_idle, NULL, 0},
-	{"lock", "futex", NULL, futex_wait, futex_wake, 200},
-	{"lock", "flock", file_lock_up, take_file_lock, hold_file_lock, 2000},
-	{"ipc", "pipe", pipe_up, read_8, write_8, 1000},
-	{"ipc", "unix", unix_up, receive, write_8, 1000},
-	{"ipc", "eventfd", eventfd_up, read_8, write_8, 1000},
-	{"net", "tcp", tcp_up, receive, write_8, 1000},
-	{"net", "tcp-read", tcp_up, read_8, write_8, 1000},
-	{"disk", "fsync", fsync_up, write_and_sync, NULL, 0},
-	{"fault", "cold", cold_up, cold_fault, NULL, 0},
-	{"child", "wait4", NULL, child, NULL, 0},
-	{"child", "vfork", NULL, vfork_child, NULL, 0},
-	{"kernel_lock", "inode", inode_lock_up, small_write, large_write, 1000},
+	{"sleep", "sleep-5", NULL, NULL, sleep_5, NULL, 0},
+	{"sleep", "sleep-50", NULL, NULL, sleep_50, NULL, 0},
+	{"sleep", "timerfd", timerfd_up, NULL, read_8, NULL, 0},
+	{"poll", "epoll", epoll_up, NULL, epoll_idle, NULL, 0},
+	{"poll", "poll", NULL, NULL, poll_idle, NULL, 0},
+	{"lock", "futex", NULL, NULL, futex_wait, futex_wake, 200},
+	{"lock", "sysv", sysv_up, NULL, sysv_wait, sysv_wake, 1000},
+	{"lock", "posix", posix_up, NULL, posix_wait, posix_wake, 1000},
+	{"lock", "flock", file_lock_up, NULL, take_file_lock, hold_file_lock, 2000},
+	{"ipc", "pipe", pipe_up, NULL, read_8, write_8, 1000},
+	{"ipc", "unix", unix_up, NULL, receive, write_8, 1000},
+	{"ipc", "eventfd", eventfd_up, NULL, read_8, write_8, 1000},
+	{"net", "tcp", tcp_up, NULL, receive, write_8, 1000},
+	{"net", "tcp-read", tcp_up, NULL, read_8, write_8, 1000},
+	{"disk", "fsync", fsync_up, NULL, write_and_sync, NULL, 0},
+	{"fault", "cold", cold_up, drop_cache, cold_fault, NULL, 0},
+	{"child", "wait4", NULL, NULL, child, NULL, 0},
+	{"child", "vfork", NULL, NULL, vfork_child, NULL, 0},
+	{"kernel_lock", "inode", inode_lock_up, NULL, small_write, large_write, 1000},
 };
 
 static void *wake(void *arg)
@@ -323,15 +378,48 @@ static void *run(void *arg)
 	if (j->kind->set_up)
 		j->kind->set_up(j);
 	check(!j->kind->wake || pthread_create(&partner, NULL, wake, j) == 0, "thread");
+	uint64_t since = now(), ran_before = ran();
 	while (!atomic_load(&finished)) {
+		if (j->kind->prepare) {
+			j->kind->prepare(j);
+			since = now();
+			ran_before = ran();
+		}
 		j->kind->wait(j);
+		if (j->kind->prepare)
+			j->off_ns += now() - since - (ran() - ran_before);
 		j->waits++;
 	}
-	printf("%s %s %d %llu %llu\n", j->kind->cause, j->kind->name, gettid(), (unsigned long long)j->waits,
-	       (unsigned long long)(now() - start));
+	if (!j->kind->prepare)
+		j->off_ns = now() - since - (ran() - ran_before);
+	printf("%s %s %d %llu %llu %llu\n", j->kind->cause, j->kind->name, gettid(), (unsigned long long)j->waits,
+	       (unsigned long long)(now() - start), (unsigned long long)j->off_ns);
 	if (j->kind->wake)
 		pthread_join(partner, NULL);
 	return NULL;
+}
+
+static void *rest(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static int sleepers(int wanted)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+	int count = 0;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 * 1024);
+	while (count < wanted && pthread_create(&thread, &small, rest, NULL) == 0)
+		count++;
+	printf("%d\n", count);
+	fflush(stdout);
+	rest(NULL);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -342,6 +430,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	if (!strcmp(argv[1], "sleepers"))
+		return sleepers(atoi(argv[2]));
 	directory = argv[2];
 	for (int i = 0; i < COUNT; i++) {
 		jobs[i].kind = &kinds[i];
@@ -351,5 +441,8 @@ int main(int argc, char **argv)
 	atomic_store(&finished, true);
 	for (int i = 0; i < COUNT; i++)
 		pthread_join(threads[i], NULL);
+	for (int i = 0; i < COUNT; i++)
+		if (jobs[i].kind->set_up == sysv_up)
+			semctl(jobs[i].in, 0, IPC_RMID);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "findings.h"
 #include "log.h"
 #include "output.h"
@@ -25,7 +26,7 @@ struct report_options {
 
 static const struct option rows[] = {
 	{"view", 0, OPTION_STRING(struct report_options, view), .value = "NAME",
-	 .help = "only the tables of one resource: counters, disk, interrupts, locks, memory, network, pauses, services or syscalls"},
+	 .help = "only the tables of one resource: " VIEW_NAMES},
 	{"limit", 'n', OPTION_U64(struct report_options, limit), .value = "N", .min = 1, .max = 1000000,
 	 .help = "rows of each list (default: 10; with json 100)"},
 	{0},

@@ -82,8 +82,9 @@ static bool is_of_program(const struct goroutine *g, const struct namer *n)
 
 static void fill_frames(const struct goroutine *g, const struct namer *n, struct threads *t, struct thread *thread)
 {
-	size_t count = g->frame_count && !strcmp(namer_name(n, g->places[g->frame_count - 1]), "runtime.goexit") ? g->frame_count - 1 :
-													     g->frame_count;
+	const char *root = g->frame_count ? namer_name(n, g->places[g->frame_count - 1]) : "";
+	size_t count = g->frame_count - !strncmp(root, "runtime.goexit", strlen("runtime.goexit"));
+
 	thread->user_count = thread->frame_count = count;
 	thread->frames = xcalloc(count + 1, sizeof(*thread->frames));
 	for (size_t f = 0; f < count; f++) {
@@ -92,7 +93,7 @@ static void fill_frames(const struct goroutine *g, const struct namer *n, struct
 		thread->frames[count - 1 - f] = arena_strndup(t->memory, name, strlen(name));
 	}
 	if (count)
-		snprintf(thread->comm, sizeof(thread->comm), "%s", thread->frames[0]);
+		snprintf(thread->comm, sizeof(thread->comm), "%s", thread->frames[count > 1 && !strcmp(thread->frames[0], "runtime.main")]);
 	else
 		thread->stack_ended = "it runs, or is in a system call: its thread has it";
 }

@@ -9,7 +9,7 @@ import sys
 import probe_test
 
 RELAY = sys.argv[2]
-SECONDS = 6
+SECONDS = 8
 
 WAITED = """
 WITH RECURSIVE inside(id) AS (
@@ -36,12 +36,14 @@ def chains(t, truth):
     for thread, hops in (("first", ["wait_for_second", "second", "wait_for_third", "third"]), ("second", ["wait_for_third", "third"])):
         mine = [(frames, ns) for frames, ns in found if frames[:2] == ["relay", thread] and hops[0] in frames]
         total = sum(ns for _, ns in mine)
+        mine.sort(key=lambda chain: -chain[1])
         waited, syncing = truth[thread]
         # On a busy machine it also waits for a CPU before it comes back from there.
         share = sum(ns for frames, ns in mine if follows(frames, [*hops, "keep_data", "fsync"]) or
                     follows(frames, [*hops, "[waits for a CPU]"])) / (total or 1)
-        t.near(total, waited, 0.03, 0, f"{thread}: ns waited, in chains")
-        t.near(share, syncing / waited, 0, 0.03, f"{thread}: share of it that comes from fsync")
+        t.near(total, waited, 0.05, 0, f"{thread}: ns waited, in chains")
+        if not t.near(share, syncing / waited, 0, 0.05, f"{thread}: share of it that comes from fsync"):
+            print(*mine[:12], sep="\n")
 
 
 def report(t):

@@ -15,17 +15,18 @@ def test(t):
         time.sleep(1.2)
         with subprocess.Popen([sys.argv[2], "sleepers", str(WANTED)], stdout=subprocess.PIPE, text=True) as crowd:
             count = int(crowd.stdout.readline())
-            time.sleep(2.5)
+            time.sleep(4.2)
             crowd.kill()
         return crowd.pid, count
 
     pid, count = t.record(run)
     t.check(count >= WANTED / 10, f"there is a crowd: {count}")
     cost = dict(t.rows("SELECT slice, sum(value) FROM level WHERE metric IN ('self.cpu', 'self.bpf') GROUP BY slice"))
-    # The first slices are without them; they go in the last.
+    # The first slices are without them; they go in the last two.
     slices = sorted(cost)
-    before, after = slices[1:2], slices[-3:-1]
-    t.near(min(cost[s] for s in after), min(cost[s] for s in before), 0, 5e6, "ns of all programs and processes, a second, beside without them")
+    before, after = slices[1:2], slices[-4:-2]
+    t.near(min(cost[s] for s in after), min(cost[s] for s in before), 0, 10e6, "ns of all programs and processes, a second, beside without them")
+    print("each slice:", {s: round(cost[s] / 1e6, 1) for s in slices})
     rows = t.one("SELECT count(*) FROM sample s JOIN thread th USING (task) WHERE th.pid = ? AND s.slice IN (?, ?)", pid, *after)
     t.check(rows == 0, f"they leave no rows while they sleep: {rows}")
     spans = t.one("SELECT count(DISTINCT s.task) FROM span s JOIN thread th ON th.task = s.task WHERE th.pid = ?", pid)

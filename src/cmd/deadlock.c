@@ -95,39 +95,19 @@ static bool is_of(const struct threads *t, const struct thread_cycle *c, uint32_
 	return first == pid;
 }
 
+/* Goroutines that wait put no thread to sleep; but then threads of their program have nothing to do. */
 static void look_at(struct store *s, const struct suspect *p)
 {
 	_cleanup_(threads_freep) struct threads *t = NULL;
 
-	if (!threads_suspect(p->pid, p->tids, p->count) ||
+	if ((!threads_suspect(p->pid, p->tids, p->count) && !threads_suspect_goroutines(p->pid)) ||
 	    threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
 		return;
 	for (size_t i = 0; i < t->cycle_count; i++)
 		if (is_of(t, &t->cycles[i], p->pid))
 			add_cycle(s, p, t, &t->cycles[i]);
-}
-
-static void look_at_goroutines(struct store *s, const struct suspect *p)
-{
-	_cleanup_(threads_freep) struct threads *t = NULL;
-
-	if (!threads_suspect_goroutines(p->pid) ||
-	    threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
-		return;
 	for (size_t i = 0; t->goroutines && i < t->goroutines->cycle_count; i++)
 		add_cycle(s, p, t->goroutines, &t->goroutines->cycles[i]);
-}
-
-/* Their locks put no thread to sleep: any program of Go may have such ones. */
-static void record_goroutines(struct store *s)
-{
-	_cleanup_(query_freep) struct query *q = NULL;
-
-	if (query_new(s, "SELECT p.pid, min(t.id) FROM runtime r JOIN process p ON p.id = r.process JOIN task t ON t.process = p.id "
-			 "WHERE r.name = 'Go' AND p.flags = 0 AND p.end_ns IS NULL GROUP BY p.pid LIMIT 4", &q) < 0)
-		return;
-	while (query_next(q) > 0)
-		look_at_goroutines(s, &(struct suspect){.pid = (uint32_t)query_int(q, 0), .task = (uint32_t)query_int(q, 1)});
 }
 
 /* Threads that wait for what comes from their clients have nothing to do. */
@@ -187,7 +167,6 @@ void deadlock_record(struct store *s)
 	struct suspect p = {0};
 	_cleanup_(query_freep) struct query *q = NULL;
 
-	record_goroutines(s);
 	/* Who has not moved over the last whole slice, such as who waits since before the recording; and who has waited all along,
 	 * looking now and then, as a monitor of Java makes one do. */
 	if (query_new(s, "SELECT r.pid, t.tid, t.id FROM span w JOIN metric m ON m.id = w.metric "

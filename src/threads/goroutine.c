@@ -196,13 +196,19 @@ bool threads_suspect_goroutines(uint32_t pid)
 {
 	_cleanup_(space_freep) struct space *s = NULL;
 	struct goroutines g;
+	uint64_t first = 0;
 	bool found = false;
 
 	if (space_new(pid, &s) < 0)
 		return false;
 	goroutines_read(&g, s);
-	for (size_t i = 0; i < g.count && !found; i++)
-		found = g.items[i].waits_on && !g.items[i].at_channel;
+	/* A cycle has two locks at least. */
+	for (size_t i = 0; i < g.count && !found; i++) {
+		uint64_t one = g.items[i].at_channel ? 0 : g.items[i].waits_on;
+
+		found = first && one && one != first;
+		first = first ? first : one;
+	}
 	goroutines_done(&g);
 	return found;
 }

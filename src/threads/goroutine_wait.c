@@ -100,7 +100,9 @@ static void fill_frames(const struct goroutine *g, const struct namer *n, struct
 
 static enum thread_state state_of(const struct goroutine *g)
 {
-	return g->status == GO_RUNNING ? THREAD_RUNNING : g->status == GO_WAITING || g->status == GO_SYSCALL ? THREAD_SLEEPING : THREAD_RUNNABLE;
+	if (g->status == GO_RUNNING)
+		return THREAD_RUNNING;
+	return g->status == GO_WAITING || g->status == GO_SYSCALL ? THREAD_SLEEPING : THREAD_RUNNABLE;
 }
 
 /* Names them, and leaves the runtime's own out of both arrays. */

@@ -230,6 +230,11 @@ static const struct waiting_function functions[] = {
 	{"pthread_clockjoin", WAIT_JOIN},
 	{"thrd_join", WAIT_JOIN},
 	{"mtx_", WAIT_MUTEX},
+	/* Of Rust: each thread sleeps on a word of its own, and nothing tells who has the lock. */
+	{"parking_lot::raw_mutex::RawMutex::lock_slow", WAIT_MUTEX},
+	{"parking_lot::raw_rwlock::RawRwLock::lock_shared_slow", WAIT_RWLOCK_READ},
+	{"parking_lot::raw_rwlock::RawRwLock::lock_exclusive_slow", WAIT_RWLOCK_WRITE},
+	{"parking_lot::condvar::Condvar::wait_until_internal", WAIT_CONDITION},
 };
 
 enum wait_kind lock_kind_of_function(const char *function)

@@ -38,6 +38,15 @@ def deadlock(t, program, mode):
     t.check(len(readers) == 5 and groups and len(groups[0]) == 5, f"five wait for a channel: {groups}")
 
 
+def finding(t, program, mode):
+    """lock.deadlock of a diagnosis beside the program, and the program's number."""
+    with subprocess.Popen([program, mode], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        done = subprocess.run([t.perfscope, "diagnose", "-q", "-d", "2s", "--format", "json"], check=False, stdout=subprocess.PIPE)
+        process.kill()
+    return next((f for f in json.loads(done.stdout)["findings"] if f["id"] == "lock.deadlock"), None), process.pid
+
+
 def test(t):
     if not shutil.which("go"):
         t.skip("go is not installed")
@@ -49,6 +58,11 @@ def test(t):
             deadlock(t, program, mode)
         found = threads(t, program, "busy", 8)
         t.check(all(f and not f["deadlocks"] for f in found), "who merely waits in line is in no deadlock")
+        found, pid = finding(t, program, "ledger")
+        t.check(found and found["title"].startswith("2 goroutines of goroutines seem to wait") and
+                {a["pid"] for a in found["affected"]} == {pid}, f"diagnose finds it: {found}")
+        found, _ = finding(t, program, "busy")
+        t.check(not found, f"and nothing else: {found}")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def cpu(t):
     def workload():
         before = numbers(parent, "cpu.stat")
         spinner = run_in(child, "while True: pass")
-        time.sleep(3)
+        time.sleep(2)
         spinner.kill()
         spinner.wait()
         time.sleep(1.2)

@@ -8,6 +8,12 @@
 #include "mem.h"
 #include "threads.h"
 
+#ifdef __x86_64__
+static const bool understood = true;
+#else
+static const bool understood = false; /* elsewhere Go's frames look otherwise */
+#endif
+
 #define ARENA_START 0xc000000000ull /* where Go's heap begins */
 #define ARENA_END 0xd000000000ull
 
@@ -174,8 +180,7 @@ bool goroutines_read(struct goroutines *g, const struct space *s)
 	uint64_t slice[2];
 
 	*g = (struct goroutines){.space = s};
-#ifdef __x86_64__
-	if (!find_list(g) || !space_read_all(s, g->list, slice, sizeof(slice)))
+	if (!understood || !find_list(g) || !space_read_all(s, g->list, slice, sizeof(slice)))
 		return false;
 	g->cut = slice[1] > MOST_GOROUTINES;
 	_cleanup_free_ uint64_t *list = xcalloc(MOST_GOROUTINES, sizeof(*list));
@@ -183,7 +188,6 @@ bool goroutines_read(struct goroutines *g, const struct space *s)
 	g->items = xcalloc(count + 1, sizeof(*g->items));
 	for (size_t i = 0; i < count; i++)
 		g->count += read_goroutine(g, list[i], &g->items[g->count]);
-#endif
 	return g->count;
 }
 

@@ -32,8 +32,8 @@ static const struct mark {
 	{"runtime.chanrecv", WAIT_CHANNEL, "to receive", 0},
 	{"runtime.chansend", WAIT_CHANNEL, "to send", 0},
 	{"runtime.selectgo", WAIT_CHANNEL, "one of several", 0},
-	{"runtime.block", WAIT_CHANNEL, "none", 0},
-	{"internal/poll.runtime_pollWait", WAIT_POLL, "for input or output", 0},
+	{"runtime.block", WAIT_CHANNEL, "of none: for ever", 0},
+	{"internal/poll.runtime_pollWait", WAIT_POLL, "input or output", 0},
 	{"time.Sleep", WAIT_SLEEP, NULL, 0},
 	/* Up to 1.19 a reader that is compiled into its caller waits as mutexes do, but without their function. */
 	{"sync.runtime_SemacquireMutex", WAIT_RWLOCK_READ, NULL, 12},

@@ -66,6 +66,7 @@ CASES = [
     Case("pool-with-room", "bookings 8 12 30 40 remote"),
     Case("pool-of-few", "bookings-nofp 6 5 50 0 local", often=False),
     Case("put-aside", "stopped 1 0"),
+    Case("orders-by-semaphore", "weighbridge orders 3", often=False),
     Case("idle", None),
     Case("locks-in-order", "deadlock 5 order", often=False),
     Case("build", "crew 2 300"),

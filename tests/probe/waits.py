@@ -42,12 +42,14 @@ def by_cause(path, directory):
         causes, running, runnable, switches = thread(path, tid)
         counts.near(sum(causes.values()) + running + runnable, lived, 0.01, 3e6, f"{name}: ns lived")
         # Until a wait is over it is that cause's; from then on, in line for a CPU. The kernel takes some microseconds of the way out of
-        # an idle CPU for running. Between its waits for pages, `cold` waits for other things.
-        waited = causes.get(cause, 0)
-        counts.near(waited + runnable, off, 0.05 if name == "cold" else 0.01, 3e6 + 7e3 * switches, f"{name}: ns off CPU for {cause}, {waits} times")
-        check(waited <= off + 3e6 + 7e3 * switches, f"{name} waits for {cause}: {causes}, in line {runnable}, {off} in truth")
+        # an idle CPU for running, and what its host takes away for none. Between its waits for pages, `cold` waits for other things.
+        waited, slack = causes.get(cause, 0), 3e6 + 7e3 * switches + 0.1 * running
+        counts.near(waited + runnable, off, 0.05 if name == "cold" else 0.01, slack, f"{name}: ns off CPU for {cause}, {waits} times")
+        check(waited <= off + slack, f"{name} waits for {cause}: {causes}, in line {runnable}, {off} in truth")
         if name != "cold":
-            counts.near(waited, sum(causes.values()), 0.01, 3e6, f"{name}: ns waited for {cause}, of all waits")
+            # The journal of a file system may hold up the write, too.
+            share = {"fsync": 0.10, "inode": 0.03}.get(name, 0.01)
+            counts.near(waited, sum(causes.values()), share, 3e6, f"{name}: ns waited for {cause}, of all waits")
 
 
 def functions(path, *args):

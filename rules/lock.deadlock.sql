@@ -21,12 +21,14 @@ SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, count,
 	iif((SELECT min(json_extract(t.value, '$.sure')) FROM json_each(detail, '$.threads') t) = 0, 'seem to ', '') AS seem,
 	'futex' AS resource_kind,
 	(SELECT group_concat(json_extract(t.value, '$.lock'), ', ') FROM json_each(detail, '$.threads') t) AS resource_name,
-	(SELECT json_group_array(json_object('role', 'culprit', 'pid', coalesce(json_extract(t.value, '$.pid'), pid),
-			'tid', iif(json_extract(t.value, '$.what') = 'goroutine', pid, json_extract(t.value, '$.tid')),
-			'comm', json_extract(t.value, '$.comm'), 'cgroup', coalesce(cgroup, '')))
-		FROM json_each(detail, '$.threads') t) AS affected,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('metric', coalesce(json_extract(t.value, '$.what'), 'thread') || ' ' || json_extract(t.value, '$.tid') || ' waits for '
+		SELECT DISTINCT json_object('role', 'culprit', 'pid', coalesce(json_extract(t.value, '$.pid'), pid),
+			'tid', iif(json_extract(t.value, '$.what') = 'goroutine', pid, json_extract(t.value, '$.tid')),
+			'comm', iif(json_extract(t.value, '$.what') = 'goroutine', comm, json_extract(t.value, '$.comm')), 'cgroup', coalesce(cgroup, '')) AS x
+		FROM json_each(detail, '$.threads') t)) AS affected,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('metric', coalesce(json_extract(t.value, '$.what'), 'thread') || ' ' || json_extract(t.value, '$.tid')
+			|| iif(json_extract(t.value, '$.what') = 'goroutine', ' (' || json_extract(t.value, '$.comm') || ')', '') || ' waits for '
 			|| json_extract(t.value, '$.kind') || ' ' || json_extract(t.value, '$.lock'),
 			'value', json_extract(t.value, '$.seconds'), 'unit', 's') AS x
 		FROM json_each(detail, '$.threads') t

@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A listener's queue overflows or stays full
--- summary: {comm} {what} to {listener}: their queue is full
+-- summary: {comm} {what} {listener}{why}
 -- kind: wait
 -- explain: Asks each listening socket for the connections that it has lost. One is lost when its queue of connections
 --    that nobody has accepted yet is full; its client tries again a second later, and then later still. So the process
---    accepts too slowly, or the queue is too short for a burst.
+--    accepts too slowly, or the queue is too short for a burst. A long queue need not be full: who waits for a second to be accepted
+--    is connected, and gets no answer.
 -- threshold drops = 5: in all; fewer may be a scan
 -- threshold share = 0.05: of the connections that were asked for; a rare burst costs one of many a second
 -- threshold full = 0.5: or of the looks, one a second, that found the queue full, though nothing was lost; and two of them at least
+-- threshold late = 1: seconds that a connection waits to be accepted, on average; people and health checks go away after some seconds
+-- threshold crowd = 5: connections that wait at every look before late counts; a server that takes them one by one has some
 -- action: Find out what keeps {comm} from accepting: perfscope threads -p {pid}; perfscope flamegraph --kind offcpu -p {pid}
 -- action: Make the queue longer if it is only bursts: the second argument of listen(), and net.core.somaxconn
 -- runbook: network-latency
@@ -21,15 +24,20 @@ told AS MATERIALIZED (
 	WHERE m.name IN ('port.overflows', 'port.queue_limit', 'port.queued') AND NOT th.own GROUP BY s.resource, th.process),
 accepted AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE metric = 'tcp.accepts'),
 queue AS MATERIALIZED (
-	SELECT t.listener, t.process, max(l.value) AS waiting, sum(l.value >= t.room) AS full
+	SELECT t.listener, t.process, max(l.value) AS waiting, sum(l.value >= t.room) AS full,
+		sum(l.value >= coalesce(:crowd, 5)) AS crowded
 	FROM told t JOIN level l ON l.metric = 'port.queue' AND l.resource = t.listener GROUP BY t.listener, t.process),
 judged AS MATERIALIZED (
 	SELECT t.*, ifnull(q.waiting, 0) AS waiting, a.count AS accepted, ifnull(q.full, 0) * 1.0 / span.slices AS full,
 		t.drops >= coalesce(:drops, 5) AND t.drops >= coalesce(:share, 0.05) * (t.drops + a.count) AS overflows,
-		ifnull(q.full, 0) >= 2 AND q.full >= coalesce(:full, 0.5) * span.slices AS stays
+		ifnull(q.full, 0) >= 2 AND q.full >= coalesce(:full, 0.5) * span.slices AS stays,
+		t.queued / 1e9 / max(1, a.count) AS wait_s, q.crowded >= span.slices AND t.queued >= coalesce(:late, 1) * 1e9 * max(1, a.count)
+			AND t.queued >= coalesce(:crowd, 5) * span.ns AS late
 	FROM told t LEFT JOIN queue q ON q.listener = t.listener AND q.process = t.process, accepted a, span)
-SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.accepted), 0), iif(d.stays, d.full, 0)) AS impact,
-	d.comm, d.pid, d.listener, iif(d.overflows, printf('lost %d connections', d.drops), printf('lets %d connections wait', d.waiting)) AS what,
+SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.accepted), 0), iif(d.stays, d.full, 0),
+		iif(d.late, d.wait_s / (d.wait_s + coalesce(:late, 1)), 0)) AS impact,
+	d.comm, d.pid, d.listener, iif(d.overflows, printf('lost %d connections to', d.drops), printf('lets %d connections wait to', d.waiting)) AS what,
+	iif(d.overflows OR d.stays, ': their queue is full', printf(': it accepts them after %.1f s', d.wait_s)) AS why,
 	'port' AS resource_kind, d.listener AS resource_name,
 	json_array(json_object('role', 'culprit', 'pid', d.pid, 'tid', 0, 'comm', d.comm, 'cgroup', d.cgroup)) AS affected,
 	json_array(
@@ -39,8 +47,11 @@ SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.ac
 		json_object('metric', 'looks that found it full', 'value', 100.0 * d.full, 'unit', '%', 'threshold', 100 * coalesce(:full, 0.5)),
 		json_object('metric', 'waiting to be accepted', 'value', d.waiting, 'unit', 'connections'),
 		json_object('metric', 'waiting to be accepted, on average', 'value', d.queued * 1.0 / span.ns, 'unit', 'connections'),
+		json_object('metric', 'waiting to be accepted, each', 'value', d.wait_s, 'unit', 's', 'threshold', coalesce(:late, 1)),
 		json_object('metric', 'longest seen waiting to be accepted', 'value', ifnull((SELECT l.max FROM latency_summary l
 			WHERE l.metric = 'port.queued' AND l.resource_kind = 'port' AND l.resource = d.listener), 0) / 1e6, 'unit', 'ms'),
 		json_object('metric', 'room in the queue', 'value', ifnull(d.room, 0), 'unit', 'connections')) AS evidence,
-	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', d.process)) AS stacks
-FROM judged d, span WHERE d.overflows OR d.stays;
+	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', d.process),
+		json((SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', d.process) FROM thread_wait w
+			WHERE w.process = d.process GROUP BY w.cause ORDER BY sum(w.ns) DESC LIMIT 1))) AS stacks
+FROM judged d, span WHERE d.overflows OR d.stays OR d.late;

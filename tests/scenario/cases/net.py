@@ -10,6 +10,7 @@ CASES = [
     Case("slow-reader-6", "tcpfault-nofp slow-reader 1", "net.zero-window", "archiver", victims=("feeder",), held_out=True, often=False),
     Case("reader-of-many", "tcpfault crowd-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",), often=False),
     Case("full-queue-6", "tcpfault-nofp full-queue 1", "net.accept-queue", "gatekeeper", resource=r"^\[::1\]:", held_out=True, often=False),
+    Case("long-queue", "tcpfault-nofp long-queue", "net.accept-queue", "gatekeeper", often=False),
     Case("stuck", "tcpfault stuck", "net.accept-queue", "gatekeeper", often=False),
     Case("impatient", "tcpfault impatient 1", "net.accept-queue", "gatekeeper", often=False),
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),

@@ -2,6 +2,7 @@
 /* tcpfault KIND [IPV6]: TCP on the loopback interface that goes wrong in one way, or (its healthy twin) goes well.
  *   slow-reader | fast-reader      a feeder writes without end; the archiver reads 64 KiB ten times a second, or all
  *   full-queue | busy-queue        visitors come faster than the gatekeeper accepts; or it accepts them at once
+ *   long-queue                     the same, with room for all of them
  *   refused | answered             a poller connects twenty times a second to a port that nobody has; or somebody has
  *   small-writes | whole-writes    each request is written in two pieces and waits for its answer; or in one
  *   crowd-writes                   the same in pieces, over ten connections of one process
@@ -265,6 +266,7 @@ static const struct kind {
 	{"fast-reader", "archiver", "feeder", archive, feed, 1, 16},
 	{"full-queue", "gatekeeper", "visitor", keep_gate, visit, 0, 4},
 	{"busy-queue", "gatekeeper", "visitor", keep_gate, visit, 1, 4},
+	{"long-queue", "gatekeeper", "visitor", keep_gate, visit, 0, 1024},
 	{"refused", NULL, "poller", NULL, poll_service, 0, 0},
 	{"answered", "gatekeeper", "poller", keep_gate, poll_service, 1, 64},
 	{"small-writes", "clerk", "customer", answer, ask, 0, 16},

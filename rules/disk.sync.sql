@@ -47,11 +47,13 @@ locked AS MATERIALIZED (
 	FROM waker_total w JOIN resource r ON r.id = w.resource JOIN member t ON t.task = w.task JOIN member o ON o.task = w.other_task
 	WHERE r.kind = 'futex' AND o.process = t.process AND w.task <> w.other_task
 		AND w.other_task IN (SELECT task FROM synced) GROUP BY w.task, w.stack, w.other_stack),
--- Functions of programs above each of these stacks; of those in Python not the interpreter's.
+-- Functions of programs above each of these stacks; of those in Python and Ruby not the interpreter's, but for that in which Ruby
+-- runs a block and gives the lock back.
 code AS MATERIALIZED (
 	SELECT frame, name FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
 		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[lL]ock*'
-		AND NOT (kind = 'elf' AND (module GLOB '*/python[0-9]*' OR module GLOB '*/libpython*'))),
+		AND NOT (kind = 'elf' AND (module GLOB '*/python[0-9]*' OR module GLOB '*/libpython*'
+			OR ((module GLOB '*/libruby*' OR module GLOB '*/ruby' OR module GLOB '*/ruby[0-9]*') AND name <> 'rb_ensure')))),
 walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s
 	WHERE s.id IN (SELECT stack FROM synced UNION SELECT other_stack FROM locked)
@@ -60,7 +62,7 @@ walk(leaf, frame, parent, up) AS (
 above AS MATERIALIZED (SELECT leaf, name, min(up) AS up FROM walk JOIN code USING (frame) GROUP BY leaf, name),
 giver AS MATERIALIZED (SELECT leaf, name, min(up) FROM above GROUP BY leaf),
 takes_lock AS MATERIALIZED (
-	SELECT frame FROM frame_name WHERE name GLOB 'PyThread_acquire_lock*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
+	SELECT frame FROM frame_name WHERE name GLOB 'PyThread_acquire_lock*' OR name GLOB 'rb_mutex_*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
 		OR name GLOB '*lll_lock*' OR name GLOB 'LWLockAcquire*'),
 lock_stack(id) AS (
 	SELECT s.id FROM stack s JOIN takes_lock USING (frame)

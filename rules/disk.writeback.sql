@@ -4,7 +4,7 @@
 -- explain: Who dirties page cache faster than the disk can write is put to sleep by the kernel for a while with each write.
 --    For one job alone that merely is faster than its disk that is as it should be, and is only mentioned. It does harm
 --    when several threads are held back, when others wait for the process, or when the limit is so small that no
---    burst fits.
+--    burst fits. Processes that one parent has made, of one name, are one job, however short each of them lives.
 -- threshold share = 0.2: of the time that the threads are neither idle nor in line behind one that is held back and keeps the
 --    file's lock; less is not felt
 -- threshold total = 0.1: of the period, summed over the threads; below that nobody notices
@@ -16,24 +16,37 @@
 -- action: Write less, or let the disk begin earlier: sync_file_range, or O_DIRECT for what nobody reads again
 -- runbook: slow-disk
 WITH span AS MATERIALIZED (SELECT ns FROM period),
-held AS MATERIALIZED (
-	SELECT w.task, w.process, w.ns, s.running + s.runnable + s.held_up
+held_one AS MATERIALIZED (
+	SELECT w.task, w.process AS own_process, w.ns, s.running + s.runnable + s.held_up
 		- ifnull((SELECT ns FROM thread_wait l WHERE l.task = w.task AND l.cause = 'kernel_lock'), 0) AS active
 	FROM thread_wait w JOIN thread_state s ON s.task = w.task, span
 	WHERE w.cause = 'dirty' AND NOT w.own AND NOT w.kernel AND w.ns >= 0.01 * span.ns),
+kin AS MATERIALIZED (
+	SELECT h.own_process, ifnull(p.start_ns, 0) AS start_ns, p.end_ns,
+		first_value(h.own_process) OVER (PARTITION BY p.ppid, p.comm ORDER BY sum(h.ns) DESC) AS process
+	FROM held_one h JOIN process p ON p.id = h.own_process GROUP BY h.own_process),
+held AS MATERIALIZED (SELECT h.*, k.process, k.start_ns, k.end_ns FROM held_one h JOIN kin k USING (own_process)),
+-- How many of them at a time: those that are there when one begins.
+together AS MATERIALIZED (
+	SELECT process, max(threads) AS threads FROM (
+		SELECT a.process, count(*) AS threads FROM held a JOIN held b ON b.process = a.process AND b.start_ns <= a.start_ns
+			AND (b.end_ns IS NULL OR b.end_ns > a.start_ns)
+		GROUP BY a.task) GROUP BY process),
 place AS MATERIALIZED (
-	SELECT t.process, w.resource, sum(w.ns) AS ns FROM wait_stack w JOIN thread t ON t.task = w.task
-	WHERE w.cause = 'dirty' AND w.resource IS NOT NULL GROUP BY t.process, w.resource),
+	SELECT h.process, w.resource, sum(w.ns) AS ns FROM wait_stack w JOIN held h ON h.task = w.task
+	WHERE w.cause = 'dirty' AND w.resource IS NOT NULL GROUP BY h.process, w.resource),
 found AS MATERIALIZED (
-	SELECT h.process, sum(h.ns) AS ns, sum(h.ns) * 1.0 / sum(h.active) AS share, count(*) AS threads,
+	SELECT h.process, sum(h.ns) AS ns, sum(h.ns) * 1.0 / sum(h.active) AS share,
+		(SELECT threads FROM together g WHERE g.process = h.process) AS threads,
 		(SELECT resource FROM place p WHERE p.process = h.process ORDER BY p.ns DESC LIMIT 1) AS disk
 	FROM held h, span GROUP BY h.process
 	HAVING sum(h.ns) >= coalesce(:share, 0.2) * sum(h.active) AND sum(h.ns) >= coalesce(:total, 0.1) * span.ns),
 dirtied AS MATERIALIZED (
-	SELECT t.process, sum(x.value) AS bytes FROM sample_total x JOIN metric m ON m.id = x.metric JOIN thread t ON t.task = x.task
-	WHERE m.name = 'io.dirtied' GROUP BY t.process),
+	SELECT k.process, sum(x.value) AS bytes FROM sample_total x JOIN metric m ON m.id = x.metric JOIN thread t ON t.task = x.task
+	JOIN kin k ON k.own_process = t.process WHERE m.name = 'io.dirtied' GROUP BY k.process),
 client AS MATERIALIZED (
-	SELECT t.process, b.task FROM woken_by b JOIN thread t ON t.task = b.other_task JOIN thread v ON v.task = b.task, span
+	SELECT k.process, b.task FROM woken_by b JOIN thread t ON t.task = b.other_task JOIN kin k ON k.own_process = t.process
+	JOIN thread v ON v.task = b.task, span
 	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel AND b.ns >= coalesce(:client, 0.3) * span.ns
 		AND b.count * 1e9 >= 5 * span.ns),
 level_of AS MATERIALIZED (

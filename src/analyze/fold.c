@@ -56,6 +56,8 @@ static const struct explanation {
 	{"disk.saturation", "app.serialized", SHARED, SEVERITY_WARNING},
 	{"disk.latency", "app.serialized", SHARED, SEVERITY_WARNING},
 	{"disk.latency", "lock.contention", SHARED, SEVERITY_WARNING},
+	{"disk.saturation", "pause.event-loop", SHARED, SEVERITY_WARNING},
+	{"disk.latency", "pause.event-loop", SHARED, SEVERITY_WARNING},
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
 	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -172,6 +174,8 @@ static const struct explanation {
 	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
 	/* Who stands still, for whatever reason, neither accepts nor reads. */
 	STANDS_STILL("net.accept-queue"),
+	{"pause.event-loop", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"pause.gc", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* A port is its master's, and the worker is who accepts. */
 	{"pause.freeze", "net.accept-queue", WITHIN, SEVERITY_INFO},
 	{"pause.freeze", "app.downstream", FIRST_CULPRIT, SEVERITY_INFO},

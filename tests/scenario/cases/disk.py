@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from case import Case, running
-from disks import on_file, on_memory_disk, on_slow_disk
+from disks import dirty_limit, on_file, on_memory_disk, on_slow_disk, scratch
 
 DISK = r"^(vd|sd|nvme|xvd|dm-|md|mmcblk)"
 LOOP = r"^loop\d+$"
@@ -25,6 +25,14 @@ def beside_short_ones(injectors):
         reader = 'while :; do dd if="$0" of=/dev/null bs=4k count=30 iflag=direct status=none; done'
         with running(["sh", "-c", reader, process.args[1]]):
             yield process
+
+
+@contextlib.contextmanager
+def held_back_one_by_one(_):
+    """Programs that each live for less than a second, and are held back for most of it."""
+    copy = 'cd "$0"; while :; do dd if=/dev/zero of=copy bs=1M count=600 status=none; done'
+    with dirty_limit(*LIMIT), scratch() as folder, running(["sh", "-c", copy, folder], start_new_session=True) as process:
+        yield process
 
 
 # Keeps what it is given under one lock, which it holds until the disk has it.
@@ -44,10 +52,22 @@ for _ in range(5): threading.Thread(target=serve).start()
 """
 
 
-@contextlib.contextmanager
-def keep(_):
-    with tempfile.NamedTemporaryFile(dir=".") as f, running([sys.executable, "-c", KEEP, f.name]) as process:
-        yield process
+# The same in Ruby, whose mutexes let a thread sleep on a lock of its own.
+KEEP_IN_RUBY = """
+Process.setproctitle("inventory")
+BOOK = File.open(ARGV[0], "a")
+GUARD = Mutex.new
+def reserve_item = 20.times { BOOK.write("x" * 4000); BOOK.fsync }
+5.times.map { Thread.new { loop { GUARD.synchronize { reserve_item }; sleep 0.001 } } }.each(&:join)
+"""
+
+
+def keep(*command):
+    @contextlib.contextmanager
+    def start(_):
+        with tempfile.NamedTemporaryFile(dir=".") as f, running([*command, f.name]) as process:
+            yield process
+    return start
 
 
 POSTGRES = os.path.dirname(max(glob.glob("/usr/lib/postgresql/*/bin/pgbench"), default=""))
@@ -97,6 +117,7 @@ CASES = [
     Case("held-back", on_file("exporter,append,1,256,0", dirty=LIMIT), "disk.writeback", "exporter", "append_block", resource=DISK),
     Case("held-back-many", on_file("exporter,append,4,64,0", program="diskjobs-nofp", dirty=LIMIT, mib=512), "disk.writeback",
          "exporter", "append_block", resource=DISK, held_out=True, often=False),
+    Case("held-back-short", held_back_one_by_one, "disk.writeback", "dd", resource=DISK, often=False),
     Case("copy", on_file("backup,copy,1,1024,0", mib=512)),
     Case("copy-ample", on_file("backup,append,1,1024,0", mib=2048, dirty=AMPLE), often=False),
     Case("random-reads", on_file("catalog,fetch,2,4,5000")),
@@ -117,6 +138,8 @@ CASES = [
     Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True, often=False),
     Case("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", function="commit_order"),
     Case("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", function="commit_order", often=False),
-    Case("sync-under-lock-python", keep, "disk.sync", "inventory", function="reserve_item", evidence=("lock held meanwhile",),
+    Case("sync-under-lock-ruby", keep("ruby", "-e", KEEP_IN_RUBY), "disk.sync", "ruby", evidence=("lock held meanwhile",), needs="ruby",
+         often=False),
+    Case("sync-under-lock-python", keep(sys.executable, "-c", KEEP), "disk.sync", "inventory", function="reserve_item", evidence=("lock held meanwhile",),
          often=False),
 ]

@@ -20,9 +20,11 @@
 -- threshold stays = 0.1: of the growth, under stacks, before doubling counts; a heap that only moves keeps no page under any
 -- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
 -- threshold small_go = 16: the same of Java, and of Go, which first collects at 4 MiB, and then lets its heap double each time
+-- threshold small_ruby = 48: the same of Ruby that has not collected within the period: it does so when it has allocated 16 MiB to 32 MiB
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
+-- threshold lasts = 0.4: of the period, the same; a short burst at the end of a long recording is one
 -- threshold begins = 0.3: of an even second's growth, in the second with which growth begins
 -- threshold set_aside = 0.5: of its private memory that a process has set aside and not touched, before it is said to fill a pool, if
 --    it has set nothing aside meanwhile; allocators ask for a quarter more at most
@@ -63,7 +65,8 @@ third AS MATERIALIZED (
 	SELECT process, heap, sum(more) AS growth, max(end_ns) - min(end_ns) AS ns, max(iif(place = last, bytes, 0)) AS bytes,
 		min(more) AS least, sum(iif(3 * place <= last, more, 0)) AS first,
 		sum(iif(3 * place > last AND 3 * place <= 2 * last, more, 0)) AS second, sum(iif(3 * place > 2 * last, more, 0)) AS third
-	FROM part GROUP BY process, heap HAVING count(more) >= iif(min(waited) > 0, coalesce(:begun, 4), 3)),
+	FROM part GROUP BY process, heap HAVING count(more) >=
+		iif(min(waited) > 0, max(coalesce(:begun, 4), coalesce(:lasts, 0.4) * (max(last) + max(waited))), 3)),
 steady AS MATERIALIZED (
 	SELECT *, growth * 1e9 / ns AS rate FROM third
 	WHERE growth >= coalesce(:growth, 1) * 1048576 AND min(first, second, third) >= coalesce(:third, 0.1) * growth
@@ -106,16 +109,22 @@ stayed AS MATERIALIZED (
 		ifnull((SELECT sum(s.value) FROM sample_total s JOIN task t ON t.id = s.task
 			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')), 0), x.growth) AS bytes
 	FROM leak x),
+-- Below that, MiB, memory that is not yet collected looks like a leak.
+small AS MATERIALIZED (
+	SELECT x.process, CASE WHEN x.heap OR r.name = 'Go' THEN coalesce(:small_go, 16)
+		WHEN r.name = 'Ruby' AND NOT EXISTS (SELECT 1 FROM sample_total s JOIN task t ON t.id = s.task
+			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'gc.time')) THEN coalesce(:small_ruby, 48)
+		ELSE coalesce(:small, 4) END AS mib
+	FROM leak x LEFT JOIN runtime r ON r.process = x.process),
 judged AS MATERIALIZED (
-	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside,
+	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
 		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
-	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process
+	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process JOIN small m ON m.process = x.process
 	LEFT JOIN aside a ON a.process = x.process)
 SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, 1) AND NOT heap THEN 'failing'
 		WHEN job OR pool THEN 'none'
-		WHEN full_s < coalesce(:hours, 6) * 3600 
-			OR (double_s < coalesce(:double, 3600) AND j.stays AND j.bytes >= 1048576 *
-				iif(j.heap OR j.process IN (SELECT process FROM runtime WHERE name = 'Go'), coalesce(:small_go, 16), coalesce(:small, 4))) THEN 'waited' ELSE 'none' END AS urgency,
+		WHEN j.bytes >= j.small * 1048576 AND (full_s < coalesce(:hours, 6) * 3600 OR (double_s < coalesce(:double, 3600) AND j.stays))
+			THEN 'waited' ELSE 'none' END AS urgency,
 	iif(full_s < coalesce(:soon, 300) AND NOT heap, 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
 	CASE WHEN pool THEN 'it fills what it has set aside'

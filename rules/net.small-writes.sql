@@ -3,8 +3,9 @@
 -- summary: {comm} loses {share} % of its time to held-back small writes ({where})
 -- explain: A request that is written in two small pieces goes out as one piece at once and one that waits (Nagle) until the first is
 --    acknowledged, and the receiver delays that by some 40 ms because it has no answer to send yet. Looks at the sockets
---    ten times a second tell how much of the time a last small segment is so held back with room in both windows. Who sends
---    without end has such a segment now and then, but rarely when looked at.
+--    ten times a second tell how much of the time a last small segment is so held back with room in both windows; that is no more
+--    than the time in which the socket has something under way, which it counts itself. Who sends without end has such a segment
+--    now and then, but rarely when looked at.
 -- threshold share = 0.3: of the period, over all connections of a process, of which one may be used after the other; a round trip that is really needed is a small part of it on a local net
 -- threshold looks = 6: that found it so; fewer are chance
 -- threshold small = 1000: bytes a segment, on average: whoever sends much sends full ones
@@ -14,9 +15,10 @@
 WITH span AS MATERIALIZED (SELECT ns FROM period),
 looked AS MATERIALIZED (
 	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, r.kind, r.name AS connection, sum(s.count) AS looks,
-		sum(s.value) * 1.0 / span.ns AS share
+		min(sum(iif(m.name = 'connection.held', s.value, 0)), ifnull(sum(iif(m.name = 'connection.under_way', s.value, NULL)), span.ns))
+			* 1.0 / span.ns AS share
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource, span
-	WHERE m.name = 'connection.held' AND NOT t.own GROUP BY t.process, r.id),
+	WHERE m.name IN ('connection.held', 'connection.under_way') AND NOT t.own GROUP BY t.process, r.id HAVING looks),
 -- All of a process, under the name of the worst; where there are many, the rest has the name of the service.
 held AS MATERIALIZED (
 	SELECT process, pid, comm, cgroup, kind, connection, max(share) AS most, sum(share) AS share, sum(looks) AS looks,

@@ -183,6 +183,7 @@ static void start(struct capture *c, void *arg)
 
 	s->lost = capture_counter(c, LOST_CONNECTIONS);
 	s->troubled_ns = clock_mono_ns(); /* what is going on is not known yet */
+	s->held = map_new();
 	walk(c, s, false, false);
 	take_flows(c, s, false);
 }
@@ -224,6 +225,7 @@ static void stop(struct capture *c, void *arg)
 	tcp_walk_done(&s->walk);
 	variables_done(&s->variables);
 	tally_done(&s->peers);
+	map_free(s->held);
 	tcp_drops_done(&s->names);
 }
 
@@ -262,6 +264,8 @@ const struct probe probe_tcp = {
 				    "set the pace"},
 		[HELD] = {"connection.held", "ns", "by writer and connection: time that a small segment was held back until the "
 			  "one before is acknowledged"},
+		[UNDER_WAY] = {"connection.under_way", "ns", "likewise, of connections that were once held back: exactly for how long "
+			       "something was under way, held back or not"},
 		[WAITED] = {"connection.waited", "ns", "by client and service, and by client and connection: time that a few segments "
 			    "were under way on a path whose round trip takes 5 ms or more"},
 		[ROUND_TRIP] = {"connection.round_trip", "ns", "smoothed round trips of a service's busy connections, and of each that "

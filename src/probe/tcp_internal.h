@@ -2,6 +2,7 @@
 /* The tcp probe's own parts: what a look at the sockets and what connections that came and went become. */
 #pragma once
 #include "clock.h"
+#include "hash.h"
 #include "probe.h"
 #include "tally.h"
 #include "tcp_drops.h"
@@ -10,7 +11,7 @@
 
 enum tcp_metric {
 	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
-	RETRANSMITTED, OVERDUE, ZERO_WINDOW, NOT_READ, UNREAD, STANDING, WINDOW_LIMITED, BUFFER_LIMITED, HELD, WAITED, ROUND_TRIP,
+	RETRANSMITTED, OVERDUE, ZERO_WINDOW, NOT_READ, UNREAD, STANDING, WINDOW_LIMITED, BUFFER_LIMITED, HELD, UNDER_WAY, WAITED, ROUND_TRIP,
 	CONNECT, PEER, QUEUE, QUEUE_LIMIT, QUEUED, OVERFLOWS, DROPS, DROPPING, SILENT, LOST,
 };
 
@@ -34,6 +35,7 @@ struct tcp_state {
 	uint64_t troubled_ns; /* the last walk that met a socket in trouble */
 	uint64_t no_drops_ns; /* until when there were none, after the last walk */
 	uint64_t met_ns;      /* since the last walk, on average, for what this one meets */
+	struct map *held;     /* connections of which a segment was once held back, by a hash of their ends */
 	uint64_t first_ns, first_jiffies;
 	uint64_t tick_ns; /* of the kernel; 0 not known yet */
 	uint32_t troubled;

@@ -4,6 +4,7 @@
 #include "tcp_name.h"
 
 enum {
+	MOST_HELD = 4096,   /* remembered */
 	MOST_TROUBLED = 64, /* connections named in one walk; the others are their service's */
 	FEW_SEGMENTS = 10,  /* under way at a time: who has more does not wait for each */
 	ANSWER_NS = 500000000, /* a connect is answered by then, wherever on earth */
@@ -90,6 +91,17 @@ static bool is_trouble(const struct tcp_state *s, const struct tcp_report *r, ui
 	       r->growth.retransmits || waited > ns / 10 || (busy > ns / 10 && busy > (uint64_t)r->growth.segments * SLOW_SEGMENT_NS);
 }
 
+/* Looks that come as regularly as its segments may find each of them held back, or none: how long something was under way bounds
+ * that. */
+static bool was_held(struct tcp_state *s, const struct tcp_report *r)
+{
+	uint64_t key = hash_bytes(&r->tuple, sizeof(r->tuple)), once;
+
+	if (r->flags & TCP_HELD && map_count(s->held) < MOST_HELD)
+		map_put(s->held, key, 1);
+	return map_get(s->held, key, &once);
+}
+
 /* What holds it up now has held it up since the last walk: so it is on average. */
 static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp_report *r, const struct thread *t,
 			uint64_t ns, bool closing)
@@ -98,17 +110,20 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 	uint64_t limited = r->growth.window_limited * s->tick_ns, buffer = r->growth.buffer_limited * s->tick_ns;
 	bool sent_again = r->flags & TCP_LOSSY && r->growth.segments;
 	uint32_t us = r->growth.sent ? path_us(r, peer) : 0;
-	uint64_t waited = waited_ns(s, r, us, ns);
+	uint64_t waited = waited_ns(s, r, us, ns), busy = r->growth.busy * s->tick_ns;
+	bool held = was_held(s, r);
 
 	if (is_trouble(s, r, waited, ns))
 		s->troubled_ns = s->walked_ns;
-	if (!(r->flags & ~(TCP_SERVER | TCP_LOSSY)) && !limited && !buffer && !sent_again && !us)
+	if (!(r->flags & ~(TCP_SERVER | TCP_LOSSY)) && !limited && !buffer && !sent_again && !us && !held)
 		return;
 	uint32_t connection = connection_of(c, s, r);
 	if (r->flags & TCP_STALLED)
 		tcp_add(c, s, ZERO_WINDOW, t, connection, 1, s->met_ns);
 	if (r->flags & TCP_HELD)
 		tcp_add(c, s, HELD, t, connection, 1, s->met_ns);
+	if (held)
+		tcp_add(c, s, UNDER_WAY, t, connection, 0, busy < ns ? busy : ns);
 	if (r->flags & TCP_CLOSED_WINDOW || (peer && peer->flags & TCP_STALLED)) {
 		tcp_add(c, s, NOT_READ, t, connection, 1, s->met_ns);
 		if (closing)

@@ -21,6 +21,7 @@
 -- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
 -- threshold small_go = 16: the same of Java, and of Go, which first collects at 4 MiB, and then lets its heap double each time
 -- threshold small_ruby = 48: the same of Ruby that has not collected within the period: it does so when it has allocated 16 MiB to 32 MiB
+-- threshold small_v8 = 32: the same of Node, which compiles what it runs, and lets its space for new objects grow, as it begins to work
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
@@ -112,6 +113,7 @@ stayed AS MATERIALIZED (
 -- Below that, MiB, memory that is not yet collected looks like a leak.
 small AS MATERIALIZED (
 	SELECT x.process, CASE WHEN x.heap OR r.name = 'Go' THEN coalesce(:small_go, 16)
+		WHEN r.name = 'V8' THEN coalesce(:small_v8, 32)
 		WHEN r.name = 'Ruby' AND NOT EXISTS (SELECT 1 FROM sample_total s JOIN task t ON t.id = s.task
 			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'gc.time')) THEN coalesce(:small_ruby, 48)
 		ELSE coalesce(:small, 4) END AS mib

@@ -94,6 +94,7 @@ SELECT iif(j.harms, 'waited', 'none') AS urgency,
 		json_object('metric', 'TCP segments sent again', 'value', 100 * j.resent, 'unit', '%')) AS evidence,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', iif(j.unread, 'culprit', 'victim'), 'metric', d.metric, 'process', d.process) AS x FROM doing d
-		WHERE d.process = j.process ORDER BY d.ns DESC LIMIT 1)) AS stacks
+		WHERE d.process = j.process
+		ORDER BY d.metric = 'cpu.time' AND d.ns >= 0.5 * (SELECT ns FROM span) DESC, d.ns DESC LIMIT 1)) AS stacks
 FROM told j, span, arrived a
 ORDER BY j.harms DESC, j.drops DESC LIMIT 5;

@@ -44,9 +44,14 @@ read AS MATERIALIZED (
 	WHERE m.name = 'connection.received' GROUP BY t.process, s.resource),
 unread AS MATERIALIZED (
 	SELECT resource, avg(value) AS bytes FROM level WHERE metric = 'connection.unread' GROUP BY resource),
+-- A receiver's speed is that of all its connections to a service: so what stands there is that of all, too.
+standing AS MATERIALIZED (
+	SELECT c.receiver, substr(c.name, instr(c.name, ' -> ')) AS service, sum(u.bytes) AS bytes
+	FROM connection c JOIN unread u ON u.resource = c.name WHERE c.receiver IS NOT NULL GROUP BY c.receiver, service),
 stalled AS MATERIALIZED (
 	SELECT c.*, min(1.0, c.ns * 1.0 / span.ns) AS share, ifnull(u.bytes, 0) AS unread,
-		1000 * ifnull(u.bytes, 0) / max(1.0, ifnull(
+		1000 * ifnull((SELECT s.bytes FROM standing s WHERE s.receiver = c.receiver AND s.service = substr(c.name, instr(c.name, ' -> '))), 0)
+			/ max(1.0, ifnull(
 			(SELECT sum(d.bytes) FROM read d JOIN resource v ON v.id = d.resource
 				JOIN thread t ON t.process = d.process AND t.task = c.receiver
 				WHERE instr(c.name, v.name)), 0) * 1e9 / span.ns) AS standing_ms

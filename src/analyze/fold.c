@@ -11,6 +11,7 @@
 enum relation {
 	FIRST_CULPRIT, /* both name the same process as their first culprit */
 	MORE,          /* that, and the cause takes more of its time than the symptom */
+	ALMOST,        /* the same, or as much but for a tenth: who holds a lock does not wait for it */
 	HALF,          /* the same, at least half as much */
 	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
 	SHARED,        /* both name one process at least, in whichever role */
@@ -40,6 +41,8 @@ static const struct explanation {
 	/* What fails is also tried again, and slow for it. */
 	{"disk.errors", "disk.latency", RESOURCE, SEVERITY_INFO},
 	{"disk.errors", "disk.sync", SHARED, SEVERITY_INFO},
+	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
+	{"disk.sync", "lock.contention", ALMOST, SEVERITY_WARNING},
 	/* Who wants the disk to have its data at once fills it with that; who is kept from it by others is their victim. */
 	{"disk.sync", "disk.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"disk.saturation", "disk.sync", SHARED, SEVERITY_WARNING},
@@ -58,8 +61,6 @@ static const struct explanation {
 	{"disk.latency", "lock.contention", SHARED, SEVERITY_WARNING},
 	{"disk.saturation", "pause.event-loop", SHARED, SEVERITY_WARNING},
 	{"disk.latency", "pause.event-loop", SHARED, SEVERITY_WARNING},
-	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
-	{"disk.sync", "lock.contention", MORE, SEVERITY_WARNING},
 	{"disk.sync", "app.serialized", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Each such call is work for the kernel, and turns with the kernel's own threads. */
 	{"disk.sync", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -259,6 +260,8 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 		return same_culprit(cause, symptom, 1);
 	case MORE:
 		return cause->impact >= symptom->impact && same_culprit(cause, symptom, cause->affected_count);
+	case ALMOST:
+		return cause->impact >= 0.9 * symptom->impact && same_culprit(cause, symptom, cause->affected_count);
 	case HALF:
 		return 2 * cause->impact >= symptom->impact && same_culprit(cause, symptom, 1);
 	case CULPRIT:

@@ -58,7 +58,11 @@ Process.setproctitle("inventory")
 BOOK = File.open(ARGV[0], "a")
 GUARD = Mutex.new
 def reserve_item = 20.times { BOOK.write("x" * 4000); BOOK.fsync }
-5.times.map { Thread.new { loop { GUARD.synchronize { reserve_item }; sleep 0.001 } } }.each(&:join)
+def serve
+  Thread.current.name = "inventory"
+  loop { GUARD.synchronize { reserve_item }; sleep 0.001 }
+end
+5.times.map { Thread.new { serve } }.each(&:join)
 """
 
 
@@ -138,7 +142,7 @@ CASES = [
     Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True, often=False),
     Case("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", function="commit_order"),
     Case("sync-under-lock-many", "storekeepers-nofp 8 20 100 orders", "disk.sync", "storekeeper", function="commit_order", often=False),
-    Case("sync-under-lock-ruby", keep("ruby", "-e", KEEP_IN_RUBY), "disk.sync", "ruby", evidence=("lock held meanwhile",), needs="ruby",
+    Case("sync-under-lock-ruby", keep("ruby", "-e", KEEP_IN_RUBY), "disk.sync", "inventory", evidence=("lock held meanwhile",), needs="ruby",
          often=False),
     Case("sync-under-lock-python", keep(sys.executable, "-c", KEEP), "disk.sync", "inventory", function="reserve_item", evidence=("lock held meanwhile",),
          often=False),

@@ -119,7 +119,8 @@ small AS MATERIALIZED (
 		ELSE coalesce(:small, 4) END AS mib
 	FROM leak x LEFT JOIN runtime r ON r.process = x.process),
 judged AS MATERIALIZED (
-	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s, x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
+	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s,
+		x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
 		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
 	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process JOIN small m ON m.process = x.process
 	LEFT JOIN aside a ON a.process = x.process)

@@ -122,7 +122,7 @@ static void add_trouble(struct capture *c, struct tcp_state *s, const struct tcp
 		tcp_add(c, s, ZERO_WINDOW, t, connection, 1, s->met_ns);
 	if (r->flags & TCP_HELD)
 		tcp_add(c, s, HELD, t, connection, 1, s->met_ns);
-	if (held)
+	if (held && s->tick_ns)
 		tcp_add(c, s, UNDER_WAY, t, connection, 0, busy < ns ? busy : ns);
 	if (r->flags & TCP_CLOSED_WINDOW || (peer && peer->flags & TCP_STALLED)) {
 		tcp_add(c, s, NOT_READ, t, connection, 1, s->met_ns);

@@ -280,7 +280,7 @@ static int run(const struct call *call)
 	live_come_first();
 	/* Arrays that grow leave holes as large as they were, unless they go back to the system: a fifth of all after ten minutes. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-	r = store_create(":memory:", &store);
+	r = store_create_for_forks(&store);
 	if (r < 0)
 		return r;
 	r = loop_new(&loop);

@@ -209,23 +209,36 @@ static int create_file(const char *path)
 	return r;
 }
 
-int store_create(const char *path, struct store **ret_store)
+static int create_in_memory(const char *path, struct store **ret_store)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
-	int r = 0;
+	int r = connect_to(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, &s);
 
-	if (!strcmp(path, ":memory:")) {
-		r = connect_to(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s);
-		if (r < 0 || (r = store_execute(s, store_schema_sql)) < 0 ||
-		    (r = store_execute(s, store_views_sql)) < 0)
-			return r;
-	} else if ((r = create_file(path)) < 0 || (r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
-		   (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0) {
+	if (r < 0 || (r = store_execute(s, store_schema_sql)) < 0 || (r = store_execute(s, store_views_sql)) < 0)
 		return r;
-	}
 	*ret_store = s;
 	s = NULL;
 	return 0;
+}
+
+int store_create(const char *path, struct store **ret_store)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	int r;
+
+	if (!strcmp(path, ":memory:"))
+		return create_in_memory(path, ret_store);
+	if ((r = create_file(path)) < 0 || (r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
+	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0)
+		return r;
+	*ret_store = s;
+	s = NULL;
+	return 0;
+}
+
+int store_create_for_forks(struct store **ret_store)
+{
+	return create_in_memory("file:memory?vfs=memdb", ret_store);
 }
 
 int store_finish(struct store *s)

@@ -12,6 +12,9 @@ struct store;
 /* A new recording, mode 0600. An older recording of that name is kept as PATH.old; any other file is
  * refused with -EEXIST. ":memory:" makes one that lives in this process only. */
 int store_create(const char *path, struct store **ret_store);
+/* As ":memory:", for a process whose children ask copies of it: the pages that they read stay shared, because SQLite's notes about
+ * pages lie elsewhere. */
+int store_create_for_forks(struct store **ret_store);
 
 /* An existing recording, which may be somebody else's or still being written: read-only, and refused
  * (-EBADMSG) unless its schema is exactly ours. What is written after this is not seen. */

@@ -38,6 +38,18 @@ static void add_count(struct buf *text, double value)
 		buf_addf(text, value < 9.95 && fabs(value - round(value)) > 0.05 ? "%.1f" : "%.0f", value);
 }
 
+static void add_cpu_time(struct buf *text, double ns)
+{
+	unsigned long hundredths = (unsigned long)(ns / 1e7), s = hundredths / 100, hours = s / 3600;
+
+	if (hours >= 100)
+		buf_addf(text, "%lud%02luh", hours / 24, hours % 24);
+	else if (hours)
+		buf_addf(text, "%luh%02lu:%02lu", hours, s / 60 % 60, s % 60);
+	else
+		buf_addf(text, "%lu:%02lu.%02lu", s / 60, s % 60, hundredths % 100);
+}
+
 void format_number(struct buf *text, enum unit unit, double value)
 {
 	char number[16];
@@ -50,6 +62,8 @@ void format_number(struct buf *text, enum unit unit, double value)
 		buf_addstr(text, format_bytes(value, number));
 	else if (unit == UNIT_NS)
 		buf_addstr(text, format_ns(value, number));
+	else if (unit == UNIT_CPU_TIME)
+		add_cpu_time(text, value);
 	else
 		add_count(text, value);
 }

@@ -158,6 +158,11 @@ void rows_done(struct row_list *r)
 	*r = (struct row_list){0};
 }
 
+static bool has_facts(const struct row *r)
+{
+	return r->process && !r->thread && r->process->known;
+}
+
 double row_number(const struct row *r, enum row_field field)
 {
 	switch (field) {
@@ -171,6 +176,9 @@ double row_number(const struct row *r, enum row_field field)
 	case ROW_THREADS: return r->threads;
 	case ROW_SWITCHES: return row_switch_rate(r);
 	case ROW_RESIDENT: return r->resident ? (double)r->resident : NAN;
+	case ROW_TIME: return has_facts(r) ? (double)r->process->cpu_ns : NAN;
+	case ROW_PRIORITY: return has_facts(r) ? r->process->priority : NAN;
+	case ROW_NICE: return has_facts(r) ? r->process->nice : NAN;
 	default: return 0;
 	}
 }

@@ -20,7 +20,7 @@ struct row {
 };
 
 enum row_field { ROW_PID, ROW_TID, ROW_CPU, ROW_RUNNABLE, ROW_LOCK, ROW_DISK, ROW_BLOCKED, ROW_THREADS, ROW_SWITCHES,
-		 ROW_RESIDENT, ROW_FIELDS };
+		 ROW_RESIDENT, ROW_TIME, ROW_PRIORITY, ROW_NICE, ROW_FIELDS };
 
 struct row_order {
 	bool threads; /* each thread, not each process */

@@ -83,26 +83,41 @@ static int compare(const void *a, const void *b, void *arg)
 
 static void find_held(struct table *t)
 {
-	for (uint32_t i = 0; t->held && i < t->count; i++)
+	for (uint32_t i = 0; t->held && i < t->shown; i++)
 		if (t->records[t->order[i]].key == t->held) {
 			t->selected = i;
 			return;
 		}
-	if (t->selected >= t->count)
-		t->selected = t->count ? t->count - 1 : 0;
+	if (t->selected >= t->shown)
+		t->selected = t->shown ? t->shown - 1 : 0;
+}
+
+static bool has_text(const struct record *r, const char *text)
+{
+	for (int i = 0; i < RECORD_TEXTS; i++)
+		if (strcasestr(r->text[i], text))
+			return true;
+	return false;
+}
+
+static bool is_left_out(const struct table *t, const struct record *r)
+{
+	return (t->filter[0] && !has_text(r, t->filter)) || (t->only && strcmp(r->text[t->only - 1], t->only_text));
 }
 
 void table_end(struct table *t)
 {
 	t->order = xrealloc(t->order, (t->count + 1) * sizeof(*t->order));
+	t->shown = 0;
 	for (uint32_t i = 0; i < t->count; i++) {
-		t->order[i] = i;
 		for (int k = 0; k < RECORD_TEXTS; k++)
 			if (!t->records[i].text[k])
 				t->records[i].text[k] = "";
+		if (!is_left_out(t, &t->records[i]))
+			t->order[t->shown++] = i;
 	}
-	if (t->count && !t->ordered)
-		qsort_r(t->order, t->count, sizeof(*t->order), compare, t);
+	if (t->shown && !t->ordered)
+		qsort_r(t->order, t->shown, sizeof(*t->order), compare, t);
 	find_held(t);
 }
 
@@ -116,7 +131,7 @@ void table_done(struct table *t)
 
 const struct record *table_selected(const struct table *t)
 {
-	return t->selected < t->count ? &t->records[t->order[t->selected]] : NULL;
+	return t->selected < t->shown ? &t->records[t->order[t->selected]] : NULL;
 }
 
 void table_select(struct table *t, uint64_t key)
@@ -157,10 +172,7 @@ static void place_columns(struct table *t, unsigned width)
 
 bool table_is_match(const struct table *t, const struct record *r)
 {
-	for (int i = 0; t->search[0] && i < RECORD_TEXTS; i++)
-		if (strcasestr(r->text[i], t->search))
-			return true;
-	return false;
+	return t->search[0] && has_text(r, t->search);
 }
 
 static void draw_head(const struct table *t, struct grid *g, const struct area *a)
@@ -258,14 +270,40 @@ static void draw_record(const struct table *t, uint32_t place, struct grid *g, c
 		grid_restyle(g, line, a->column, a->columns, STYLE_SELECTED);
 }
 
-static void draw_search(const struct table *t, struct grid *g, const struct area *a)
+static void draw_typing(const struct table *t, struct grid *g, const struct area *a)
 {
-	unsigned row = a->row + a->rows - 1, used;
+	bool filter = t->typing == TYPING_FILTER;
+	unsigned used = grid_put(g, a->row, a->column, a->columns, STYLE_KEY, filter ? "Filter: " : "Search: ");
 
-	grid_fill(g, row, a->column, a->columns, STYLE_NORMAL, " ");
-	used = grid_put(g, row, a->column, a->columns, STYLE_KEY, "Search: ");
-	used += grid_put(g, row, a->column + used, a->columns - used, STYLE_STRONG, t->search);
-	grid_put(g, row, a->column + used, 1, STYLE_SELECTED, " ");
+	used += grid_put(g, a->row, a->column + used, a->columns - used, STYLE_STRONG, filter ? t->filter : t->search);
+	grid_put(g, a->row, a->column + used, 1, STYLE_SELECTED, " ");
+}
+
+static void draw_filter(const struct table *t, struct grid *g, const struct area *a)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+	if (t->only)
+		buf_addf(&text, "%s  ", *t->only_text ? t->only_text : "(nobody)");
+	if (t->filter[0])
+		buf_addf(&text, "\"%s\"  ", t->filter);
+	buf_addf(&text, "(%u of %u; Escape: all)", t->shown, t->count);
+	unsigned used = grid_put(g, a->row, a->column, a->columns, STYLE_KEY, "Filter: ");
+	grid_put(g, a->row, a->column + used, a->columns - used, STYLE_STRONG, text.data);
+}
+
+/* The last line says what is typed, or what leaves rows out. */
+static bool has_last_line(const struct table *t, const struct area *a)
+{
+	return (t->typing || t->filter[0] || t->only) && a->rows > 1;
+}
+
+static void draw_last_line(const struct table *t, struct grid *g, const struct area *a)
+{
+	struct area line = {a->row + a->rows - 1, a->column, 1, a->columns};
+
+	grid_fill(g, line.row, line.column, line.columns, STYLE_NORMAL, " ");
+	(t->typing ? draw_typing : draw_filter)(t, g, &line);
 }
 
 static void scroll(struct table *t)
@@ -274,23 +312,23 @@ static void scroll(struct table *t)
 		t->top = t->selected;
 	if (t->page && t->selected >= t->top + t->page)
 		t->top = t->selected - t->page + 1;
-	if (t->count <= t->page)
+	if (t->shown <= t->page)
 		t->top = 0;
-	else if (t->top > t->count - t->page)
-		t->top = t->count - t->page;
+	else if (t->top > t->shown - t->page)
+		t->top = t->shown - t->page;
 }
 
 void table_draw(struct table *t, struct grid *g, const struct area *a)
 {
 	if (!a->rows || !t->columns)
 		return;
-	t->page = a->rows - 1 - (t->typing && a->rows > 1);
+	t->page = a->rows - 1 - has_last_line(t, a);
 	t->head_row = a->row;
 	scroll(t);
 	place_columns(t, a->columns);
 	draw_head(t, g, a);
-	for (uint32_t i = 0; i < t->page && t->top + i < t->count; i++)
+	for (uint32_t i = 0; i < t->page && t->top + i < t->shown; i++)
 		draw_record(t, t->top + i, g, a, a->row + 1 + i);
-	if (t->typing)
-		draw_search(t, g, a);
+	if (has_last_line(t, a))
+		draw_last_line(t, g, a);
 }

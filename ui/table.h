@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A table: records in columns, in an order, with a row that keys act on, a search, a scroll position. Who fills it
+/* A table: records in columns, in an order, with a row that keys act on, a search, a filter, a scroll position. Who fills it
  * says what the numbers are; the table shows them. */
 #pragma once
 #include <stdbool.h>
@@ -32,6 +32,8 @@ struct column {
 	unsigned modes;       /* bits of the table's modes that show it; 0: all */
 };
 
+enum table_typing { TYPING_NOTHING, TYPING_SEARCH, TYPING_FILTER };
+
 struct record {
 	uint64_t key;      /* who it is, from one update to the next */
 	double number[RECORD_NUMBERS]; /* NAN: not known */
@@ -52,8 +54,8 @@ struct table {
 	bool passive;                 /* no row is selected */
 
 	struct record *records;
-	uint32_t *order;              /* indices of records */
-	uint32_t count, capacity;
+	uint32_t *order;              /* indices of the records that are shown */
+	uint32_t count, capacity, shown;
 	struct arena *strings;
 	struct map *by_key;
 
@@ -63,8 +65,10 @@ struct table {
 	uint64_t held;          /* key of the selected one, which keeps its selection when rows move; 0: the first */
 	unsigned page, head_row;
 	struct area places[COLUMNS_MOST];
-	bool typing;
-	char search[SEARCH_LONGEST];
+	enum table_typing typing;
+	char search[SEARCH_LONGEST], filter[SEARCH_LONGEST]; /* rows in which that is not are left out */
+	int only;                     /* a text, and 1: rows of which it is another than this are left out; 0: none is */
+	char only_text[SEARCH_LONGEST];
 };
 
 /* New records from here on; texts of the old ones are void. The caller's texts must last until the next time. */
@@ -83,3 +87,4 @@ void table_draw(struct table *t, struct grid *g, const struct area *a);
 bool table_key(struct table *t, const struct key_event *e); /* moves, searches, orders; false: not its key */
 bool table_shows(const struct table *t, unsigned mode); /* the column that gives the order is there in that mode, too */
 void table_sort_by(struct table *t, int column);
+void table_toggle_only(struct table *t, int text); /* rows that have it in common with the selected one, or all */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
@@ -6,17 +7,17 @@
 
 static void select_row(struct table *t, int64_t index)
 {
-	int64_t last = (int64_t)t->count - 1;
+	int64_t last = (int64_t)t->shown - 1;
 
 	t->selected = (uint32_t)(index > last ? (last < 0 ? 0 : last) : index < 0 ? 0 : index);
 	/* At the top nobody is held: there the first of the order is of interest, whoever it is. */
-	t->held = t->selected && t->selected < t->count ? t->records[t->order[t->selected]].key : 0;
+	t->held = t->selected && t->selected < t->shown ? t->records[t->order[t->selected]].key : 0;
 }
 
 static void search_from(struct table *t, uint32_t start)
 {
-	for (uint32_t i = 0; i < t->count; i++) {
-		uint32_t index = (start + i) % t->count;
+	for (uint32_t i = 0; i < t->shown; i++) {
+		uint32_t index = (start + i) % t->shown;
 
 		if (table_is_match(t, &t->records[t->order[index]])) {
 			select_row(t, index);
@@ -25,35 +26,71 @@ static void search_from(struct table *t, uint32_t start)
 	}
 }
 
-static void add_to_search(struct table *t, unsigned code)
+/* What is typed has become another. */
+static void follow_typing(struct table *t)
 {
-	size_t len = strlen(t->search);
-
-	/* Names are compared byte by byte: ASCII is what keyboards and commands have in common. */
-	if (code < ' ' || code > '~' || len + 1 >= sizeof(t->search))
-		return;
-	t->search[len] = (char)code;
-	t->search[len + 1] = 0;
-	search_from(t, t->selected);
+	if (t->typing == TYPING_FILTER)
+		table_end(t);
+	else
+		search_from(t, t->selected);
 }
 
-static bool type_search(struct table *t, int code)
+/* Names are compared byte by byte: ASCII is what keyboards and commands have in common. */
+static void type_character(struct table *t, char *text, int code)
 {
-	size_t len = strlen(t->search);
+	size_t len = strlen(text);
 
-	if (code == UI_KEY_ENTER || code == UI_KEY_ESCAPE) {
-		t->typing = false;
-		if (code == UI_KEY_ESCAPE)
-			t->search[0] = 0;
-	} else if (code == UI_KEY_BACKSPACE) {
-		if (len)
-			t->search[len - 1] = 0;
-	} else if (code == UI_KEY_F3 || code == UI_KEY_DOWN) {
+	if (code == UI_KEY_BACKSPACE && len)
+		text[len - 1] = 0;
+	else if (code >= ' ' && code <= '~' && len + 1 < SEARCH_LONGEST)
+		text[len++] = (char)code, text[len] = 0;
+	else
+		return;
+	follow_typing(t);
+}
+
+static bool type(struct table *t, int code)
+{
+	char *text = t->typing == TYPING_FILTER ? t->filter : t->search;
+
+	switch (code) {
+	case UI_KEY_ESCAPE:
+		text[0] = 0;
+		follow_typing(t);
+		t->typing = TYPING_NOTHING;
+		break;
+	case UI_KEY_ENTER:
+		t->typing = TYPING_NOTHING;
+		break;
+	case UI_KEY_F3:
+	case UI_KEY_DOWN:
 		search_from(t, t->selected + 1);
-	} else if (code < UI_KEY_FIRST) {
-		add_to_search(t, (unsigned)code);
+		break;
+	default:
+		type_character(t, text, code);
 	}
 	return true;
+}
+
+static void show_all(struct table *t)
+{
+	t->filter[0] = 0;
+	t->only = 0;
+	table_end(t);
+}
+
+void table_toggle_only(struct table *t, int text)
+{
+	const struct record *r = table_selected(t);
+	bool off = t->only;
+
+	t->only = 0;
+	if (!off && r) {
+		t->held = r->key;
+		t->only = text + 1;
+		snprintf(t->only_text, sizeof(t->only_text), "%s", r->text[text]);
+	}
+	table_end(t);
 }
 
 void table_sort_by(struct table *t, int column)
@@ -85,7 +122,7 @@ static void step_sort(struct table *t, int step)
 
 static bool click(struct table *t, const struct key_event *e)
 {
-	if (e->row > t->head_row && e->row <= t->head_row + t->page && t->top + (e->row - t->head_row - 1) < t->count)
+	if (e->row > t->head_row && e->row <= t->head_row + t->page && t->top + (e->row - t->head_row - 1) < t->shown)
 		select_row(t, (int64_t)t->top + (e->row - t->head_row - 1));
 	for (int i = 0; e->row == t->head_row && t->columns[i].title; i++)
 		if (t->places[i].columns && e->column >= t->places[i].column &&
@@ -124,19 +161,32 @@ bool table_key(struct table *t, const struct key_event *e)
 	if (!t->columns)
 		return false;
 	if (t->typing && e->code != UI_KEY_CLICK)
-		return type_search(t, e->code);
+		return type(t, e->code);
 	switch (e->code) {
 	case '/':
 	case UI_KEY_F3:
-		t->typing = true;
+		t->typing = TYPING_SEARCH;
 		t->search[0] = 0;
 		return true;
+	case '\\':
+	case UI_KEY_F4:
+		t->typing = TYPING_FILTER;
+		return true;
+	case UI_KEY_ESCAPE:
+		if (!t->filter[0] && !t->only)
+			return false;
+		show_all(t);
+		return true;
+	case 'F':
+		t->held = table_selected(t) ? table_selected(t)->key : 0;
+		return t->held;
 	case 'n':
 		if (t->search[0])
 			search_from(t, t->selected + 1);
 		return t->search[0];
 	case '<':
 	case '>':
+	case UI_KEY_F6:
 		step_sort(t, e->code == '<' ? -1 : 1);
 		return true;
 	case 'I':

@@ -26,9 +26,12 @@ static void show_view(struct table_state *s, const struct table_view *view)
 	s->view = view;
 	s->table.selected = s->table.top = s->detail_top = 0;
 	s->table.held = 0;
+	s->table.typing = TYPING_NOTHING;
 	if (before && before->columns == view->columns && table_shows(&s->table, view->mode))
 		return;
 	s->table.inverted = false;
+	s->table.filter[0] = 0;
+	s->table.only = 0;
 	s->table.columns = NULL;
 }
 
@@ -47,6 +50,11 @@ void table_screen_show(void *state, const char *view)
 	for (const struct table_view *v = s->screen->views; v->name; v++)
 		if (!strcmp(v->name, view) && v != s->view)
 			show_view(s, v);
+}
+
+const char *table_screen_shown(const void *state)
+{
+	return ((const struct table_state *)state)->view->name;
 }
 
 int table_screen_open(const struct screen_context *c, const struct screen *screen, void *state)
@@ -117,7 +125,7 @@ static void make_detail(const struct screen_context *c, struct table_state *s, u
 /* What is left below a table that takes no more than it needs, but at least half. */
 static unsigned detail_rows(const struct table_state *s, unsigned rows)
 {
-	unsigned table = s->table.count + 1, share = s->screen->detail_first ? rows / 3 : rows / 2;
+	unsigned table = s->table.shown + 1, share = s->screen->detail_first ? rows / 3 : rows / 2;
 
 	if (!s->detail.count || rows < DETAIL_FROM)
 		return 0;
@@ -143,7 +151,7 @@ void table_screen_draw(const struct screen_context *c, void *state, struct grid 
 	table.rows -= detail.rows;
 	detail.row = table.row + table.rows;
 	table_draw(&s->table, g, &table);
-	if (!s->table.count && table.rows > 1)
+	if (!s->table.shown && table.rows > 1)
 		grid_put(g, table.row + 1, a->column, a->columns, STYLE_DIM, window_ns(c->window) ? s->view->empty :
 			 "Starting: the first second is being recorded.");
 	if (!detail.rows)
@@ -160,7 +168,7 @@ unsigned table_screen_height(const struct screen_context *c, const void *state)
 {
 	const struct table_state *s = state;
 
-	return s->table.count + 1 + has_tabs(s) + (s->table.count == 0);
+	return s->table.shown + 1 + has_tabs(s) + (s->table.shown == 0);
 }
 
 static void next_view(const struct screen_context *c, struct table_state *s)
@@ -192,7 +200,9 @@ static bool toggle(const struct screen_context *c, struct table_state *s, int co
 	for (const struct table_toggle *t = s->screen->toggles; t && t->key; t++) {
 		if (t->key != code && t->other_key != code)
 			continue;
-		if (t->column) {
+		if (t->only) {
+			table_toggle_only(&s->table, t->only - 1);
+		} else if (t->column) {
 			table_sort_by(&s->table, t->column - 1);
 		} else if (t->flag) {
 			s->flags = (s->flags & ~(t->flag & TREES ? TREES & ~t->flag : 0)) ^ t->flag;
@@ -205,6 +215,31 @@ static bool toggle(const struct screen_context *c, struct table_state *s, int co
 	return false;
 }
 
+static bool press(const struct screen_context *c, struct table_state *s, const struct key_event *e)
+{
+	if (s->table.typing)
+		return table_key(&s->table, e);
+	if (toggle(c, s, e->code))
+		return true;
+	switch (e->code) {
+	case '\t':
+		if (view_count(s->screen) < 2)
+			return false;
+		next_view(c, s);
+		return true;
+	case 'J':
+		s->detail_top += DETAIL_STEP;
+		return true;
+	case 'K':
+		s->detail_top -= s->detail_top < DETAIL_STEP ? s->detail_top : DETAIL_STEP;
+		return true;
+	case UI_KEY_CLICK:
+		return click_tab(c, s, e) || table_key(&s->table, e);
+	default:
+		return table_key(&s->table, e);
+	}
+}
+
 bool table_screen_key(const struct screen_context *c, void *state, const struct key_event *e)
 {
 	struct table_state *s = state;
@@ -212,27 +247,7 @@ bool table_screen_key(const struct screen_context *c, void *state, const struct 
 	int sort = s->table.sort;
 	bool inverted = s->table.inverted;
 
-	if (!s->table.typing) {
-		switch (e->code) {
-		case '\t':
-			if (view_count(s->screen) < 2)
-				return false;
-			next_view(c, s);
-			return true;
-		case 'J':
-		case 'K':
-			if (e->code == 'J')
-				s->detail_top += DETAIL_STEP;
-			else
-				s->detail_top -= s->detail_top < DETAIL_STEP ? s->detail_top : DETAIL_STEP;
-			return true;
-		case UI_KEY_CLICK:
-			if (click_tab(c, s, e))
-				return true;
-			break;
-		}
-	}
-	if ((s->table.typing || !toggle(c, s, e->code)) && !table_key(&s->table, e))
+	if (!press(c, s, e))
 		return false;
 	/* In a tree the order is made with it. */
 	if (s->table.ordered && (sort != s->table.sort || inverted != s->table.inverted))

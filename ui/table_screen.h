@@ -7,7 +7,7 @@
 #include "table.h"
 
 /* There are two kinds of trees: one of them at most is shown. */
-enum table_flag { SHOW_TREE = 1, SHOW_IDLE = 2, SHOW_GROUPS = 4, TREES = SHOW_TREE | SHOW_GROUPS };
+enum table_flag { SHOW_TREE = 1, SHOW_IDLE = 2, SHOW_GROUPS = 4, HIDE_KERNEL = 8, TREES = SHOW_TREE | SHOW_GROUPS };
 
 struct table_view {
 	const char *name;             /* NULL behind the last */
@@ -21,11 +21,12 @@ struct table_view {
 	unsigned mode;                /* bit of the columns that it shows; 0: all */
 };
 
-/* A key that switches a flag, puts a column in charge, or (flag and column 0) leads to the next view. */
+/* A key that switches a flag, puts a column in charge, leaves rows with another text than the selected one's out, or
+ * (all 0) leads to the next view. */
 struct table_toggle {
 	int key, other_key;
 	unsigned flag;
-	int column; /* and 1 */
+	int column, only; /* and 1 */
 };
 
 struct table_screen {
@@ -55,6 +56,7 @@ void table_screen_close(void *state);
 /* The view of that name, if it is one of the screen's. */
 bool table_screen_has(const struct screen *s, const char *view);
 void table_screen_show(void *state, const char *view);
+const char *table_screen_shown(const void *state);
 
 #define TABLE_SCREEN(data)                                                                         \
 	.table = (data), .state_size = sizeof(struct table_state), .open = table_screen_open,      \
@@ -63,8 +65,10 @@ void table_screen_show(void *state, const char *view);
 
 #define TABLE_KEYS                                                                                 \
 	{"/", "Search", "by name; n finds the next, Enter keeps what was found marked, Escape does not"}, \
-	{"< >", "Sort", "the column to the left or to the right gives the order; so does a click on its title"}, \
+	{"F4", "Filter", "only rows in which a text is; \\, too; Enter keeps it, Escape shows all again"}, \
+	{"< >", "Sort", "the column to the left or to the right (F6, too) gives the order; so does a click on its title"}, \
 	{"I", NULL, "turn the order round"},                                                       \
+	{"F", NULL, "follow the selected row wherever the order takes it; Home ends that"},        \
 	{"arrows PgUp PgDn Home End", NULL, "move; j k g G, wheel and click, too"}
 
 #define SCROLL_KEY {"J K", NULL, "scroll what is below the table"}

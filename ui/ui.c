@@ -24,6 +24,7 @@ static const struct key_help global_keys[] = {
 	{"mouse", NULL, "a click on a course shows that moment; while paused, on the time line, too: drag there to choose a part"},
 	{"w", NULL, "write the recording of the last minutes into a file"},
 	{"s", NULL, "write the flame graph of what is shown into a file"},
+	{"F7 F8 F9", NULL, "renice and kill in htop; perfscope only watches"},
 	{0},
 };
 
@@ -60,7 +61,7 @@ int ui_new(struct store *s, const struct ui_options *o, struct ui **ret_ui)
 	ui->options = *o;
 	ui->window_ns = o->window_ns;
 	ui->states = xcalloc(count, sizeof(*ui->states));
-	r = window_new(s, o->user, o->arg, &ui->window);
+	r = window_new(s, o->facts, o->arg, &ui->window);
 	if (r < 0)
 		return r;
 	ui->context = (struct screen_context){.store = s, .window = ui->window, .options = &ui->options,
@@ -231,6 +232,11 @@ static enum ui_answer global_key(struct ui *ui, int code)
 	case UI_KEY_ESCAPE: return ui_go_back(ui);
 	case UI_KEY_F1:
 	case 'h': code = '?'; break;
+	case UI_KEY_F7:
+	case UI_KEY_F8:
+	case UI_KEY_F9:
+		ui_say(ui, "perfscope only watches: kill and renice are left to the commands of that name");
+		return UI_REDRAW;
 	}
 	for (size_t i = 0; all_screens[i]; i++)
 		if (all_screens[i]->key == code)

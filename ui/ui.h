@@ -29,7 +29,7 @@ struct ui_options {
 	uint64_t keep_ns;   /* how far back the store goes; older slices are pruned from it; 0: all is kept */
 	uint64_t keep_bytes; /* what it may take; the oldest tenth is pruned when it takes more; 0: no bound */
 	/* What a store does not tell; each may be NULL. */
-	window_user *user;
+	window_facts *facts;
 	/* Array of findings as in perfscope.findings/1, worst first, with "number" (who it is from one time to the next),
 	 * "since_ns" and "until_ns" (0: it lasts) in the recording's time. */
 	const json_t *(*findings)(void *arg);

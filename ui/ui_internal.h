@@ -9,6 +9,7 @@ enum { MOST_STEPS = 32 };
 /* Where the user came from. */
 struct step {
 	size_t screen;
+	const char *view; /* the one of its tables; NULL: it has none */
 	struct focus focus;
 };
 

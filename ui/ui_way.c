@@ -11,7 +11,8 @@ static void remember(struct ui *ui)
 		memmove(ui->steps, ui->steps + 1, (MOST_STEPS - 1) * sizeof(*ui->steps));
 		ui->step_count--;
 	}
-	ui->steps[ui->step_count++] = (struct step){ui->screen, ui->context.focus};
+	ui->steps[ui->step_count++] = (struct step){
+		ui->screen, ui_shown(ui)->table ? table_screen_shown(ui->states[ui->screen]) : NULL, ui->context.focus};
 }
 
 static enum ui_answer show_screen(struct ui *ui, size_t screen, const struct focus *focus)
@@ -33,6 +34,8 @@ enum ui_answer ui_go_back(struct ui *ui)
 	if (!ui->step_count)
 		return ui->screen ? show_screen(ui, 0, &(struct focus){0}) : UI_NOTHING;
 	step = &ui->steps[--ui->step_count];
+	if (step->view)
+		table_screen_show(ui->states[step->screen], step->view);
 	return show_screen(ui, step->screen, &step->focus);
 }
 

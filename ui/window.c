@@ -19,14 +19,14 @@ static const char *const stream_rows[STREAMS] = {
 	[LATENCIES] = "SELECT metric, resource, bucket, count FROM main.histogram WHERE rowid >= :first AND rowid < :end",
 };
 
-int window_new(struct store *s, window_user *user, void *arg, struct window **ret_window)
+int window_new(struct store *s, window_facts *facts, void *arg, struct window **ret_window)
 {
 	_cleanup_(window_freep) struct window *w = xcalloc(1, sizeof(*w));
 	int r;
 
 	w->store = s;
-	w->user = user;
-	w->user_arg = arg;
+	w->facts = facts;
+	w->facts_arg = arg;
 	for (int i = 0; i < STREAMS; i++)
 		if ((r = query_new(s, stream_rows[i], &w->rows[i])) < 0)
 			return r;

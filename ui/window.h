@@ -23,6 +23,9 @@ struct window_process {
 	uint32_t pid, ppid;
 	bool kernel, own, ended;
 	char *comm, *command, *cgroup, *user; /* never NULL */
+	bool known;                           /* the three below; those of the last time that it was looked at */
+	int nice, priority;                   /* as in /proc/PID/stat */
+	uint64_t cpu_ns;                      /* since it began */
 	struct state_times times;             /* of all its threads */
 	uint32_t threads;                     /* that were there */
 	uint64_t resident;                    /* bytes of memory, when it was last looked at; 0: not known */
@@ -41,10 +44,15 @@ struct window_thread {
 	bool ended;
 };
 
-/* Whose process it is: a name for the user; valid until the next call. NULL: nobody knows. */
-typedef const char *window_user(void *arg, uint32_t pid);
+/* What a store does not tell of a process, as it is now. */
+struct process_facts {
+	const char *user; /* a name; valid until the next call */
+	int nice, priority;
+	uint64_t cpu_ns;
+};
+typedef bool window_facts(void *arg, uint32_t pid, struct process_facts *ret_facts); /* false: nobody knows */
 
-int window_new(struct store *s, window_user *user, void *arg, struct window **ret_window);
+int window_new(struct store *s, window_facts *facts, void *arg, struct window **ret_window);
 void window_free(struct window *w);
 
 /* Take note of slices that were written since. */

@@ -47,8 +47,8 @@ struct level {
 
 struct window {
 	struct store *store;
-	window_user *user;
-	void *user_arg;
+	window_facts *facts;
+	void *facts_arg;
 
 	struct slice *slices; /* slices[i] has id oldest + i */
 	uint32_t oldest, slice_count, slice_capacity;

@@ -57,10 +57,25 @@ static void keep(char **text, const char *now)
 	*text = xstrdup(now);
 }
 
+/* One that has ended keeps what it was last seen with. */
+static void read_facts(struct window *w, struct window_process *p)
+{
+	struct process_facts facts;
+	bool found = w->facts && !p->ended && w->facts(w->facts_arg, p->pid, &facts);
+
+	if (found || !p->user)
+		keep(&p->user, found ? facts.user : "");
+	if (!found)
+		return;
+	p->known = true;
+	p->nice = facts.nice;
+	p->priority = facts.priority;
+	p->cpu_ns = facts.cpu_ns;
+}
+
 static void read_process(struct window *w, struct window_process *p)
 {
 	struct query *q = w->ask_process;
-	const char *user;
 	bool found;
 
 	query_bind_int(q, ":id", p->id);
@@ -76,10 +91,7 @@ static void read_process(struct window *w, struct window_process *p)
 	keep(&p->command, found ? query_text(q, 4) : "");
 	keep(&p->cgroup, found ? query_text(q, 5) : "");
 	query_reset(q);
-	/* One that has ended keeps the user that it was seen with. */
-	user = w->user ? w->user(w->user_arg, p->pid) : NULL;
-	if (user || !p->user)
-		keep(&p->user, user ? user : "");
+	read_facts(w, p);
 	p->refreshed = window_newest(w);
 }
 

@@ -69,11 +69,17 @@ static int have_resources(void *arg, json_t *answer, uint64_t cpu_ns)
 	return a->events.changed(a->events.arg);
 }
 
-const json_t *live_answers_resources(struct live_answers *a, uint64_t from_ns, uint64_t to_ns, bool now)
+bool live_answers_resources_are_asked(const struct live_answers *a)
+{
+	return ask_is_pending(a->ask_resources);
+}
+
+const json_t *live_answers_resources(struct live_answers *a, uint64_t from_ns, uint64_t to_ns, enum live_asking when)
 {
 	bool known = a->resources_of.from_ns == from_ns && a->resources_of.to_ns == to_ns;
+	bool due = when == LIVE_ASK_NOW || (when == LIVE_ASK_SOMETIMES && clock_mono_ns() >= a->next_resources_ns);
 
-	if (!known && !ask_is_pending(a->ask_resources) && (now || clock_mono_ns() >= a->next_resources_ns)) {
+	if (!known && !ask_is_pending(a->ask_resources) && due) {
 		a->resources_asked = (struct span){from_ns, to_ns};
 		ask_start(a->ask_resources, &a->resources_asked);
 	}

@@ -22,8 +22,11 @@ struct live_answers_events {
 struct live_answers *live_answers_new(struct store *s, struct loop *l, const struct live_answers_events *e);
 void live_answers_free(struct live_answers *a);
 
-/* `now`: the user waits for just this; else it is asked as often as a hundredth of a CPU allows. */
-const json_t *live_answers_resources(struct live_answers *a, uint64_t from_ns, uint64_t to_ns, bool now);
+enum live_asking { LIVE_ASK_LATER, LIVE_ASK_SOMETIMES, LIVE_ASK_NOW };
+
+/* Sometimes: as often as a hundredth of a CPU allows. */
+const json_t *live_answers_resources(struct live_answers *a, uint64_t from_ns, uint64_t to_ns, enum live_asking when);
+bool live_answers_resources_are_asked(const struct live_answers *a); /* at this moment */
 /* Of the last minute before to_ns, or from from_ns on if that is more. */
 const json_t *live_answers_annotation(struct live_answers *a, const char *function, const char *module, bool intel,
 				      uint64_t from_ns, uint64_t to_ns);

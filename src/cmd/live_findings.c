@@ -17,6 +17,9 @@
 #define PAUSE_NS (5 * NS_PER_S)
 #define KEEP_NS (600 * NS_PER_S)
 
+/* So many samples tell what is wrong, too, and the child that adds them up stays small: ten seconds of 64 busy CPUs. */
+#define MOST_SAMPLES "100000"
+
 enum { COST_SHARE = 30, MOST_KEPT = 200 };
 
 struct live_findings {
@@ -36,13 +39,23 @@ struct question {
 	uint64_t recorded_ns;
 };
 
+static uint64_t look_back_from(struct store *s, uint64_t now_ns)
+{
+	int64_t from_ns = 0;
+
+	if (query_one_int(s, "SELECT start_ns FROM main.slice WHERE id = (SELECT slice FROM main.sample WHERE rowid > "
+			  "(SELECT max(rowid) FROM main.sample) - " MOST_SAMPLES " ORDER BY rowid LIMIT 1)", 0, &from_ns) < 0)
+		return 0;
+	return now_ns > LOOK_BACK_NS && now_ns - LOOK_BACK_NS > (uint64_t)from_ns ? now_ns - LOOK_BACK_NS : (uint64_t)from_ns;
+}
+
 static json_t *ask_rules(struct store *s, const void *arg)
 {
 	const struct question *q = arg;
 	struct findings *found;
 
 	if (store_select(s, &(struct selection){
-		.from_ns = q->recorded_ns > LOOK_BACK_NS ? q->recorded_ns - LOOK_BACK_NS : 0, .to_ns = q->recorded_ns}) < 0 ||
+		.from_ns = look_back_from(s, q->recorded_ns), .to_ns = q->recorded_ns}) < 0 ||
 	    findings_new(s, q->rules, &(struct findings_options){0}, &found) < 0)
 		return NULL;
 	return findings_json(found);
@@ -154,6 +167,11 @@ void live_findings_free(struct live_findings *f)
 	json_decref(f->history);
 	rules_free(f->rules);
 	free(f);
+}
+
+bool live_findings_are_asked(const struct live_findings *f)
+{
+	return ask_is_pending(f->ask);
 }
 
 void live_findings_update(struct live_findings *f, uint64_t recorded_ns)

@@ -3,6 +3,7 @@
  * before. */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ void live_findings_free(struct live_findings *f);
 /* A slice has been written: asks the rules when it is time. What costs much is asked less often: all of it takes
  * at most three hundredths of a CPU. */
 void live_findings_update(struct live_findings *f, uint64_t recorded_ns);
+bool live_findings_are_asked(const struct live_findings *f); /* at this moment */
 json_t *live_findings_json(const struct live_findings *f); /* the last answer: an array, the caller's reference */
 /* The last ten minutes' as struct ui_options wants them; NULL before the first answer. Borrowed, until the loop runs on. */
 const json_t *live_findings_history(const struct live_findings *f);

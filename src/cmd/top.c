@@ -14,6 +14,7 @@
 #include "live_findings.h"
 #include "loop.h"
 #include "output.h"
+#include "process_facts.h"
 #include "recorder.h"
 #include "select.h"
 #include "store.h"
@@ -26,7 +27,7 @@
 DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 #define KEEP_NS (600 * NS_PER_S)
-#define KEEP_BYTES (48 << 20) /* what is added up of it, and names, take as much again: 150 MB with all else */
+#define KEEP_BYTES (40 << 20) /* what is added up of it, names, and the processes beside take the rest of 150 MB */
 #define LARGE_BYTES (128 << 10)
 #define PATIENCE_NS (20 * NS_PER_MS) /* a key is answered within 50 ms */
 #define FIRST_SLICE_NS (100 * NS_PER_MS) /* the first screen within a second of the start */
@@ -79,9 +80,9 @@ static bool is_batch(const struct top_options *o)
 	return o->batch || o->format.format == FORMAT_JSON;
 }
 
-static const char *user_name(void *arg, uint32_t pid)
+static bool get_facts(void *arg, uint32_t pid, struct process_facts *ret_facts)
 {
-	return users_of_process(((struct top *)arg)->users, pid);
+	return process_facts_read(((struct top *)arg)->users, pid, ret_facts);
 }
 
 static const json_t *get_findings(void *arg)
@@ -92,9 +93,13 @@ static const json_t *get_findings(void *arg)
 static const json_t *get_resources(void *arg, uint64_t from_ns, uint64_t to_ns)
 {
 	struct top *top = arg;
-
 	/* Who looks back waits for just that; what is now is another thing in a second. */
-	return live_answers_resources(top->answers, from_ns, to_ns, to_ns < window_newest_end_ns(ui_window(top->ui)));
+	enum live_asking when = to_ns < window_newest_end_ns(ui_window(top->ui)) ? LIVE_ASK_NOW : LIVE_ASK_SOMETIMES;
+
+	/* One child at a time: what two add up is twice the memory. */
+	if (live_findings_are_asked(top->findings))
+		when = LIVE_ASK_LATER;
+	return live_answers_resources(top->answers, from_ns, to_ns, when);
 }
 
 static const json_t *get_annotation(void *arg, const char *function, const char *module, bool intel)
@@ -187,7 +192,7 @@ static void look(void *arg)
 	if (top->error < 0 || (top->options->iterations && top->screens >= top->options->iterations))
 		return;
 	top->error = ui_update(top->ui, &changed);
-	if (top->error >= 0)
+	if (top->error >= 0 && !live_answers_resources_are_asked(top->answers))
 		live_findings_update(top->findings, window_newest_end_ns(ui_window(top->ui)));
 	if (top->error >= 0 && (changed || !top->terminal))
 		top->error = top->terminal ? draw(top) : print(top);
@@ -217,7 +222,7 @@ static int open_ui(struct top *top)
 {
 	const struct top_options *o = top->options;
 	int r = ui_new(top->store, &(struct ui_options){.window_ns = o->delay_ns, .keep_ns = KEEP_NS, .keep_bytes = KEEP_BYTES,
-							.user = user_name, .findings = get_findings,
+							.facts = get_facts, .findings = get_findings,
 							.resources = is_batch(o) ? NULL : get_resources,
 							.annotation = get_annotation, .save = save,
 							.patience_ns = is_batch(o) ? 0 : PATIENCE_NS, .arg = top}, &top->ui);

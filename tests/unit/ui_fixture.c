@@ -61,12 +61,15 @@ static const struct fixture_process processes[] = {
 };
 enum { PROCESSES = sizeof(processes) / sizeof(processes[0]), JAVA = 5, WORKERS = 3 };
 
-static const char *user_of(void *arg, uint32_t pid)
+static bool facts_of(void *arg, uint32_t pid, struct process_facts *ret_facts)
 {
 	for (int i = 0; i < PROCESSES; i++)
-		if (processes[i].pid == pid)
-			return processes[i].user;
-	return NULL;
+		if (processes[i].pid == pid) {
+			*ret_facts = (struct process_facts){processes[i].user, i == 1 ? -5 : 0, i == 1 ? 15 : 20,
+							    (uint64_t)pid * pid * 34567890};
+			return true;
+		}
+	return false;
 }
 
 static const char findings_text[] =
@@ -339,7 +342,7 @@ struct ui *make_ui(struct store *s, struct answers *answers)
 {
 	struct ui *ui;
 
-	CHECK(ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .user = user_of, .findings = findings, .resources = resources,
+	CHECK(ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .facts = facts_of, .findings = findings, .resources = resources,
 					     .annotation = annotation, .save = save, .arg = answers}, &ui) == 0);
 	return ui;
 }

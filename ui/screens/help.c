@@ -62,10 +62,29 @@ static void entry(struct page *p, enum style style, const char *name, const char
 	} while (*text);
 }
 
-static void add_keys(struct page *p, const struct key_help *keys)
+static const struct key_help table_keys[] = {TABLE_KEYS, {0}};
+
+static bool is_of_every_table(const struct key_help *key)
 {
-	for (; keys && keys->keys; keys++)
-		entry(p, STYLE_KEY, keys->keys, keys->text);
+	for (const struct key_help *k = table_keys; k->keys; k++)
+		if (key != k && !strcmp(k->keys, key->keys) && !strcmp(k->text, key->text))
+			return true;
+	return false;
+}
+
+static void add_keys(struct page *p, const char *name, const struct key_help *keys)
+{
+	title(p, name);
+	for (; keys->keys; keys++)
+		if (!is_of_every_table(keys))
+			entry(p, STYLE_KEY, keys->keys, keys->text);
+}
+
+static bool has_own_keys(const struct key_help *keys)
+{
+	while (keys && keys->keys && is_of_every_table(keys))
+		keys++;
+	return keys && keys->keys;
 }
 
 static void add_screens(struct page *p, const struct screen_context *c)
@@ -76,14 +95,11 @@ static void add_screens(struct page *p, const struct screen_context *c)
 
 		entry(p, STYLE_KEY, key, (*s)->help);
 	}
-	title(p, "Keys on every screen");
-	add_keys(p, c->global_keys);
-	for (const struct screen *const *s = c->screens; *s; s++) {
-		if (!(*s)->keys)
-			continue;
-		title(p, (*s)->name);
-		add_keys(p, (*s)->keys);
-	}
+	add_keys(p, "Keys on every screen", c->global_keys);
+	add_keys(p, "Keys of every table", table_keys);
+	for (const struct screen *const *s = c->screens; *s; s++)
+		if (has_own_keys((*s)->keys))
+			add_keys(p, (*s)->name, (*s)->keys);
 }
 
 static void add_states(struct page *p)

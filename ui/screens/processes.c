@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Processes or threads, and what their time went into. */
+#include <math.h>
 #include <string.h>
 
 #include "hash.h"
@@ -9,6 +10,7 @@
 
 enum { PROCESSES = 1, THREADS = 2 }; /* modes */
 enum { TEXT_COMMAND, TEXT_USER, TEXT_CGROUP };
+enum { NUMBER_MEMORY = ROW_FIELDS }; /* what a row does not know */
 
 /* A tenth of the time lost to waiting is worth a look, half of it hurts whoever waits for the thread. */
 static const struct column columns[] = {
@@ -16,6 +18,9 @@ static const struct column columns[] = {
 	{"TID", "thread", .width = 7, .from = 60, .field = ROW_TID, .ascending = true, .modes = THREADS},
 	{"USER", "whose process it is", .width = 8, .wide = 12, .from = 64, .kind = COLUMN_TEXT, .field = TEXT_USER,
 	 .ascending = true},
+	{"PRI", "the kernel's priority: less is more urgent, below 0 is real time", .width = 4, .from = 160, .field = ROW_PRIORITY,
+	 .ascending = true, .modes = PROCESSES},
+	{"NI", "nice value: less is more urgent", .width = 3, .from = 160, .field = ROW_NICE, .ascending = true, .modes = PROCESSES},
 	{"CPU%", "time on a CPU; 100 is one CPU", .width = 6, .field = ROW_CPU, .unit = UNIT_PERCENT},
 	{"RUNQ%", "time waiting for a CPU; 100 is one thread that always waits", .width = 6, .from = 34,
 	 .field = ROW_RUNNABLE, .unit = UNIT_PERCENT, .warning = 10, .critical = 50},
@@ -29,14 +34,18 @@ static const struct column columns[] = {
 	{"THR", "threads", .width = 4, .from = 76, .field = ROW_THREADS, .modes = PROCESSES},
 	{"RSS", "its memory, pages that it shares with others included", .width = 6, .from = 80, .field = ROW_RESIDENT,
 	 .unit = UNIT_BYTES},
+	{"MEM%", "the same, of the machine's memory", .width = 5, .from = 150, .field = NUMBER_MEMORY, .unit = UNIT_PERCENT,
+	 .modes = PROCESSES},
+	{"TIME+", "its CPU time since it began", .width = 8, .from = 116, .field = ROW_TIME, .unit = UNIT_CPU_TIME,
+	 .modes = PROCESSES},
 	{"SWI/S", "context switches a second", .width = 6, .from = 92, .field = ROW_SWITCHES},
-	{"CGROUP", "control group", .width = 28, .from = COLUMNS_WIDE, .kind = COLUMN_TEXT, .field = TEXT_CGROUP,
+	{"CGROUP", "control group", .width = 28, .from = 180, .kind = COLUMN_TEXT, .field = TEXT_CGROUP,
 	 .ascending = true},
 	{"COMMAND", "command line, or the thread's name, or the control group", .kind = COLUMN_TEXT, .field = TEXT_COMMAND, .ascending = true,
 	 .tree = true},
 	{0},
 };
-enum { BY_PID = 0, BY_USER = 2, BY_CPU = 3, BY_RUNNABLE = 4, BY_RESIDENT = 10 };
+enum { BY_PID = 0, BY_USER = 2, BY_CPU = 5, BY_RUNNABLE = 6, BY_RESIDENT = 12, BY_TIME = 14 };
 
 static const char *command_text(struct table *t, const struct row *row)
 {
@@ -71,12 +80,13 @@ static void add_process(struct table *t, struct record *r, const struct row *row
 	r->dim = row->process->kernel || row->process->own || row_ended(row);
 }
 
-static void add(struct table *t, const struct row *row)
+static void add(struct table *t, const struct row *row, double memory)
 {
 	struct record *r = table_append(t);
 
 	for (int i = 0; i < ROW_FIELDS; i++)
 		r->number[i] = row_number(row, i);
+	r->number[NUMBER_MEMORY] = row->resident && memory > 0 ? 100 * (double)row->resident / memory : NAN;
 	r->depth = row->depth;
 	r->branch = row->branch;
 	(row->group ? add_group : add_process)(t, r, row);
@@ -85,15 +95,18 @@ static void add(struct table *t, const struct row *row)
 static void fill(const struct screen_context *c, struct table *t, unsigned flags)
 {
 	const struct column *column = &columns[t->sort];
+	unsigned field = column->field == NUMBER_MEMORY ? ROW_RESIDENT : column->field;
+	double memory = window_level_last(c->window, "memory.total", 0);
 	struct row_list list = {0};
 	struct row_order order = {.threads = t->mode == THREADS, .tree = flags & TREES,
 				  .groups = flags & SHOW_GROUPS, .focus = &c->focus,
-				  .field = column->kind == COLUMN_NUMBER ? (enum row_field)column->field : ROW_PID};
+				  .field = column->kind == COLUMN_NUMBER ? (enum row_field)field : ROW_PID};
 
 	order.reverse = column->ascending == t->inverted;
 	rows_build(&list, c->window, &order);
 	for (uint32_t i = 0; i < list.count; i++)
-		add(t, &list.rows[i]);
+		if (!(flags & HIDE_KERNEL) || !list.rows[i].process || !list.rows[i].process->kernel)
+			add(t, &list.rows[i], memory);
 	rows_done(&list);
 }
 
@@ -125,7 +138,8 @@ static const struct table_view views[] = {
 };
 
 static const struct table_toggle toggles[] = {
-	{.key = 'H'}, {'t', UI_KEY_F5, .flag = SHOW_TREE}, {'c', .flag = SHOW_GROUPS}, {'P', .column = BY_CPU + 1},
+	{.key = 'H'}, {'t', UI_KEY_F5, .flag = SHOW_TREE}, {'c', .flag = SHOW_GROUPS}, {'K', .flag = HIDE_KERNEL},
+	{'u', .only = TEXT_USER + 1}, {'P', .column = BY_CPU + 1}, {'T', .column = BY_TIME + 1},
 	{'M', .column = BY_RESIDENT + 1}, {'N', .column = BY_PID + 1}, {'U', .column = BY_USER + 1}, {'W', .column = BY_RUNNABLE + 1},
 	{0},
 };
@@ -136,7 +150,9 @@ static const struct key_help keys[] = {
 	{"H", "Threads", "threads one by one, or processes"},
 	{"t", "Tree", "below their parents; F5, too"},
 	{"c", "Cgroups", "below their control groups, with sums of what is in them; Enter looks at one alone"},
-	{"P M N U W", NULL, "order by CPU, by memory, by number, by user, by waiting for a CPU"},
+	{"u", NULL, "only those of the selected one's user, or of all"},
+	{"K", NULL, "without the kernel's threads, or with them"},
+	{"P M T N U W", NULL, "order by CPU, by memory, by CPU time, by number, by user, by waiting for a CPU"},
 	TABLE_KEYS,
 	{0},
 };

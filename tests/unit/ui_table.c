@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What is left out of a table, and which row keeps the selection. */
+#include "check.h"
+
+#include "buf.h"
+#include "mem.h"
+#include "store.h"
+#include "ui_fixture.h"
+
+static void press(struct ui *ui, const char *keys)
+{
+	for (; *keys; keys++)
+		CHECK(ui_key(ui, &(struct key_event){.code = *keys}) == UI_REDRAW);
+}
+
+static void type(struct ui *ui, int code)
+{
+	CHECK(ui_key(ui, &(struct key_event){.code = code}) == UI_REDRAW);
+}
+
+static bool shows(struct ui *ui, const char *text)
+{
+	_cleanup_(grid_freep) struct grid *g = grid_new(40, 170);
+	_cleanup_(buf_done) struct buf dump = BUF_INIT;
+
+	ui_draw(ui, g);
+	grid_dump(g, &dump);
+	return strstr(dump.data, text);
+}
+
+static void add_slice(struct store *s, struct ui *ui, uint32_t slice)
+{
+	bool changed;
+
+	fill_slice(s, slice, false);
+	CHECK(ui_update(ui, &changed) == 0);
+}
+
+static void test_filter(struct store *s, struct ui *ui)
+{
+	press(ui, "2\\POSTGRES");
+	CHECK(shows(ui, "Filter: POSTGRES") && shows(ui, "checkpointer") && !shows(ui, "java -Xmx2g"));
+	type(ui, UI_KEY_BACKSPACE);
+	type(ui, UI_KEY_ENTER);
+	CHECK(shows(ui, "Filter: \"POSTGRE\"  (2 of 9; Escape: all)"));
+	add_slice(s, ui, 2);
+	type(ui, UI_KEY_END);
+	CHECK(shows(ui, "checkpointer") && !shows(ui, "java -Xmx2g"));
+	/* It goes on where it was left, and may leave out everything. */
+	type(ui, UI_KEY_F4);
+	press(ui, "-nothing");
+	CHECK(!shows(ui, "checkpointer") && shows(ui, "No process that fits"));
+	type(ui, UI_KEY_ESCAPE);
+	CHECK(shows(ui, "java -Xmx2g") && !shows(ui, "Filter: "));
+	/* It belongs to one table. */
+	press(ui, "t\\postgres\nt7\t2");
+	CHECK(shows(ui, "(2 of 9"));
+	type(ui, UI_KEY_ESCAPE);
+	CHECK(shows(ui, "java -Xmx2g"));
+}
+
+static void test_user_and_kernel(struct ui *ui)
+{
+	press(ui, "/checkpointer\nu");
+	CHECK(shows(ui, "Filter: postgres  (2 of 9") && !shows(ui, "java -Xmx2g"));
+	press(ui, "u");
+	CHECK(shows(ui, "java -Xmx2g") && shows(ui, "[kthreadd]"));
+	press(ui, "K");
+	CHECK(!shows(ui, "[kthreadd]") && shows(ui, "java -Xmx2g"));
+	press(ui, "K");
+	CHECK(shows(ui, "[kthreadd]"));
+}
+
+/* The first row is whoever is first, unless it is followed. */
+static void test_follow(struct ui *ui)
+{
+	type(ui, UI_KEY_HOME);
+	press(ui, "I");
+	type(ui, UI_KEY_HOME);
+	press(ui, "FI");
+	type(ui, UI_KEY_ENTER);
+	CHECK(!shows(ui, "only java (900)"));
+	type(ui, UI_KEY_BACKSPACE);
+	type(ui, UI_KEY_HOME);
+	press(ui, "FI");
+	press(ui, "I");
+	type(ui, UI_KEY_ENTER);
+	CHECK(shows(ui, "only java (900)"));
+}
+
+static void test_facts(struct ui *ui)
+{
+	type(ui, UI_KEY_BACKSPACE);
+	/* 900 * 900 * 34567890 ns */
+	CHECK(shows(ui, "TIME+") && shows(ui, "7h46:39") && shows(ui, " 15  -5 "));
+	CHECK(shows(ui, "MEM%"));
+	type(ui, UI_KEY_F9);
+	CHECK(shows(ui, "only watches"));
+}
+
+int main(void)
+{
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(answers_done) struct answers answers = answers_new();
+	_cleanup_(ui_freep) struct ui *ui = make_ui(s, &answers);
+
+	add_slice(s, ui, 1);
+	test_filter(s, ui);
+	test_user_and_kernel(ui);
+	test_follow(ui);
+	test_facts(ui);
+	return check_done("ui-table");
+}

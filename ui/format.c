@@ -62,6 +62,8 @@ void format_number(struct buf *text, enum unit unit, double value)
 		buf_addstr(text, format_bytes(value, number));
 	else if (unit == UNIT_NS)
 		buf_addstr(text, format_ns(value, number));
+	else if (unit == UNIT_ID)
+		buf_addf(text, "%.0f", value);
 	else if (unit == UNIT_CPU_TIME)
 		add_cpu_time(text, value);
 	else

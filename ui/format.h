@@ -8,6 +8,7 @@ enum unit {
 	UNIT_PERCENT, /* "12.3" */
 	UNIT_BYTES,   /* "12.3M" */
 	UNIT_NS,      /* "850 ns", "3.4 ms" */
+	UNIT_ID,      /* all digits */
 	UNIT_CPU_TIME, /* ns as "3:25.40", "12h03:25", "4d07h" */
 };
 

@@ -526,10 +526,12 @@ static int prune_rows(struct store *s, const char *table, uint32_t first_slice)
 void store_prune(struct store *s, uint32_t first_slice)
 {
 	static const char *const by_slice[] = {"sample", "edge", "histogram", "gauge"};
-	/* Who ended before has no rows any more; the slice goes last, because it says when it began. */
+	/* Who ended before has no rows any more; a stop may last, and its event says who stopped; the slice goes last, because it says
+	 * when it began. */
 	static const char *const others[] = {
 		"span WHERE last <", "task WHERE end_ns < (SELECT start_ns FROM slice WHERE id =",
-		"process WHERE end_ns < (SELECT start_ns FROM slice WHERE id =", "slice WHERE id <",
+		"process WHERE end_ns < (SELECT start_ns FROM slice WHERE id =",
+		"event WHERE kind <> 'process.stop' AND time_ns < (SELECT start_ns FROM slice WHERE id =", "slice WHERE id <",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_slice) && !s->error; i++)
@@ -540,4 +542,6 @@ void store_prune(struct store *s, uint32_t first_slice)
 
 		s->error = store_execute(s, sql);
 	}
+	if (!s->error)
+		s->error = store_execute(s, "DELETE FROM mapping WHERE process NOT IN (SELECT id FROM process)");
 }

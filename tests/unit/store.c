@@ -260,9 +260,16 @@ static void test_live(void)
 	CHECK(store_create(":memory:", &s) == 0);
 	fill(s);
 	CHECK(store_begin(s) == 0);
+	store_add_event(s, NS_PER_S, "disk.error", 1, 0, 5, "");
+	store_add_event(s, NS_PER_S, "process.stop", 1, 0, 19, "");
+	store_add_event(s, 2 * NS_PER_S, "disk.error", 1, 0, 5, "");
+	store_add_mapping(s, 1, 0, 4096, 0, 1, 0);
+	store_add_mapping(s, 2, 0, 4096, 0, 1, 0);
 	store_prune(s, 3);
 	CHECK(store_commit(s) == 0);
 	CHECK(ask(s, "SELECT count(*) FROM sample") == 1);
+	CHECK(ask(s, "SELECT count(*) FROM event") == 2);
+	CHECK(ask(s, "SELECT group_concat(process) FROM mapping") == 1); /* the other one has ended */
 	CHECK(ask(s, "SELECT count(*) FROM span") == 1);
 }
 

@@ -93,7 +93,7 @@ static void test_facts(struct ui *ui)
 	type(ui, UI_KEY_BACKSPACE);
 	/* 900 * 900 * 34567890 ns */
 	CHECK(shows(ui, "TIME+") && shows(ui, "7h46:39") && shows(ui, " 15  -5 "));
-	CHECK(shows(ui, "MEM%"));
+	CHECK(shows(ui, "MEM%") && shows(ui, "4194304 root"));
 	type(ui, UI_KEY_F9);
 	CHECK(shows(ui, "only watches"));
 }

@@ -22,7 +22,7 @@ static const struct column columns[] = {
 	{"THR", "threads that waited", .width = 4, .from = 40, .field = WAITERS},
 	{"KIND", "lock, condition variable, semaphore; or the kernel's", .width = 9, .from = 66, .kind = COLUMN_TEXT, .field = KIND,
 	 .ascending = true},
-	{"PID", "process", .width = 7, .field = PID, .ascending = true},
+	{"PID", "process", .width = 7, .field = PID, .unit = UNIT_ID, .ascending = true},
 	{"PROCESS", "whose threads wait", .width = 15, .from = 50, .kind = COLUMN_TEXT, .field = PROCESS, .ascending = true},
 	{"LOCK", "its address, or the function that takes it", .width = 18, .wide = 40, .from = 100, .kind = COLUMN_TEXT,
 	 .field = LOCK_NAME, .ascending = true},

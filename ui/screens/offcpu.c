@@ -21,7 +21,7 @@ static const struct column columns[] = {
 	{"WAITS/S", "waits a second", .width = 7, .from = 60, .field = COUNT},
 	{"MEAN", "length of a wait", .width = 8, .from = 70, .field = MEAN_TIME, .unit = UNIT_NS},
 	{"FOR", "what for", .width = 11, .kind = COLUMN_TEXT, .field = CAUSE, .ascending = true},
-	{"PID", "process", .width = 7, .from = 50, .field = PID, .ascending = true},
+	{"PID", "process", .width = 7, .from = 50, .field = PID, .unit = UNIT_ID, .ascending = true},
 	{"PROCESS", "whose thread waits", .width = 15, .from = 40, .kind = COLUMN_TEXT, .field = PROCESS, .ascending = true},
 	{"ON", "lock, file or socket", .width = 28, .from = 120, .kind = COLUMN_TEXT, .field = OBJECT, .ascending = true},
 	{"IN", "the innermost function of the program's own", .kind = COLUMN_TEXT, .field = PLACE, .ascending = true},

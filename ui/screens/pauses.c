@@ -20,7 +20,7 @@ enum { MOST_EVENTS = 1000 };
 static const struct column event_columns[] = {
 	{"AGO", "before the end of the window", .width = 8, .field = AGO, .unit = UNIT_NS, .ascending = true},
 	{"KIND", "what happened", .width = 16, .kind = COLUMN_TEXT, .field = KIND, .ascending = true},
-	{"PID", "process", .width = 7, .from = 50, .field = PID, .ascending = true},
+	{"PID", "process", .width = 7, .from = 50, .field = PID, .unit = UNIT_ID, .ascending = true},
 	{"THREAD", "whose", .width = 16, .kind = COLUMN_TEXT, .field = WHO, .ascending = true},
 	{"LENGTH", "of a pause or a stop", .width = 8, .from = 40, .field = LENGTH, .unit = UNIT_NS},
 	{"NUMBER", "how often something failed, a signal's number, who was killed", .width = 7, .from = 90, .field = NUMBER},
@@ -96,7 +96,7 @@ enum { STOPPED_TIME, STOPPED_PID };
 static const struct column stopped_columns[] = {
 	{"STOPPED%", "of the window, its threads were stopped, added up", .width = 8, .field = STOPPED_TIME, .unit = UNIT_PERCENT,
 	 .warning = 1, .critical = 50},
-	{"PID", "process", .width = 7, .field = STOPPED_PID, .ascending = true},
+	{"PID", "process", .width = 7, .field = STOPPED_PID, .unit = UNIT_ID, .ascending = true},
 	{"PROCESS", "whom a signal, a debugger or a freezer stopped", .width = 16, .kind = COLUMN_TEXT, .field = WHO, .ascending = true},
 	{"COMMAND", "command line", .kind = COLUMN_TEXT, .field = DETAIL, .ascending = true},
 	{0},

@@ -14,8 +14,8 @@ enum { NUMBER_MEMORY = ROW_FIELDS }; /* what a row does not know */
 
 /* A tenth of the time lost to waiting is worth a look, half of it hurts whoever waits for the thread. */
 static const struct column columns[] = {
-	{"PID", "process", .width = 7, .field = ROW_PID, .ascending = true},
-	{"TID", "thread", .width = 7, .from = 60, .field = ROW_TID, .ascending = true, .modes = THREADS},
+	{"PID", "process", .width = 7, .field = ROW_PID, .unit = UNIT_ID, .ascending = true},
+	{"TID", "thread", .width = 7, .from = 60, .field = ROW_TID, .unit = UNIT_ID, .ascending = true, .modes = THREADS},
 	{"USER", "whose process it is", .width = 8, .wide = 12, .from = 64, .kind = COLUMN_TEXT, .field = TEXT_USER,
 	 .ascending = true},
 	{"PRI", "the kernel's priority: less is more urgent, below 0 is real time", .width = 4, .from = 160, .field = ROW_PRIORITY,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""terminal_png.py OUT.png < CAPTURE: a pane with colours (tmux capture-pane -e -p) as a picture, drawn by Chromium."""
+"""terminal_png.py OUT.png [light] < CAPTURE: a pane with colours (tmux capture-pane -e -p -N) as a picture, drawn by Chromium."""
 import html
 import re
 import subprocess
@@ -51,7 +51,8 @@ def page(text):
         elif part:
             css = ";".join(f"{k}:{v}" for k, v in style.items())
             out.append(f'<span style="{css}">{html.escape(part)}</span>')
-    return ("<meta charset=utf-8><style>body{margin:12px;background:#121212}pre{margin:0;color:#d0d0d0;"
+    background, colour = ("#ffffff", "#1c1c1c") if "light" in sys.argv[2:] else ("#121212", "#d0d0d0")
+    return (f"<meta charset=utf-8><style>body{{margin:12px;background:{background}}}pre{{margin:0;color:{colour};"
             "font:14px/17px 'DejaVu Sans Mono',monospace}</style><pre>" + "".join(out) + "</pre>")
 
 

@@ -97,7 +97,9 @@ void window_component(const struct window_process *p, char *name, unsigned size)
 	const char *part = strrchr(p->cgroup, '/');
 
 	part = part ? part + 1 : p->cgroup;
-	if (p->kernel)
+	if (p->own)
+		snprintf(name, size, "perfscope");
+	else if (p->kernel)
 		snprintf(name, size, "kernel");
 	else if (container(part, name, size))
 		return;

@@ -136,6 +136,16 @@ static unsigned detail_rows(const struct table_state *s, unsigned rows)
 	return rows - share;
 }
 
+static void draw_empty(const struct screen_context *c, const struct table_state *s, struct grid *g, const struct area *a)
+{
+	_cleanup_(lines_done) struct lines l = {0};
+
+	lines_reset(&l);
+	lines_add_folded(&l, STYLE_DIM, 0, a->columns, !window_ns(c->window) ? "Starting: the first second is being recorded." :
+			 s->table.count ? "No row is left by the filter." : s->view->empty);
+	lines_draw(&l, 0, g, a);
+}
+
 void table_screen_draw(const struct screen_context *c, void *state, struct grid *g, const struct area *a)
 {
 	struct table_state *s = state;
@@ -152,8 +162,7 @@ void table_screen_draw(const struct screen_context *c, void *state, struct grid 
 	detail.row = table.row + table.rows;
 	table_draw(&s->table, g, &table);
 	if (!s->table.shown && table.rows > 1)
-		grid_put(g, table.row + 1, a->column, a->columns, STYLE_DIM, window_ns(c->window) ? s->view->empty :
-			 "Starting: the first second is being recorded.");
+		draw_empty(c, s, g, &(struct area){table.row + 1, a->column, table.rows - 1, a->columns});
 	if (!detail.rows)
 		return;
 	grid_fill(g, detail.row, a->column, a->columns, STYLE_DIM, "─");

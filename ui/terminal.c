@@ -120,6 +120,50 @@ static bool mouse_event(struct key_event *e)
 	return e->code;
 }
 
+/* A terminal that is not the one that TERM names sends keys that curses does not know: what follows an escape at once is one of these,
+ * and not typed by anyone. */
+static int sequence_key(const char *sequence)
+{
+	static const struct {
+		const char *sequence;
+		int code;
+	} keys[] = {
+		{"[A", UI_KEY_UP}, {"OA", UI_KEY_UP}, {"[B", UI_KEY_DOWN}, {"OB", UI_KEY_DOWN}, {"[C", UI_KEY_RIGHT}, {"OC", UI_KEY_RIGHT},
+		{"[D", UI_KEY_LEFT}, {"OD", UI_KEY_LEFT}, {"[H", UI_KEY_HOME}, {"OH", UI_KEY_HOME}, {"[1~", UI_KEY_HOME},
+		{"[7~", UI_KEY_HOME}, {"[F", UI_KEY_END}, {"OF", UI_KEY_END}, {"[4~", UI_KEY_END}, {"[8~", UI_KEY_END},
+		{"[5~", UI_KEY_PAGE_UP}, {"[6~", UI_KEY_PAGE_DOWN}, {"OP", UI_KEY_F1}, {"[11~", UI_KEY_F1}, {"[[A", UI_KEY_F1},
+		{"OR", UI_KEY_F3}, {"[13~", UI_KEY_F3}, {"[[C", UI_KEY_F3}, {"OS", UI_KEY_F4}, {"[14~", UI_KEY_F4}, {"[[D", UI_KEY_F4},
+		{"[15~", UI_KEY_F5}, {"[[E", UI_KEY_F5}, {"[17~", UI_KEY_F6}, {"[18~", UI_KEY_F7}, {"[19~", UI_KEY_F8}, {"[20~", UI_KEY_F9},
+		{"[21~", UI_KEY_F10},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].sequence, sequence))
+			return keys[i].code;
+	return 0;
+}
+
+/* 0: of a sequence that means nothing here. */
+static int after_escape(void)
+{
+	char sequence[16] = "";
+	size_t len = 0;
+	wint_t c;
+	int kind = wget_wch(stdscr, &c);
+
+	if (kind == KEY_CODE_YES)
+		ungetch((int)c);
+	else if (kind == OK && c != '[' && c != 'O')
+		unget_wch((wchar_t)c);
+	if (kind != OK || (c != '[' && c != 'O'))
+		return UI_KEY_ESCAPE;
+	do {
+		if (len + 1 < sizeof(sequence))
+			sequence[len++] = (char)c;
+	} while ((len == 1 || c == '[' || (c >= ' ' && c < '@')) && wget_wch(stdscr, &c) == OK);
+	return sequence_key(sequence);
+}
+
 static int read_keys(void *arg, uint32_t events)
 {
 	struct terminal *t = arg;
@@ -137,6 +181,8 @@ static int read_keys(void *arg, uint32_t events)
 				continue;
 		} else {
 			e.code = key_code(c, kind == KEY_CODE_YES);
+			if (e.code == UI_KEY_ESCAPE)
+				e.code = after_escape();
 		}
 		if (e.code)
 			r = t->events.key(t->events.arg, &e);

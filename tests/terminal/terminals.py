@@ -200,6 +200,24 @@ def try_sizes():
     s.close()
 
 
+def try_strange_keys():
+    """Keys of a terminal that TERM does not name are known, or do nothing."""
+    s = Screen("xterm-256color", UTF8)
+    s.shows(b"VERDICT")
+    os.write(s.master, b"2")
+    check("2 shows processes", s.shows(b"COMMAND"))
+    s.quiet()
+    s.drawn = b""
+    os.write(s.master, b"\x1b[1~\x1b[[E")
+    check("F5 of another terminal shows a tree", s.shows("└".encode()))
+    os.write(s.master, b"\x1b[99;5z\x1b[4~")
+    s.quiet()
+    check("no letter of theirs is taken for a key", b"paused" not in s.drawn and b"VERDICT" not in s.drawn)
+    os.write(s.master, b"q")
+    check("and q ends it", s.ended() == 0)
+    s.close()
+
+
 fixture = os.path.abspath(sys.argv[1])
 for row in SHOWN:
     if row[0] in ("vt100", "linux", "xterm", "dumb") or capability(row[0], "clear"):
@@ -213,5 +231,6 @@ for row in ENDS:
     try_end(*row)
 try_closed_terminal()
 try_sizes()
+try_strange_keys()
 print(f"terminals: {passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 sys.exit(failed != 0)

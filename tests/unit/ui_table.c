@@ -49,7 +49,7 @@ static void test_filter(struct store *s, struct ui *ui)
 	/* It goes on where it was left, and may leave out everything. */
 	type(ui, UI_KEY_F4);
 	press(ui, "-nothing");
-	CHECK(!shows(ui, "checkpointer") && shows(ui, "No process that fits"));
+	CHECK(!shows(ui, "checkpointer") && shows(ui, "No row is left by the filter"));
 	type(ui, UI_KEY_ESCAPE);
 	CHECK(shows(ui, "java -Xmx2g") && !shows(ui, "Filter: "));
 	/* It belongs to one table. */

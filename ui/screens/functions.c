@@ -171,6 +171,9 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 	struct profile_stack stacks[2];
 	size_t count = profile_heaviest(c, PROFILE_CPU, true, r->text[FUNCTION], stacks, ARRAY_SIZE(stacks));
 
+	if (!strncmp(r->text[FUNCTION], "[jit+", 5))
+		lines_add_folded(l, STYLE_DIM, 0, width, "Code that was made at run time, without names: perfscope doctor says how "
+				 "node, java and others tell them.");
 	for (size_t i = 0; i < count; i++) {
 		const struct window_thread *t = window_find(c->window, stacks[i].task);
 

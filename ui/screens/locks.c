@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "answers.h"
 #include "clock.h"
 #include "hash.h"
 #include "mem.h"
@@ -36,6 +37,7 @@ struct locks {
 	struct table *table;
 	struct places *places;
 	struct map *waiters; /* lock and thread */
+	struct map *contenders;
 	bool idle;
 };
 
@@ -57,6 +59,33 @@ static const char *kind_of(struct locks *s, const struct ledger_row *row, const 
 	return lock_kind_names[place->lock_kind];
 }
 
+/* Locks of Python are semaphores, those of java.util.concurrent conditions: of whom a finding says that they wait for a lock, they do. */
+static struct map *find_contenders(const struct screen_context *c)
+{
+	const json_t *all = shown_findings(c);
+	struct map *tids = map_new();
+
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *finding = json_array_get(all, i), *affected = json_object_get(finding, "affected");
+		enum finding_age age = finding_age(c, finding);
+
+		if (strncmp(answer_text(finding, "id"), "lock.", 5) || (age != FINDING_LASTS && age != FINDING_RESOLVED))
+			continue;
+		for (size_t k = 0; k < json_array_size(affected); k++)
+			map_put(tids, (uint64_t)json_integer_value(json_object_get(json_array_get(affected, k), "tid")), 1);
+	}
+	return tids;
+}
+
+/* Who waits on a condition waits for work, unless it is known better. */
+static bool is_idle(const struct locks *s, const char *kind, const struct window_thread *t)
+{
+	uint64_t known;
+
+	return (!strcmp(kind, "condition") || !strcmp(kind, "semaphore") || !strcmp(kind, "other")) &&
+	       !(t && map_get(s->contenders, t->tid, &known));
+}
+
 static void add_row(void *arg, const struct ledger_row *row)
 {
 	struct locks *s = arg;
@@ -69,8 +98,7 @@ static void add_row(void *arg, const struct ledger_row *row)
 	uint64_t key = key_of(row, p ? p->id : 0, place), seen;
 	struct record *r;
 
-	/* Who waits on a condition waits for work. */
-	if (!s->idle && (!strcmp(kind, "condition") || !strcmp(kind, "semaphore") || !strcmp(kind, "other")))
+	if (!s->idle && is_idle(s, kind, t))
 		return;
 	r = table_get(s->table, key);
 	r->number[TIME] += (double)row->value;
@@ -202,8 +230,9 @@ static void name_holders(struct locks *s)
 static void fill(const struct screen_context *c, struct table *t, unsigned flags)
 {
 	_cleanup_(places_freep) struct places *places = places_new(window_stacks(c->window));
-	_cleanup_(map_freep) struct map *waiters = map_new();
-	struct locks s = {.context = c, .table = t, .places = places, .waiters = waiters, .idle = flags & SHOW_IDLE};
+	_cleanup_(map_freep) struct map *waiters = map_new(), *contenders = find_contenders(c);
+	struct locks s = {.context = c, .table = t, .places = places, .waiters = waiters, .contenders = contenders,
+			  .idle = flags & SHOW_IDLE};
 	double ns = (double)window_ns(c->window);
 
 	profile_each(c, PROFILE_LOCK, true, add_row, &s);
@@ -240,13 +269,24 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 	lines_add_wait(l, window_stacks(c->window), r->stack, 2, STACK_FRAMES);
 }
 
-/* What the holder does while it holds it. */
+static bool was_sampled(const struct window *w, uint32_t task)
+{
+	uint32_t cursor = 0, metric = window_metric_id(w, "cpu.time");
+	const struct ledger_row *row;
+
+	while ((row = window_next_sample(w, metric, &cursor)))
+		if (row->key[BY_TASK] == task)
+			return true;
+	return false;
+}
+
+/* What the holder does while it holds it; the whole process, where a thread ran too little for that, as Go's do. */
 static bool enter(const struct screen_context *c, const struct record *r, struct target *target)
 {
 	struct ledger_row holders[MOST_HOLDERS];
 
 	target->focus.process = r->process;
-	if (find_holders(c, r, holders))
+	if (find_holders(c, r, holders) && was_sampled(c->window, holders[0].key[BY_OTHER_TASK]))
 		target->focus.task = holders[0].key[BY_OTHER_TASK];
 	target->screen = "functions";
 	return true;

@@ -192,12 +192,14 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 	} parts[] = {{PROFILE_NET, "waits for the network"}, {PROFILE_OFFCPU, "waits"}, {PROFILE_CPU, "runs"}};
 	struct screen_context narrowed = *c;
 	struct profile_stack stack;
+	uint32_t told = 0;
 
 	narrowed.focus.process = r->process;
 	narrowed.focus.resource = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!profile_heaviest(&narrowed, parts[i].profile, false, NULL, &stack, 1))
+		if (!profile_heaviest(&narrowed, parts[i].profile, false, NULL, &stack, 1) || stack.stack == told)
 			continue;
+		told = stack.stack;
 		lines_add(l, STYLE_STRONG, 0, "Where %s %s most: %.0f ms, innermost first", r->text[PROCESS], parts[i].words,
 			  (double)stack.value / NS_PER_MS);
 		(parts[i].profile == PROFILE_CPU ? lines_add_stack : lines_add_wait)(l, window_stacks(c->window), stack.stack, 2, 8);

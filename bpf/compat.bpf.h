@@ -34,6 +34,12 @@ static __always_inline struct socket *file_socket(struct file *file)
 	return (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) == 0140000 ? (struct socket *)BPF_CORE_READ(file, private_data) : NULL;
 }
 
+/* 9eeb3aa33ae0 ("bpf: Add bpf_skc_to_unix_sock() helper", 5.16): before it, Unix sockets are not looked at. */
+static __always_inline struct unix_sock *unix_socket(struct sock *sk)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_unix_sock) ? bpf_skc_to_unix_sock(sk) : NULL;
+}
+
 /* 5.15 brought bpf_task_pt_regs() (dd6e10fbd9fb). Before it: the registers lie at the top of the kernel
  * stack, which has four pages on x86-64 and arm64. */
 static __always_inline const void *entry_pt_regs(struct task_struct *task)

@@ -78,8 +78,8 @@ struct {
 
 const u64 no_counts[LATENCY_BUCKETS] SEC(".rodata.no_counts") = {};
 
-/* tcp_sendmsg_locked tells when the first byte is sent, for Unix sockets the peer's sk_data_ready does; without the former, the
- * end of the call that sends has to do for both. */
+/* tcp_sendmsg_locked() tells when the first byte is sent, for Unix sockets the peer's data that is ready does; without the
+ * former, the end of the call that sends has to do for both. */
 const volatile u8 sees_sending SEC(".rodata.service") = 0;
 
 static __always_inline bool is_tcp(const struct sock *sk)
@@ -92,7 +92,7 @@ static __always_inline bool is_tcp(const struct sock *sk)
 /* The name of the serving end, in the kernel. Who accepts has its listener's; who connects has none, as a rule. */
 static __always_inline struct unix_address *unix_name(struct sock *sk, enum service_side side)
 {
-	struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+	struct unix_sock *u = unix_socket(sk);
 
 	if (u && side == SERVICE_CALLS)
 		u = (struct unix_sock *)BPF_CORE_READ(u, peer);
@@ -550,7 +550,7 @@ int tcp_sendmsg_locked(u64 *ctx)
 }
 
 /* Attached where there is no such tracepoint only. */
-SEC("tp_btf/sock_send_length")
+SEC("?tp_btf/sock_send_length")
 int sock_send_length(u64 *ctx)
 {
 	if ((int)ctx[1] > 0)
@@ -558,17 +558,13 @@ int sock_send_length(u64 *ctx)
 	return 0;
 }
 
-SEC("tp_btf/sock_recv_length")
-int sock_recv_length(u64 *ctx)
+static __always_inline void taken(struct sock *sk, int length)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	int length = ctx[1];
-
 	if (length < 0 || !sk->sk_bpf_storage || side_of(sk) != SERVICE_ANSWERS)
-		return 0;
+		return;
 	struct connection *c = connection_of(sk);
 	if (!c || !c->since_ns)
-		return 0;
+		return;
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_of_run(cpu, COST_SERVICE);
 	if (!length) /* the end of the stream */
@@ -576,6 +572,12 @@ int sock_recv_length(u64 *ctx)
 	else if (!c->received_ns || c->more_ns)
 		received(c, bpf_ktime_get_ns());
 	cost_end(cpu, COST_SERVICE, start);
+}
+
+SEC("?tp_btf/sock_recv_length")
+int sock_recv_length(u64 *ctx)
+{
+	taken((struct sock *)ctx[0], ctx[1]);
 	return 0;
 }
 
@@ -591,14 +593,11 @@ static __always_inline void ready(struct sock *sk, enum service_side side, struc
 	}
 }
 
-SEC("tp_btf/sk_data_ready")
-int sk_data_ready(u64 *ctx)
+static __always_inline void readable(struct sock *sk)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-
 	/* It is the sender who runs here, and whose peer this is. */
 	if (sees_sending && sk->__sk_common.skc_family == FAMILY_UNIX) {
-		struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+		struct unix_sock *u = unix_socket(sk);
 
 		if (u && u->peer)
 			sent(u->peer);
@@ -607,13 +606,46 @@ int sk_data_ready(u64 *ctx)
 	struct connection *c = side != SERVICE_NONE ? connection_of(sk) : NULL;
 
 	if (side == SERVICE_NONE || (side == SERVICE_CALLS && !(c && c->since_ns)))
-		return 0;
+		return;
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_of_run(cpu, COST_SERVICE);
 	ready(sk, side, c, cpu);
 	cost_end(cpu, COST_SERVICE, start);
+}
+
+SEC("?tp_btf/sk_data_ready")
+int sk_data_ready(u64 *ctx)
+{
+	readable((struct sock *)ctx[0]);
 	return 0;
 }
+
+/* The same of kernels before 6.3, which have none of these tracepoints: the functions themselves. */
+SEC("?fentry/tcp_sendmsg_locked")
+int on_tcp_sendmsg(u64 *ctx)
+{
+	sent((struct sock *)ctx[0]);
+	return 0;
+}
+
+SEC("?fentry/sock_def_readable")
+int on_readable(u64 *ctx)
+{
+	readable((struct sock *)ctx[0]);
+	return 0;
+}
+
+#define ON_RECEIVED(function)                                 \
+	SEC("?fexit/" #function)                              \
+	int on_##function(u64 *ctx)                           \
+	{                                                     \
+		taken(((struct socket *)ctx[0])->sk, ctx[4]); \
+		return 0;                                     \
+	}
+
+ON_RECEIVED(inet_recvmsg)
+ON_RECEIVED(inet6_recvmsg)
+ON_RECEIVED(unix_stream_recvmsg)
 
 static __always_inline bool waits_for_peer(const struct task_slot *slot)
 {

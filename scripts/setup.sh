@@ -14,7 +14,8 @@ build='gcc=gcc pkg-config=pkg-config meson=meson ninja=ninja-build clang=clang l
 tests='redis-server=redis-server redis-benchmark=redis-tools sqlite3=sqlite3 tmux=tmux
 	chromium=chromium node=nodejs xmllint=libxml2-utils objdump=binutils python3=python3
 	fonts-dejavu-core g++=g++ zsh=zsh fish=fish groff=groff-base
-	ncurses-term procps tc=iproute2 nft=nftables fio=fio libclang-rt-dev'
+	ncurses-term procps tc=iproute2 nft=nftables fio=fio libclang-rt-dev
+	qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio depmod=kmod'
 
 die() {
 	echo "setup.sh: $*" >&2

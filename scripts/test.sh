@@ -14,8 +14,10 @@ die() {
 echo "==> installing what is needed"
 ./scripts/setup.sh test || die "set-up failed (see above)"
 
-echo "==> building"
+echo "==> building, and fetching two kernels meanwhile"
 mkdir -p build
+timeout 300 scripts/kernel-matrix -f bookworm sid >build/kernels.log 2>&1 </dev/null &
+fetching=$!
 : >"$log"
 [ -f build/build.ninja ] || meson setup build >>"$log" 2>&1 ||
 	{ tail -n 25 "$log"; die "meson setup failed; all of its output is in $log"; }
@@ -32,6 +34,7 @@ run() { # run LOG MESON-ARGUMENTS...
 
 echo "==> unit tests"
 run unit --suite unit
+wait $fetching || echo "not all kernels could be fetched; build/kernels.log says why"
 echo "==> tests on this kernel, one after the other"
 run others --no-suite unit --num-processes 1
 failed=$(python3 scripts/sum_tests.py --failed build unit others)

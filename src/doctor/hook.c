@@ -30,6 +30,18 @@ static int attach_typed(struct trial *t, const char *name)
 	return link < 0 ? -errno : 0;
 }
 
+static int attach_function(struct trial *t, const char *name)
+{
+	const struct program p = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0, "", name, BTF_KIND_FUNC};
+	_cleanup_close_ int prog = program_load(t, &p, NULL, 0);
+
+	if (prog < 0)
+		return prog;
+	_cleanup_close_ int link = bpf_raw_tracepoint_open(NULL, prog);
+
+	return link < 0 ? -errno : 0;
+}
+
 static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	int error = attach_typed(t, c->name);
@@ -43,6 +55,11 @@ static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 			   "attaches, but the kernel's types do not describe its arguments");
 		return 0;
 	}
+	if (c->arg && attach_function(t, c->arg) == 0) {
+		r->status = DOCTOR_FALLBACK;
+		r->fallback = "the kernel's function (fentry)";
+		return 0;
+	}
 	if (error == -ENOENT)
 		t->log[0] = '\0';
 	if (error == -ENOENT && t->release >= c->since &&
@@ -51,7 +68,8 @@ static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 	return error;
 }
 
-/* `purpose` names the feature that a hook serves: rows of one feature stand together. */
+/* `purpose` names the feature that a hook serves: rows of one feature stand together; `arg` the kernel's function that is watched
+ * where there is no such tracepoint. */
 #define HOOK(tracepoint, feature, price, ...)                                            \
 	{                                                                                \
 		.name = tracepoint, .purpose = feature, .cost = price, .caps = BPF_CAPS, \
@@ -115,9 +133,9 @@ static const struct check rows[] = {
 	HOOK("tcp_receive_reset", TCP, "refused connects are not told from time-outs",
 	     .config = "INET"),
 
-	HOOK("sk_data_ready", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3)),
-	HOOK("sock_recv_length", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3)),
-	HOOK("sock_send_length", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3)),
+	HOOK("sk_data_ready", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3), .arg = "sock_def_readable"),
+	HOOK("sock_recv_length", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3), .arg = "inet_recvmsg"),
+	HOOK("sock_send_length", SERVICES, NO_SERVICES, .config = "NET", .since = RELEASE(6, 3), .arg = "tcp_sendmsg_locked"),
 	HOOK("tcp_sendmsg_locked", SERVICES, "answers end with the call that sends them, not with their first byte",
 	     .config = "INET", .since = RELEASE(6, 16)),
 

@@ -309,7 +309,7 @@ static const struct check rows[] = {
 	{
 		.name = "fentry",
 		.purpose = "kernel functions that have no tracepoint",
-		.cost = "details inside such functions; no finding depends on them",
+		.cost = "details inside such functions; service times before Linux 6.3",
 		.fallback = "tracepoints (tp_btf)",
 		.config = "FUNCTION_TRACER",
 		.since = RELEASE(5, 5),
@@ -320,7 +320,7 @@ static const struct check rows[] = {
 	{
 		.name = "fexit",
 		.purpose = "results of kernel functions that have no tracepoint",
-		.cost = "details inside such functions; no finding depends on them",
+		.cost = "details inside such functions; service times before Linux 6.3",
 		.fallback = "tracepoints (tp_btf)",
 		.config = "FUNCTION_TRACER",
 		.since = RELEASE(5, 5),

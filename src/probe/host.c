@@ -174,14 +174,29 @@ void host_free(struct host *h)
 	free(h);
 }
 
-/* Sections that begin with "?": better with them, but some kernels have no such tracepoint. */
+/* What a program is attached to, if that is of one of these kinds; else NULL. */
+static const char *hook_of(const struct bpf_program *program, const char *const *kinds)
+{
+	const char *section = bpf_program__section_name(program);
+
+	for (; *kinds; kinds++)
+		if (!strncmp(section, *kinds, strlen(*kinds)))
+			return section + strlen(*kinds);
+	return NULL;
+}
+
+/* Sections that begin with "?": better with them, but some kernels have no such tracepoint. Functions are the probe's own business. */
 static void enable_optional(struct host *h, struct bpf_object *object)
 {
+	static const char *const kinds[] = {"tp_btf/", NULL};
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object)
-		if (!bpf_program__autoload(program) && tracepoint(h->btf, bpf_program__section_name(program) + 7))
+	bpf_object__for_each_program(program, object) {
+		const char *hook = hook_of(program, kinds);
+
+		if (!bpf_program__autoload(program) && hook && tracepoint(h->btf, hook))
 			bpf_program__set_autoload(program, true);
+	}
 }
 
 /* A record that ends in a stack, one a CPU: without room for pages that are not copied. */
@@ -218,20 +233,21 @@ static int open_object(struct host *h, struct loaded *l)
 	return l->probe->prepare ? l->probe->prepare(l->object) : 0;
 }
 
-/* Programs on tracepoints attach themselves; the others, and those that it says so of, are the probe's own business. */
+/* Programs on tracepoints and functions attach themselves; the others, and those that it says so of, are the probe's own business. */
 static int attach_programs(struct loaded *l)
 {
+	static const char *const kinds[] = {"tp_btf/", "fentry/", "fexit/", NULL};
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, l->object) {
+		const char *hook = hook_of(program, kinds);
 		struct bpf_link *link;
 
-		if (strncmp(bpf_program__section_name(program), "tp_btf/", 7) || !bpf_program__autoload(program) ||
-		    !bpf_program__autoattach(program))
+		if (!hook || !bpf_program__autoload(program) || !bpf_program__autoattach(program))
 			continue;
 		link = bpf_program__attach(program);
 		if (!link)
-			return fail(-errno, "attach to %s", bpf_program__section_name(program) + 7);
+			return fail(-errno, "attach to %s", hook);
 		GROW(l->attached, l->attached_count, l->attached_capacity);
 		l->attached[l->attached_count++] = (struct attached){program, link};
 	}

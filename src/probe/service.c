@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Service times: how long requests wait for their answer, what that time goes into, and who calls whom. */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
@@ -33,16 +34,61 @@ struct service_state {
 	uint64_t lost;
 };
 
+static bool has(const struct bpf_object *object, const char *name)
+{
+	const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	return program && bpf_program__autoload(program);
+}
+
+static void use(const struct bpf_object *object, const char *name, bool on)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	if (program)
+		bpf_program__set_autoload(program, on);
+}
+
+/* 8e4597c627fb ("bpf: Allow using bpf_sk_storage in FENTRY/FEXIT/RAW_TP", 5.11). */
+static bool keeps_state(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	bool known = kernel && btf__find_by_name_kind(kernel, "bpf_sk_storage_get_tracing", BTF_KIND_FUNC) > 0;
+
+	btf__free(kernel);
+	return known;
+}
+
+/* Tracepoints where the kernel has them (6.3): nothing stands in their way. Else the kernel's functions. */
+static int choose_hooks(const struct bpf_object *object, bool *ret_sees_sending)
+{
+	static const char *const functions[] = {"on_tcp_sendmsg", "on_readable", "on_inet_recvmsg", "on_inet6_recvmsg",
+						"on_unix_stream_recvmsg"};
+
+	*ret_sees_sending = true;
+	if (has(object, "sk_data_ready") && has(object, "sock_recv_length")) {
+		*ret_sees_sending = has(object, "tcp_sendmsg_locked");
+		use(object, "sock_send_length", !*ret_sees_sending);
+		return 0;
+	}
+	if (!keeps_state())
+		return failx(-EOPNOTSUPP, "keep state with sockets: that takes Linux 5.11");
+	use(object, "sock_send_length", false);
+	use(object, "sock_recv_length", false);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		use(object, functions[i], true);
+	return 0;
+}
+
 static int prepare(struct bpf_object *object)
 {
-	struct bpf_program *program = bpf_object__find_program_by_name(object, "tcp_sendmsg_locked");
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.service");
-	uint8_t sees_sending = program && bpf_program__autoload(program);
+	bool sees_sending;
+	int r = choose_hooks(object, &sees_sending);
 
-	program = bpf_object__find_program_by_name(object, "sock_send_length");
-	if (program && sees_sending)
-		bpf_program__set_autoload(program, false);
-	return map ? bpf_map__set_initial_value(map, &sees_sending, sizeof(sees_sending)) : -ENOENT;
+	if (r < 0)
+		return r;
+	return map ? bpf_map__set_initial_value(map, &(uint8_t){sees_sending}, 1) : -ENOENT;
 }
 
 static int map_table(struct bpf_object *object, const char *name, size_t bytes, void *ret_table)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READS = 200, SECTOR = 4096, SLEEPS = 20, SLEEP_MS = 20, SPIN_MS = 800, HOLD_MS = 100, TURNS = 5, MESSAGES = 200 };
+enum { READS = 200, SECTOR = 4096, SLEEPS = 20, SLEEP_MS = 20, SPIN_MS = 800, HOLD_MS = 100, TURNS = 5, MESSAGES = 200, REQUESTS = 40,
+       SERVE_MS = 10 };
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static const char *disk;
@@ -105,19 +107,30 @@ static void *reader(void *arg)
 	return arg;
 }
 
-static void *talker(void *arg)
+/* Both ends of a connection; false: there is none. */
+static bool connected(int *ret_from, int *ret_to)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t length = sizeof(a);
-	int listener = socket(AF_INET, SOCK_STREAM, 0), from = socket(AF_INET, SOCK_STREAM, 0);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	*ret_from = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, 1) || getsockname(listener, (void *)&a, &length) ||
+	    connect(*ret_from, (void *)&a, sizeof(a)))
+		return false;
+	*ret_to = accept(listener, NULL, NULL);
+	return *ret_to >= 0;
+}
+
+static void *talker(void *arg)
+{
 	char message[1000] = {0};
 	uint64_t sent = 0;
+	int from, to;
 
 	prctl(PR_SET_NAME, "talker");
-	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, 1) || getsockname(listener, (void *)&a, &length) ||
-	    connect(from, (void *)&a, sizeof(a)))
+	if (!connected(&from, &to))
 		return arg;
-	int to = accept(listener, NULL, NULL);
 	for (int i = 0; i < MESSAGES; i++) {
 		ssize_t n = write(from, message, sizeof(message));
 		sent += n > 0 && recv(to, message, sizeof(message), MSG_WAITALL) == n ? (uint64_t)n : 0;
@@ -128,9 +141,47 @@ static void *talker(void *arg)
 	return arg;
 }
 
+static void *server(void *arg)
+{
+	const int *end = arg;
+	uint64_t answered = 0;
+	char byte;
+
+	prctl(PR_SET_NAME, "server");
+	while (read(*end, &byte, 1) == 1) {
+		rest(SERVE_MS);
+		answered += write(*end, &byte, 1) == 1;
+	}
+	tell("requests", answered);
+	return NULL;
+}
+
+static void *asker(void *arg)
+{
+	uint64_t waited = 0;
+	pthread_t other;
+	char byte = 0;
+	int ends[2];
+
+	prctl(PR_SET_NAME, "asker");
+	if (!connected(&ends[0], &ends[1]) || pthread_create(&other, NULL, server, &ends[1]))
+		return arg;
+	for (int i = 0; i < REQUESTS; i++) {
+		uint64_t start = clock_ns(CLOCK_MONOTONIC);
+		if (write(ends[0], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1)
+			break;
+		waited += clock_ns(CLOCK_MONOTONIC) - start;
+		rest(SERVE_MS);
+	}
+	tell("asked", waited);
+	close(ends[0]);
+	pthread_join(other, NULL);
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
-	void *(*const all[])(void *) = {spinner, sleeper, holder, waiter, reader, talker};
+	void *(*const all[])(void *) = {spinner, sleeper, holder, waiter, reader, talker, asker};
 	enum { COUNT = sizeof(all) / sizeof(all[0]) };
 	pthread_t threads[COUNT];
 

@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "images.h"
 #include "intern.h"
+#include "kernel_functions.h"
 #include "mappings.h"
 #include "mem.h"
 #include "store_write.h"
@@ -63,6 +64,7 @@ struct frames {
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;
 	uint32_t kernel_image;
+	struct kernel_functions kernel;
 	uint32_t *frame_images; /* by frame id - 1: whose symbols an answer belongs to */
 	uint32_t frame_capacity;
 	struct code *code;
@@ -98,6 +100,7 @@ void frames_free(struct frames *f)
 	if (!f)
 		return;
 	images_free(f->images);
+	kernel_functions_done(&f->kernel);
 	intern_free(f->frames);
 	intern_free(f->nodes);
 	intern_free(f->symbols);
@@ -237,6 +240,8 @@ void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols
 	if (f->unnamed)
 		f->unnamed--;
 	identify(f, module);
+	if (module == f->kernel_image && count == 1 && !symbols[0].line)
+		kernel_functions_add(&f->kernel, symbols[0].start, symbols[0].size, frame);
 	for (size_t i = 0; i < count; i++) {
 		uint32_t id = symbol_id(f, module, &symbols[i]);
 
@@ -456,7 +461,8 @@ static uint32_t kernel_step(struct frames *f, uint32_t parent, uint64_t address)
 	struct step *s = step_at(f, 0, parent, address);
 
 	if (!is_step(s, 0, parent, address)) {
-		uint32_t node = frames_push(f, parent, frame_id(f, f->kernel_image, address, NULL, NULL));
+		uint32_t known = kernel_functions_find(&f->kernel, address);
+		uint32_t node = frames_push(f, parent, known ? known : frame_id(f, f->kernel_image, address, NULL, NULL));
 
 		*s = (struct step){.address = address, .parent = parent, .node = node};
 	}

@@ -95,6 +95,12 @@ void frames_set_symbolizer(struct frames *f, struct symbolizer *symbolizer)
 	f->symbolizer = symbolizer;
 }
 
+void frames_set_kernel(struct frames *f, uint64_t start, uint64_t end)
+{
+	f->kernel.core_start = start;
+	f->kernel.core_end = end;
+}
+
 void frames_free(struct frames *f)
 {
 	if (!f)

@@ -32,7 +32,7 @@ void kernel_functions_add(struct kernel_functions *k, uint64_t start, uint64_t s
 {
 	uint32_t at = count_up_to(k, start);
 
-	if (!size || (at && k->all[at - 1].start == start))
+	if (!size || start < k->core_start || start >= k->core_end || (at && k->all[at - 1].start == start))
 		return;
 	GROW(k->all, k->count, k->capacity);
 	memmove(&k->all[at + 1], &k->all[at], (k->count - at) * sizeof(*k->all));

@@ -10,7 +10,8 @@ struct kernel_function {
 };
 
 struct kernel_functions {
-	struct kernel_function *all; /* by address */
+	uint64_t core_start, core_end; /* of the kernel proper: others may come and go, and are never known */
+	struct kernel_function *all;   /* by address */
 	uint32_t count, capacity;
 };
 

@@ -66,6 +66,10 @@ void kernel_text_read(struct kernel_text *t)
 			open = 0;
 		}
 		last = address;
+		if (!strcmp(name, "_stext"))
+			t->core.start = address;
+		else if (!strcmp(name, "_etext"))
+			t->core.end = address;
 		struct place_range *range = strchr("tTwW", end[1]) ? range_of(t, name) : NULL;
 		if (range) {
 			*range = (struct place_range){.start = address, .end = address};

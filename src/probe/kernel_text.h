@@ -10,6 +10,7 @@ struct bpf_object;
 
 struct kernel_text {
 	struct place_range places[PLACE_COUNT];
+	struct place_range core; /* the kernel proper: modules and BPF programs come and go, its functions stay */
 	struct place_range *interrupts; /* entries from hardware: their frames lie below an interrupt's work */
 	size_t interrupt_count, interrupt_capacity;
 };

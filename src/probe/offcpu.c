@@ -314,6 +314,7 @@ static void init(struct capture *c, struct offcpu_state *state)
 	state->lock_names = lock_names_new(c);
 	state->files = wait_files_new(c);
 	kernel_text_read(&state->text);
+	stacks_set_kernel(c->stacks, state->text.core.start, state->text.core.end);
 }
 
 static void queued(struct capture *c, const struct queue_record *r)

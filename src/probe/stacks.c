@@ -491,6 +491,11 @@ void stacks_forget(struct stacks *st, struct process *p)
 	symbolizer_forget_process(st->symbolizer, (pid_t)p->pid);
 }
 
+void stacks_set_kernel(struct stacks *st, uint64_t start, uint64_t end)
+{
+	frames_set_kernel(st->frames, start, end);
+}
+
 void stacks_set_python(struct stacks *st, int map_fd)
 {
 	python_processes_set_map(st->python, map_fd);

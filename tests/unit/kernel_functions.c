@@ -6,7 +6,7 @@
 
 int main(void)
 {
-	struct kernel_functions k = {0};
+	struct kernel_functions k = {.core_start = 0x1000, .core_end = 0xffffffff82000000};
 
 	CHECK(kernel_functions_find(&k, 0x1000) == 0);
 	kernel_functions_add(&k, 0x3000, 0x100, 3);
@@ -14,6 +14,7 @@ int main(void)
 	kernel_functions_add(&k, 0xffffffff81000000, 0x200, 9);
 	kernel_functions_add(&k, 0x2000, 0, 2); /* who knows where it ends */
 	kernel_functions_add(&k, 0x1000, 0x80, 4);
+	kernel_functions_add(&k, 0xffffffffc0000000, 0x80, 5); /* a module's */
 	CHECK(k.count == 3);
 	CHECK(kernel_functions_find(&k, 0xfff) == 0);
 	CHECK(kernel_functions_find(&k, 0x1000) == 1 && kernel_functions_find(&k, 0x10ff) == 1);

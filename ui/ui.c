@@ -111,7 +111,8 @@ static void prune(struct ui *ui)
 	if (is_too_large(ui))
 		first += (window_newest(ui->window) - first) / 10;
 	store_prune(ui->store, first);
-	window_forget(ui->window, first);
+	if (window_forget(ui->window, first) && ui->paused)
+		ui_update_shown(ui);
 }
 
 int ui_update(struct ui *ui, bool *ret_changed)

@@ -9,7 +9,7 @@
 #include "store_query.h"
 #include "window_internal.h"
 
-enum { FEW_SLICES = 30 };
+enum { FEW_SLICES = 30, MANY_THREADS = 10000 };
 
 static const char *const stream_rows[STREAMS] = {
 	[SAMPLES] = "SELECT metric, task, stack, resource, count, value FROM main.sample WHERE rowid >= :first AND rowid < :end",
@@ -306,16 +306,11 @@ bool window_is_partial(const struct window *w)
 	return w->first > w->wanted_first;
 }
 
-void window_forget(struct window *w, uint32_t first)
+static void forget_slices(struct window *w, uint32_t first)
 {
-	uint32_t kept = 0, gone;
+	uint32_t kept = 0, gone = first - w->oldest;
 
-	if (first > window_newest(w))
-		first = window_newest(w);
-	if (first <= w->oldest || !w->slice_count)
-		return;
 	w->stale |= w->first && w->first < first;
-	gone = first - w->oldest;
 	w->slice_count -= gone;
 	memmove(w->slices, w->slices + gone, w->slice_count * sizeof(*w->slices));
 	w->oldest = first;
@@ -323,7 +318,23 @@ void window_forget(struct window *w, uint32_t first)
 		if (!w->spans[i].last || w->spans[i].last >= first)
 			w->spans[kept++] = w->spans[i];
 	w->span_count = kept;
+}
+
+/* Who ended is kept as long as there are not many: whose process it was cannot be asked again. */
+bool window_forget(struct window *w, uint32_t first)
+{
+	bool gone;
+
+	if (first > window_newest(w))
+		first = window_newest(w);
+	gone = w->slice_count && first > w->oldest;
+	if (gone)
+		forget_slices(w, first);
+	if (!gone && w->thread_count < MANY_THREADS)
+		return false;
 	window_drop_ended(w);
+	add_up_processes(w);
+	return true;
 }
 
 uint32_t window_newest(const struct window *w)

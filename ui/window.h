@@ -65,8 +65,9 @@ int window_show_ns(struct window *w, uint32_t last, uint64_t ns);
  * The newest are shown first. */
 void window_set_patience(struct window *w, uint64_t ns);
 bool window_is_partial(const struct window *w); /* older slices were asked for, too, and are not among what is shown yet */
-/* Slices before this one are gone from the store; what is shown stays until the next window_show(). */
-void window_forget(struct window *w, uint32_t first);
+/* Slices before this one are gone from the store; what is shown stays until the next window_show(). True: so does what is known of
+ * threads and processes, but pointers got before are void. */
+bool window_forget(struct window *w, uint32_t first);
 
 uint32_t window_newest(const struct window *w); /* 0: none yet */
 uint32_t window_oldest(const struct window *w); /* that is there; 0: none yet */

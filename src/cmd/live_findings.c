@@ -17,8 +17,8 @@
 #define PAUSE_NS (5 * NS_PER_S)
 #define KEEP_NS (600 * NS_PER_S)
 
-/* So many samples tell what is wrong, too, and the child that adds them up stays small: ten seconds of 64 busy CPUs. */
-#define MOST_SAMPLES "100000"
+/* So many tell what is wrong, too, and the child that adds them up stays small. */
+#define MOST_SAMPLES "60000"
 
 enum { COST_SHARE = 30, MOST_KEPT = 200 };
 
@@ -39,14 +39,21 @@ struct question {
 	uint64_t recorded_ns;
 };
 
+static uint64_t before(uint64_t now_ns, uint64_t ns)
+{
+	return now_ns > ns ? now_ns - ns : 0;
+}
+
 static uint64_t look_back_from(struct store *s, uint64_t now_ns)
 {
-	int64_t from_ns = 0;
+	uint64_t from_ns = before(now_ns, LOOK_BACK_NS);
+	int64_t few_ns;
 
 	if (query_one_int(s, "SELECT start_ns FROM main.slice WHERE id = (SELECT slice FROM main.sample WHERE rowid > "
-			  "(SELECT max(rowid) FROM main.sample) - " MOST_SAMPLES " ORDER BY rowid LIMIT 1)", 0, &from_ns) < 0)
-		return 0;
-	return now_ns > LOOK_BACK_NS && now_ns - LOOK_BACK_NS > (uint64_t)from_ns ? now_ns - LOOK_BACK_NS : (uint64_t)from_ns;
+			  "(SELECT max(rowid) FROM main.sample) - " MOST_SAMPLES " ORDER BY rowid LIMIT 1)", 0, &few_ns) == 0 &&
+	    (uint64_t)few_ns > from_ns)
+		from_ns = (uint64_t)few_ns;
+	return from_ns < before(now_ns, SHORTEST_NS) ? from_ns : before(now_ns, SHORTEST_NS);
 }
 
 static json_t *ask_rules(struct store *s, const void *arg)

@@ -27,7 +27,7 @@
 DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 #define KEEP_NS (600 * NS_PER_S)
-#define KEEP_BYTES (40 << 20) /* what is added up of it, names, and the processes beside take the rest of 150 MB */
+#define KEEP_BYTES (32 << 20) /* what is added up of it, names, and the processes beside take the rest of 150 MB */
 #define LARGE_BYTES (128 << 10)
 #define PATIENCE_NS (20 * NS_PER_MS) /* a key is answered within 50 ms */
 #define FIRST_SLICE_NS (100 * NS_PER_MS) /* the first screen within a second of the start */

@@ -4,7 +4,9 @@
 
 #include "buf.h"
 #include "mem.h"
+#include "clock.h"
 #include "store.h"
+#include "store_write.h"
 #include "ui_fixture.h"
 
 static void press(struct ui *ui, const char *keys)
@@ -98,6 +100,31 @@ static void test_facts(struct ui *ui)
 	CHECK(shows(ui, "only watches"));
 }
 
+/* Of two threads that wait on semaphores, a finding knows that one waits for a lock. */
+static void test_lock_of_a_finding(struct store *s, struct ui *ui)
+{
+	enum { SYMBOL = 30, STACK = 30, IN_RESERVE_ITEM = 3, LIBC = 2, A_LOCK = 90, WORK = 91, SLICE = 7 };
+	uint32_t metric = window_metric_id(ui_window(ui), "wait.lock");
+
+	for (uint32_t i = 3; i < SLICE; i++)
+		add_slice(s, ui, i);
+	CHECK(store_begin(s) == 0);
+	store_add_symbol(s, SYMBOL, LIBC, "__new_sem_wait_slow", NULL, 4096, 16);
+	store_add_frame(s, SYMBOL, LIBC, 4100);
+	store_name_frame(s, SYMBOL, SYMBOL, 0);
+	store_add_stack(s, STACK, IN_RESERVE_ITEM, SYMBOL);
+	store_add_resource(s, A_LOCK, "futex", "0x7f99");
+	store_add_resource(s, WORK, "futex", "0x7f98");
+	store_add_sample(s, &(struct sample_row){SLICE, metric, FIRST_WORKER + 1, STACK, A_LOCK, 10, 500 * NS_PER_MS});
+	store_add_sample(s, &(struct sample_row){SLICE, metric, FIRST_WORKER, STACK, WORK, 10, 500 * NS_PER_MS});
+	CHECK(store_commit(s) == 0);
+	add_slice(s, ui, SLICE);
+	press(ui, "6");
+	CHECK(shows(ui, "0x7f99") && shows(ui, "semaphore") && !shows(ui, "0x7f98"));
+	press(ui, "i");
+	CHECK(shows(ui, "0x7f98"));
+}
+
 int main(void)
 {
 	_cleanup_(store_freep) struct store *s = ui_fixture();
@@ -109,5 +136,6 @@ int main(void)
 	test_user_and_kernel(ui);
 	test_follow(ui);
 	test_facts(ui);
+	test_lock_of_a_finding(s, ui);
 	return check_done("ui-table");
 }

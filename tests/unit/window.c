@@ -130,9 +130,37 @@ static void test_late_name(void)
 	CHECK_STR(window_resource(w, lock)->name, "0x7f12 (inventory_lock+0x0)");
 }
 
+/* Threads that ended are not kept when they are many, and found again by who looks back. */
+static void test_many(void)
+{
+	enum { MANY = 10100, FIRST = 1000, JAVA = 5 };
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(window_freep) struct window *w = NULL;
+	uint32_t running;
+
+	fill_slice(s, 1, false);
+	CHECK(window_new(s, NULL, NULL, &w) == 0 && window_follow(w) == 0);
+	running = window_metric_id(w, "task.running");
+	CHECK(store_begin(s) == 0);
+	for (uint32_t i = 0; i < MANY; i++) {
+		store_put_task(s, &(struct task_row){.id = FIRST + i, .process = JAVA, .tid = 50000 + i, .comm = "brief",
+						     .end_ns = 2 * NS_PER_S});
+		store_add_sample(s, &(struct sample_row){.slice = 2, .metric = running, .task = FIRST + i, .count = 1,
+							 .value = 7 * NS_PER_MS});
+	}
+	CHECK(store_commit(s) == 0);
+	fill_slice(s, 2, false);
+	fill_slice(s, 3, false);
+	CHECK(window_follow(w) == 0 && window_show(w, 2, 2) == 0 && window_thread_count(w) > MANY);
+	CHECK(window_show(w, 3, 3) == 0 && window_forget(w, 1));
+	CHECK(window_thread_count(w) < 100 && time_of(w, FIRST_WORKER, RUNNING) == 70 && !window_forget(w, 1));
+	CHECK(window_show(w, 2, 2) == 0 && window_thread_count(w) > MANY && time_of(w, FIRST, RUNNING) == 7);
+}
+
 int main(void)
 {
 	test_window();
+	test_many();
 	test_late_name();
 	test_patience();
 	return check_done("window");

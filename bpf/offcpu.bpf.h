@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stacks of waits within a budget. A wait is drawn as it begins, with a probability of expected length
  * over interval, and stands for 1/p of its like; one that outlasts the interval stands for itself, drawn
- * or not. So no wait is favoured, long ones are never lost, and the interval, which grows and shrinks to
- * keep the budget, alone sets the cost. All this belongs to the switch hook: the thread's account is at
- * hand there. */
+ * or not. One that has become much longer than expected is drawn again when it is over, by the length that it has:
+ * else a single surprise, drawn with the chance of a short wait, would stand for more time than there was. So no wait
+ * is favoured, long ones are never lost, and the interval, which grows and shrinks to keep the budget, alone sets the
+ * cost. All this belongs to the switch hook: the thread's account is at hand there. */
 #pragma once
 #include "current.bpf.h"
 
@@ -20,6 +21,8 @@ enum {
 /* An event loop is to wait for nothing but its poll: what else it waits for so long is drawn, unless there is a storm. */
 #define LOOP_INTERVAL_NS 20000000ull
 #define STORM_INTERVAL_NS 2000000000ull
+
+#define LEAST_SURPRISE_NS 50000ull /* shorter waits are not drawn again: they have little weight */
 
 #define LEAST_QUEUE_NS 100000ull /* shorter waits for a CPU hold nobody up */
 
@@ -120,7 +123,7 @@ static __always_inline u32 weight_of(u64 interval, u64 ns, u32 times)
 {
 	u64 weight = interval * WAIT_WEIGHT_ONE / ns * times;
 
-	return weight > 0xffffffff ? 0xffffffff : weight;
+	return weight >= WAIT_DRAWN_LATE ? WAIT_DRAWN_LATE - 1 : weight;
 }
 
 /* 0: not drawn; else what it stands for, in units of 1/WAIT_WEIGHT_ONE. */
@@ -278,7 +281,7 @@ static __noinline int end_wait(struct task_struct *task, struct task_slot *slot,
 	fill_wait(r, RECORD_WAIT_END, woken_ns, task, slot, slot->state);
 	r->outlasted = ns >= interval;
 	r->stack.pages = r->stack.user_depth = r->stack.kernel_depth = r->stack.python_depth = 0;
-	if (!slot->wait_weight && !config.exclude_kernel) {
+	if ((!slot->wait_weight || slot->wait_weight & WAIT_DRAWN_LATE) && !config.exclude_kernel) {
 		long bytes = bpf_get_task_stack(task, r->stack.frames, STACK_BYTES, 0);
 
 		spend(&cpu->waits, cpu->wait_gap_ns, woken_ns);
@@ -287,6 +290,27 @@ static __noinline int end_wait(struct task_struct *task, struct task_slot *slot,
 	slot->wait_weight = 0;
 	send_wait(r, cpu);
 	return 0;
+}
+
+/* The wait is over, and took `ns`, much longer than it was drawn for: now its chance is that of its length. One that was drawn stays
+ * so, and stands for less; of the others some join it. */
+static __always_inline void draw_again(struct task_slot *slot, struct cpu_slot *cpu, u64 ns)
+{
+	u64 interval = slot->wait_interval_ns, weight = slot->wait_weight, expected = FIRST_GUESS_NS;
+
+	if (ns < LEAST_SURPRISE_NS || ns >= interval || !cpu)
+		return;
+	struct wait_site *site = weight ? NULL : site_at(site_index(slot));
+	if (weight)
+		expected = interval * WAIT_WEIGHT_ONE / weight;
+	else if (site && site->expected)
+		expected = (u64)site->expected << EXPECTED_SHIFT;
+	if (ns <= SURPRISE * expected)
+		return;
+	if (weight)
+		slot->wait_weight = weight_of(interval, ns, 1);
+	else if (random_of(cpu) * (interval - expected) < (ns - expected) << 24)
+		slot->wait_weight = weight_of(interval, ns, 1) | WAIT_DRAWN_LATE;
 }
 
 /* One that was drawn, or is longer than the interval. */

@@ -270,6 +270,7 @@ int sched_waking(u64 *ctx)
 			remember_waker(slot, (u32)who, now - slot->since_ns);
 			note_release(task, slot, cpu, who >> 32, now);
 		}
+		draw_again(slot, cpu, now - slot->since_ns);
 		if (wants_waker(slot, now))
 			note_waker(ctx, task, slot, now);
 	}

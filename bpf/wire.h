@@ -78,7 +78,11 @@ struct syscall_wait {
 	u16 how;   /* enum wait_how */
 };
 
-enum { SYSCALL_COUNT = 512, WAIT_WEIGHT_ONE = 256 };
+enum {
+	SYSCALL_COUNT = 512,
+	WAIT_WEIGHT_ONE = 256,
+	WAIT_DRAWN_LATE = 1u << 31, /* in a weight: only when the wait was over; its stack was not taken as it began */
+};
 
 enum task_flag {
 	TASK_SELECTED = 1, /* passes the filter; inherited at fork */
@@ -123,7 +127,7 @@ struct task_slot {
 	u32 preempted;    /* times it lost its CPU while it wanted it */
 	u64 kernel_lock;  /* address of the kernel's lock that it is in line for; else 0 */
 	u64 wait_interval_ns; /* that the present wait was drawn with; 0 not at all */
-	u32 wait_weight;      /* 256ths of waits that it stands for; 0: not drawn */
+	u32 wait_weight;      /* 256ths of waits that it stands for; 0: not drawn; perhaps WAIT_DRAWN_LATE */
 	u32 wait_site;        /* hash of the place of the call */
 
 	u64 wait_key;         /* what it waits on: address or descriptor, while it is blocked */
@@ -367,7 +371,7 @@ struct wait_record {
 	struct record head; /* the waiter's; time_ns is the event's */
 	u64 since_ns;
 	u64 key;
-	u32 weight;         /* 256ths; 0: not drawn, but outlasted the interval */
+	u32 weight;         /* 256ths; 0: not drawn, but outlasted the interval; perhaps WAIT_DRAWN_LATE */
 	u32 site;
 	u32 other_tid, other_tgid; /* the waker's; 0 an interrupt */
 	u8 state;           /* enum task_state */

@@ -74,7 +74,7 @@ static struct wait *wait_new(struct offcpu_state *state, struct thread *thread, 
 
 	*w = (struct wait){.state = state, .owed = owed_ref(owed_of(&thread->account.owed)),
 			   .process = thread->process->id, .task = thread->id, .tid = thread->tid, .site = r->site, .since_ns = r->since_ns, .counted_ns = r->since_ns,
-			   .weight = r->weight, .cause = r->state, .next = state->waits};
+			   .weight = r->weight & ~WAIT_DRAWN_LATE, .cause = r->state, .next = state->waits};
 	if (w->next)
 		w->next->previous = w;
 	state->waits = w;
@@ -121,6 +121,7 @@ static void settle(struct wait *w)
 	struct offcpu_state *state = w->state;
 	struct capture *c = state->capture;
 	uint32_t weight = w->outlasted ? WAIT_WEIGHT_ONE : w->weight;
+	uint64_t borrowed;
 
 	if (!w->ended || w->pending)
 		return;
@@ -133,7 +134,8 @@ static void settle(struct wait *w)
 		map_free(state->stacks);
 		state->stacks = map_new();
 	}
-	if (w->known && !w->partial && w->outlasted) /* the likes of those that will have to borrow it */
+	/* The likes of those that will have to borrow it: of another long one, or else of any. */
+	if (w->known && !w->partial && (w->outlasted || !map_get(state->stacks, site_key(w->task, w->site), &borrowed)))
 		map_put(state->stacks, site_key(w->task, w->site), w->stack);
 	if (c->start_ns)
 		past_add_wait(c->past, &(struct past_wait){
@@ -247,6 +249,12 @@ static void begin(struct offcpu_state *state, struct thread *thread, const struc
 	resolve(w, thread->process, r, waiter_known);
 }
 
+/* As it began. */
+static bool was_drawn(const struct wait_record *r)
+{
+	return r->weight && !(r->weight & WAIT_DRAWN_LATE);
+}
+
 /* One that was not drawn but is long: it is heard of first when it is over. */
 static struct wait *late_wait(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
@@ -262,7 +270,7 @@ static void woken(struct offcpu_state *state, struct thread *thread, const struc
 	struct wait *w = open_wait(state, r);
 	struct thread *other = r->other_tid ? tasks_find_thread(state->capture->tasks, r->other_tid) : NULL;
 
-	if (!w && !r->weight)
+	if (!w && !was_drawn(r))
 		w = late_wait(state, thread, r);
 	if (!w || w->woken)
 		return;
@@ -292,15 +300,16 @@ static void end(struct offcpu_state *state, struct thread *thread, const struct 
 {
 	struct wait *w = open_wait(state, r);
 
-	if (!w && r->weight)
+	if (!w && was_drawn(r))
 		return; /* its beginning was lost, or was before the recording */
 	if (!w)
 		w = late_wait(state, thread, r);
 	map_remove(state->open, w->tid);
-	if (!r->weight)
+	if (!was_drawn(r))
 		find_stack(w, thread, r);
 	w->ended = true;
 	w->outlasted = r->outlasted;
+	w->weight = r->weight & ~WAIT_DRAWN_LATE;
 	w->end_ns = r->head.time_ns;
 	close_span(w, thread);
 	settle(w);
@@ -343,6 +352,23 @@ static void record(struct capture *c, void *arg, const struct record *head)
 		handlers[head->kind](state, thread, r);
 }
 
+static double mean_interval(const struct capture *c)
+{
+	double sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		sum += (double)c->cpu_slots[cpu].waits.interval_ns;
+	return sum / c->cpu_count;
+}
+
+/* Of a wait that goes on, which may turn out much longer than it was drawn for: it is not to stand for more than a few intervals. */
+static uint32_t weight_so_far(const struct wait *w, uint64_t now_ns)
+{
+	double most = 8 * mean_interval(w->state->capture) * WAIT_WEIGHT_ONE / (double)(now_ns - w->since_ns);
+
+	return w->weight <= most ? w->weight : most < WAIT_WEIGHT_ONE ? WAIT_WEIGHT_ONE : (uint32_t)most;
+}
+
 /* A wait that goes on: this slice's part of it, or, when it fills slices, a span that costs nothing. */
 static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_ns)
 {
@@ -354,7 +380,7 @@ static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_
 	struct account *a = &thread->account;
 	if (!a->span || a->since_ns != w->since_ns) {
 		if (!w->span)
-			add_part(w, now_ns, w->weight, 0);
+			add_part(w, now_ns, weight_so_far(w, now_ns), 0);
 		return;
 	}
 	w->counted_ns = now_ns;
@@ -412,15 +438,6 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 			    (uint64_t)((double)parts[i].count * state->capture->account_scale), (int64_t)(scale * state->capture->account_scale * parts[i].ns));
 }
 
-static double mean_interval(const struct capture *c)
-{
-	double sum = 0;
-
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += (double)c->cpu_slots[cpu].waits.interval_ns;
-	return sum / c->cpu_count;
-}
-
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct offcpu_state *state = arg;
@@ -462,7 +479,7 @@ static void go_on(struct capture *c, void *arg, uint64_t now_ns)
 		if (!same)
 			give_up(w, c->rest_since_ns);
 		else if (!w->span) {
-			add_part(w, c->rest_since_ns, w->weight, 0);
+			add_part(w, c->rest_since_ns, weight_so_far(w, c->rest_since_ns), 0);
 			w->counted_ns = now_ns;
 		}
 	}

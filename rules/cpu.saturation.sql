@@ -47,6 +47,13 @@ served AS MATERIALIZED (
 	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
 	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
+-- Whom other processes wait for, or ask.
+asked AS MATERIALIZED (
+	SELECT o.process FROM woken_by w JOIN thread v ON v.task = w.task JOIN task o ON o.id = w.other_task, span
+	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process GROUP BY o.process
+	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)
+	UNION
+	SELECT t.process FROM request r JOIN task t ON t.id = r.task WHERE r.count),
 eater AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu, -- of all processes of that name
@@ -70,6 +77,8 @@ victim AS MATERIALIZED (
 	WHERE NOT s.own AND NOT s.kernel AND s.task IN (SELECT task FROM lasting)
 		AND (s.pid NOT IN (SELECT pid FROM ancestor) OR s.process IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2)))
 		AND ((s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5) OR s.task IN (SELECT task FROM slow))
+		-- A job whose own threads are in each other's way gets done as quickly as it can.
+		AND (s.process IN (SELECT process FROM asked) OR s.process <> (SELECT process FROM eater ORDER BY cpu DESC, running DESC LIMIT 1))
 		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
 		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 histogram_total AS MATERIALIZED (

@@ -109,6 +109,7 @@ late AS MATERIALIZED (
 	FROM sample s JOIN recent ON recent.id = s.slice JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 		LEFT JOIN resource r ON r.id = s.resource
 	WHERE m.name IN ('connection.standing', 'connection.sent', 'request.time', 'task.running', 'offcpu.disk') AND NOT t.own
+		AND EXISTS (SELECT 1 FROM unanswered)
 	GROUP BY t.process, m.name, r.id),
 unread AS MATERIALIZED (SELECT resource, sum(count) AS count, sum(ns) AS ns FROM unanswered WHERE kind = 'unread' GROUP BY resource),
 dead AS MATERIALIZED (

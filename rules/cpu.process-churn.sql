@@ -15,7 +15,7 @@ WITH span AS MATERIALIZED (
 brief AS MATERIALIZED (
 	SELECT p.ppid, p.comm, count(*) AS count, sum(p.end_ns - p.start_ns) AS life, ifnull(sum(s.running), 0) AS running,
 		max(p.id) AS example
-	FROM process p LEFT JOIN process_state s ON s.process = p.id, span
+	FROM process p LEFT JOIN process_time s ON s.process = p.id, span
 	WHERE p.start_ns > 0 AND p.end_ns BETWEEN span.start_ns AND span.end_ns AND NOT p.flags
 	GROUP BY p.ppid, p.comm),
 -- All such commands of one parent are one matter, the most frequent first.

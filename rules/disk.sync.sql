@@ -31,8 +31,8 @@ part_of AS MATERIALIZED (
 	SELECT c.process, min(c.process) OVER (PARTITION BY p.ppid, p.comm, c.resource) AS program
 	FROM (SELECT process, resource, max(ns) FROM (SELECT process, resource, sum(ns) AS ns FROM called WHERE resource GROUP BY process, resource)
 		GROUP BY process) c JOIN process p ON p.id = c.process),
-member AS MATERIALIZED (
-	SELECT t.id AS task, ifnull(p.program, t.process) AS process FROM task t LEFT JOIN part_of p ON p.process = t.process),
+member AS NOT MATERIALIZED (
+	SELECT t.id AS task, ifnull((SELECT p.program FROM part_of p WHERE p.process = t.process), t.process) AS process FROM task t),
 synced AS MATERIALIZED (
 	SELECT m.process, c.task, c.stack, c.function, c.call, c.resource, c.count, c.ns FROM called c JOIN member m USING (task)),
 -- The heaviest file, and call, of each process.

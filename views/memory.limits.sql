@@ -4,7 +4,7 @@
 -- at limit: times that it met its limit; held back: times that it was over memory.high
 WITH last_level AS MATERIALIZED (
 	SELECT m.name AS metric, g.resource, g.value, max(g.slice)
-	FROM main.gauge g JOIN main.metric m ON m.id = g.metric
+	FROM main.gauge g JOIN metric m ON m.id = g.metric
 	WHERE m.name IN ('cgroup.memory', 'cgroup.memory_limit') AND g.slice <= (SELECT last FROM period) GROUP BY g.resource, m.name),
 told AS MATERIALIZED (
 	SELECT g.resource, max(iif(m.name = 'cgroup.memory', g.value, NULL)) AS most,

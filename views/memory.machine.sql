@@ -4,7 +4,7 @@
 WITH known AS MATERIALIZED (
 	SELECT m.id, m.name, m.help, g.slice, g.value, m.name IN ('swap.in', 'swap.out', 'memory.refaults', 'memory.reclaimed_direct',
 			'memory.reclaimed_background') AS is_amount
-	FROM main.gauge g JOIN main.metric m ON m.id = g.metric
+	FROM main.gauge g JOIN metric m ON m.id = g.metric
 	WHERE (m.name GLOB 'memory.*' OR m.name GLOB 'swap.*') AND m.unit = 'bytes' AND g.slice <= (SELECT last FROM period)),
 last_level AS (SELECT name, help, is_amount, value, max(slice) FROM known WHERE NOT is_amount GROUP BY id),
 first_level AS (SELECT name, value, min(iif(slice <= (SELECT first FROM period), -slice, slice)) FROM known WHERE NOT is_amount GROUP BY id),

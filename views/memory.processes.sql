@@ -5,7 +5,7 @@ WITH last_slice AS MATERIALIZED (SELECT last FROM period),
 -- Levels are written when they change: what holds at the start may be older than the part that is looked at.
 known AS MATERIALIZED (
 	SELECT t.process, m.name AS metric, s.slice, sum(s.value) AS bytes
-	FROM main.sample s JOIN main.metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	FROM main.sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name IN ('memory.resident', 'memory.private') AND s.slice <= (SELECT last FROM last_slice) AND NOT t.own
 	GROUP BY t.process, m.name, s.slice),
 last_level AS MATERIALIZED (SELECT process, metric, bytes, max(slice) FROM known GROUP BY process, metric),

@@ -82,7 +82,7 @@ static void add_thread(struct explaining *x, struct query *q)
 static int load_groups(struct explaining *x, struct store *s)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT t.id, t.comm, p.id, p.pid, p.comm FROM main.task t JOIN main.process p ON p.id = t.process "
+	int r = query_new(s, "SELECT t.id, t.comm, p.id, p.pid, p.comm FROM task t JOIN process p ON p.id = t.process "
 			     "ORDER BY t.id", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)

@@ -10,7 +10,7 @@ total(metric, resource, sum, mean, most) AS MATERIALIZED (
 -- Levels: what is not written is as it was, also from before the part that is looked at.
 last(metric, resource, value, slice) AS MATERIALIZED (
 	SELECT m.name, ifnull(r.name, ''), g.value, max(g.slice)
-	FROM main.gauge g JOIN main.metric m ON m.id = g.metric LEFT JOIN main.resource r ON r.id = g.resource
+	FROM main.gauge g JOIN metric m ON m.id = g.metric LEFT JOIN main.resource r ON r.id = g.resource
 	WHERE g.slice <= (SELECT last FROM span) AND (m.name GLOB 'memory.*' OR m.name GLOB 'swap.*' OR m.name GLOB 'disk.size'
 		OR m.name GLOB 'filesystem.*' OR m.name GLOB 'interface.speed' OR m.name GLOB 'limit.*' OR m.name GLOB 'process.*'
 		OR m.name GLOB 'cgroup.*' OR m.name = 'tcp.established')
@@ -130,13 +130,13 @@ row(place, kind, resource, utilisation, saturation, saturation_unit, errors, err
 	SELECT 13, 'locks', '', NULL, ifnull((SELECT all_ns FROM waiter WHERE cause = 'lock'), 0) * 1.0 / (SELECT ns FROM span),
 		'threads', NULL, NULL, NULL, (SELECT pid FROM waiter WHERE cause = 'lock'),
 		(SELECT comm FROM waiter WHERE cause = 'lock'), 'idle workers sleep on locks, too', NULL
-	FROM (SELECT 1 FROM main.metric WHERE name = 'offcpu.lock')
+	FROM (SELECT 1 FROM metric WHERE name = 'offcpu.lock')
 	UNION ALL
 	SELECT 14, 'kernel locks', '', NULL,
 		ifnull((SELECT all_ns FROM waiter WHERE cause = 'kernel_lock'), 0) * 1.0 / (SELECT ns FROM span), 'threads',
 		NULL, NULL, NULL, (SELECT pid FROM waiter WHERE cause = 'kernel_lock'),
 		(SELECT comm FROM waiter WHERE cause = 'kernel_lock'), NULL, NULL
-	FROM (SELECT 1 FROM main.metric WHERE name = 'offcpu.kernel_lock')
+	FROM (SELECT 1 FROM metric WHERE name = 'offcpu.kernel_lock')
 	UNION ALL
 	SELECT 15, CASE u.metric WHEN 'limit.files' THEN 'open files' WHEN 'limit.threads' THEN 'threads'
 			ELSE 'tracked connections' END, '', 100 * u.value / m.value, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL

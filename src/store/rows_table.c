@@ -4,42 +4,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
 #include "hash.h"
 #include "mem.h"
 
 enum { NOWHERE = UINT32_MAX };
 
-/* Rows with the same value, one after the other. */
+/* Rows with the same value, one after the other. Ids are dense, and need no hash. */
 struct rows_index {
+	uint32_t *dense;   /* value -> row, NOWHERE: none; NULL: it is the map */
+	size_t end;        /* of the dense ones */
 	struct map *first; /* value -> row */
 	uint32_t *next;    /* by row; NOWHERE at the end */
+	size_t different;  /* values */
 };
 
-struct rows_table *rows_table_new(const char *columns, unsigned keys, unsigned real)
+static const char *const type_names[] = {[ROWS_INTEGER] = "INTEGER", [ROWS_REAL] = "REAL", [ROWS_TEXT] = "TEXT"};
+
+struct rows_table *rows_table_new(const char *columns, unsigned keys)
 {
 	struct rows_table *t = xcalloc(1, sizeof(*t));
 
 	t->columns = columns;
 	t->keys = keys;
-	t->real = real;
-	t->width = 1;
-	for (const char *p = columns; (p = strchr(p, ',')); p++)
+	for (const char *p = columns, *end; *p; p = end + (*end == ',')) {
+		size_t name = strcspn(p, " ,");
+
+		end = strchrnul(p, ',');
+		for (size_t i = 0; p[name] == ' ' && i < ARRAY_SIZE(type_names); i++)
+			if (!strncmp(p + name + 1, type_names[i], strlen(type_names[i])))
+				t->type[t->width] = (enum rows_type)i;
 		t->width++;
+	}
 	return t;
+}
+
+void rows_table_add_names(const struct rows_table *t, struct buf *text)
+{
+	for (const char *p = t->columns; *p; p += strcspn(p, ","), p += *p == ',')
+		buf_addf(text, "%s%.*s", p == t->columns ? "" : ",", (int)strcspn(p, " ,"), p);
+}
+
+static void free_index(struct rows_index *index)
+{
+	if (!index)
+		return;
+	map_free(index->first);
+	free(index->dense);
+	free(index->next);
+	free(index);
 }
 
 void rows_table_free(struct rows_table *t)
 {
 	if (!t)
 		return;
-	for (unsigned i = 0; i < t->width; i++) {
-		if (!t->index[i])
-			continue;
-		map_free(t->index[i]->first);
-		free(t->index[i]->next);
-		free(t->index[i]);
-	}
+	for (unsigned i = 0; i < t->width; i++)
+		free_index(t->index[i]);
 	free(t->cells);
 	free(t->places);
 	free(t);
@@ -108,6 +128,32 @@ void rows_table_sort(struct rows_table *t)
 		qsort(t->cells, t->count, t->width * sizeof(*t->cells), by_first);
 }
 
+/* Where the dense part has to end so that all values are in it; 0: they are not dense. NULL equals nothing, and needs no place. */
+static size_t dense_end(const struct rows_table *t, unsigned column)
+{
+	int64_t most = 4 * (int64_t)t->count + 1024, end = 0;
+
+	for (size_t row = 0; row < t->count; row++) {
+		int64_t value = rows_table_row(t, row)[column];
+
+		if (value != ROWS_NULL && (value < 0 || value >= most))
+			return 0;
+		if (value >= end)
+			end = value + 1;
+	}
+	return (size_t)end;
+}
+
+static uint32_t first_row(const struct rows_index *index, int64_t value)
+{
+	uint64_t row = NOWHERE;
+
+	if (index->dense)
+		return value >= 0 && (uint64_t)value < index->end ? index->dense[value] : NOWHERE;
+	map_get(index->first, (uint64_t)value, &row);
+	return (uint32_t)row;
+}
+
 static struct rows_index *index_of(struct rows_table *t, unsigned column)
 {
 	struct rows_index *index = t->index[column];
@@ -115,16 +161,34 @@ static struct rows_index *index_of(struct rows_table *t, unsigned column)
 	if (index)
 		return index;
 	index = t->index[column] = xcalloc(1, sizeof(*index));
-	index->first = map_new();
-	index->next = xcalloc(t->count + 1, sizeof(*index->next));
+	index->next = xmalloc((t->count + 1) * sizeof(*index->next));
+	index->end = dense_end(t, column);
+	if (index->end) {
+		index->dense = xmalloc(index->end * sizeof(*index->dense));
+		memset(index->dense, 0xff, index->end * sizeof(*index->dense));
+	} else {
+		index->first = map_new();
+	}
 	for (size_t row = t->count; row-- > 0;) {
-		uint64_t value = (uint64_t)rows_table_row(t, row)[column], next = NOWHERE;
+		int64_t value = rows_table_row(t, row)[column];
 
-		map_get(index->first, value, &next);
-		index->next[row] = (uint32_t)next;
-		map_put(index->first, value, row);
+		if (value == ROWS_NULL)
+			continue;
+		index->next[row] = first_row(index, value);
+		index->different += index->next[row] == NOWHERE;
+		if (index->dense)
+			index->dense[value] = (uint32_t)row;
+		else
+			map_put(index->first, (uint64_t)value, row);
 	}
 	return index;
+}
+
+int64_t *rows_table_find(struct rows_table *t, unsigned column, int64_t value)
+{
+	uint32_t row = value == ROWS_NULL ? NOWHERE : first_row(index_of(t, column), value);
+
+	return row == NOWHERE ? NULL : rows_table_row(t, row);
 }
 
 /* What SQLite knows of such a table, and of a walk over it. */
@@ -145,17 +209,13 @@ static int connect_table(sqlite3 *db, void *aux, int argc, const char *const *ar
 	const struct rows_source *source = aux;
 	struct rows_table *t = source->find(source->arg, argv[2]);
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-	const char *p, *end;
 	unsigned column = 0;
 
 	if (!t)
 		return SQLITE_ERROR;
 	buf_addstr(&sql, "CREATE TABLE x(");
-	for (p = t->columns; *p; p = end + (*end == ',')) {
-		end = strchrnul(p, ',');
-		buf_addf(&sql, "%s%.*s %s", column ? "," : "", (int)(end - p), p, column && column == t->real ? "REAL" : "INTEGER");
-		column++;
-	}
+	for (const char *p = t->columns; *p; p += strcspn(p, ","), p += *p == ',', column++)
+		buf_addf(&sql, "%s%.*s %s", column ? "," : "", (int)strcspn(p, " ,"), p, type_names[t->type[column]]);
 	buf_addstr(&sql, ")");
 	int r = sqlite3_declare_vtab(db, sql.data);
 	if (r != SQLITE_OK)
@@ -173,28 +233,44 @@ static int disconnect_table(sqlite3_vtab *vtab)
 	return SQLITE_OK;
 }
 
+static bool is_sorted(struct rows_table *t)
+{
+	for (size_t row = 1; row < t->count && !t->order; row++)
+		if (rows_table_row(t, row - 1)[0] > rows_table_row(t, row)[0])
+			t->order = ROWS_UNSORTED;
+	if (!t->order)
+		t->order = ROWS_SORTED;
+	return t->order == ROWS_SORTED && t->type[0] == ROWS_INTEGER;
+}
+
 /* By the column that leaves the fewest rows. */
 static int best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
 	struct rows_table *t = ((struct shown *)vtab)->table;
 	double rows = (double)t->count + 1;
+	bool unique = false;
 	int best = -1;
 
 	for (int i = 0; i < info->nConstraint; i++) {
 		const struct sqlite3_index_constraint *c = &info->aConstraint[i];
 
-		if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < 0 || (unsigned)c->iColumn >= t->keys)
+		if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < 0 || (unsigned)c->iColumn >= t->keys ||
+		    t->type[c->iColumn] != ROWS_INTEGER)
 			continue;
-		double mean = (double)t->count / (double)(map_count(index_of(t, (unsigned)c->iColumn)->first) + 1);
+		const struct rows_index *index = index_of(t, (unsigned)c->iColumn);
+		double mean = (double)t->count / (double)(index->different + 1);
 		if (best < 0 || mean < rows) {
 			rows = mean;
 			best = i;
+			unique = index->different == t->count;
 		}
 	}
 	if (best >= 0) {
 		info->aConstraintUsage[best].argvIndex = 1;
 		info->idxNum = info->aConstraint[best].iColumn + 1;
+		info->idxFlags = unique ? SQLITE_INDEX_SCAN_UNIQUE : 0;
 	}
+	info->orderByConsumed = info->nOrderBy == 1 && info->aOrderBy[0].iColumn == 0 && !info->aOrderBy[0].desc && is_sorted(t);
 	info->estimatedRows = (sqlite3_int64)rows + 1;
 	info->estimatedCost = rows + 1;
 	return SQLITE_OK;
@@ -219,14 +295,12 @@ static int close_cursor(sqlite3_vtab_cursor *cursor)
 static int filter(sqlite3_vtab_cursor *cursor, int column, const char *text, int argc, sqlite3_value **values)
 {
 	struct cursor *c = (struct cursor *)cursor;
-	uint64_t row = NOWHERE;
 
 	c->index = NULL;
 	c->row = column && sqlite3_value_type(values[0]) == SQLITE_NULL ? NOWHERE : 0;
 	if (column && sqlite3_value_type(values[0]) == SQLITE_INTEGER) {
 		c->index = c->table->index[column - 1];
-		map_get(c->index->first, (uint64_t)sqlite3_value_int64(values[0]), &row);
-		c->row = row;
+		c->row = first_row(c->index, sqlite3_value_int64(values[0]));
 	}
 	return SQLITE_OK;
 }
@@ -251,13 +325,21 @@ static int column_value(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
 	const struct cursor *c = (struct cursor *)cursor;
 	int64_t value = rows_table_row(c->table, c->row)[column];
 
-	if (column && (unsigned)column == c->table->real) {
-		double real;
+	double real;
 
+	switch (c->table->type[column]) {
+	case ROWS_INTEGER:
+		if (value != ROWS_NULL)
+			sqlite3_result_int64(context, value);
+		break;
+	case ROWS_REAL:
 		memcpy(&real, &value, sizeof(real));
 		sqlite3_result_double(context, real);
-	} else if (value != ROWS_NULL) {
-		sqlite3_result_int64(context, value);
+		break;
+	case ROWS_TEXT:
+		if (value)
+			sqlite3_result_text(context, (const char *)(intptr_t)value, -1, SQLITE_STATIC);
+		break;
 	}
 	return SQLITE_OK;
 }

@@ -1,31 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A table of numbers in memory that SQL reads where it is: nothing is written row by row, and what a column equals is found by
- * hash, in the order of rows. Indexes are made when a question first has a use for them. */
+/* A table in memory that SQL reads where it is: nothing is written row by row, and what a column equals is looked up, in the
+ * order of rows. Indexes are made when a question first has a use for them. */
 #pragma once
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "cleanup.h"
 
 enum { ROWS_MOST_COLUMNS = 12 };
 
 #define ROWS_NULL INT64_MIN
 
+/* What a cell holds: a number, a double's bits, or the address of a text that stays the caller's (0: NULL). */
+enum rows_type { ROWS_INTEGER, ROWS_REAL, ROWS_TEXT };
+
 struct rows_table {
-	const char *columns;      /* "metric, task, value": all are INTEGER */
+	const char *columns;      /* "metric,value REAL,name TEXT": INTEGER, unless it says something else */
 	unsigned width;           /* how many */
-	unsigned keys;            /* of these, from the first on, that identify a row: see rows_table_place() */
-	unsigned real;            /* the column that holds a double's bits, as REAL; 0: none, so never the first */
+	unsigned keys;            /* of these, from the first on, that can be looked up; for rows_table_place(), that identify a row */
+	enum rows_type type[ROWS_MOST_COLUMNS];
 	int64_t *cells;           /* ROWS_NULL is NULL */
 	size_t count, capacity;
 	uint32_t *places;         /* hash of the keys -> row + 1 */
 	size_t place_count, last;
-	struct rows_index *index[ROWS_MOST_COLUMNS];
+	enum { ROWS_ANY_ORDER, ROWS_SORTED, ROWS_UNSORTED } order; /* by the first column; any: not known yet */
+	struct rows_index *index[ROWS_MOST_COLUMNS]; /* nothing may be added any more once there is one */
 };
 
-struct rows_table *rows_table_new(const char *columns, unsigned keys, unsigned real); /* columns stay the caller's */
+struct rows_table *rows_table_new(const char *columns, unsigned keys); /* columns stay the caller's */
 void rows_table_free(struct rows_table *t);
+
+/* "metric,value,name". */
+void rows_table_add_names(const struct rows_table *t, struct buf *text);
+/* The first row in which a column is so; NULL: there is none. */
+int64_t *rows_table_find(struct rows_table *t, unsigned column, int64_t value);
 
 /* A new row, all 0; it moves when the next is added. */
 int64_t *rows_table_add(struct rows_table *t);

@@ -31,7 +31,7 @@ static void sums_done(struct sums *sums)
 static int load_processes(struct store *s, struct map *processes)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT id, process FROM main.task", &q);
+	int r = query_new(s, "SELECT id, process FROM task", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)
 		map_put(processes, (uint64_t)query_int(q, 0), (uint64_t)query_int(q, 1));

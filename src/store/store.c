@@ -95,6 +95,8 @@ static int connect_to(const char *path, int flags, struct store **ret_store)
 	}
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, 2000);
+	/* Processes that are forked to ask have intermediate results of their own. */
+	sqlite3_exec(s->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	*ret_store = s;
 	s = NULL;
 	return 0;
@@ -337,7 +339,7 @@ static int harden(struct store *s)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-	return store_execute(s, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; "
+	return store_execute(s, "PRAGMA cell_size_check = ON; "
 				"PRAGMA cache_size = -16384; PRAGMA mmap_size = 0");
 }
 

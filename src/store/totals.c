@@ -5,33 +5,37 @@
 
 #include "buf.h"
 #include "hash.h"
+#include "intern.h"
 #include "mem.h"
 #include "rows_table.h"
 #include "store_internal.h"
 #include "store_query.h"
 
-enum { SAMPLES, HISTOGRAMS, EDGES, GAUGES, LEVELS, STACKS, TIMES, THREADS, PROCESSES, TOTALS };
+enum { SAMPLES, HISTOGRAMS, EDGES, GAUGES, LEVELS, STACKS, PROCESSES, TASKS, THREADS, TIMES, THREAD_TIMES, PROCESS_TIMES, TOTALS };
 
 /* The first columns of the rows, the keys, say what they are about, the others are added up. */
 static const struct total {
 	const char *name, *columns, *rows; /* rows NULL: made from others */
 	unsigned keys;
-	bool whole;    /* nothing is added up: the rows are kept as they are */
-	unsigned real; /* as in struct rows_table */
+	bool whole; /* nothing is added up: the rows are kept as they are */
 } totals[TOTALS] = {
 	[SAMPLES] = {"sample_total", "metric,task,stack,resource,count,value", "sample", 4},
 	[HISTOGRAMS] = {"histogram_total", "metric,resource,bucket,count", "histogram", 3},
 	[EDGES] = {"edge_total", "kind,task,stack,resource,other_task,other_stack,count,ns", "edge", 6},
-	[GAUGES] = {"gauge_row", "metric,slice,resource,value", "gauge", 3, true, 3},
+	[GAUGES] = {"gauge_row", "metric,slice,resource,value REAL", "gauge", 3, true},
 	[LEVELS] = {"sample_level", "metric,slice,task,resource,count,value", "sample_level", 4, true},
 	[STACKS] = {"stack", "id,parent,frame", "main.stack", 3, true},
+	[PROCESSES] = {"process", "id,pid,ppid,comm TEXT,command TEXT,exe TEXT,cgroup,start_ns,end_ns,exit_status,flags",
+		       "main.process", 3, true},
+	[TASKS] = {"task", "id,process,tid,comm TEXT,start_ns,end_ns", "main.task", 3, true},
+	[THREADS] = {"thread", "task,tid,comm TEXT,process,pid,process_comm TEXT,command TEXT,cgroup TEXT,kernel,own", NULL, 5},
 	[TIMES] = {"task_time", "task,metric,ns,count", NULL, 2},
-	[THREADS] = {"thread_time", "task,running,runnable,sleeping,disk,stopped,held_up,switches,preempted", NULL, 1},
-	[PROCESSES] = {"process_time", "process,threads,running,runnable,sleeping,disk,stopped,held_up,switches,preempted,"
-		       "max_thread", NULL, 1},
+	[THREAD_TIMES] = {"thread_time", "task,running,runnable,sleeping,disk,stopped,held_up,switches,preempted", NULL, 1},
+	[PROCESS_TIMES] = {"process_time", "process,threads,running,runnable,sleeping,disk,stopped,held_up,switches,preempted,"
+			   "max_thread", NULL, 1},
 };
 
-/* Columns of THREADS; those of PROCESSES are one further on. */
+/* Columns of THREAD_TIMES; those of PROCESS_TIMES are one further on. */
 enum { RUNNING = 1, RUNNABLE, HELD_UP = 6, SWITCHES, PREEMPTED, THREAD_COLUMNS, PROCESS_MOST = THREAD_COLUMNS + 1 };
 
 /* Small ones that are asked for again and again, or are dear: it takes SQLite longer to plan kernel_lock_wait in a rule that
@@ -40,6 +44,8 @@ static const struct copy {
 	const char *name, *index, *columns; /* columns NULL: as they come */
 } copied[] = {
 	{"period"},
+	{"metric", "name", "id INTEGER PRIMARY KEY, name TEXT, unit TEXT, help TEXT"},
+	{"time_metric", "cause"},
 	{"frame_name", NULL, "frame INTEGER PRIMARY KEY, kind TEXT, module TEXT, address INTEGER, symbol INTEGER, name TEXT,"
 	 " file TEXT, line INTEGER"},
 	{"kernel_lock_wait", "task"}, {"woken_by", "task"}, {"waits_for", "task"}, {"runtime", "process"}, {"pause", "process"},
@@ -47,7 +53,14 @@ static const struct copy {
 
 struct totals {
 	struct rows_source source;
+	struct intern *texts;
 	struct rows_table *tables[TOTALS];
+};
+
+/* What a statement's rows go to. */
+struct reading {
+	struct rows_table *table;
+	struct intern *texts;
 };
 
 static struct rows_table *find_table(void *arg, const char *name)
@@ -62,19 +75,31 @@ static struct rows_table *find_table(void *arg, const char *name)
 
 void store_free_totals(struct store *s)
 {
-	for (size_t i = 0; s->totals && i < TOTALS; i++)
+	if (!s->totals)
+		return;
+	for (size_t i = 0; i < TOTALS; i++)
 		rows_table_free(s->totals->tables[i]);
+	intern_free(s->totals->texts);
 	free(s->totals);
 	s->totals = NULL;
 }
 
-static int64_t cell_of(sqlite3_value *value, bool real)
+static int64_t text_of(struct intern *texts, const char *text)
 {
+	return (int64_t)(intptr_t)intern_key(texts, intern_id(texts, text, strlen(text), NULL), NULL);
+}
+
+static int64_t cell_of(struct reading *reading, unsigned column, sqlite3_value *value)
+{
+	enum rows_type type = reading->table->type[column];
+	bool null = sqlite3_value_type(value) == SQLITE_NULL;
 	double number;
 	int64_t bits;
 
-	if (!real)
-		return sqlite3_value_type(value) == SQLITE_NULL ? ROWS_NULL : sqlite3_value_int64(value);
+	if (type == ROWS_INTEGER)
+		return null ? ROWS_NULL : sqlite3_value_int64(value);
+	if (type == ROWS_TEXT)
+		return null ? 0 : text_of(reading->texts, (const char *)sqlite3_value_text(value));
 	number = sqlite3_value_double(value);
 	memcpy(&bits, &number, sizeof(bits));
 	return bits;
@@ -83,11 +108,12 @@ static int64_t cell_of(sqlite3_value *value, bool real)
 /* An aggregate function that takes the rows in: half the time of fetching each row. */
 static void add_row(sqlite3_context *context, int columns, sqlite3_value **values)
 {
-	struct rows_table *t = sqlite3_user_data(context);
+	struct reading *reading = sqlite3_user_data(context);
+	struct rows_table *t = reading->table;
 	int64_t cells[ROWS_MOST_COLUMNS], *row;
 
 	for (unsigned i = 0; i < t->width; i++)
-		cells[i] = cell_of(values[i], i && i == t->real);
+		cells[i] = cell_of(reading, i, values[i]);
 	row = rows_table_place(t, cells);
 	for (unsigned i = t->keys; i < t->width; i++)
 		store_add_to(&row[i], cells[i]);
@@ -95,11 +121,11 @@ static void add_row(sqlite3_context *context, int columns, sqlite3_value **value
 
 static void add_whole_row(sqlite3_context *context, int columns, sqlite3_value **values)
 {
-	struct rows_table *t = sqlite3_user_data(context);
-	int64_t *row = rows_table_add(t);
+	struct reading *reading = sqlite3_user_data(context);
+	int64_t *row = rows_table_add(reading->table);
 
-	for (unsigned i = 0; i < t->width; i++)
-		row[i] = cell_of(values[i], i && i == t->real);
+	for (unsigned i = 0; i < reading->table->width; i++)
+		row[i] = cell_of(reading, i, values[i]);
 }
 
 static void end_rows(sqlite3_context *context)
@@ -110,13 +136,41 @@ static void end_rows(sqlite3_context *context)
 static int read_rows(struct store *s, const struct total *total, struct rows_table *t)
 {
 	static const char function[] = "take_row";
-	_cleanup_free_ char *sql = xasprintf("SELECT %s(%s) FROM %s", function, total->columns, total->rows);
+	struct reading reading = {.table = t, .texts = s->totals->texts};
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 
-	if (sqlite3_create_function(s->db, function, (int)t->width, SQLITE_UTF8 | SQLITE_DIRECTONLY, t, NULL,
+	buf_addf(&sql, "SELECT %s(", function);
+	rows_table_add_names(t, &sql);
+	buf_addf(&sql, ") FROM %s", total->rows);
+	if (sqlite3_create_function(s->db, function, (int)t->width, SQLITE_UTF8 | SQLITE_DIRECTONLY, &reading, NULL,
 				    total->whole ? add_whole_row : add_row, end_rows) != SQLITE_OK)
 		return store_error(s, "read");
-	int r = store_execute(s, sql);
+	int r = store_execute(s, sql.data);
 	sqlite3_create_function(s->db, function, (int)t->width, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+	return r;
+}
+
+/* The view thread. Columns of processes: 0 id, 1 pid, 3 comm, 4 command, 6 cgroup, 10 flags; of tasks: 0 id, 1 process, 2 tid, 3 comm. */
+static int add_threads(struct store *s, struct totals *kept)
+{
+	_cleanup_(map_freep) struct map *cgroups = map_new();
+	_cleanup_(query_freep) struct query *q = NULL;
+	const struct rows_table *tasks = kept->tables[TASKS];
+	int r = query_new(s, "SELECT id, path FROM cgroup", &q);
+
+	while (r >= 0 && (r = query_next(q)) > 0)
+		map_put(cgroups, (uint64_t)query_int(q, 0), (uint64_t)text_of(kept->texts, query_text(q, 1)));
+	for (size_t i = 0; r >= 0 && i < tasks->count; i++) {
+		const int64_t *task = rows_table_row(tasks, i), *process = rows_table_find(kept->tables[PROCESSES], 0, task[1]);
+		uint64_t cgroup = 0;
+
+		if (!process)
+			continue;
+		map_get(cgroups, (uint64_t)process[6], &cgroup);
+		const int64_t cells[] = {task[0], task[2], task[3], process[0], process[1], process[3], process[4], (int64_t)cgroup,
+					 process[10] & 1, process[10] >> 1 & 1};
+		memcpy(rows_table_add(kept->tables[THREADS]), cells, sizeof(cells));
+	}
 	return r;
 }
 
@@ -141,7 +195,7 @@ static void add_time(struct totals *kept, const struct map *metrics, int64_t tas
 	int64_t *time = rows_table_place(kept->tables[TIMES], (const int64_t[]){task, metric});
 	store_add_to(&time[2], ns);
 	store_add_to(&time[3], count);
-	int64_t *thread = rows_table_place(kept->tables[THREADS], &task);
+	int64_t *thread = rows_table_place(kept->tables[THREAD_TIMES], &task);
 	if ((column = what >> 1))
 		store_add_to(&thread[column], ns);
 	if (what & 1)
@@ -166,34 +220,27 @@ static int add_times(struct store *s, struct totals *kept)
 	}
 	while ((r = query_next(q)) > 0)
 		add_time(kept, metrics, query_int(q, 0), query_int(q, 1), query_int(q, 2), 0);
-	rows_table_sort(kept->tables[THREADS]);
+	rows_table_sort(kept->tables[THREAD_TIMES]);
 	return r;
 }
 
-static int add_processes(struct store *s, struct totals *kept)
+static void add_processes(struct totals *kept)
 {
-	_cleanup_(map_freep) struct map *processes = map_new(); /* of tasks */
-	_cleanup_(query_freep) struct query *q = NULL;
-	const struct rows_table *threads = kept->tables[THREADS];
-	int r = query_new(s, "SELECT id, process FROM main.task", &q);
+	const struct rows_table *threads = kept->tables[THREAD_TIMES];
 
-	while (r >= 0 && (r = query_next(q)) > 0)
-		map_put(processes, (uint64_t)query_int(q, 0), (uint64_t)query_int(q, 1));
-	for (size_t i = 0; r >= 0 && i < threads->count; i++) {
-		const int64_t *thread = rows_table_row(threads, i);
-		uint64_t id;
+	for (size_t i = 0; i < threads->count; i++) {
+		const int64_t *thread = rows_table_row(threads, i), *task = rows_table_find(kept->tables[TASKS], 0, thread[0]);
 
-		if (!map_get(processes, (uint64_t)thread[0], &id))
+		if (!task)
 			continue;
-		int64_t *process = rows_table_place(kept->tables[PROCESSES], (const int64_t[]){(int64_t)id});
+		int64_t *process = rows_table_place(kept->tables[PROCESS_TIMES], &task[1]);
 		process[1]++;
 		for (int k = RUNNING; k < THREAD_COLUMNS; k++)
 			store_add_to(&process[k + 1], thread[k]);
 		if (thread[RUNNING] > process[PROCESS_MOST])
 			process[PROCESS_MOST] = thread[RUNNING];
 	}
-	rows_table_sort(kept->tables[PROCESSES]);
-	return r;
+	rows_table_sort(kept->tables[PROCESS_TIMES]);
 }
 
 static int keep_totals(struct store *s, struct totals *kept)
@@ -202,13 +249,14 @@ static int keep_totals(struct store *s, struct totals *kept)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < TOTALS; i++) {
-		kept->tables[i] = rows_table_new(totals[i].columns, totals[i].keys, totals[i].real);
+		kept->tables[i] = rows_table_new(totals[i].columns, totals[i].keys);
 		if (totals[i].rows)
 			r = read_rows(s, &totals[i], kept->tables[i]);
 		buf_addf(&sql, "DROP VIEW IF EXISTS temp.%s; CREATE VIRTUAL TABLE temp.%s USING rows;", totals[i].name, totals[i].name);
 	}
-	if (r < 0 || (r = add_times(s, kept)) < 0 || (r = add_processes(s, kept)) < 0)
+	if (r < 0 || (r = add_threads(s, kept)) < 0 || (r = add_times(s, kept)) < 0)
 		return r;
+	add_processes(kept);
 	if (rows_table_register(s->db, &kept->source) != SQLITE_OK)
 		return store_error(s, "read");
 	return store_execute(s, sql.data);
@@ -223,7 +271,7 @@ static void add_copy(struct buf *sql, const struct copy *c)
 		buf_addf(sql, "CREATE TEMP TABLE kept_%s AS SELECT * FROM %s;", c->name, c->name);
 	if (c->index)
 		buf_addf(sql, "CREATE INDEX temp.kept_%s_index ON kept_%s(%s);", c->name, c->name, c->index);
-	buf_addf(sql, "DROP VIEW temp.%s; CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", c->name, c->name, c->name);
+	buf_addf(sql, "DROP VIEW IF EXISTS temp.%s; CREATE TEMP VIEW %s AS SELECT * FROM temp.kept_%s;", c->name, c->name, c->name);
 }
 
 static int keep_copies(struct store *s)
@@ -232,6 +280,7 @@ static int keep_copies(struct store *s)
 
 	for (size_t i = 0; i < ARRAY_SIZE(copied); i++)
 		add_copy(&sql, &copied[i]);
+	buf_addstr(&sql, "ANALYZE temp"); /* or they are planned for as if they were large */
 	return store_execute(s, sql.data);
 }
 
@@ -243,6 +292,7 @@ int store_keep_totals(struct store *s)
 	if (s->totals)
 		return 0;
 	s->totals = xcalloc(1, sizeof(*s->totals));
+	s->totals->texts = intern_new();
 	s->totals->source = (struct rows_source){.find = find_table, .arg = s->totals};
 	/* Views of the file see the file's views only: with temporary ones, all see what is kept. */
 	if (!s->selected) {
@@ -259,8 +309,9 @@ int store_keep_totals(struct store *s)
 int store_drop_totals(struct store *s)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-	int r = store_drop_temporary(s, "(iif(type = 'view', name IN (SELECT name FROM main.sqlite_schema WHERE type = 'view'),"
-					" name <> 'selected_task'))");
+	/* Not what hides tables because a part is selected. */
+	int r = store_drop_temporary(s, "(iif(type = 'view', name = 'metric' OR name IN (SELECT name FROM main.sqlite_schema"
+					" WHERE type = 'view'), name <> 'selected_task'))");
 
 	if (s->selected)
 		store_add_views(&sql);

@@ -9,6 +9,8 @@
 #include "hash.h"
 #include "mem.h"
 #include "rule.h"
+#include "rule_answer.h"
+#include "rule_helpers.h"
 #include "stack_view.h"
 
 const char *severity_name(enum severity severity)
@@ -45,25 +47,27 @@ void findings_free(struct findings *f)
 	free(f);
 }
 
-static bool is_wanted(const struct rule *rule, const char *const *only)
+static int read_answers(const struct rules *rules, struct rule_helpers *helpers, struct drafts *d)
 {
-	if (!only)
-		return true;
-	for (; *only; only++)
-		if (!strcmp(*only, rule->id))
-			return true;
-	return false;
-}
-
-static int ask(struct store *s, const struct rules *rules, const char *const *only,
-	       struct drafts *d)
-{
+	const struct buf *answers = rule_helpers_answers(helpers);
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < rules_count(rules); i++)
-		if (is_wanted(rules_get(rules, i), only))
-			r = rule_query(s, rules_get(rules, i), d);
+	for (size_t i = 0; r >= 0 && i < rules_count(rules); i++) {
+		_cleanup_(rule_answer_done) struct rule_answer answer;
+
+		if (rule_answer_read(&answers[i], &answer))
+			r = rule_query(rules_get(rules, i), &answer, d);
+	}
 	return r;
+}
+
+static int ask(struct store *s, const struct rules *rules, const struct findings_options *o, struct drafts *d)
+{
+	_cleanup_(rule_helpers_freep) struct rule_helpers *own = NULL;
+
+	if (!o->helpers)
+		own = rule_helpers_new(s, rules, o->only, !o->helped);
+	return read_answers(rules, own ? own : o->helpers, d);
 }
 
 /* The pids that the user asked for; all children come along. */
@@ -142,14 +146,14 @@ int findings_new(struct store *s, const struct rules *rules, const struct findin
 	static const struct findings_options none;
 	const struct findings_options *o = options ? options : &none;
 	_cleanup_(findings_freep) struct findings *f = xcalloc(1, sizeof(*f));
-	struct drafts d = {.findings = f, .objectives = rules_objectives(rules)};
+	struct drafts d = {.findings = f};
 	const char *error;
 	int r, kept = store_keep_totals(s), dropped;
 
 	f->strings = arena_new();
 	for (size_t i = 0; (error = rules_error(rules, i)); i++)
 		findings_add_error(f, "%s", error);
-	r = kept < 0 ? kept : ask(s, rules, o->only, &d);
+	r = kept < 0 ? kept : ask(s, rules, o, &d);
 	if (r >= 0) {
 		fold(&d);
 		r = fold_chains(s, o->explained, &d);

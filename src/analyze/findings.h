@@ -67,6 +67,7 @@ struct findings {
 
 struct saturation;
 struct explained;
+struct rule_helpers;
 
 struct findings_options {
 	const char *const *only; /* ids, NULL-terminated; NULL: all */
@@ -75,6 +76,9 @@ struct findings_options {
 	/* What is known of the same part of the recording already; NULL: asked for when it is needed. */
 	const struct saturation *saturation;
 	const struct explained *explained;
+	/* Rules are asked on all CPUs: by processes that are started now, or were before (rule_helpers.h), with the same rules. */
+	bool helped;
+	struct rule_helpers *helpers;
 };
 
 /* An error only when the recording cannot be read; a rule that cannot be asked is in `errors`. */

@@ -32,7 +32,6 @@ struct draft {
 
 struct drafts {
 	struct findings *findings;
-	const char *objectives; /* of services, as JSON */
 	struct draft *items;
 	size_t count, capacity;
 };
@@ -41,8 +40,9 @@ char *findings_copy(struct findings *f, const char *text); /* into f->strings */
 void findings_add_error(struct findings *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* rule_query.c: asks one rule; a broken one becomes an error of d->findings. */
-int rule_query(struct store *s, const struct rule *rule, struct drafts *d);
+/* rule_query.c: what a rule answered; a broken one becomes an error of d->findings. */
+struct rule_answer;
+int rule_query(const struct rule *rule, const struct rule_answer *answer, struct drafts *d);
 /* fold.c: marks what another finding explains, and adds it there as evidence. */
 void fold(struct drafts *d);
 void explain(struct findings *f, struct draft *cause, struct draft *symptom);

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* From a rule's rows to findings. */
-#include <errno.h>
+/* From a rule's answer to findings. */
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "arena.h"
 #include "buf.h"
-#include "clock.h"
 #include "escape.h"
 #include "fail.h"
 #include "findings_internal.h"
-#include "log.h"
 #include "mem.h"
 #include "rule.h"
-#include "rule_steps.h"
-#include "store_guard.h"
-
-#define MOST_NS (10 * NS_PER_S)
+#include "rule_answer.h"
 
 /* Severity follows from who is harmed (urgency) and how much (impact), here and nowhere else. */
 static const struct urgency {
@@ -36,7 +30,8 @@ static enum severity severity_of(const struct urgency *urgency, double impact)
 }
 
 struct row {
-	struct query *query;
+	const struct rule_answer *answer;
+	const struct rule_cell *cells;
 	const struct rule *rule;
 	struct findings *findings;
 	bool failed;
@@ -60,11 +55,11 @@ static void reject(struct row *row, const char *format, ...)
 
 static int column(const struct row *row, const char *name, size_t length)
 {
-	for (int i = 0; i < query_columns(row->query); i++) {
-		const char *have = query_column_name(row->query, i);
+	for (size_t i = 0; i < row->answer->columns; i++) {
+		const char *have = row->answer->names[i];
 
 		if (strlen(have) == length && !strncmp(have, name, length))
-			return i;
+			return (int)i;
 	}
 	return -1;
 }
@@ -73,7 +68,7 @@ static const char *text_of(const struct row *row, const char *name)
 {
 	int i = column(row, name, strlen(name));
 
-	return i < 0 ? "" : query_text(row->query, i);
+	return i < 0 || !row->cells[i].text ? "" : row->cells[i].text;
 }
 
 /* {column} becomes its value; a rule that names none of its columns is broken. */
@@ -89,7 +84,7 @@ static const char *fill_in(struct row *row, const char *template)
 		if (i < 0)
 			reject(row, "there is no column for %.*s", (int)(close - open + 1), open);
 		else
-			buf_addstr(&text, query_text(row->query, i));
+			buf_addstr(&text, row->cells[i].text ? row->cells[i].text : "");
 	}
 	buf_addstr(&text, p);
 	return findings_copy(row->findings, text.data);
@@ -231,7 +226,7 @@ static void read_severity(struct row *row, struct finding *f)
 	const char *name = text_of(row, "urgency");
 	int impact = column(row, "impact", strlen("impact"));
 
-	f->impact = impact < 0 ? 0 : query_real(row->query, impact);
+	f->impact = impact < 0 ? 0 : row->cells[impact].real;
 	f->impact = isfinite(f->impact) ? fmin(fmax(f->impact, 0), 1) : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(urgencies); i++)
 		if (!strcmp(urgencies[i].name, name)) {
@@ -273,116 +268,16 @@ static void read_row(struct row *row, struct drafts *d)
 	d->items[d->count++] = draft;
 }
 
-static void bind(struct query *q, const struct rule *rule, const struct drafts *d)
+/* A broken rule is told and forgotten; failures of the machine are the caller's. */
+int rule_query(const struct rule *rule, const struct rule_answer *answer, struct drafts *d)
 {
-	for (size_t i = 0; i < rule->threshold_count; i++) {
-		_cleanup_free_ char *name = xasprintf(":%s", rule->thresholds[i].name);
+	struct row row = {.answer = answer, .cells = answer->cells, .rule = rule, .findings = d->findings};
 
-		query_bind_real(q, name, rule->thresholds[i].value);
-	}
-	query_bind_text(q, ":objectives", d->objectives);
-}
-
-static unsigned line_of(const char *text, int offset)
-{
-	unsigned line = 1;
-
-	for (int i = 0; i < offset && text[i]; i++)
-		line += text[i] == '\n';
-	return line;
-}
-
-/* Failures of the machine are the caller's; a rule's own are told and forgotten. */
-static bool is_rules_fault(int r)
-{
-	return r != -EIO && r != -EBADMSG && r != -ENOMEM;
-}
-
-static uint64_t time_left(uint64_t start_ns)
-{
-	uint64_t end = start_ns + MOST_NS, now = clock_mono_ns();
-
-	return now < end ? end - now : 0;
-}
-
-static int keep_steps(struct store *s, const struct rule *rule, const struct rule_steps *steps, uint64_t start_ns, const struct drafts *d)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < steps->count; i++) {
-		_cleanup_(query_freep) struct query *q = NULL;
-
-		r = query_keep_guarded(s, steps->items[i].table, steps->items[i].sql, time_left(start_ns), &q);
-		if (r >= 0) {
-			bind(q, rule, d);
-			r = query_next(q);
-		}
-	}
-	return r;
-}
-
-static int prepare(struct store *s, const struct rule *rule, const struct rule_steps *steps, uint64_t start_ns,
-		   const struct drafts *d, struct query **ret_query)
-{
-	int offset, r = keep_steps(s, rule, steps, start_ns, d);
-
-	if (r >= 0)
-		r = query_new_guarded(s, steps->rest.data, time_left(start_ns), ret_query, &offset);
-	/* Its errors are told where whoever wrote it finds them. */
-	if (r < 0 && steps->count)
-		r = query_new_guarded(s, rule->sql, time_left(start_ns), ret_query, &offset);
-	if (r >= 0 || !is_rules_fault(r))
-		return r;
-	if (offset >= 0)
-		findings_add_error(d->findings, "%s:%u: %s", rule->path, line_of(rule->sql, offset), fail_message());
-	else
-		findings_add_error(d->findings, "%s: %s", rule->path, fail_message());
+	if (answer->error)
+		return failx(answer->error, "%s", answer->complaint);
+	for (size_t i = 0; !row.failed && i < answer->rows; i++, row.cells += answer->columns)
+		read_row(&row, d);
+	if (!row.failed && *answer->complaint)
+		findings_add_error(d->findings, "%s", answer->complaint);
 	return 0;
-}
-
-static int read_rows(struct row *row, struct drafts *d)
-{
-	size_t rows = 0;
-	int r = 0;
-
-	while (!row->failed && (r = query_next(row->query)) > 0) {
-		if (++rows > MOST_FINDINGS) {
-			reject(row, "more than %d rows; only these are shown", MOST_FINDINGS);
-			break;
-		}
-		read_row(row, d);
-	}
-	if (r == -ETIME)
-		reject(row, "took longer than %llu s", (unsigned long long)(MOST_NS / NS_PER_S));
-	else if (r < 0 && is_rules_fault(r))
-		reject(row, "%s", fail_message());
-	else if (r < 0)
-		return r;
-	return 0;
-}
-
-static int ask(struct store *s, const struct rule *rule, const struct rule_steps *steps, struct drafts *d)
-{
-	_cleanup_(query_freep) struct query *q = NULL;
-	struct row row = {.rule = rule, .findings = d->findings};
-	int r = prepare(s, rule, steps, clock_mono_ns(), d, &q);
-
-	if (r < 0 || !q)
-		return r;
-	row.query = q;
-	bind(q, rule, d);
-	return read_rows(&row, d);
-}
-
-int rule_query(struct store *s, const struct rule *rule, struct drafts *d)
-{
-	_cleanup_(rule_steps_done) struct rule_steps steps;
-	uint64_t start = clock_mono_ns();
-
-	rule_steps_init(&steps, rule->sql);
-	int r = ask(s, rule, &steps, d);
-	for (size_t i = 0; i < steps.count; i++)
-		query_drop_kept(s, steps.items[i].table);
-	log_debug("%s: asked in %.1f ms", rule->path, (double)(clock_mono_ns() - start) / 1e6);
-	return r;
 }

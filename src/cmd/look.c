@@ -50,7 +50,7 @@ static int see(struct look *l, struct store *s)
 	const struct select_options *select = l->options->select;
 	struct findings *f;
 	int r = findings_new(s, l->options->rules, &(struct findings_options){
-		.pid = (uint32_t)select->pid, .cgroup = select->cgroup}, &f);
+		.pid = (uint32_t)select->pid, .cgroup = select->cgroup, .helped = true}, &f);
 
 	if (r < 0) {
 		store_free(s);

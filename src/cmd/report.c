@@ -13,6 +13,7 @@
 #include "report_view.h"
 #include "rule.h"
 #include "rule_folders.h"
+#include "rule_helpers.h"
 #include "store_query.h"
 
 enum { TEXT_ROWS = 10, JSON_ROWS = 100, PIPE_WIDTH = 120 };
@@ -32,17 +33,21 @@ static const struct option rows[] = {
 	{0},
 };
 
-/* What is wrong may lie outside of the processes that were asked for: the rules look at all of them. */
-static int find(struct store *s, const struct select_options *select, const struct saturation *saturation,
-		const struct explained *explained, struct findings **ret_findings)
+static bool is_part(const struct select_options *select)
 {
-	_cleanup_(rule_folders_freep) struct rule_folders *folders = rule_folders_new();
-	_cleanup_(rules_freep) struct rules *rules = rules_new(rule_folders_list(folders));
+	return select->pid || select->cgroup;
+}
+
+/* What is wrong may lie outside of the processes that were asked for: the rules look at all of them. `helpers` NULL: they have not
+ * begun. */
+static int find(struct store *s, const struct select_options *select, const struct rules *rules, struct rule_helpers *helpers,
+		const struct saturation *saturation, const struct explained *explained, struct findings **ret_findings)
+{
 	struct select_options when = {.from = select->from, .to = select->to};
-	bool part = select->pid || select->cgroup;
+	bool part = is_part(select);
 	const struct findings_options options = {
 		.pid = (uint32_t)select->pid, .cgroup = select->cgroup, .saturation = part ? NULL : saturation,
-		.explained = part ? NULL : explained};
+		.explained = part ? NULL : explained, .helped = true, .helpers = helpers};
 	int r = part ? recording_select(s, &when) : 0;
 
 	if (r < 0 || (r = findings_new(s, rules, &options, ret_findings)) < 0)
@@ -60,6 +65,9 @@ static int run(const struct call *call)
 	_cleanup_(saturation_freep) struct saturation *saturation = NULL;
 	_cleanup_(explained_freep) struct explained *explained = NULL;
 	_cleanup_(findings_freep) struct findings *findings = NULL;
+	_cleanup_(rule_folders_freep) struct rule_folders *folders = NULL;
+	_cleanup_(rules_freep) struct rules *rules = NULL;
+	_cleanup_(rule_helpers_freep) struct rule_helpers *helpers = NULL;
 	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	bool json = o->format.format == FORMAT_JSON;
 	size_t limit = o->limit ? o->limit : json ? JSON_ROWS : TEXT_ROWS;
@@ -75,8 +83,12 @@ static int run(const struct call *call)
 		fwrite(out.data, 1, out.len, stdout);
 		return r < 0 ? r : EXIT_OK;
 	}
+	folders = rule_folders_new();
+	rules = rules_new(rule_folders_list(folders));
+	if (!is_part(&o->select))
+		helpers = rule_helpers_new(s, rules, NULL, false);
 	if ((r = report_new(s, &report)) < 0 || (r = saturation_new(s, &saturation)) < 0 ||
-	    (r = explained_new(s, &explained)) < 0 || (r = find(s, &o->select, saturation, explained, &findings)) < 0)
+	    (r = explained_new(s, &explained)) < 0 || (r = find(s, &o->select, rules, helpers, saturation, explained, &findings)) < 0)
 		return r;
 	const struct report_parts parts = {.report = report, .findings = findings, .saturation = saturation, .explained = explained};
 	if (json)

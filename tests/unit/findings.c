@@ -408,6 +408,39 @@ static void test_broken(void)
 	}
 }
 
+/* Rules that are asked by several processes say the same, broken ones included. */
+static void test_helpers(void)
+{
+	char *said[2] = {0};
+
+	for (int helped = 0; helped < 2; helped++) {
+		_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
+		_cleanup_(findings_freep) struct findings *f = NULL;
+		_cleanup_(json_decrefp) json_t *json = NULL;
+		struct machine m;
+
+		begin(&m);
+		cpus(&m, 0, 0);
+		code(&m, "crunch");
+		for (int i = 0; i < 4; i++)
+			samples(&m, process(&m, "hog", 48, 52, 0, 0), 1, 40);
+		process(&m, "web", 5, 20, 100, 0);
+		rules_add(rules, "x/many.sql", HEAD "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 101) "
+					       "SELECT 'none' AS urgency, 1 AS impact, i AS what, NULL AS how FROM n", false);
+		rules_add(rules, "x/broken.sql", HEAD "SELECT nope", false);
+		CHECK(store_commit(m.store) == 0);
+		CHECK(findings_new(m.store, rules, &(struct findings_options){.helped = helped}, &f) == 0);
+		CHECK(f->error_count == 2 && f->count > 1);
+		CHECK(strstr(f->errors[0], "no such column: nope") && strstr(f->errors[1], "more than 100 rows"));
+		json = findings_json(f);
+		said[helped] = json_dumps(json, 0);
+		store_free(m.store);
+	}
+	CHECK_STR(said[1], said[0]);
+	free(said[0]);
+	free(said[1]);
+}
+
 static void test_guard(void)
 {
 	struct machine m;
@@ -575,6 +608,7 @@ int main(void)
 	test_nothing_is_left();
 	test_order();
 	test_broken();
+	test_helpers();
 	test_guard();
 	test_hostile();
 	test_json();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What perfscope itself takes, in nanoseconds of CPU time so far. */
+/* What perfscope itself takes: nanoseconds of CPU time so far, and memory. */
 #pragma once
 #include <stdint.h>
 
@@ -13,5 +13,7 @@ struct capture;
 
 /* All of perfscope's processes that are alive. */
 uint64_t cost_own_ns(const struct capture *c);
+/* Their memory: what each has to itself, and once what they share with each other and with the files that are read. */
+uint64_t cost_own_bytes(const struct capture *c);
 /* Its BPF programs, of the kinds in the mask (1 << enum cost_of): extrapolated from the runs that are timed. */
 uint64_t cost_bpf_ns(const struct capture *c, unsigned kinds);

@@ -28,9 +28,9 @@ struct node_key {
 	uint32_t parent, frame;
 };
 
-/* Each takes about 46 bytes. Programs that recurse, such as compilers, have new ones for ever: of so many the old ones are
- * forgotten, and those that come again are written again. */
-#define MOST_NODES (1u << 20)
+/* Each takes about 46 bytes. Programs that recurse, such as compilers, have new ones for ever: of so many (of a minute or more, then)
+ * the old ones are forgotten, and those that come again are written again. */
+#define MOST_NODES (1u << 17)
 
 /* Most frames of most stacks were met before below the same ones: then one place tells where the step from there leads, instead of
  * the mapping's, the frame's and the node's tables, none of which stays in the CPU's cache beside a busy program. */

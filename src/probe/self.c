@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* perfscope's own cost and losses, measured like anything else. */
-#include <stdio.h>
-#include <unistd.h>
-
-#include "buf.h"
-#include "cleanup.h"
 #include "cost.h"
 #include "governor.h"
-#include "io.h"
 #include "probe.h"
 
 enum { OWN_CPU, OWN_BPF, ASKED, OWN_MEMORY, OWN_KERNEL_MEMORY, LOST, LOST_THREADS, UNREADABLE, LOST_MAPS, UNSEEN, COMPLETE, TRUNCATED,
@@ -20,16 +14,6 @@ struct self_state {
 	struct stacks_truth truth;
 	uint32_t held_back; /* dials that were not at 1, a bit each */
 };
-
-static double resident_bytes(void)
-{
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long size, resident;
-
-	if (read_file("/proc/self/statm", 4096, &b) < 0 || sscanf(b.data, "%llu %llu", &size, &resident) != 2)
-		return 0;
-	return (double)resident * (double)sysconf(_SC_PAGESIZE);
-}
 
 static void start(struct capture *c, void *arg)
 {
@@ -83,7 +67,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	add_difference(c, s, OWN_CPU, cost_own_ns(c), &s->cpu_ns);
 	add_difference(c, s, OWN_BPF, cost_bpf_ns(c, ALL_COSTS), &s->bpf_ns);
 	add_difference(c, s, ASKED, cost_bpf_ns(c, ASKED_COSTS), &s->asked_ns);
-	capture_gauge(c, s->probe.first_metric + OWN_MEMORY, 0, resident_bytes());
+	capture_gauge(c, s->probe.first_metric + OWN_MEMORY, 0, (double)cost_own_bytes(c));
 	capture_gauge(c, s->probe.first_metric + OWN_KERNEL_MEMORY, 0, (double)c->kernel_bytes);
 	add_difference(c, s, LOST, capture_counter(c, LOST_RECORDS), &s->counters[LOST_RECORDS]);
 	add_difference(c, s, LOST_THREADS, capture_counter(c, LOST_SLOTS), &s->counters[LOST_SLOTS]);
@@ -101,7 +85,7 @@ const struct probe probe_self = {
 		[OWN_CPU] = {"self.cpu", "ns", "CPU time of perfscope's own processes in the slice"},
 		[OWN_BPF] = {"self.bpf", "ns", "run time of its BPF programs in the slice, extrapolated from every 64th run"},
 		[ASKED] = {"self.asked", "ns", "of self.bpf, what was asked for by an option; it does not count towards --max-overhead"},
-		[OWN_MEMORY] = {"self.memory", "bytes", "resident memory of the recorder"},
+		[OWN_MEMORY] = {"self.memory", "bytes", "resident memory of perfscope's own processes"},
 		[OWN_KERNEL_MEMORY] = {"self.kernel_memory", "bytes", "kernel memory of its maps"},
 		[LOST] = {"lost.records", "count", "events lost because the ring was full"},
 		[LOST_THREADS] = {"lost.threads", "count", "times a thread found no slot for its account"},

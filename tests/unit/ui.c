@@ -160,7 +160,7 @@ static void test_drill_down(void)
 	_cleanup_(ui_freep) struct ui *ui = filled_ui(s, &answers);
 
 	type(ui, UI_KEY_ENTER);
-	CHECK(is_drawn(ui, "lock wait share: 83.1 % (from 20 on it counts)") && is_drawn(ui, "worker-1 (900), thread 902, 903"));
+	CHECK(is_drawn(ui, "lock wait share: 83.1 % (threshold 20)") && is_drawn(ui, "worker-1 (900), thread 902, 903"));
 	type(ui, UI_KEY_ENTER);
 	CHECK(is_drawn(ui, "only java (900)") && is_drawn(ui, "worker-2") && is_drawn(ui, "TID"));
 	type(ui, UI_KEY_ENTER);

@@ -99,7 +99,7 @@ static void add_evidence(const json_t *f, struct lines *l)
 		if (isnan(threshold))
 			lines_add(l, STYLE_NORMAL, 2, "%s: %.4g %s", answer_text(e, "metric"), answer_number(e, "value"), answer_text(e, "unit"));
 		else
-			lines_add(l, STYLE_NORMAL, 2, "%s: %.4g %s (from %.4g on it counts)", answer_text(e, "metric"),
+			lines_add(l, STYLE_NORMAL, 2, "%s: %.4g %s (threshold %.4g)", answer_text(e, "metric"),
 				  answer_number(e, "value"), answer_text(e, "unit"), threshold);
 	}
 }

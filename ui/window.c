@@ -9,7 +9,7 @@
 #include "store_query.h"
 #include "window_internal.h"
 
-enum { FEW_SLICES = 30, MANY_THREADS = 10000 };
+enum { FEW_SLICES = 30, MANY_THREADS = 10000, MOST_ENDED = 50000 };
 
 static const char *const stream_rows[STREAMS] = {
 	[SAMPLES] = "SELECT metric, task, stack, resource, count, value FROM main.sample WHERE rowid >= :first AND rowid < :end",
@@ -153,14 +153,16 @@ static int add_slice(struct window *w, uint32_t id, int sign)
 static void start_anew(struct window *w)
 {
 	for (uint32_t i = 0; i < w->thread_count; i++)
-		w->threads[i].changes = (struct state_times){0};
+		w->threads[i].changes = w->threads[i].times = (struct state_times){0};
+	if (w->ended_count >= MANY_THREADS)
+		window_drop_ended(w);
 	for (uint32_t i = 0; i < w->metric_count; i++) {
 		ledger_clear(&w->metrics[i].samples);
 		ledger_clear(&w->metrics[i].edges);
 		ledger_clear(&w->metrics[i].latencies);
 	}
 	window_clear_levels(w);
-	w->first = w->last = 0;
+	w->first = w->last = w->least_first = 0;
 	w->stale = false;
 }
 
@@ -192,6 +194,8 @@ static int move(struct window *w, uint32_t first, uint32_t last)
 	uint64_t end = clock_mono_ns() + w->patience_ns;
 	int r = 0;
 
+	if (first < w->least_first && last >= w->least_first)
+		first = w->least_first;
 	if (w->stale || is_far(w, first, last))
 		start_anew(w);
 	if (w->first)
@@ -200,12 +204,12 @@ static int move(struct window *w, uint32_t first, uint32_t last)
 		w->first = last + 1, w->last = last;
 	while (w->last < last && r >= 0)
 		r = add_slice(w, ++w->last, 1);
-	while (w->first > first && r >= 0) {
+	while (w->first > first && (w->first > last || w->ended_count < MOST_ENDED) && r >= 0) {
 		r = add_slice(w, --w->first, 1);
 		if (w->patience_ns && clock_mono_ns() > end)
 			break;
 	}
-	w->wanted_first = first;
+	w->wanted_first = w->ended_count < MOST_ENDED ? first : w->first;
 	for (uint32_t i = 0; i < w->metric_count; i++) {
 		ledger_pack(&w->metrics[i].samples);
 		ledger_pack(&w->metrics[i].edges);
@@ -254,6 +258,18 @@ static void add_up_processes(struct window *w)
 	}
 }
 
+/* A process that lived for milliseconds takes as much memory here as any other: where they are too many, less of the past is shown. */
+static int narrow(struct window *w)
+{
+	uint32_t slices = w->last - w->first + 1, kept;
+
+	if (w->ended_count < MOST_ENDED)
+		return 0;
+	kept = (uint32_t)((uint64_t)slices * (MOST_ENDED / 4 * 3) / w->ended_count);
+	w->least_first = w->wanted_first = w->last + 1 - (kept ? kept : 1);
+	return leave(w, w->wanted_first, w->last);
+}
+
 int window_show(struct window *w, uint32_t first, uint32_t last)
 {
 	int r;
@@ -268,14 +284,15 @@ int window_show(struct window *w, uint32_t first, uint32_t last)
 		first = w->oldest;
 	if (first > last)
 		first = last;
-	r = move(w, first, last);
-	if (r < 0)
+	if ((r = move(w, first, last)) < 0 || (r = narrow(w)) < 0)
 		return r;
 	w->shown_end_ns = window_slice(w, last)->end_ns;
 	w->shown_ns = w->shown_end_ns - window_slice(w, w->first)->start_ns;
 	for (uint32_t i = 0; i < w->thread_count; i++)
 		w->threads[i].times = w->threads[i].changes;
 	add_spans(w);
+	if (w->ended_count >= MOST_ENDED)
+		window_drop_ended(w);
 	r = window_refresh_tasks(w);
 	if (r >= 0)
 		add_up_processes(w);

@@ -79,6 +79,8 @@ struct window {
 
 	struct window_thread *threads;
 	uint32_t thread_count, thread_capacity;
+	uint32_t ended_count; /* of the threads */
+	uint32_t least_first; /* too many ended in slices before this one; 0: in none */
 	struct map *thread_index;
 	struct window_process *processes;
 	uint32_t process_count, process_capacity;

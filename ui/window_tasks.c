@@ -113,7 +113,7 @@ static void read_thread(struct window *w, uint32_t index)
 {
 	struct query *q = w->ask_thread;
 	struct window_thread *t = &w->threads[index];
-	uint32_t process = 0;
+	uint32_t process = 0, had_ended = t->ended;
 
 	query_bind_int(q, ":id", t->id);
 	if (query_next(q) > 0) {
@@ -125,6 +125,7 @@ static void read_thread(struct window *w, uint32_t index)
 		keep(&t->comm, "?");
 	}
 	query_reset(q);
+	w->ended_count += t->ended - had_ended;
 	t->process = process_index(w, process);
 	t->refreshed = window_newest(w);
 }
@@ -185,6 +186,7 @@ void window_drop_ended(struct window *w)
 		w->processes[i].threads = 0;
 	for (uint32_t i = 0; i < w->thread_count; i++) {
 		if (is_over(&w->threads[i])) {
+			w->ended_count--;
 			free_thread(&w->threads[i]);
 			continue;
 		}

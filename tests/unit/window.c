@@ -152,15 +152,49 @@ static void test_many(void)
 	fill_slice(s, 2, false);
 	fill_slice(s, 3, false);
 	CHECK(window_follow(w) == 0 && window_show(w, 2, 2) == 0 && window_thread_count(w) > MANY);
-	CHECK(window_show(w, 3, 3) == 0 && window_forget(w, 1));
+	CHECK(window_show(w, 2, 3) == 0 && window_show(w, 3, 3) == 0 && window_forget(w, 1));
 	CHECK(window_thread_count(w) < 100 && time_of(w, FIRST_WORKER, RUNNING) == 70 && !window_forget(w, 1));
 	CHECK(window_show(w, 2, 2) == 0 && window_thread_count(w) > MANY && time_of(w, FIRST, RUNNING) == 7);
+}
+
+/* When more ended in the window than can be kept, it is narrowed to its newest part. */
+static void test_churn(void)
+{
+	enum { A_SLICE = 9000, FIRST = 1000, JAVA = 5, SLICES = 20 };
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(window_freep) struct window *w = NULL;
+	uint32_t running = 0;
+
+	CHECK(window_new(s, NULL, NULL, &w) == 0);
+	for (uint32_t slice = 1; slice <= SLICES; slice++) {
+		CHECK(store_begin(s) == 0);
+		for (uint32_t i = slice * A_SLICE; running && i < (slice + 1) * A_SLICE; i++) {
+			store_put_task(s, &(struct task_row){.id = FIRST + i, .process = JAVA, .tid = i, .comm = "brief",
+							     .end_ns = slice * NS_PER_S});
+			store_add_sample(s, &(struct sample_row){.slice = slice, .metric = running, .task = FIRST + i, .count = 1,
+								 .value = NS_PER_MS});
+		}
+		CHECK(store_commit(s) == 0);
+		fill_slice(s, slice, false);
+		CHECK(window_follow(w) == 0 && window_show(w, 1, slice) == 0 && !window_is_partial(w));
+		CHECK(window_last(w) == slice && window_thread_count(w) < 70000);
+		running = window_metric_id(w, "task.running");
+	}
+	CHECK(window_slices(w) >= 3 && window_slices(w) < 8 && time_of(w, FIRST_WORKER, RUNNING) == 70 * window_slices(w));
+	/* From there to what was long ago, and back to all. */
+	CHECK(window_show(w, 2, 3) == 0 && window_slices(w) == 2 && time_of(w, FIRST + 2 * A_SLICE, RUNNING) == 1);
+	window_set_patience(w, 1);
+	CHECK(window_show(w, 1, SLICES) == 0);
+	for (uint32_t i = 0; i < SLICES && window_is_partial(w); i++)
+		CHECK(window_show(w, 1, SLICES) == 0);
+	CHECK(!window_is_partial(w) && window_slices(w) < 8 && window_thread_count(w) < 70000);
 }
 
 int main(void)
 {
 	test_window();
 	test_many();
+	test_churn();
 	test_late_name();
 	test_patience();
 	return check_done("window");

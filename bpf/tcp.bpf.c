@@ -11,6 +11,8 @@ enum { ERROR_UNREACHABLE_NET = 101, ERROR_RESET = 104, ERROR_TIMED_OUT = 110, ER
 enum { CHRONO_BUSY = 1, CHRONO_WINDOW = 2, CHRONO_BUFFER = 3 };
 enum { PATIENCE_NS = 100000000 }; /* who gives a connect up earlier did not want to wait for it */
 
+enum { PASSED_ON = 1 }; /* process of init, which passes sockets on to others and does not use them */
+
 /* What is remembered of a socket. */
 struct tcp_socket {
 	u64 start_ns; /* of its connect(), or when it could be accepted; 0: not seen */
@@ -300,10 +302,9 @@ int inet_sock_set_state(u64 *ctx)
 
 		remember((u64)sk, &state);
 	} else if (new_state == TCP_STATE_LISTEN) {
-		struct tcp_socket state = {.tgid = bpf_get_current_pid_tgid() >> 32};
+		/* What finds no room from now on counts, also before the first walk; that tells whose it is, which may be a child's. */
+		struct tcp_socket state = {.tgid = PASSED_ON, .reported.drops = BPF_CORE_READ(sk, sk_drops.counter)};
 
-		/* What finds no room from now on counts, also before the first walk. */
-		state.reported.drops = BPF_CORE_READ(sk, sk_drops.counter);
 		remember((u64)sk, &state);
 	} else if (new_state == TCP_STATE_ESTABLISHED) {
 		established(sk, old_state, now);
@@ -494,8 +495,8 @@ int walk(struct bpf_iter__task_file *ctx)
 		remember(key, &first);
 		state = bpf_map_lookup_elem(&sockets, &key);
 	}
-	if (state && state->tgid == 1)
-		state->tgid = task->tgid; /* who passes sockets on to others does not use them */
+	if (state && state->tgid == PASSED_ON)
+		state->tgid = task->tgid;
 	if (!state || state->session == ctx->meta->session_id)
 		return 0; /* another process has it open, too */
 	state->session = ctx->meta->session_id;

@@ -28,7 +28,7 @@ struct machine {
 	int fd; /* -1: not found, or not to be read */
 	unsigned tries;
 	bool alive;
-	uint64_t collections; /* when it was last written; UINT64_MAX: not yet */
+	struct java_counters written; /* the last ones; .collections UINT64_MAX: none */
 };
 
 struct java_state {
@@ -52,7 +52,7 @@ static struct machine *find(struct java_state *s, uint32_t process)
 	if (s->count == MOST_MACHINES)
 		return NULL;
 	GROW(s->machines, s->count, s->capacity);
-	s->machines[s->count] = (struct machine){.process = process, .fd = -1, .tries = TRIES, .collections = UINT64_MAX};
+	s->machines[s->count] = (struct machine){.process = process, .fd = -1, .tries = TRIES, .written.collections = UINT64_MAX};
 	return &s->machines[s->count++];
 }
 
@@ -64,7 +64,7 @@ static bool read_counters(struct machine *m, struct java_counters *ret_counters)
 	       java_counters_parse(b.data, b.len, ret_counters) == 0;
 }
 
-/* Levels are written when they change. */
+/* Levels are written when they change. A collection is counted as it begins, and what it has left is told at its end. */
 static void add(struct capture *c, const struct java_state *s, const struct thread *leader, struct machine *m)
 {
 	struct java_counters now;
@@ -73,12 +73,12 @@ static void add(struct capture *c, const struct java_state *s, const struct thre
 		m->tries--;
 		m->fd = module_file_java_counters((pid_t)leader->process->pid);
 	}
-	if (m->fd < 0 || !read_counters(m, &now) || now.collections == m->collections)
+	if (m->fd < 0 || !read_counters(m, &now) || (now.collections == m->written.collections && now.kept_bytes == m->written.kept_bytes))
 		return;
 	capture_add(c, s->probe.first_metric + KEPT, leader->id, 0, 0, 1, (int64_t)now.kept_bytes);
 	capture_add(c, s->probe.first_metric + LIMIT, leader->id, 0, 0, 1, (int64_t)now.limit_bytes);
 	capture_add(c, s->probe.first_metric + COLLECTIONS, leader->id, 0, 0, 1, (int64_t)now.collections);
-	m->collections = now.collections;
+	m->written = now;
 }
 
 static void close_file(struct machine *m)

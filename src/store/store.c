@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "store.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -238,6 +239,7 @@ int store_create(const char *path, struct store **ret_store)
 	return 0;
 }
 
+/* SQLite's temporary files are in memory then, too: whom a full disk holds up is found all the same. */
 int store_create_for_forks(struct store **ret_store)
 {
 	return create_in_memory("file:memory?vfs=memdb", ret_store);
@@ -257,8 +259,21 @@ int store_finish(struct store *s)
 	return code == SQLITE_FULL || code == SQLITE_IOERR ? store_error(s, "finish") : r;
 }
 
+/* As SQLite is told to open a real file, wherever the connection's own database lies. */
+static void add_file_uri(struct buf *uri, const char *path)
+{
+	buf_addstr(uri, "file:");
+	for (; *path; path++)
+		if (isalnum((unsigned char)*path) || strchr("/._-", *path))
+			buf_addch(uri, *path);
+		else
+			buf_addf(uri, "%%%02X", (unsigned char)*path);
+	buf_addstr(uri, "?vfs=unix");
+}
+
 int store_save(struct store *s, const char *path)
 {
+	_cleanup_(buf_done) struct buf uri = BUF_INIT;
 	char *sql;
 	int r;
 
@@ -274,8 +289,9 @@ int store_save(struct store *s, const char *path)
 	if (r < 0)
 		return r;
 	/* One in memory has no need of a header. */
+	add_file_uri(&uri, path);
 	sql = sqlite3_mprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; VACUUM INTO %Q", APPLICATION_ID,
-			      STORE_SCHEMA_VERSION, path);
+			      STORE_SCHEMA_VERSION, uri.data);
 	r = store_execute(s, sql);
 	sqlite3_free(sql);
 	return r;

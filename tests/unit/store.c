@@ -273,6 +273,19 @@ static void test_live(void)
 	CHECK(ask(s, "SELECT count(*) FROM span") == 1);
 }
 
+/* Of the store that children ask, a file is made, whatever its name. */
+static void test_save(void)
+{
+	_cleanup_free_ char *path = in_directory("a b?mode=memory#c%41'.db");
+	_cleanup_(store_freep) struct store *s = NULL, *saved = NULL;
+
+	CHECK(store_create_for_forks(&s) == 0);
+	fill(s);
+	CHECK(store_save(s, path) == 0 && store_save(s, path) == -EEXIST);
+	CHECK(store_open(path, &saved) == 0);
+	CHECK(ask(saved, "SELECT count(*) FROM sample") == 4 && ask(saved, "SELECT value FROM meta WHERE key = 'complete'") == 1);
+}
+
 /* How many columns of text anywhere in the recording hold this. */
 static int64_t count_text(struct store *s, const char *text)
 {
@@ -349,6 +362,7 @@ int main(void)
 	test_replace();
 	test_totals();
 	test_live();
+	test_save();
 	test_redact();
 	clean = xasprintf("rm -rf %s", directory);
 	CHECK(system(clean) == 0);

@@ -102,14 +102,14 @@ static __always_inline struct unix_address *unix_name(struct sock *sk, enum serv
 /* By whether there is a name; a comparison costs a tenth of reading it. */
 static __always_inline enum service_side unix_side(struct sock *sk)
 {
-	struct unix_sock *own = sk->sk_type == TYPE_DATAGRAM ? NULL : bpf_skc_to_unix_sock(sk);
+	struct unix_sock *own = sk->sk_type == TYPE_DATAGRAM ? NULL : unix_socket(sk);
 
 	if (!own)
 		return SERVICE_NONE;
 	if (own->addr)
 		return SERVICE_ANSWERS;
 	struct sock *peer = own->peer;
-	struct unix_sock *other = peer ? bpf_skc_to_unix_sock(peer) : NULL;
+	struct unix_sock *other = peer ? unix_socket(peer) : NULL;
 	return other && other->addr ? SERVICE_CALLS : SERVICE_NONE;
 }
 

@@ -15,6 +15,7 @@
 -- threshold idle = 0.5: CPUs; with that much left, threads queue where they were woken, not for want of a CPU
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it is that thread that the others wait for
 -- threshold share = 0.3: of the time of these threads, waiting on futexes
+-- threshold mutual = 0.5: of what ends a thread's waiting comes from threads that wait for their own turn; else one feeds it
 -- threshold rate = 10: times a second that one of them lets another go on
 -- threshold slice_rate = 1: the same where an interpreter's own lock is handed on, in CPython 200 and in Ruby 10 times a second at the least
 -- threshold ready = 0.2: of the turns in Go, that a goroutine gives to another; the rest is the runtime, which lends its threads
@@ -26,14 +27,16 @@ machine AS MATERIALIZED (
 	SELECT ifnull(sum(l.value * (s.end_ns - s.start_ns)) / 100 / (SELECT ns FROM span), 0) AS idle
 	FROM level l JOIN slice s ON s.id = l.slice WHERE l.metric = 'cpu.idle'),
 busy AS MATERIALIZED (
-	SELECT s.task, s.process, s.running, s.runnable, l.ns AS waited, s.held_up
+	SELECT s.task, s.process, s.running, s.runnable, l.ns AS waited, s.held_up,
+		l.ns >= coalesce(:share, 0.3) * (s.running + s.runnable + s.held_up) AS in_turn
 	FROM thread_state s JOIN thread_wait l ON l.task = s.task AND l.cause = 'lock', span
 	WHERE NOT s.own AND NOT s.kernel AND s.running >= coalesce(:running, 0.02) * span.ns),
 turn AS MATERIALIZED (
-	SELECT a.process, a.task, sum(w.count) AS count FROM busy a JOIN woken_by w ON w.task = a.task
+	SELECT a.process, a.task, sum(w.count * b.in_turn) AS count FROM busy a JOIN woken_by w ON w.task = a.task
 	JOIN busy b ON b.task = w.other_task AND b.process = a.process, span
 	WHERE b.task <> a.task GROUP BY a.task
-	HAVING sum(w.count) * 1e9 >= span.ns * iif(a.process IN (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
+	HAVING sum(w.ns * b.in_turn) >= coalesce(:mutual, 0.5) * sum(w.ns)
+		AND sum(w.count * b.in_turn) * 1e9 >= span.ns * iif(a.process IN (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
 		coalesce(:slice_rate, 1), coalesce(:rate, 10))),
 ready(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'elf' AND n.name IN ('runtime.ready', 'runtime.goready')

@@ -398,20 +398,27 @@ static __always_inline void take_growth(const struct task_slot *slot, const u64 
 		growth[i] = elapsed(since[i], growth[i]);
 }
 
-/* Of a thread that answers what another has received, growth is all since it last did so. Some of that was before the
- * request was there, in waiting for work: which is what it waited in longest. */
-static __always_inline bool take_off_idle(u64 *growth, u64 idle)
+/* Of a thread that answers what another has received, growth is all since it last did so. Some of that was before the request was
+ * there, in waiting for work: in what it waited in for that long, but not much longer. After its last call it waited for
+ * the answer. */
+static __always_inline bool take_off_idle(u64 *growth, u64 idle, u64 calling)
 {
-	u64 lock = growth[PART_LOCK], peer = growth[PART_PEER], other = growth[PART_OTHER];
+	u64 lock = growth[PART_LOCK], peer = elapsed(calling, growth[PART_PEER]), other = growth[PART_OTHER], least = ~0ull;
 
-	if (lock >= idle && lock >= peer && lock >= other)
-		growth[PART_LOCK] -= idle;
-	else if (peer >= idle && peer >= other)
-		growth[PART_PEER] -= idle;
-	else if (other >= idle)
-		growth[PART_OTHER] -= idle;
-	else
+	if (lock >= idle)
+		least = lock;
+	if (peer >= idle && peer < least)
+		least = peer;
+	if (other >= idle && other < least)
+		least = other;
+	if (least == ~0ull)
 		return false;
+	if (least == lock)
+		growth[PART_LOCK] -= idle;
+	else if (least == peer)
+		growth[PART_PEER] -= idle;
+	else
+		growth[PART_OTHER] -= idle;
 	return true;
 }
 
@@ -432,7 +439,8 @@ static __always_inline void split_other(const struct connection *c, const struct
 		part[PART_QUEUE] = since - c->received_ns; /* it was busy with another one */
 		return;
 	}
-	if (!since || !take_off_idle(part, c->received_ns - since)) {
+	u64 calling = slot->called_ns > c->received_ns ? elapsed(slot->called_ns, now) : 0;
+	if (!since || !take_off_idle(part, c->received_ns - since, calling)) {
 #pragma unroll
 		for (int i = PART_RUNQUEUE; i < PART_ELSEWHERE; i++)
 			part[i] = 0;

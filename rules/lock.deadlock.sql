@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: A cycle of threads wait for each other for ever
--- summary: {count} {what}s of {comm} {seem}wait for each other for ever{behind}
+-- summary: {who} of {comm} {waits} for {whom} for ever{behind}
 -- explain: When a recording ends, processes whose threads have slept on locks for long are looked at: who holds each lock
 --    is written in its memory; of Java's monitors and java.util.concurrent, in the virtual machine's; of files' locks, in
 --    /proc/locks; a lock of Python is held by the thread that has yet to come out of its `with`. Where nothing names the holder, as of Rust's, it is looked for who has the
@@ -15,10 +15,12 @@ WITH cycle AS (
 		json_extract(e.detail, '$.behind') AS behind, json_array_length(e.detail, '$.threads') AS count,
 		(SELECT cgroup FROM thread WHERE task = e.task) AS cgroup
 	FROM event e WHERE e.kind = 'deadlock' AND json_valid(e.detail))
-SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, count,
-	coalesce(json_extract(detail, '$.threads[0].what'), 'thread') AS what,
+SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, iif(count = 1, 'one ', count || ' ')
+		|| coalesce(json_extract(detail, '$.threads[0].what'), 'thread') || iif(count = 1, '', 's') AS who,
+	iif(count = 1, 'itself', 'each other') AS whom,
 	iif(behind > 0, printf(', and %d more %s behind them', behind, iif(behind = 1, 'waits', 'wait')), '') AS behind,
-	iif((SELECT min(json_extract(t.value, '$.sure')) FROM json_each(detail, '$.threads') t) = 0, 'seem to ', '') AS seem,
+	iif((SELECT min(json_extract(t.value, '$.sure')) FROM json_each(detail, '$.threads') t) = 0,
+		iif(count = 1, 'seems to wait', 'seem to wait'), iif(count = 1, 'waits', 'wait')) AS waits,
 	'futex' AS resource_kind,
 	(SELECT group_concat(json_extract(t.value, '$.lock'), ', ') FROM json_each(detail, '$.threads') t) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (

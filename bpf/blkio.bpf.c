@@ -14,6 +14,8 @@ enum {
 /* One that has been waiting for so long was merged into another: such a one never completes. */
 #define MERGED_NS 60000000000ull
 
+#define STALE_NS 1000000ull
+
 /* A request on its way that was drawn. */
 struct request_state {
 	u64 key; /* its address; 0: the place is free */
@@ -130,6 +132,12 @@ int block_rq_insert(u64 *ctx)
 	return 0;
 }
 
+/* Of an earlier request at this address, whose end was not seen. The two clocks may differ by microseconds. */
+static __always_inline bool is_stale(const struct request_state *state, const struct request *rq)
+{
+	return state->insert_ns + STALE_NS < rq->start_time_ns;
+}
+
 /* Past the scheduler, one was not inserted. Others may have been merged into one that was. */
 static __noinline int issue(struct request *rq, u32 alone)
 {
@@ -139,8 +147,10 @@ static __noinline int issue(struct request *rq, u32 alone)
 	struct request_state *state = find_request(key);
 	u32 shift = disk_draw.shift;
 
-	if (!state && is_drawn(rq, shift)) {
-		begin(NULL, key, now, now, shift);
+	if (!state || is_stale(state, rq)) {
+		if (!is_drawn(rq, shift))
+			return 0;
+		begin(state, key, now, now, shift);
 		state = find_request(key);
 	}
 	if (!state)
@@ -264,6 +274,8 @@ int block_rq_complete(u64 *ctx)
 	bool whole = error || bytes >= rq->__data_len, alone = true, sequential = false;
 	struct request_state *state = was_drawn(rq) ? find_request((u64)rq) : NULL;
 
+	if (state && is_stale(state, rq))
+		state = NULL;
 	if (is_counted(rq, bytes)) {
 		struct disk_queue *queue = queue_of(rq);
 

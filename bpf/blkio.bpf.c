@@ -158,6 +158,8 @@ static __noinline int issue(struct request *rq, u32 alone)
 	state->alone = alone;
 	state->issue_ns = now;
 	state->bytes = rq->__data_len;
+	if (is_large(rq, shift))
+		state->shift = 0; /* it stands for itself */
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 
 enum { OPERATION_MASK = 0xff, REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 2, REQUEST_DISCARD = 3 };
 
+enum { SMALL_BITS = 12 }; /* a page: no request is smaller as a rule */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -42,13 +44,19 @@ static __always_inline u32 half_of(u64 address)
 	return low;
 }
 
+/* So much that each is looked at: a few large ones may be most of what is read or written. */
+static __always_inline bool is_large(const struct request *rq, u32 shift)
+{
+	return rq->__data_len >> SMALL_BITS >> (shift & 31);
+}
+
 /* One in 1 << shift; those of a larger shift are among those of a smaller one. Where the kernel keeps no statistics of requests,
  * it does not keep when they were made either: each is drawn. */
 static __always_inline bool is_drawn(const struct request *rq, u32 shift)
 {
 	u64 made = rq->start_time_ns;
 
-	return !shift || !made || !(((u32)made ^ half_of((u64)rq) >> 6) * 0x9e3779b1u >> (32 - (shift & 31)));
+	return !shift || !made || is_large(rq, shift) || !(((u32)made ^ half_of((u64)rq) >> 6) * 0x9e3779b1u >> (32 - (shift & 31)));
 }
 
 /* One that has been drawn as it began: the shift may have grown meanwhile. */

@@ -12,6 +12,8 @@
  * thousandth of a CPU. */
 enum { WANTED = 1000, MOST_SHIFT = 16 };
 
+enum { LATER = 2 }; /* the counts are read a moment after what was drawn */
+
 #define LEAST_LOOK_NS (50 * NS_PER_MS)
 
 static size_t queues_bytes(const struct bpf_map *map)
@@ -96,11 +98,12 @@ struct disk_scale disk_scale(const struct disk_io *io, const struct disk_io *io_
 			     struct disk_count *before)
 {
 	struct disk_scale scale = {1, 1};
-	uint64_t requests = io->requests - io_before->requests;
+	uint64_t requests = io->requests - io_before->requests, counted = now->requests - before->requests;
+	bool each = requests == io->drawn - io_before->drawn && counted <= requests + LATER;
 
-	/* As many as they stand for: each was looked at. Nothing drawn: what was counted belongs to the next ones. */
-	if (requests && requests != io->drawn - io_before->drawn) {
-		scale.requests = share(now->requests - before->requests, requests);
+	/* Each was looked at, or nothing drawn: what was counted then belongs to the next ones. */
+	if (requests && !each) {
+		scale.requests = share(counted, requests);
 		scale.bytes = share(now->bytes - before->bytes, io->bytes - io_before->bytes);
 	}
 	if (requests)

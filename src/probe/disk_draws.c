@@ -12,6 +12,9 @@
  * thousandth of a CPU. */
 enum { WANTED = 1000, MOST_SHIFT = 16 };
 
+/* Many requests for less than this many looks cost little in all, and would be told badly by the few that are drawn. */
+enum { PATIENCE = 10 };
+
 enum { LATER = 2 }; /* the counts are read a moment after what was drawn */
 
 #define LEAST_LOOK_NS (50 * NS_PER_MS)
@@ -67,7 +70,8 @@ void disk_draws_adapt(struct disk_draws *d, uint64_t now_ns)
 	d->counted = counted;
 	d->looked_ns = now_ns;
 	d->draw->shift_before = shift;
-	while (rate >> shift > 2 * WANTED && shift < MOST_SHIFT)
+	d->many = rate >> shift > 2 * WANTED ? d->many + 1 : 0;
+	while (d->many >= PATIENCE && rate >> shift > 2 * WANTED && shift < MOST_SHIFT)
 		shift++;
 	while (shift && rate >> shift < WANTED / 2)
 		shift--;

@@ -14,6 +14,7 @@ struct disk_draws {
 	struct disk_draw *draw;          /* likewise */
 	struct variables variables;
 	uint64_t counted, looked_ns;     /* requests so far, at the last look */
+	unsigned many;                   /* looks in a row that found too many drawn */
 };
 
 int disk_draws_init(struct disk_draws *d, const struct bpf_object *object); /* of a loaded object; negative errno with fail() */

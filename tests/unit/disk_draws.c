@@ -25,7 +25,10 @@ static void adapts(void)
 	CHECK(draw.shift == 0); /* nothing is known of how long that took */
 	go_on(&d, &now_ns, 150);
 	CHECK(draw.shift == 0);
-	go_on(&d, &now_ns, 2500); /* 25,000 a second */
+	for (int i = 0; i < 9; i++)
+		go_on(&d, &now_ns, 2500); /* 25,000 a second, */
+	CHECK(draw.shift == 0);
+	go_on(&d, &now_ns, 2500); /* for a whole second */
 	CHECK(draw.shift == 4 && draw.shift_before == 0);
 	go_on(&d, &now_ns, 2500);
 	CHECK(draw.shift == 4 && draw.shift_before == 4);

@@ -61,7 +61,8 @@ def test(t):
     # The file's inode is written with a sync, too. What the kernel's threads write later is the process's all the same,
     # in larger pieces.
     buffered = truth["buffered"]
-    t.check(0 <= writes[0] - truth["write"][0] - syncs < buffered[0] + syncs, f"{writes[0]} writes of the process")
+    # On a quick disk there are so many syncs that a part is drawn.
+    t.check(-0.02 * syncs <= writes[0] - truth["write"][0] - syncs < buffered[0] + 1.02 * syncs, f"{writes[0]} writes of the process")
     least = truth["write"][1] + 4096 * syncs + buffered[1] # and the inode, at the most with each sync
     t.check(0.97 * least <= writes[1] <= 1.03 * (least + 4096 * syncs), f"bytes written by it, and for it: {writes[1]}, wanted {least} and more")
     t.near(by_thread(t, "io.dirtied", "blkio", disk)[1], buffered[1], 0.03, 0, "page cache that it made dirty")
@@ -74,7 +75,7 @@ def test(t):
     for operation, least in ("read", truth["read"][0]), ("write", truth["write"][0]), ("flush", syncs):
         found = t.rows("SELECT count, p50, p99, max FROM latency_summary WHERE metric = 'disk.device_time.' || ? "
                        "AND resource = ?", operation, disk)
-        t.check(len(found) == 1 and found[0][0] >= least - 2, f"histogram of {operation}: {found}, at least {least}")
+        t.check(len(found) == 1 and found[0][0] >= 0.98 * least - 2, f"histogram of {operation}: {found}, at least {least}")
         t.check(found and 0 < found[0][1] <= found[0][2] <= found[0][3], f"{operation} takes time: {found}")
     median = truth["median"][2]
     p50 = t.one("SELECT p50 FROM latency_summary WHERE metric = 'disk.device_time.read' AND resource = ?", disk)

@@ -52,10 +52,15 @@ void kernel_text_read(struct kernel_text *t)
 		char *end, *name;
 		uint64_t address = strtoull(line, &end, 16);
 
-		if (!address || strlen(end) < 4 || strchr(end, '['))
-			break; /* hidden, or the modules */
+		if (strlen(end) < 4 || strchr(end, '['))
+			break; /* the modules */
 		name = end + 3;
 		name[strcspn(name, "\n\t")] = 0;
+		/* Before Linux 6.15 the variables of CPUs come first on x86-64, as if they lay at 0 and behind it. */
+		if (!address && !strcmp(name, "_stext"))
+			break; /* all addresses are hidden */
+		if (!address)
+			continue;
 		if (address != last && open) {
 			for (int i = 0; i < PLACE_COUNT; i++)
 				if (t->places[i].start == last)

@@ -142,6 +142,5 @@ CASES = [
     Case("loop-short", "loopserver 0 400 300 4"),
     Case("java-small", script(JAVA + " -Xmx600m Ledger.java 2 20 300", 4), often=False, needs="java"),
     Case("python-collects-seldom", script("python3 reading_room.py 20000 400", 1), often=False),
-    Case("node-pool", script("node kiosk.js pack 200000 3", 1), often=False, needs="node"),
     Case("node-short", script("node kiosk.js compute 3 100", 1), often=False),
 ]

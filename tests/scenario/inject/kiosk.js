@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // kiosk.js compute|collect|none LONG EVERY-MS: a server whose loop is held up by a callback of LONG milliseconds, or by collecting
 // garbage among LONG objects that are kept.
-// kiosk.js pack BYTES CUSTOMERS: one that has a pool of threads compress its answers, and is well.
-const zlib = require('zlib');
 const net = require('net');
 const { fork } = require('child_process');
 const [how, long, every] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
@@ -15,10 +13,8 @@ if (how === 'customer') {
   s.on('data', () => setTimeout(() => s.write('?'), 2));
 } else {
   process.title = 'kiosk';
-  const paper = how === 'pack' ? Buffer.from({ length: long }, (_, i) => 97 + i * i % 23) : null;
-  const answer = paper ? s => zlib.gzip(paper, () => s.write('!')) : s => s.write('!');
-  const server = net.createServer(s => { s.on('data', () => answer(s)); s.on('error', () => {}); });
-  server.listen(0, '127.0.0.1', () => { for (let i = 0; i < (paper ? every : 2); i++) fork(__filename, ['customer', server.address().port, 0]); });
+  const server = net.createServer(s => { s.on('data', () => s.write('!')); s.on('error', () => {}); });
+  server.listen(0, '127.0.0.1', () => { for (let i = 0; i < 2; i++) fork(__filename, ['customer', server.address().port, 0]); });
   const kept = [];
   function printTickets() {
     const end = Date.now() + long;
@@ -32,5 +28,5 @@ if (how === 'customer') {
     gc();
   }
   if (how === 'collect') for (let i = 0; i < long; i++) kept.push({ i, text: [i, i + 1] });
-  if (how === 'compute' || how === 'collect') setInterval(how === 'compute' ? printTickets : tidy, every);
+  if (how !== 'none') setInterval(how === 'compute' ? printTickets : tidy, every);
 }

@@ -25,6 +25,9 @@ enum { MODE_TYPE = 0170000, MODE_SOCKET = 0140000, MODE_FIFO = 0010000, MODE_CHA
 
 enum { FAMILY_UNIX = 1 };
 
+/* Where a thread polls, in 16 bytes of its stack. What is so much deeper lies on another stack. */
+enum { LOOP_STACK_MASK = (1 << 16) - 1, LOOP_STACK_MOST = 1 << 15, ANY_FD = 0xff, MOST_INNER_POLLS = 8 };
+
 /* So long the kind of a descriptor that one call waits on is taken to stay what it was: looking is dear. */
 #define FILE_KNOWN_NS 10000000ull
 
@@ -98,6 +101,24 @@ static __always_inline u8 kernel_thread_cause(u32 bits, bool iowait)
 	return config.sees_kernel_locks ? STATE_OTHER : STATE_KERNEL_LOCK;
 }
 
+/* Whether this poll is that of the thread's event loop. One of something else, further down the stack, is what a handler waits in,
+ * for a child that it has started or for an answer: the loop has not come back. Unless it never does: a program may have polled
+ * once as it began. fd: ANY_FD for poll() and select(). */
+static __always_inline u8 loop_poll(struct task_slot *slot, u8 fd, u64 sp)
+{
+	u32 place = (u32)(sp >> 4) & LOOP_STACK_MASK, deeper = (slot->loop_place - place) & LOOP_STACK_MASK;
+	bool inner = slot->loop_fd && slot->loop_fd != fd && deeper && deeper < LOOP_STACK_MOST;
+
+	if (inner && slot->loop_inner < MOST_INNER_POLLS) {
+		slot->loop_inner++;
+		return POLL_NONE;
+	}
+	slot->loop_fd = fd;
+	slot->loop_place = place;
+	slot->loop_inner = 0;
+	return inner ? POLL_OF_NEW_LOOP : POLL_OF_LOOP;
+}
+
 static __always_inline u8 syscall_cause(struct task_struct *task, struct task_slot *slot, u32 bits, bool iowait, u64 now)
 {
 	struct entry entry = task_entry(task, config.has_task_registers);
@@ -123,6 +144,8 @@ static __always_inline u8 syscall_cause(struct task_struct *task, struct task_sl
 		slot->wait_key = (u32)entry.first;
 		slot->wait_key_kind = how & WAIT_KEY_FD ? KEY_FD : KEY_SEMAPHORES;
 	}
+	if (slot->for_many)
+		slot->for_many = loop_poll(slot, how & WAIT_KEY_FD ? (u8)entry.first : ANY_FD, entry.sp);
 	if (iowait && !(how & WAIT_IS_POLL))
 		return STATE_DISK;
 	if (how & WAIT_BY_FILE)

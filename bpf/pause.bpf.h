@@ -46,7 +46,7 @@ static __always_inline void leave_loop(struct task_struct *task, struct task_slo
 		return;
 	if (slot->for_many) {
 		slot->polls++;
-		if (cpu->progress_ns)
+		if (cpu->progress_ns && slot->for_many == POLL_OF_LOOP)
 			end_burst(task, cpu, now);
 	}
 	slot->progress_ns = cpu->progress_ns;

@@ -32,7 +32,7 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		slot->wait_key = slot->kernel_lock = slot->wait_interval_ns = 0;
 		slot->wait_weight = 0;
 		slot->progress_ns = slot->file_until_ns = 0;
-		slot->polls = slot->site_place = 0;
+		slot->polls = slot->site_place = slot->loop_fd = 0;
 		slot->faults = slot->fault_pending = 0;
 		slot->state = state;
 		slot->flags = flags | (task->flags & FLAG_KTHREAD ? TASK_KERNEL : 0);

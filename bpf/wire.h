@@ -112,6 +112,8 @@ struct wait_site {
 /* One thread's account, in an array that user space maps: open addressing by tid, TASK_PROBES places,
  * no task storage and no system call to read it. Written by one CPU at a time, the one that switches
  * the thread, but for woken_ns. sequence is odd while it is being written. */
+enum loop_poll { POLL_NONE, POLL_OF_LOOP, POLL_OF_NEW_LOOP /* of which nothing is known yet */ };
+
 struct task_slot {
 	/* What each switch touches comes first, in three cache lines. */
 	u32 tid; /* 0: free */
@@ -135,7 +137,7 @@ struct task_slot {
 	u64 progress_ns;      /* of an event loop: when it last came back from its poll, or let another process go on */
 	u64 queued_ns;        /* that it has waited for a CPU since then */
 	u32 polls;            /* that it has waited in */
-	u8 for_many;          /* the present wait is an event loop's poll */
+	u8 for_many;          /* enum loop_poll: whether the present wait is an event loop's poll */
 	u8 file_cause;        /* what a wait on this descriptor at this site is for, */
 	u16 mixed_at;         /* 0, or the place in `wait_sites` of the call whose waits are of several kinds */
 	u32 file_site, file_fd;
@@ -144,7 +146,9 @@ struct task_slot {
 
 	struct wait_site site; /* where it waits, or has waited last */
 	u32 site_place;        /* of that in `wait_sites`; 0: none */
-	u32 unused;
+	u16 loop_place;        /* of an event loop: where on its stack it polls, */
+	u8 loop_fd;            /* and what, its last bits; 0: it has not yet */
+	u8 loop_inner;         /* polls of others since */
 	u64 ns[STATE_ROOM];
 	u64 called_ns;        /* when it last sent something to a service */
 	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place. A cache line */

@@ -40,13 +40,17 @@ named AS MATERIALIZED (
 			OR f.name GLOB '*_sys_io_uring_enter') AS serves,
 		f.kind IN ('elf', 'jit', 'python') AND f.module NOT GLOB '*/libc.so*' AND f.module NOT GLOB '*/libc-*'
 			AND f.module NOT GLOB '*/ld-linux*' AND f.module NOT GLOB '*/libpthread*'
-			AND f.name NOT IN ('_start', 'main', '__libc_start_main', '__libc_start_call_main', '<module>') AS code,
-		f.kind = 'python' AS python
+			AND f.name NOT IN ('_start', 'main', '__libc_start_main', '__libc_start_call_main', '<module>', 'uv_run', 'uv__io_poll')
+			AND f.name NOT GLOB '*Selector.select' AS code, -- what waits there is its caller
+		f.kind = 'python' AS python,
+		f.kind = 'kernel' AND f.name GLOB '*schedule*' AS sleeps
 	FROM frame_name f WHERE f.frame IN (SELECT frame FROM walk)),
 total AS MATERIALIZED (SELECT task, sum(ns) AS ns FROM leaf GROUP BY task),
 serving AS MATERIALIZED (
 	SELECT l.task, sum(l.ns) AS ns FROM leaf l
-	WHERE l.stack IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.serves) GROUP BY l.task),
+	WHERE l.stack IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.serves)
+		-- Asleep in a poll within a burst it is not the loop's own.
+		AND l.stack NOT IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.sleeps) GROUP BY l.task),
 step AS MATERIALIZED (
 	SELECT w.task, w.leaf, n.name, min(w.up) AS up FROM walk w JOIN named n USING (frame) WHERE n.code
 		AND (n.python OR w.leaf NOT IN (SELECT v.leaf FROM walk v JOIN named p USING (frame) WHERE p.python))

@@ -132,6 +132,7 @@ CASES = [
          victims=("sender",)),
     Case("python-loop-busy", script("python3 mailroom.py compute 150 500"), "pause.event-loop", "python3", function="sort_letters",
          victims=("sender",), held_out=True, often=False),
+    Case("python-loop-child", script("python3 mailroom.py child 120 300"), "pause.event-loop", "python3", victims=("sender",), often=False),
     Case("node-loop", script("node kiosk.js compute 120 400", 1), "pause.event-loop", "kiosk", victims=("customer",), often=False),
     Case("redis-script", lambda _: redis(LUA), "pause.event-loop", "redis-server", victims=("redis-benchmark",), often=False),
     Case("redis-sleep", lambda _: redis("debug sleep 0.2"), "pause.event-loop", "redis-server", function="debugCommand",

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""mailroom.py [sleep | compute | none] LONG-MS EVERY-MS: an asyncio server whose loop is held up by one callback."""
+"""mailroom.py [sleep | compute | child | none] LONG-MS EVERY-MS: an asyncio server whose loop is held up by one callback."""
 import asyncio
 import os
+import subprocess
 import sys
 import time
 
@@ -22,6 +23,8 @@ async def work():
             time.sleep(LONG)
         elif HOW == "compute":
             sort_letters()
+        elif HOW == "child":
+            subprocess.run(["sleep", str(LONG)], capture_output=True, check=False)
 
 
 async def answer(reader, writer):

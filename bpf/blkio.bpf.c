@@ -2,7 +2,7 @@
 /* Requests to disks: how long they wait in the queue, how long the device takes, and for whom. Devices that have no
  * queue of their own (dm, md, brd) are seen by their bios, with hooks that user space attaches when there is one. Who
  * dirties pages is known too: the kernel's threads write them later. Each request is counted; of many a part is drawn, whose time
- * and thread are looked at. Nothing is emitted: sums and histograms stay in maps that user space reads once a slice. */
+ * and thread are looked at; bios all are. Nothing is emitted: sums and histograms stay in maps that user space reads once a slice. */
 #include "disk_queue.bpf.h"
 #include "histogram.bpf.h"
 
@@ -87,7 +87,7 @@ static __always_inline struct request_state *claim_request(u64 key, u64 now)
 
 		if (!state)
 			continue;
-		if (!state->key || (!state->issue_ns && now - state->insert_ns > MERGED_NS)) {
+		if (!state->key || now - state->insert_ns > MERGED_NS) {
 			state->key = key;
 			return state;
 		}
@@ -124,7 +124,7 @@ int block_rq_insert(u64 *ctx)
 	struct request *rq = traced_request(ctx);
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_of_run(cpu, COST_BLOCK), key = (u64)rq;
-	u32 shift = disk_draw.shift;
+	u32 shift = shift_of(queue_of(rq));
 
 	if (is_drawn(rq, shift))
 		begin(find_request(key), key, bpf_ktime_get_ns(), 0, shift);
@@ -138,19 +138,20 @@ static __always_inline bool is_stale(const struct request_state *state, const st
 	return state->insert_ns + STALE_NS < rq->start_time_ns;
 }
 
-/* Past the scheduler, one was not inserted. Others may have been merged into one that was. */
-static __noinline int issue(struct request *rq, u32 alone)
+/* Past the scheduler, one was not inserted. Others may have been merged into one that was: by its size now it is drawn. */
+static __noinline int issue(struct request *rq, u32 alone, u32 shift)
 {
 	if (!rq)
 		return 0;
 	u64 key = (u64)rq, now = bpf_ktime_get_ns();
 	struct request_state *state = find_request(key);
-	u32 shift = disk_draw.shift;
 
 	if (!state || is_stale(state, rq)) {
+		u64 made = shift && rq->start_time_ns ? rq->start_time_ns : now;
+
 		if (!is_drawn(rq, shift))
 			return 0;
-		begin(state, key, now, now, shift);
+		begin(state, key, made < now ? made : now, now, shift);
 		state = find_request(key);
 	}
 	if (!state)
@@ -169,10 +170,11 @@ int block_rq_issue(u64 *ctx)
 	struct request *rq = traced_request(ctx);
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_of_run(cpu, COST_BLOCK);
-	bool alone = is_counted(rq, rq->__data_len) && arrive(queue_of(rq));
+	struct disk_queue *queue = queue_of(rq);
+	bool alone = is_counted(rq, rq->__data_len) && arrive(queue);
 
-	if (was_drawn(rq))
-		issue(rq, alone);
+	if (was_drawn(rq, queue))
+		issue(rq, alone, shift_of(queue));
 	cost_end(cpu, COST_BLOCK, start);
 	return 0;
 }
@@ -182,9 +184,12 @@ SEC("tp_btf/block_rq_requeue")
 int block_rq_requeue(u64 *ctx)
 {
 	struct request *rq = traced_request(ctx);
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_of_run(cpu, COST_BLOCK);
 
 	if (rq->state != MQ_RQ_IDLE && is_counted(rq, rq->__data_len))
 		depart(queue_of(rq));
+	cost_end(cpu, COST_BLOCK, start);
 	return 0;
 }
 
@@ -274,19 +279,20 @@ int block_rq_complete(u64 *ctx)
 	struct cpu_slot *cpu = this_cpu();
 	u64 start = cost_of_run(cpu, COST_BLOCK);
 	bool whole = error || bytes >= rq->__data_len, alone = true, sequential = false;
-	struct request_state *state = was_drawn(rq) ? find_request((u64)rq) : NULL;
+	struct disk_queue *queue = queue_of(rq);
+	struct request_state *state = was_drawn(rq, queue) ? find_request((u64)rq) : NULL;
 
 	if (state && is_stale(state, rq))
 		state = NULL;
 	if (is_counted(rq, bytes)) {
-		struct disk_queue *queue = queue_of(rq);
-
 		sequential = count_done(queue, operation, rq->__sector, bytes, whole);
 		alone = whole && depart(queue);
 	}
 	if (whole && ((state && state->issue_ns) || error)) {
 		struct disk_key key = {.device = device_of(request_disk(rq)), .operation = operation};
 
+		if (queue && queue->device != key.device)
+			queue->device = key.device; /* another device has the address of one that is gone */
 		if (error)
 			note_error(state, &key, error);
 		if (state && state->issue_ns) {

@@ -27,18 +27,19 @@ enum {
 	DISK_QUEUE_PLACES = (1 << DISK_QUEUE_BITS) + DISK_QUEUE_PROBES,
 };
 
+/* How many requests are looked at closely: one in 1 << shift. User space sets it; shift_before is that of requests on their way. */
+struct disk_draw {
+	u32 shift, shift_before;
+};
+
 /* A device's, in an array that user space maps. */
 struct disk_queue {
 	u64 key; /* 0: free */
 	u32 device;
 	u32 in_flight; /* in the device at this moment */
+	struct disk_draw draw;
 	struct disk_count done[DISK_OPERATIONS];
 } __attribute__((aligned(64)));
-
-/* How many requests are looked at closely: one in 1 << shift. User space sets it, the second time as shift_before. */
-struct disk_draw {
-	u32 shift, shift_before;
-};
 
 /* Totals that only grow, of those that were drawn: each counts for as many as it stands for. */
 struct disk_io {

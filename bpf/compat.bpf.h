@@ -142,7 +142,8 @@ static __always_inline struct gendisk *request_disk(struct request *rq)
 {
 	struct request___before_5_17 *old = (struct request___before_5_17 *)rq;
 
-	return bpf_core_field_exists(old->rq_disk) ? old->rq_disk : rq->q->disk;
+	/* Copied: for each way on which a pointer is read directly the verifier looks through all types, which takes milliseconds. */
+	return bpf_core_field_exists(old->rq_disk) ? BPF_CORE_READ(old, rq_disk) : BPF_CORE_READ(rq, q, disk);
 }
 
 /* NULL before 309dca309fc3 ("block: store a block_device pointer in struct bio", 5.12): devices without a queue are not

@@ -17,8 +17,6 @@ struct {
 	__type(value, struct disk_queue);
 } queues SEC(".maps");
 
-struct disk_draw disk_draw;
-
 static __always_inline u32 operation_of(u32 flags)
 {
 	switch (flags & OPERATION_MASK) {
@@ -59,14 +57,6 @@ static __always_inline bool is_drawn(const struct request *rq, u32 shift)
 	return !shift || !made || is_large(rq, shift) || !(((u32)made ^ half_of((u64)rq) >> 6) * 0x9e3779b1u >> (32 - (shift & 31)));
 }
 
-/* One that has been drawn as it began: the shift may have grown meanwhile. */
-static __always_inline bool was_drawn(const struct request *rq)
-{
-	u32 shift = disk_draw.shift, before = disk_draw.shift_before;
-
-	return is_drawn(rq, shift < before ? shift : before);
-}
-
 /* Some commands have no data: those are in no count of the kernel's either. */
 static __always_inline bool is_counted(const struct request *rq, u32 bytes)
 {
@@ -91,13 +81,34 @@ static __always_inline struct disk_queue *find_queue(u64 key)
 
 static __always_inline struct disk_queue *queue_of(struct request *rq)
 {
-	struct disk_queue *queue = find_queue((u64)rq->q);
+	u64 key = (u64)rq->q;
+
+	barrier_var(key); /* read once (request_disk()) */
+	struct disk_queue *queue = find_queue(key);
 
 	if (queue && !queue->key) {
-		queue->device = device_of(request_disk(rq));
-		queue->key = (u64)rq->q;
+		u32 device = device_of(request_disk(rq)); /* a command before 5.17 may have none */
+
+		if (!device)
+			return NULL;
+		queue->device = device;
+		queue->key = key;
 	}
 	return queue;
+}
+
+/* Without a place, each is looked at. */
+static __always_inline u32 shift_of(const struct disk_queue *queue)
+{
+	return queue ? queue->draw.shift : 0;
+}
+
+/* One that has been drawn as it began: the shift may have grown meanwhile. */
+static __always_inline bool was_drawn(const struct request *rq, const struct disk_queue *queue)
+{
+	u32 shift = shift_of(queue), before = queue ? queue->draw.shift_before : 0;
+
+	return is_drawn(rq, shift < before ? shift : before);
 }
 
 static __always_inline struct disk_queue *queue_of_disk(struct gendisk *disk)

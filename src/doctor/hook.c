@@ -120,6 +120,7 @@ static const struct check rows[] = {
 
 	HOOK("block_rq_insert", DISKS, NO_DISKS, .config = "BLOCK"),
 	HOOK("block_rq_issue", DISKS, NO_DISKS, .config = "BLOCK"),
+	HOOK("block_rq_requeue", DISKS, NO_DISKS, .config = "BLOCK"),
 	HOOK("block_rq_complete", DISKS, NO_DISKS, .config = "BLOCK"),
 	HOOK("balance_dirty_pages", DISKS, "no disk.writeback finding"),
 

@@ -8,12 +8,14 @@
 #include "clock.h"
 #include "fail.h"
 
-/* About so many are drawn a second, on the whole machine: of ten seconds enough for the slowest in a thousand, and a
- * thousandth of a CPU. */
+/* About so many are drawn a second of each device: of ten seconds enough for the slowest in a thousand, and a thousandth of a CPU. */
 enum { WANTED = 1000, MOST_SHIFT = 16 };
 
 /* Many requests for less than this many looks cost little in all, and would be told badly by the few that are drawn. */
 enum { PATIENCE = 10 };
+
+/* So many looks, two seconds, a request may have been on its way that was drawn before the shift grew. */
+enum { KEPT_LOOKS = 20 };
 
 enum { LATER = 2 }; /* the counts are read a moment after what was drawn */
 
@@ -27,16 +29,14 @@ static size_t queues_bytes(const struct bpf_map *map)
 int disk_draws_init(struct disk_draws *d, const struct bpf_object *object)
 {
 	const struct bpf_map *map = bpf_object__find_map_by_name(object, "queues");
-	int r = map ? variables_map(object, &d->variables) : fail(-ENOENT, "find its maps");
 	void *memory;
 
-	if (r < 0)
-		return r;
-	memory = mmap(NULL, queues_bytes(map), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (!map)
+		return fail(-ENOENT, "find its maps");
+	memory = mmap(NULL, queues_bytes(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	if (memory == MAP_FAILED)
 		return fail(-errno, "map the counts of requests into memory");
 	d->queues = memory;
-	d->draw = d->variables.memory;
 	return 0;
 }
 
@@ -44,38 +44,59 @@ void disk_draws_done(struct disk_draws *d)
 {
 	if (d->queues)
 		munmap(d->queues, sizeof(*d->queues) * DISK_QUEUE_PLACES);
-	variables_done(&d->variables);
 	*d = (struct disk_draws){0};
 }
 
-static uint64_t count_all(const struct disk_draws *d)
+static uint64_t count_all(const struct disk_queue *queue)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < DISK_QUEUE_PLACES; i++)
-		for (uint32_t operation = 0; d->queues[i].key && operation < DISK_OPERATIONS; operation++)
-			sum += d->queues[i].done[operation].requests;
+	for (uint32_t operation = 0; operation < DISK_OPERATIONS; operation++)
+		sum += queue->done[operation].requests;
 	return sum;
+}
+
+static uint32_t wanted_shift(struct disk_watch *w, uint64_t rate, uint32_t shift)
+{
+	w->many = rate >> shift > 2 * WANTED ? w->many + 1 : 0;
+	while (w->many >= PATIENCE && rate >> shift > 2 * WANTED && shift < MOST_SHIFT)
+		shift++;
+	while (shift && rate >> shift < WANTED / 2)
+		shift--;
+	return shift;
+}
+
+static void adapt(struct disk_draw *draw, struct disk_watch *w, uint64_t rate)
+{
+	uint32_t old = draw->shift, shift = wanted_shift(w, rate, old);
+
+	if (shift > old) {
+		draw->shift_before = w->kept && draw->shift_before < old ? draw->shift_before : old;
+		w->kept = KEPT_LOOKS;
+	} else if (w->kept) {
+		w->kept--;
+	}
+	if (!w->kept)
+		draw->shift_before = shift;
+	draw->shift = shift;
 }
 
 void disk_draws_adapt(struct disk_draws *d, uint64_t now_ns)
 {
-	uint64_t since = now_ns - d->looked_ns, counted;
-	uint32_t shift = d->draw->shift;
+	uint64_t since = now_ns - d->looked_ns;
 
 	if (since < LEAST_LOOK_NS)
 		return;
-	counted = count_all(d);
-	uint64_t rate = d->looked_ns ? (uint64_t)((double)(counted - d->counted) * NS_PER_S / (double)since) : 0;
-	d->counted = counted;
+	for (uint32_t i = 0; i < DISK_QUEUE_PLACES; i++) {
+		struct disk_watch *w = &d->watched[i];
+
+		if (!d->queues[i].key)
+			continue;
+		uint64_t counted = count_all(&d->queues[i]), more = d->looked_ns ? counted - w->counted : 0;
+		w->counted = counted;
+		adapt(&d->queues[i].draw, w, (uint64_t)((double)more * NS_PER_S / (double)since));
+	}
 	d->looked_ns = now_ns;
-	d->draw->shift_before = shift;
-	d->many = rate >> shift > 2 * WANTED ? d->many + 1 : 0;
-	while (d->many >= PATIENCE && rate >> shift > 2 * WANTED && shift < MOST_SHIFT)
-		shift++;
-	while (shift && rate >> shift < WANTED / 2)
-		shift--;
-	d->draw->shift = shift;
 }
 
 struct disk_count disk_draws_count(const struct disk_draws *d, uint32_t device, uint32_t operation)
@@ -102,6 +123,10 @@ struct disk_scale disk_scale(const struct disk_io *io, const struct disk_io *io_
 			     struct disk_count *before)
 {
 	struct disk_scale scale = {1, 1};
+	if (now->requests < before->requests || now->bytes < before->bytes) { /* its place is another device's now */
+		*before = *now;
+		return scale;
+	}
 	uint64_t requests = io->requests - io_before->requests, counted = now->requests - before->requests;
 	bool each = requests == io->drawn - io_before->drawn && counted <= requests + LATER;
 

@@ -5,16 +5,20 @@
 #include <stdbool.h>
 
 #include "blkio.h"
-#include "variables.h"
 
 struct bpf_object;
 
+/* Of one device. */
+struct disk_watch {
+	uint64_t counted; /* requests so far, at the last look */
+	uint32_t many;    /* looks in a row that found too many drawn */
+	uint32_t kept;    /* looks until nothing drawn with the shift before can be on its way */
+};
+
 struct disk_draws {
 	struct disk_queue *queues; /* the kernel side's, mapped */
-	struct disk_draw *draw;          /* likewise */
-	struct variables variables;
-	uint64_t counted, looked_ns;     /* requests so far, at the last look */
-	unsigned many;                   /* looks in a row that found too many drawn */
+	uint64_t looked_ns;
+	struct disk_watch watched[DISK_QUEUE_PLACES];
 };
 
 int disk_draws_init(struct disk_draws *d, const struct bpf_object *object); /* of a loaded object; negative errno with fail() */

@@ -16,29 +16,34 @@ static void go_on(struct disk_draws *d, uint64_t *now_ns, uint64_t requests)
 
 static void adapts(void)
 {
-	struct disk_draw draw = {0};
-	struct disk_draws d = {.queues = queues, .draw = &draw};
+	struct disk_draws d = {.queues = queues};
+	const struct disk_draw *draw = &queues[3].draw, *other = &queues[5].draw;
 	uint64_t now_ns = NS_PER_S;
 
 	queues[3] = (struct disk_queue){.key = 1, .device = 8};
+	queues[5] = (struct disk_queue){.key = 2, .device = 9};
 	go_on(&d, &now_ns, 1000000);
-	CHECK(draw.shift == 0); /* nothing is known of how long that took */
+	CHECK(draw->shift == 0); /* nothing is known of how long that took */
 	go_on(&d, &now_ns, 150);
-	CHECK(draw.shift == 0);
+	CHECK(draw->shift == 0);
 	for (int i = 0; i < 9; i++)
 		go_on(&d, &now_ns, 2500); /* 25,000 a second, */
-	CHECK(draw.shift == 0);
+	CHECK(draw->shift == 0);
 	go_on(&d, &now_ns, 2500); /* for a whole second */
-	CHECK(draw.shift == 4 && draw.shift_before == 0);
+	CHECK(draw->shift == 4 && draw->shift_before == 0);
+	for (int i = 0; i < 19; i++)
+		go_on(&d, &now_ns, 2500);
+	CHECK(draw->shift == 4 && draw->shift_before == 0); /* of some that are on their way */
 	go_on(&d, &now_ns, 2500);
-	CHECK(draw.shift == 4 && draw.shift_before == 4);
+	CHECK(draw->shift == 4 && draw->shift_before == 4);
 	go_on(&d, &now_ns, 1000); /* 625 of them are drawn: it stays */
-	CHECK(draw.shift == 4);
+	CHECK(draw->shift == 4);
+	CHECK(other->shift == 0); /* a slow disk is looked at closely also beside a fast one */
 	now_ns += NS_PER_MS; /* too soon to tell */
 	disk_draws_adapt(&d, now_ns);
-	CHECK(draw.shift == 4);
+	CHECK(draw->shift == 4);
 	go_on(&d, &now_ns, 0);
-	CHECK(draw.shift == 0 && draw.shift_before == 4);
+	CHECK(draw->shift == 0 && draw->shift_before == 0);
 }
 
 static void counts(void)
@@ -69,6 +74,10 @@ static void scales(void)
 	now.requests += 8;
 	scale = disk_scale(&io, &old, &now, &before);
 	CHECK(scale.requests == 1 && scale.bytes == 1 && before.requests == 148);
+	/* The place is another device's now. */
+	now.requests = now.bytes = 3;
+	scale = disk_scale(&io, &io, &now, &before);
+	CHECK(scale.requests == 1 && scale.bytes == 1 && before.requests == 3);
 }
 
 int main(void)

@@ -300,7 +300,7 @@ static __always_inline void draw_again(struct task_slot *slot, struct cpu_slot *
 
 	if (ns < LEAST_SURPRISE_NS || ns >= interval || !cpu)
 		return;
-	struct wait_site *site = weight ? NULL : site_at(site_index(slot));
+	const struct wait_site *site = !weight && slot->site_place == site_index(slot) ? &slot->site : NULL;
 	if (weight)
 		expected = interval * WAIT_WEIGHT_ONE / weight;
 	else if (site && site->expected)

@@ -5,7 +5,8 @@
 --    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
 --    wake up often, need the CPU little and need it at once, and threads whose requests wait for a CPU for long. Threads
 --    that only compute and share the CPUs among themselves are not harmed by that as long as there are no more than two or three for
---    each CPU, or as long as they come and go: a parallel build is fine, however wide it is.
+--    each CPU, or as long as they come and go: a parallel build is fine, however wide it is. The process that eats most is delayed
+--    only if others wait for it or ask it.
 -- threshold busy = 0.9: below that a CPU is free often enough for a woken thread to find it
 -- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3

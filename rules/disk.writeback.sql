@@ -23,7 +23,7 @@ held_one AS MATERIALIZED (
 	WHERE w.cause = 'dirty' AND NOT w.own AND NOT w.kernel AND w.ns >= 0.01 * span.ns),
 kin AS MATERIALIZED (
 	SELECT h.own_process, ifnull(p.start_ns, 0) AS start_ns, p.end_ns,
-		first_value(h.own_process) OVER (PARTITION BY p.ppid, p.comm ORDER BY sum(h.ns) DESC) AS process
+		first_value(h.own_process) OVER (PARTITION BY iif(p.ppid > 1, p.ppid, -p.id), p.comm ORDER BY sum(h.ns) DESC) AS process
 	FROM held_one h JOIN process p ON p.id = h.own_process GROUP BY h.own_process),
 held AS MATERIALIZED (SELECT h.*, k.process, k.start_ns, k.end_ns FROM held_one h JOIN kin k USING (own_process)),
 -- How many of them at a time: those that are there when one begins.
@@ -46,8 +46,9 @@ dirtied AS MATERIALIZED (
 	JOIN kin k ON k.own_process = t.process WHERE m.name = 'io.dirtied' GROUP BY k.process),
 client AS MATERIALIZED (
 	SELECT k.process, b.task FROM woken_by b JOIN thread t ON t.task = b.other_task JOIN kin k ON k.own_process = t.process
-	JOIN thread v ON v.task = b.task, span
-	WHERE v.process <> t.process AND NOT v.own AND NOT v.kernel AND b.ns >= coalesce(:client, 0.3) * span.ns
+	JOIN thread v ON v.task = b.task JOIN process c ON c.id = v.process JOIN process q ON q.id = t.process, span
+	-- The shell that starts one after the other, and the others of the job, are no clients.
+	WHERE v.process NOT IN (SELECT own_process FROM kin x WHERE x.process = k.process) AND c.pid IS NOT q.ppid AND NOT v.own AND NOT v.kernel AND b.ns >= coalesce(:client, 0.3) * span.ns
 		AND b.count * 1e9 >= 5 * span.ns),
 level_of AS MATERIALIZED (
 	SELECT (SELECT value FROM gauge_row g JOIN metric m ON m.id = g.metric WHERE m.name = 'memory.dirty_limit' ORDER BY slice DESC LIMIT 1) AS bytes,

@@ -18,15 +18,15 @@
 -- threshold hours = 6: until memory runs out; a night's sleep
 -- threshold double = 3600: seconds in which it doubles
 -- threshold stays = 0.1: of the growth, under stacks, before doubling counts; a heap that only moves keeps no page under any
--- threshold small = 4: MiB; below that a process that doubles is no more than one that has begun to work
+-- threshold small = 4: MiB; below that a process that doubles, or would use memory up within hours, is no more than one that has begun to work
 -- threshold small_go = 16: the same of Java, and of Go, which first collects at 4 MiB, and then lets its heap double each time
 -- threshold small_ruby = 48: the same of Ruby that has not collected within the period: it does so when it has allocated 16 MiB to 32 MiB
 -- threshold small_v8 = 32: the same of Node, which compiles what it runs, and lets its space for new objects grow, as it begins to work
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
--- threshold lasts = 0.4: of the period, the same; a short burst at the end of a long recording is one
--- threshold begins = 0.3: of an even second's growth, in the second with which growth begins
+-- threshold lasts = 0.4: of the period, likewise; a burst at the end of a long recording is work that begins, too
+-- threshold begins = 0.3: of an average second's growth: the first second with so much is where growth begins; what came before is noise
 -- threshold set_aside = 0.5: of its private memory that a process has set aside and not touched, before it is said to fill a pool, if
 --    it has set nothing aside meanwhile; allocators ask for a quarter more at most
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
@@ -76,17 +76,17 @@ steady AS MATERIALIZED (
 leak AS MATERIALIZED (SELECT * FROM steady WHERE heap OR process NOT IN (SELECT process FROM steady WHERE heap)),
 -- The tightest limit, and what is left of it: the machine's own memory, too.
 room AS MATERIALIZED (
-	SELECT k.process, k.path, min(k.left) AS left FROM (
-		SELECT x.process, l.resource AS path, max(l.value) - ifnull((SELECT max(m.value) FROM level m
+	SELECT k.process, k.path, k.of_heap, min(k.left) AS left FROM (
+		SELECT x.process, l.resource AS path, 0 AS of_heap, max(l.value) - ifnull((SELECT max(m.value) FROM level m
 				WHERE m.metric = 'cgroup.memory' AND m.resource = l.resource), 0) AS left
 		FROM leak x JOIN process p ON p.id = x.process JOIN cgroup g ON g.id = p.cgroup
 		JOIN level l ON l.metric = 'cgroup.memory_limit' AND l.value > 0
 			AND (g.path = l.resource OR substr(g.path, 1, length(l.resource) + 1) = l.resource || '/')
 		GROUP BY x.process, l.resource
 		UNION ALL
-		SELECT process, NULL, (SELECT min(value) FROM level WHERE metric = 'memory.available') FROM leak
+		SELECT process, NULL, 0, (SELECT min(value) FROM level WHERE metric = 'memory.available') FROM leak
 		UNION ALL
-		SELECT x.process, NULL, max(s.value) - x.bytes FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
+		SELECT x.process, NULL, 1, max(s.value) - x.bytes FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
 		WHERE x.heap AND s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY x.process) k
 	WHERE k.left IS NOT NULL GROUP BY k.process),
 job AS MATERIALIZED (
@@ -119,7 +119,7 @@ small AS MATERIALIZED (
 		ELSE coalesce(:small, 4) END AS mib
 	FROM leak x LEFT JOIN runtime r ON r.process = x.process),
 judged AS MATERIALIZED (
-	SELECT x.*, r.path, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s,
+	SELECT x.*, r.path, r.of_heap, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s,
 		x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
 		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
 	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process JOIN small m ON m.process = x.process
@@ -131,8 +131,8 @@ SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, 1) AND NOT
 	iif(full_s < coalesce(:soon, 300) AND NOT heap, 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
 	CASE WHEN pool THEN 'it fills what it has set aside'
-		WHEN heap AND full_s < 120 THEN printf('its heap is full in %.0f seconds', full_s)
-		WHEN heap AND full_s < 7200 THEN printf('its heap is full in %.0f minutes', full_s / 60)
+		WHEN of_heap AND full_s < 120 THEN printf('its heap is full in %.0f seconds', full_s)
+		WHEN of_heap AND full_s < 7200 THEN printf('its heap is full in %.0f minutes', full_s / 60)
 		WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)
 		WHEN double_s < 120 THEN printf('it doubles in %.0f seconds', double_s)
 		WHEN double_s < 7200 THEN printf('it doubles in %.0f minutes', double_s / 60)

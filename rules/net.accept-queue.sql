@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- title: A listener's queue overflows or stays full
+-- title: A listener's queue overflows, stays full, or is slow to be served
 -- summary: {comm} {what} {listener}{why}
 -- kind: wait
 -- explain: Asks each listening socket for the connections that it has lost. One is lost when its queue of connections
@@ -22,22 +22,29 @@ told AS MATERIALIZED (
 		sum(iif(m.name = 'port.queue_limit', s.value, 0)) * 1.0 / nullif(sum(iif(m.name = 'port.queue_limit', s.count, 0)), 0) AS room
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource JOIN thread th ON th.task = s.task
 	WHERE m.name IN ('port.overflows', 'port.queue_limit', 'port.queued') AND NOT th.own GROUP BY s.resource, th.process),
+-- Of all listeners of perfscope's own network namespace.
 accepted AS MATERIALIZED (SELECT ifnull(sum(value), 0) AS count FROM level WHERE metric = 'tcp.accepts'),
 queue AS MATERIALIZED (
 	SELECT t.listener, t.process, max(l.value) AS waiting, sum(l.value >= t.room) AS full,
 		sum(l.value >= coalesce(:crowd, 5)) AS crowded
 	FROM told t JOIN level l ON l.metric = 'port.queue' AND l.resource = t.listener GROUP BY t.listener, t.process),
+-- The longest that the first in line has been seen to wait.
+longest AS MATERIALIZED (
+	SELECT t.listener, t.process, ifnull(max(l.max), 0) / 1e9 AS s FROM told t LEFT JOIN latency_summary l
+		ON l.metric = 'port.queued' AND l.resource_kind = 'port' AND l.resource = t.listener GROUP BY t.listener, t.process),
 judged AS MATERIALIZED (
 	SELECT t.*, ifnull(q.waiting, 0) AS waiting, a.count AS accepted, ifnull(q.full, 0) * 1.0 / span.slices AS full,
 		t.drops >= coalesce(:drops, 5) AND t.drops >= coalesce(:share, 0.05) * (t.drops + a.count) AS overflows,
 		ifnull(q.full, 0) >= 2 AND q.full >= coalesce(:full, 0.5) * span.slices AS stays,
-		t.queued / 1e9 / max(1, a.count) AS wait_s, q.crowded >= span.slices AND t.queued >= coalesce(:late, 1) * 1e9 * max(1, a.count)
-			AND t.queued >= coalesce(:crowd, 5) * span.ns AS late
-	FROM told t LEFT JOIN queue q ON q.listener = t.listener AND q.process = t.process, accepted a, span)
+		min(g.s, t.queued / 1e9 / max(1, a.count)) AS wait_s, g.s AS longest_s, q.crowded >= span.slices
+			AND t.queued >= coalesce(:crowd, 5) * span.ns AND g.s >= coalesce(:late, 1)
+			AND t.queued >= coalesce(:late, 1) * 1e9 * max(1, a.count) AS late
+	FROM told t LEFT JOIN queue q ON q.listener = t.listener AND q.process = t.process
+	JOIN longest g ON g.listener = t.listener AND g.process = t.process, accepted a, span)
 SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.accepted), 0), iif(d.stays, d.full, 0),
 		iif(d.late, d.wait_s / (d.wait_s + coalesce(:late, 1)), 0)) AS impact,
-	d.comm, d.pid, d.listener, iif(d.overflows, printf('lost %d connections to', d.drops), printf('lets %d connections wait to', d.waiting)) AS what,
-	iif(d.overflows OR d.stays, ': their queue is full', printf(': it accepts them after %.1f s', d.wait_s)) AS why,
+	d.comm, d.pid, d.listener, iif(d.overflows, printf('lost %d connections to', d.drops), printf('lets %d connections wait at', d.waiting)) AS what,
+	iif(d.overflows OR d.stays, ': their queue is full', printf(': each waits %.1f s to be accepted', d.wait_s)) AS why,
 	'port' AS resource_kind, d.listener AS resource_name,
 	json_array(json_object('role', 'culprit', 'pid', d.pid, 'tid', 0, 'comm', d.comm, 'cgroup', d.cgroup)) AS affected,
 	json_array(
@@ -48,8 +55,7 @@ SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.ac
 		json_object('metric', 'waiting to be accepted', 'value', d.waiting, 'unit', 'connections'),
 		json_object('metric', 'waiting to be accepted, on average', 'value', d.queued * 1.0 / span.ns, 'unit', 'connections'),
 		json_object('metric', 'waiting to be accepted, each', 'value', d.wait_s, 'unit', 's', 'threshold', coalesce(:late, 1)),
-		json_object('metric', 'longest seen waiting to be accepted', 'value', ifnull((SELECT l.max FROM latency_summary l
-			WHERE l.metric = 'port.queued' AND l.resource_kind = 'port' AND l.resource = d.listener), 0) / 1e6, 'unit', 'ms'),
+		json_object('metric', 'longest seen waiting to be accepted', 'value', 1e3 * d.longest_s, 'unit', 'ms'),
 		json_object('metric', 'room in the queue', 'value', ifnull(d.room, 0), 'unit', 'connections')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', d.process),
 		json((SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', d.process) FROM thread_wait w

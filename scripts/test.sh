@@ -5,7 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 log=build/test-build.log
 
+fetching=
 die() {
+	[ -z "$fetching" ] || kill "$fetching" 2>/dev/null || :
 	echo "test.sh: $*" >&2
 	echo "0 passed, 1 failed"
 	exit 1

@@ -86,5 +86,5 @@ void table_select(struct table *t, uint64_t key);
 void table_draw(struct table *t, struct grid *g, const struct area *a);
 bool table_key(struct table *t, const struct key_event *e); /* moves, searches, orders; false: not its key */
 bool table_shows(const struct table *t, unsigned mode); /* the column that gives the order is there in that mode, too */
-void table_sort_by(struct table *t, int column);
+void table_sort_by(struct table *t, int column); /* nothing, where its mode does not show that column */
 void table_toggle_only(struct table *t, int text); /* rows that have it in common with the selected one, or all */

@@ -95,6 +95,10 @@ void table_toggle_only(struct table *t, int text)
 
 void table_sort_by(struct table *t, int column)
 {
+	unsigned modes = t->columns[column].modes;
+
+	if (modes && !(modes & t->mode))
+		return; /* nobody sees what it orders by */
 	t->sort = column;
 	t->inverted = false;
 	table_end(t);

@@ -11,7 +11,7 @@
 enum relation {
 	FIRST_CULPRIT, /* both name the same process as their first culprit */
 	MORE,          /* that, and the cause takes more of its time than the symptom */
-	ALMOST,        /* the same, or as much but for a tenth: who holds a lock does not wait for it */
+	ALMOST,        /* the same, or at least nine tenths as much: who holds a lock does not wait for it */
 	HALF,          /* the same, at least half as much */
 	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
 	SHARED,        /* both name one process at least, in whichever role */

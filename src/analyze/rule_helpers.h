@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules are many questions that have nothing to do with each other: processes ask them on CPUs that this one does not use. They are
- * forked, so that they have what is kept of the recording in memory (store_keep_totals()), and end with the last rule. */
+ * forked, so that they have what is kept of the recording in memory (store_keep_totals()), and end with the last rule. They share the
+ * recording's descriptor, too: SQLite reads at offsets, and what it keeps for itself is in memory (PRAGMA temp_store). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,14 +2,12 @@
 #include "cost.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "capture.h"
-#include "cleanup.h"
 #include "clock.h"
-#include "io.h"
+#include "proc.h"
 
 static bool is_own(const struct thread *thread)
 {
@@ -33,34 +31,22 @@ uint64_t cost_own_ns(const struct capture *c)
 	return sum ? sum : clock_cpu_ns();
 }
 
-/* Of files and shared memory, and of what is a process's alone; false: it has ended. */
-static bool resident_pages(uint32_t pid, uint64_t *ret_shared, uint64_t *ret_alone)
-{
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long size, resident, shared;
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
-	if (read_file(path, 4096, &b) < 0 || sscanf(b.data, "%llu %llu %llu", &size, &resident, &shared) != 3 || shared > resident)
-		return false;
-	*ret_shared = shared;
-	*ret_alone = resident - shared;
-	return true;
-}
-
 uint64_t cost_own_bytes(const struct capture *c)
 {
-	uint64_t most_shared = 0, sum = 0, shared, alone;
+	uint64_t most_shared = 0, sum = 0;
+	struct proc_memory memory;
 
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		const struct thread *thread = tasks_get(c->tasks, i);
 
-		if (!is_own(thread) || !resident_pages(thread->tid, &shared, &alone))
+		if (!is_own(thread) || proc_memory(thread->tid, &memory) < 0)
 			continue;
-		sum += alone;
-		most_shared = shared > most_shared ? shared : most_shared;
+		sum += memory.private;
+		most_shared = memory.shared > most_shared ? memory.shared : most_shared;
 	}
-	return (sum + most_shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (!sum && proc_memory((uint32_t)getpid(), &memory) >= 0)
+		return memory.resident; /* what is not selected is not in the table */
+	return sum + most_shared;
 }
 
 /* Each program times one run in COST_PERIOD: the mean of those, times all runs. */

@@ -57,6 +57,26 @@ int proc_command(uint32_t pid, struct buf *command)
 	return 0;
 }
 
+int proc_memory(uint32_t pid, struct proc_memory *ret_memory)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned long long resident, shared, data;
+	int r = read_proc(pid, "statm", 4096, &b);
+
+	if (r < 0)
+		return r;
+	if (sscanf(b.data, "%*u %llu %llu %*u %*u %llu", &resident, &shared, &data) != 3)
+		return -EINVAL;
+	*ret_memory = (struct proc_memory){
+		.resident = resident * page,
+		.shared = shared * page,
+		.private = resident > shared ? (resident - shared) * page : 0,
+		.data = data * page,
+	};
+	return 0;
+}
+
 int proc_exe(uint32_t pid, struct buf *path)
 {
 	char link[64], target[4096];

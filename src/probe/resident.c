@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How much memory each process has, over time, from /proc/PID/statm: of those that have touched any since they were last asked. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "buf.h"
-#include "cleanup.h"
 #include "hash.h"
-#include "io.h"
 #include "mem.h"
 #include "probe.h"
+#include "proc.h"
 
 enum { RESIDENT, PRIVATE, DATA, AGE };
 
@@ -24,28 +20,6 @@ struct resident_state {
 	struct map *faults; /* process id -> page faults so far, when it was last asked */
 	struct map *bytes;  /* process id -> resident memory that was last written */
 };
-
-struct memory_size {
-	uint64_t resident, private, data; /* bytes */
-};
-
-static bool read_statm(uint32_t pid, struct memory_size *ret_size)
-{
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	unsigned long long resident, shared, data;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
-	if (read_file(path, 4096, &b) < 0 || sscanf(b.data, "%*u %llu %llu %*u %*u %llu", &resident, &shared, &data) != 3)
-		return false;
-	*ret_size = (struct memory_size){
-		.resident = resident * page,
-		.private = resident > shared ? (resident - shared) * page : 0,
-		.data = data * page,
-	};
-	return true;
-}
 
 /* Page faults of its threads. */
 static void count_faults(struct capture *c, struct map *sums)
@@ -72,9 +46,9 @@ static uint64_t get(const struct map *m, uint32_t process)
 static void add(struct capture *c, struct resident_state *s, const struct thread *leader, struct map *bytes)
 {
 	uint64_t before = get(s->bytes, leader->process->id);
-	struct memory_size size;
+	struct proc_memory size;
 
-	if (!read_statm(leader->process->pid, &size))
+	if (proc_memory(leader->process->pid, &size) < 0)
 		return;
 	if (before == UINT64_MAX || llabs((long long)(size.resident - before)) >= NOTICEABLE) {
 		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, (int64_t)size.resident);

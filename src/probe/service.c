@@ -49,35 +49,41 @@ static void use(const struct bpf_object *object, const char *name, bool on)
 		bpf_program__set_autoload(program, on);
 }
 
-/* 8e4597c627fb ("bpf: Allow using bpf_sk_storage in FENTRY/FEXIT/RAW_TP", 5.11). */
-static bool keeps_state(void)
+static bool has_function(const struct btf *kernel, const char *name)
 {
-	struct btf *kernel = btf__load_vmlinux_btf();
-	bool known = kernel && btf__find_by_name_kind(kernel, "bpf_sk_storage_get_tracing", BTF_KIND_FUNC) > 0;
-
-	btf__free(kernel);
-	return known;
+	return kernel && btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
 }
 
-/* Tracepoints where the kernel has them (6.3): nothing stands in their way. Else the kernel's functions. */
+/* The kernel's functions. */
+static int choose_functions(const struct bpf_object *object, const struct btf *kernel)
+{
+	static const char *const functions[] = {"on_tcp_sendmsg", "on_readable", "on_inet_recvmsg", "on_unix_stream_recvmsg"};
+
+	/* 8e4597c627fb ("bpf: Allow using bpf_sk_storage in FENTRY/FEXIT/RAW_TP", 5.11); atomic exchange came with 5.12. */
+	if (!has_function(kernel, "bpf_sk_storage_get_tracing"))
+		return failx(-EOPNOTSUPP, "keep state with sockets: that takes Linux 5.12");
+	use(object, "sock_send_length", false);
+	use(object, "sock_recv_length", false);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		use(object, functions[i], true);
+	use(object, "on_inet6_recvmsg", has_function(kernel, "inet6_recvmsg"));
+	return 0;
+}
+
+/* Tracepoints where the kernel has them (6.3): nothing stands in their way. */
 static int choose_hooks(const struct bpf_object *object, bool *ret_sees_sending)
 {
-	static const char *const functions[] = {"on_tcp_sendmsg", "on_readable", "on_inet_recvmsg", "on_inet6_recvmsg",
-						"on_unix_stream_recvmsg"};
-
 	*ret_sees_sending = true;
 	if (has(object, "sk_data_ready") && has(object, "sock_recv_length")) {
 		*ret_sees_sending = has(object, "tcp_sendmsg_locked");
 		use(object, "sock_send_length", !*ret_sees_sending);
 		return 0;
 	}
-	if (!keeps_state())
-		return failx(-EOPNOTSUPP, "keep state with sockets: that takes Linux 5.11");
-	use(object, "sock_send_length", false);
-	use(object, "sock_recv_length", false);
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		use(object, functions[i], true);
-	return 0;
+	struct btf *kernel = btf__load_vmlinux_btf();
+	int r = choose_functions(object, kernel);
+
+	btf__free(kernel);
+	return r;
 }
 
 static int prepare(struct bpf_object *object)

@@ -97,8 +97,13 @@ static bool was_held(struct tcp_state *s, const struct tcp_report *r)
 {
 	uint64_t key = hash_bytes(&r->tuple, sizeof(r->tuple)), once;
 
-	if (r->flags & TCP_HELD && map_count(s->held) < MOST_HELD)
+	if (r->flags & TCP_HELD) {
+		if (map_count(s->held) >= MOST_HELD) { /* most of them are gone */
+			map_free(s->held);
+			s->held = map_new();
+		}
 		map_put(s->held, key, 1);
+	}
 	return map_get(s->held, key, &once);
 }
 

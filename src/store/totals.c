@@ -174,7 +174,7 @@ static int add_threads(struct store *s, struct totals *kept)
 	return r;
 }
 
-/* What a metric is of a thread's time: the column of THREADS, and whether that is held up, too. */
+/* What a metric is of a thread's time: the column of THREAD_TIMES, and whether that is held up, too. */
 static int read_metrics(struct store *s, struct map *metrics)
 {
 	_cleanup_(query_freep) struct query *q = NULL;

@@ -209,6 +209,9 @@ int module_file_perf_map(pid_t pid)
 	return accept_owned(open_path(pid, path, O_NOFOLLOW), uid);
 }
 
+/* Everybody may make such folders. */
+enum { MOST_USERS = 64 };
+
 /* The folder has the user's name, as the process's own system knows it: the owner is asked instead. */
 int module_file_java_counters(pid_t pid)
 {
@@ -225,9 +228,11 @@ int module_file_java_counters(pid_t pid)
 		return tmp;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", tmp);
 	_cleanup_(closedirp) DIR *folder = opendir(path);
-	for (struct dirent *e; folder && found < 0 && (e = readdir(folder));) {
+	int left = MOST_USERS;
+	for (struct dirent *e; folder && found < 0 && left && (e = readdir(folder));) {
 		if (strncmp(e->d_name, "hsperfdata_", strlen("hsperfdata_")))
 			continue;
+		left--;
 		snprintf(path, sizeof(path), "/tmp/%.*s/%ld", NAME_MAX, e->d_name, inner);
 		found = accept_owned(open_regular(find_beneath(root, path, O_NOFOLLOW)), uid);
 	}

@@ -18,7 +18,8 @@ static const bool understood = false; /* elsewhere Go's frames look otherwise */
 #define ARENA_END 0xd000000000ull
 
 enum {
-	MOST_DATA = 64 << 20, /* bytes of variables that are searched */
+	MOST_DATA = 64 << 20, /* bytes of variables that are searched, */
+	MOST_TRIES = 1 << 16, /* and words in them that look like a list */
 	MOST_GOROUTINES = 1 << 14, /* that are read */
 	MOST_ROOM = 1 << 24,       /* in the list */
 	STACK_BYTES = 64 << 10,
@@ -57,7 +58,7 @@ static bool is_list(struct goroutines *g, const uint64_t slice[3])
 {
 	uint64_t first, words[G_WORDS];
 
-	if (!in_heap(slice[0]) || !slice[1] || slice[1] > slice[2] || slice[2] > MOST_ROOM ||
+	if (!in_heap(slice[0]) || !slice[1] || slice[1] > slice[2] || slice[2] > MOST_ROOM || !g->tries || !g->tries-- ||
 	    !space_read_all(g->space, slice[0], &first, sizeof(first)) || !read_words(g->space, first, words))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
@@ -68,13 +69,14 @@ static bool is_list(struct goroutines *g, const uint64_t slice[3])
 	return false;
 }
 
-static bool find_in_data(struct goroutines *g, const struct space_mapping *m)
+static bool find_in_data(struct goroutines *g, const struct space_mapping *m, uint64_t *left)
 {
 	uint64_t len = m->end - m->start;
 	bool found = false;
 
-	if (len > MOST_DATA)
+	if (len > *left)
 		return false;
+	*left -= len;
 	_cleanup_free_ uint64_t *words = xcalloc(len / sizeof(*words) + 1, sizeof(*words));
 	size_t count = space_read(g->space, m->start, words, len) / sizeof(*words);
 	for (size_t i = 0; i + 3 <= count && !found; i++) {
@@ -82,6 +84,7 @@ static bool find_in_data(struct goroutines *g, const struct space_mapping *m)
 		if (found)
 			g->list = m->start + i * sizeof(*words);
 	}
+	explicit_bzero(words, len);
 	return found;
 }
 
@@ -89,11 +92,13 @@ static bool find_list(struct goroutines *g)
 {
 	const struct space *s = g->space;
 	const struct space_mapping *heap = space_find(s, ARENA_START);
+	uint64_t left = MOST_DATA;
 
+	g->tries = MOST_TRIES;
 	if (!heap || !heap->writable)
 		return false;
 	for (size_t i = 0; i < s->count; i++)
-		if (s->items[i].writable && space_data(s, s->items[i].start) && find_in_data(g, &s->items[i]))
+		if (s->items[i].writable && space_data(s, s->items[i].start) && find_in_data(g, &s->items[i], &left))
 			return true;
 	return false;
 }
@@ -206,7 +211,7 @@ bool threads_suspect_goroutines(uint32_t pid)
 	if (space_new(pid, &s) < 0)
 		return false;
 	goroutines_read(&g, s);
-	/* A cycle has two locks at least. */
+	/* Of one lock alone nobody could tell who holds it. */
 	for (size_t i = 0; i < g.count && !found; i++) {
 		uint64_t one = g.items[i].at_channel ? 0 : g.items[i].waits_on;
 

@@ -30,6 +30,7 @@ struct goroutines {
 	const struct space *space;
 	uint64_t list; /* where its slice of them is */
 	unsigned layout;
+	uint32_t tries; /* that are left to find it */
 	struct goroutine *items;
 	size_t count;
 	bool cut; /* there are more */

@@ -150,7 +150,7 @@ static void find_holders(const struct goroutines *g, struct namer *n, struct thr
 	_cleanup_free_ size_t *who = xcalloc(g->count + 1, sizeof(*who));
 	size_t count = 0;
 
-	for (size_t i = 0; i < g->count && count < MOST_HOLDERS; i++) {
+	for (size_t i = 0; i < g->count; i++) {
 		const struct goroutine *one = &g->items[i];
 		bool waits = is_lock(&t->items[i].wait);
 
@@ -161,8 +161,11 @@ static void find_holders(const struct goroutines *g, struct namer *n, struct thr
 						     .holds_nothing = !unlocks[i], .within = WITHIN, .stack_start = one->low,
 						     .stack_end = one->high, .sp = one->frame_count ? one->sp : one->low};
 	}
+	/* The one that can go on may be among those that were not looked at. */
+	if (g->cut || count > MOST_HOLDERS)
+		return;
 	guard_lock_holders(g->space, sleepers, count, NULL);
-	for (size_t i = 0; i < count && count < MOST_HOLDERS; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct thread_wait *w = &t->items[who[i]].wait;
 
 		if (!sleepers[i].holder)

@@ -144,15 +144,18 @@ static void *talker(void *arg)
 static void *server(void *arg)
 {
 	const int *end = arg;
-	uint64_t answered = 0;
+	uint64_t answered = 0, served = 0;
 	char byte;
 
 	prctl(PR_SET_NAME, "server");
 	while (read(*end, &byte, 1) == 1) {
+		uint64_t start = clock_ns(CLOCK_MONOTONIC);
 		rest(SERVE_MS);
+		served += clock_ns(CLOCK_MONOTONIC) - start;
 		answered += write(*end, &byte, 1) == 1;
 	}
 	tell("requests", answered);
+	tell("served", served);
 	return NULL;
 }
 

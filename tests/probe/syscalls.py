@@ -75,10 +75,12 @@ def test(t):
     t.check(20 * 10e6 <= sleep["time_ns"] <= slept, f"they last {slept} ns: {sleep}")
     for call in ("rmdir", "clock_nanosleep") if perf else ():
         calls, errors, ns = perf.get(call, (0, 0, 0))
-        # perf itself loses some of many.
-        t.near(rows.get(call, {}).get("calls"), calls, 0.03, 0, f"calls of {call}, perf trace -s")
-        t.near(rows.get(call, {}).get("errors"), errors, 0.03, 0, f"failed calls of {call}")
-        t.near(rows.get(call, {}).get("time_ns"), ns, 0.05, 2e3 * calls, f"time in {call}, ns")
+        # perf itself loses some of many, the more the busier the machine is.
+        row = rows.get(call, {"calls": 0, "errors": 0, "time_ns": 0})
+        t.check(0.8 * row["calls"] <= calls <= row["calls"], f"calls of {call}: {row['calls']}, perf trace -s {calls}")
+        t.check(0.8 * (row["errors"] or 0) <= errors <= (row["errors"] or 0), f"failed calls of {call}: {row['errors']}, perf trace -s {errors}")
+        mean, theirs = row["time_ns"] / max(1, row["calls"]), ns / max(1, calls)
+        t.near(mean, theirs, 0.05, 2e3, f"mean time in {call}, ns")
     t.check(t.one("SELECT ifnull(sum(value), 0) FROM level WHERE metric = 'lost.syscalls'") == 0, "none are lost")
 
 

@@ -35,7 +35,7 @@ with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         client.connect_ex(full.getsockname())
     time.sleep(1.3)
     for client in clients: client.close()
-    time.sleep(0.8) # until a look has found what was lost
+    time.sleep(2.2) # until a look has found what was lost
     print(json.dumps(ports), flush=True)
     sys.stdin.readline()
 """

@@ -112,16 +112,18 @@ class Screen:
             pass
 
     def ended(self):
-        return self.until(lambda: self.process.poll() is not None) and self.process.returncode
+        return self.process.returncode if self.until(lambda: self.process.poll() is not None) else None
 
     def said(self):
+        if self.process.poll() is None:
+            self.process.kill()
         return self.process.stderr.read().decode()
 
     def is_restored(self, term):
         self.quiet()
         after = [capability(term, name) for name in ("rmcup", "cnorm")]
-        return self.until(lambda: self.read(0) or (termios.tcgetattr(self.slave) == self.before and
-                                                   all(text in self.drawn[-300:] for text in after)))
+        return self.until(lambda: not self.read(0) and termios.tcgetattr(self.slave) == self.before and
+                          all(text in self.drawn[-300:] for text in after))
 
     def close(self):
         if self.process.poll() is None:

@@ -11,6 +11,7 @@
 enum { PROCESSES = 1, THREADS = 2 }; /* modes */
 enum { TEXT_COMMAND, TEXT_USER, TEXT_CGROUP };
 enum { NUMBER_MEMORY = ROW_FIELDS }; /* what a row does not know */
+_Static_assert((int)NUMBER_MEMORY < (int)RECORD_NUMBERS, "records have room for it");
 
 /* A tenth of the time lost to waiting is worth a look, half of it hurts whoever waits for the thread. */
 static const struct column columns[] = {

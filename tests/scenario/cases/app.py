@@ -24,7 +24,7 @@ CASES = [
     Case("slow-warehouse-pool", "chain pool sleep 40 6", "app.downstream", "warehouse", function="fetch_stock",
          victims=("frontdesk",), held_out=True, often=False),
     Case("locked-warehouse", "chain-nofp threads lock 12 5", "lock.contention", "warehouse", function="fetch_stock",
-         evidence=("explains app.downstream",)),
+         evidence=("explains app.downstream",), often=False),
     Case("late", "chain direct sleep 30 4 18080", "app.slo", "warehouse", function="fetch_stock", resource=":18080$",
          victims=("shopper",), evidence=("p99", "sleeping"), options=("--slo", "port=18080 p99<20ms")),
     Case("late-behind", "chain threads sleep 60 4 18081", "app.downstream", "warehouse", victims=("frontdesk",),

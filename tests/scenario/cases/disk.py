@@ -124,7 +124,7 @@ CASES = [
     Case("held-back-short", held_back_one_by_one, "disk.writeback", "dd", resource=DISK, often=False),
     Case("copy", on_file("backup,copy,1,1024,0", mib=512)),
     Case("copy-ample", on_file("backup,append,1,1024,0", mib=2048, dirty=AMPLE), often=False),
-    Case("random-reads", on_file("catalog,fetch,2,4,5000")),
+    Case("random-reads", on_file("catalog,fetch,2,4,5000"), often=False),
     Case("log", on_file("logger,append,4,4,2000"), often=False),
     Case("write-through", on_file("journald,write-through,2,4,200", program="diskjobs-nofp"), "disk.sync", "journald", "append_block",
          resource="data"),

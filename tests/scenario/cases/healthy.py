@@ -65,7 +65,7 @@ def java_counter(_):
 CASES = [
     Case("pool-with-room", "bookings 8 12 30 40 remote"),
     Case("pool-of-few", "bookings-nofp 6 5 50 0 local", often=False),
-    Case("put-aside", "stopped 1 0"),
+    Case("put-aside", "stopped 1 0", often=False),
     Case("orders-by-semaphore", "weighbridge orders 3", often=False),
     Case("idle", None),
     Case("locks-in-order", "deadlock 5 order", often=False),
@@ -90,7 +90,7 @@ CASES = [
     Case("own-folders", "clerks own-names 3", often=False),
     Case("own-files", "clerks-nofp own-pages 3 1024", often=False),
     Case("own-memory", "tenants own 2", often=False),
-    Case("fast-reader", "tcpfault fast-reader"),
+    Case("fast-reader", "tcpfault fast-reader", often=False),
     Case("busy-queue", "tcpfault-nofp busy-queue", often=False),
     Case("answered", "tcpfault answered", often=False),
     Case("whole-writes", "tcpfault-nofp whole-writes", often=False),

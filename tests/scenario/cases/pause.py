@@ -140,7 +140,7 @@ CASES = [
     # Threads that meet, or wait for work together; short callbacks; a collector that takes little.
     Case("phases", "phases 3 20000"),
     Case("phases-pool", "phases-nofp 3 15000 pool 20", often=False),
-    Case("loop-short", "loopserver 0 400 300 4"),
+    Case("loop-short", "loopserver 0 400 300 4", often=False),
     Case("java-small", script(JAVA + " -Xmx600m Ledger.java 2 20 300", 4), often=False, needs="java"),
     Case("python-collects-seldom", script("python3 reading_room.py 20000 400", 1), often=False),
     Case("node-short", script("node kiosk.js compute 3 100", 1), often=False),

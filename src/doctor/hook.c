@@ -55,7 +55,8 @@ static int run(struct trial *t, const struct check *c, struct doctor_result *r)
 			   "attaches, but the kernel's types do not describe its arguments");
 		return 0;
 	}
-	if (c->arg && attach_function(t, c->arg) == 0) {
+	/* Before 5.12 the probe that watches them cannot keep state with sockets. */
+	if (c->arg && t->release >= RELEASE(5, 12) && attach_function(t, c->arg) == 0) {
 		r->status = DOCTOR_FALLBACK;
 		r->fallback = "the kernel's function (fentry)";
 		return 0;

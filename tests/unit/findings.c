@@ -167,18 +167,24 @@ static void test_single_thread(bool waited)
 }
 
 /* Hogs with one hot function crowd out a service; the function is a part of the hogs' finding. */
+/* Four processes that compute, on two CPUs, and one that waits for them. */
+static void begin_crowded(struct machine *m)
+{
+	begin(m);
+	cpus(m, 0, 0);
+	code(m, "crunch");
+	for (int i = 0; i < 4; i++)
+		samples(m, process(m, "hog", 48, 52, 0, 0), 1, 40);
+	process(m, "web", 5, 20, 100, 0);
+}
+
 static void test_saturation(void)
 {
 	_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
 	_cleanup_(findings_freep) struct findings *f = NULL;
 	struct machine m;
 
-	begin(&m);
-	cpus(&m, 0, 0);
-	code(&m, "crunch");
-	for (int i = 0; i < 4; i++)
-		samples(&m, process(&m, "hog", 48, 52, 0, 0), 1, 40);
-	process(&m, "web", 5, 20, 100, 0);
+	begin_crowded(&m);
 	process(&m, "mine", 5, 60, 100, PROCESS_OWN);
 	f = ask(&m, rules, NULL);
 	CHECK(f->count == 1);
@@ -419,12 +425,7 @@ static void test_helpers(void)
 		_cleanup_(json_decrefp) json_t *json = NULL;
 		struct machine m;
 
-		begin(&m);
-		cpus(&m, 0, 0);
-		code(&m, "crunch");
-		for (int i = 0; i < 4; i++)
-			samples(&m, process(&m, "hog", 48, 52, 0, 0), 1, 40);
-		process(&m, "web", 5, 20, 100, 0);
+		begin_crowded(&m);
 		rules_add(rules, "x/many.sql", HEAD "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 101) "
 					       "SELECT 'none' AS urgency, 1 AS impact, i AS what, NULL AS how FROM n", false);
 		rules_add(rules, "x/broken.sql", HEAD "SELECT nope", false);

@@ -130,21 +130,11 @@ static void test_screens(void)
 	check_screen(ui, "overview-early", 24, 80);
 }
 
-static bool is_on_screen(struct ui *ui, const char *text)
-{
-	_cleanup_(grid_freep) struct grid *g = grid_new(40, 140);
-	_cleanup_(buf_done) struct buf dump = BUF_INIT;
-
-	ui_draw(ui, g);
-	grid_dump(g, &dump);
-	return strstr(dump.data, text);
-}
-
 static bool is_drawn(struct ui *ui, const char *text)
 {
-	if (!is_on_screen(ui, text))
+	if (!screen_shows(ui, 140, text))
 		fprintf(stderr, "'%s' is not on the screen\n", text);
-	return is_on_screen(ui, text);
+	return screen_shows(ui, 140, text);
 }
 
 static void type(struct ui *ui, int code)
@@ -182,7 +172,7 @@ static void test_drill_down(void)
 	CHECK(is_drawn(ui, "postgres"));
 	type(ui, 'o');
 	press(ui, "1");
-	CHECK(!is_on_screen(ui, "only "));
+	CHECK(!screen_shows(ui, 140, "only "));
 }
 
 /* Locks: who holds, and where; a row of the overview leads to what explains it. */
@@ -216,7 +206,7 @@ static void test_flame(void)
 	type(ui, UI_KEY_DOWN);
 	CHECK(is_drawn(ui, "main  99.0%"));
 	type(ui, UI_KEY_ENTER);
-	CHECK(!is_on_screen(ui, "_start"));
+	CHECK(!screen_shows(ui, 140, "_start"));
 	press(ui, "/crc\n");
 	CHECK(is_drawn(ui, "found 92.3%"));
 	type(ui, UI_KEY_BACKSPACE);
@@ -224,7 +214,7 @@ static void test_flame(void)
 	/* Above a wait stands what the one who ended it did. */
 	press(ui, "\t\t");
 	press(ui, "/unlock\n");
-	CHECK(is_drawn(ui, "pthread_mutex_lock") && is_drawn(ui, "found ") && !is_on_screen(ui, "found 0.0%"));
+	CHECK(is_drawn(ui, "pthread_mutex_lock") && is_drawn(ui, "found ") && !screen_shows(ui, 140, "found 0.0%"));
 	press(ui, "\t");
 	CHECK(is_drawn(ui, "pthread_mutex_lock"));
 	press(ui, "s");
@@ -249,7 +239,7 @@ static void test_time(void)
 	press(ui, "++{");
 	CHECK(window_last(w) == 4 && is_drawn(ui, "paused 6.0 s ago"));
 	/* Before it was found, nothing was wrong. */
-	CHECK(is_drawn(ui, "warning for 3.0 s") && !is_on_screen(ui, "inventory_lock"));
+	CHECK(is_drawn(ui, "warning for 3.0 s") && !screen_shows(ui, 140, "inventory_lock"));
 	press(ui, "}");
 	CHECK(window_last(w) == 8);
 	press(ui, "p");
@@ -287,7 +277,7 @@ static void test_mouse(void)
 	mouse(ui, UI_KEY_CLICK, 1, FIRST_CELL + 10);
 	CHECK(window_last(w) == 8);
 	press(ui, "p");
-	CHECK(window_last(w) == 10 && !is_on_screen(ui, "time "));
+	CHECK(window_last(w) == 10 && !screen_shows(ui, 140, "time "));
 }
 
 /* Every size there may be: nothing may be read or written outside. */

@@ -3,6 +3,7 @@
 
 #include "check.h"
 
+#include "buf.h"
 #include "clock.h"
 #include "histogram.h"
 #include "mem.h"
@@ -345,4 +346,14 @@ struct ui *make_ui(struct store *s, struct answers *answers)
 	CHECK(ui_new(s, &(struct ui_options){.window_ns = NS_PER_S, .facts = facts_of, .findings = findings, .resources = resources,
 					     .annotation = annotation, .save = save, .arg = answers}, &ui) == 0);
 	return ui;
+}
+
+bool screen_shows(struct ui *ui, unsigned columns, const char *text)
+{
+	_cleanup_(grid_freep) struct grid *g = grid_new(40, columns);
+	_cleanup_(buf_done) struct buf dump = BUF_INIT;
+
+	ui_draw(ui, g);
+	grid_dump(g, &dump);
+	return strstr(dump.data, text);
 }

@@ -24,3 +24,4 @@ struct store *ui_fixture(void);
 void fill_slice(struct store *s, uint32_t id, bool busy);
 
 struct ui *make_ui(struct store *s, struct answers *answers);
+bool screen_shows(struct ui *ui, unsigned columns, const char *text); /* as drawn on forty rows of so many columns */

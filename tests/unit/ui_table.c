@@ -20,16 +20,6 @@ static void type(struct ui *ui, int code)
 	CHECK(ui_key(ui, &(struct key_event){.code = code}) == UI_REDRAW);
 }
 
-static bool shows(struct ui *ui, const char *text)
-{
-	_cleanup_(grid_freep) struct grid *g = grid_new(40, 170);
-	_cleanup_(buf_done) struct buf dump = BUF_INIT;
-
-	ui_draw(ui, g);
-	grid_dump(g, &dump);
-	return strstr(dump.data, text);
-}
-
 static void add_slice(struct store *s, struct ui *ui, uint32_t slice)
 {
 	bool changed;
@@ -41,36 +31,36 @@ static void add_slice(struct store *s, struct ui *ui, uint32_t slice)
 static void test_filter(struct store *s, struct ui *ui)
 {
 	press(ui, "2\\POSTGRES");
-	CHECK(shows(ui, "Filter: POSTGRES") && shows(ui, "checkpointer") && !shows(ui, "java -Xmx2g"));
+	CHECK(screen_shows(ui, 170, "Filter: POSTGRES") && screen_shows(ui, 170, "checkpointer") && !screen_shows(ui, 170, "java -Xmx2g"));
 	type(ui, UI_KEY_BACKSPACE);
 	type(ui, UI_KEY_ENTER);
-	CHECK(shows(ui, "Filter: \"POSTGRE\"  (2 of 9; Escape: all)"));
+	CHECK(screen_shows(ui, 170, "Filter: \"POSTGRE\"  (2 of 9; Escape: all)"));
 	add_slice(s, ui, 2);
 	type(ui, UI_KEY_END);
-	CHECK(shows(ui, "checkpointer") && !shows(ui, "java -Xmx2g"));
+	CHECK(screen_shows(ui, 170, "checkpointer") && !screen_shows(ui, 170, "java -Xmx2g"));
 	/* It goes on where it was left, and may leave out everything. */
 	type(ui, UI_KEY_F4);
 	press(ui, "-nothing");
-	CHECK(!shows(ui, "checkpointer") && shows(ui, "No row is left by the filter"));
+	CHECK(!screen_shows(ui, 170, "checkpointer") && screen_shows(ui, 170, "No row is left by the filter"));
 	type(ui, UI_KEY_ESCAPE);
-	CHECK(shows(ui, "java -Xmx2g") && !shows(ui, "Filter: "));
+	CHECK(screen_shows(ui, 170, "java -Xmx2g") && !screen_shows(ui, 170, "Filter: "));
 	/* It belongs to one table. */
 	press(ui, "t\\postgres\nt7\t2");
-	CHECK(shows(ui, "(2 of 9"));
+	CHECK(screen_shows(ui, 170, "(2 of 9"));
 	type(ui, UI_KEY_ESCAPE);
-	CHECK(shows(ui, "java -Xmx2g"));
+	CHECK(screen_shows(ui, 170, "java -Xmx2g"));
 }
 
 static void test_user_and_kernel(struct ui *ui)
 {
 	press(ui, "/checkpointer\nu");
-	CHECK(shows(ui, "Filter: postgres  (2 of 9") && !shows(ui, "java -Xmx2g"));
+	CHECK(screen_shows(ui, 170, "Filter: postgres  (2 of 9") && !screen_shows(ui, 170, "java -Xmx2g"));
 	press(ui, "u");
-	CHECK(shows(ui, "java -Xmx2g") && shows(ui, "[kthreadd]"));
+	CHECK(screen_shows(ui, 170, "java -Xmx2g") && screen_shows(ui, 170, "[kthreadd]"));
 	press(ui, "K");
-	CHECK(!shows(ui, "[kthreadd]") && shows(ui, "java -Xmx2g"));
+	CHECK(!screen_shows(ui, 170, "[kthreadd]") && screen_shows(ui, 170, "java -Xmx2g"));
 	press(ui, "K");
-	CHECK(shows(ui, "[kthreadd]"));
+	CHECK(screen_shows(ui, 170, "[kthreadd]"));
 }
 
 /* The first row is whoever is first, unless it is followed. */
@@ -81,23 +71,23 @@ static void test_follow(struct ui *ui)
 	type(ui, UI_KEY_HOME);
 	press(ui, "FI");
 	type(ui, UI_KEY_ENTER);
-	CHECK(!shows(ui, "only java (900)"));
+	CHECK(!screen_shows(ui, 170, "only java (900)"));
 	type(ui, UI_KEY_BACKSPACE);
 	type(ui, UI_KEY_HOME);
 	press(ui, "FI");
 	press(ui, "I");
 	type(ui, UI_KEY_ENTER);
-	CHECK(shows(ui, "only java (900)"));
+	CHECK(screen_shows(ui, 170, "only java (900)"));
 }
 
 static void test_facts(struct ui *ui)
 {
 	type(ui, UI_KEY_BACKSPACE);
 	/* 900 * 900 * 34567890 ns */
-	CHECK(shows(ui, "TIME+") && shows(ui, "7h46:39") && shows(ui, " 15  -5 "));
-	CHECK(shows(ui, "MEM%") && shows(ui, "4194304 root"));
+	CHECK(screen_shows(ui, 170, "TIME+") && screen_shows(ui, 170, "7h46:39") && screen_shows(ui, 170, " 15  -5 "));
+	CHECK(screen_shows(ui, 170, "MEM%") && screen_shows(ui, 170, "4194304 root"));
 	type(ui, UI_KEY_F9);
-	CHECK(shows(ui, "only watches"));
+	CHECK(screen_shows(ui, 170, "only watches"));
 }
 
 /* Of two threads that wait on semaphores, a finding knows that one waits for a lock. */
@@ -120,9 +110,9 @@ static void test_lock_of_a_finding(struct store *s, struct ui *ui)
 	CHECK(store_commit(s) == 0);
 	add_slice(s, ui, SLICE);
 	press(ui, "6");
-	CHECK(shows(ui, "0x7f99") && shows(ui, "semaphore") && !shows(ui, "0x7f98"));
+	CHECK(screen_shows(ui, 170, "0x7f99") && screen_shows(ui, 170, "semaphore") && !screen_shows(ui, 170, "0x7f98"));
 	press(ui, "i");
-	CHECK(shows(ui, "0x7f98"));
+	CHECK(screen_shows(ui, 170, "0x7f98"));
 }
 
 int main(void)

@@ -362,15 +362,15 @@ static double mean_interval(const struct capture *c)
 }
 
 /* Of a wait that goes on, which may turn out much longer than it was drawn for: it is not to stand for more than a few intervals. */
-static uint32_t weight_so_far(const struct wait *w, uint64_t now_ns)
+static uint32_t weight_so_far(const struct wait *w, uint64_t now_ns, double interval_ns)
 {
-	double most = 8 * mean_interval(w->state->capture) * WAIT_WEIGHT_ONE / (double)(now_ns - w->since_ns);
+	double most = 8 * interval_ns * WAIT_WEIGHT_ONE / (double)(now_ns - w->since_ns);
 
 	return w->weight <= most ? w->weight : most < WAIT_WEIGHT_ONE ? WAIT_WEIGHT_ONE : (uint32_t)most;
 }
 
 /* A wait that goes on: this slice's part of it, or, when it fills slices, a span that costs nothing. */
-static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_ns)
+static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_ns, double interval_ns)
 {
 	struct capture *c = state->capture;
 	struct thread *thread = tasks_find_thread(c->tasks, w->tid);
@@ -380,7 +380,7 @@ static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_
 	struct account *a = &thread->account;
 	if (!a->span || a->since_ns != w->since_ns) {
 		if (!w->span)
-			add_part(w, now_ns, weight_so_far(w, now_ns), 0);
+			add_part(w, now_ns, weight_so_far(w, now_ns, interval_ns), 0);
 		return;
 	}
 	w->counted_ns = now_ns;
@@ -443,9 +443,10 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct offcpu_state *state = arg;
 	uint64_t tid, value;
 	size_t cursor = 0, next;
+	double interval_ns = mean_interval(c);
 
 	while (map_next(state->open, &cursor, &tid, &value))
-		count_open(state, (struct wait *)(uintptr_t)value, now_ns);
+		count_open(state, (struct wait *)(uintptr_t)value, now_ns, interval_ns);
 	complete_parts(state);
 	qsort(state->parts, state->part_count, sizeof(*state->parts), by_thread_and_cause);
 	for (size_t i = 0; i < state->part_count; i = next) {
@@ -460,7 +461,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	lock_names_slice(state->lock_names);
 	wait_files_slice(state->files);
 	past_write(c->past, c, state->probe.first_metric + METRIC_WAKER, state->stacks);
-	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, mean_interval(c));
+	capture_gauge(c, state->probe.first_metric + METRIC_INTERVAL, 0, interval_ns);
 }
 
 /* Of a wait that went on as switches were no longer watched, the rest of it does not count, like in the accounts; one that was
@@ -468,6 +469,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 static void go_on(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct offcpu_state *state = arg;
+	double interval_ns = mean_interval(c);
 
 	for (struct wait *w = state->waits, *next; w; w = next) {
 		struct thread *thread = tasks_find_thread(c->tasks, w->tid);
@@ -479,7 +481,7 @@ static void go_on(struct capture *c, void *arg, uint64_t now_ns)
 		if (!same)
 			give_up(w, c->rest_since_ns);
 		else if (!w->span) {
-			add_part(w, c->rest_since_ns, weight_so_far(w, c->rest_since_ns), 0);
+			add_part(w, c->rest_since_ns, weight_so_far(w, c->rest_since_ns, interval_ns), 0);
 			w->counted_ns = now_ns;
 		}
 	}

@@ -7,6 +7,7 @@
 
 #include "mem.h"
 #include "ledger.h"
+#include "text.h"
 #include "window.h"
 
 bool focus_is_any(const struct focus *f)
@@ -85,7 +86,7 @@ static bool container(const char *part, char *name, unsigned size)
 	static const char *const prefixes[] = {"docker-", "cri-containerd-", "crio-", "libpod-"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (!strncmp(part, prefixes[i], strlen(prefixes[i]))) {
+		if (starts_with(part, prefixes[i])) {
 			snprintf(name, size, "container %.12s", part + strlen(prefixes[i]));
 			return true;
 		}

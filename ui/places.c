@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "text.h"
 
 static bool is_one_of(const char *text, const char *const *patterns, size_t count)
 {
@@ -182,7 +183,7 @@ bool is_held_up_metric(const char *name)
 {
 	static const char *const idle[] = {"wait.sleep", "wait.poll", "wait.child", "wait.signal", "wait.idle"};
 
-	if (strncmp(name, "wait.", 5) || !strcmp(name, "wait.interval"))
+	if (!starts_with(name, "wait.") || !strcmp(name, "wait.interval"))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(idle); i++)
 		if (!strcmp(name, idle[i]))

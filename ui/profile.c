@@ -7,11 +7,12 @@
 #include "mem.h"
 #include "places.h"
 #include "stack_view.h"
+#include "text.h"
 #include "window.h"
 
 static bool is_of(const char *metric, const char *pattern, bool idle)
 {
-	return !fnmatch(pattern, metric, 0) && (idle || strncmp(metric, "wait.", 5) || is_held_up_metric(metric));
+	return !fnmatch(pattern, metric, 0) && (idle || !starts_with(metric, "wait.") || is_held_up_metric(metric));
 }
 
 void profile_each(const struct screen_context *c, enum profile profile, bool idle,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "text.h"
 
 /* What holds a thread up is a letter: it is told apart without colours, too. */
 const struct state_kind state_kinds[STATES] = {
@@ -35,7 +36,7 @@ int state_of_metric(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
 		if (!strcmp(metrics[i].metric, name))
 			return (int)metrics[i].state;
-	return strncmp(name, "offcpu.", 7) ? -1 : OTHER;
+	return starts_with(name, "offcpu.") ? OTHER : -1;
 }
 
 uint64_t state_total(const struct state_times *t)

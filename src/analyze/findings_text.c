@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "text.h"
 
 enum { LABEL = 10, INDENT = 3, SHOWN_TASKS = 4, SHOWN_FRAMES = 8, SHOWN_KERNEL = 3 };
 
@@ -98,8 +99,8 @@ static void add_evidence_lines(struct buf *b, const struct finding *f, unsigned 
 /* Where the kernel begins, and what every stack has there: they say nothing. */
 static bool is_kernel_entry(const char *frame)
 {
-	return !strncmp(frame, "entry_SYSCALL", strlen("entry_SYSCALL")) || !strncmp(frame, "asm_exc_", strlen("asm_exc_")) ||
-	       !strncmp(frame, "asm_sysvec_", strlen("asm_sysvec_")) || !strcmp(frame, "el0t_64_sync");
+	return starts_with(frame, "entry_SYSCALL") || starts_with(frame, "asm_exc_") ||
+	       starts_with(frame, "asm_sysvec_") || !strcmp(frame, "el0t_64_sync");
 }
 
 static bool is_kernel_routine(const char *frame)

@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "findings_internal.h"
 #include "mem.h"
+#include "text.h"
 
 /* How two findings must hang together for one to explain the other. */
 enum relation {
@@ -306,7 +307,7 @@ void explain(struct findings *f, struct draft *cause, struct draft *symptom)
 						.unit = "%"});
 	/* What the symptom has explained is explained as well. */
 	for (size_t i = 0; i < symptom->finding.evidence_count; i++)
-		if (!strncmp(symptom->finding.evidence[i].metric, "explains ", 9))
+		if (starts_with(symptom->finding.evidence[i].metric, "explains "))
 			add_evidence(f, &cause->finding, &symptom->finding.evidence[i]);
 	for (size_t i = 0;
 	     i < symptom->selector_count && cause->selector_count < MOST_STACK_SELECTORS; i++)

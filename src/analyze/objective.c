@@ -8,6 +8,7 @@
 #include "fail.h"
 #include "mem.h"
 #include "parse.h"
+#include "text.h"
 
 static const struct figure {
 	const char *name;
@@ -86,7 +87,7 @@ int objective_parse(const char *text, json_t *array)
 		if (!*word)
 			continue;
 		if (!port) {
-			if (strncmp(word, "port=", 5))
+			if (!starts_with(word, "port="))
 				return reject(text, "it begins with port=");
 			port = word + 5;
 			r = check_port(text, port);

@@ -15,6 +15,7 @@
 #include "objective.h"
 #include "parse.h"
 #include "rules.h"
+#include "text.h"
 
 enum { MOST_BYTES = 256 << 10, MOST_RULES = 1000, MOST_ITEMS = 32 };
 
@@ -176,14 +177,14 @@ static void read_header(struct reader *rd, const char *text)
 	struct pending p = {.value = BUF_INIT};
 	unsigned line = 0;
 
-	for (const char *next; *text && (!strncmp(text, "--", 2) || *text == '\n'); text = next) {
+	for (const char *next; *text && (starts_with(text, "--") || *text == '\n'); text = next) {
 		const char *end = strchrnul(text, '\n'), *value;
 		_cleanup_free_ char *comment = xstrndup(text, (size_t)(end - text));
 		const char *words = comment + strspn(comment, "-");
 
 		line++;
 		next = *end ? end + 1 : end;
-		if (p.field && !strncmp(words, "   ", 3)) {
+		if (p.field && starts_with(words, "   ")) {
 			buf_addf(&p.value, " %s", words + strspn(words, " "));
 			continue;
 		}

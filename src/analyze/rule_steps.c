@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "mem.h"
+#include "text.h"
 
 /* Expressions: planning one takes 20 to 50 us, keeping its rows for the others about 200. */
 enum { MOST_PLANNED = 1000, WORTH_KEEPING = 4 };
@@ -36,9 +37,9 @@ static const char *skip_blank(const char *p)
 {
 	for (;;) {
 		p += strspn(p, " \t\r\n");
-		if (!strncmp(p, "--", 2))
+		if (starts_with(p, "--"))
 			p += strcspn(p, "\n");
-		else if (!strncmp(p, "/*", 2))
+		else if (starts_with(p, "/*"))
 			p = strstr(p, "*/") ? strstr(p, "*/") + 2 : p + strlen(p);
 		else
 			return p;

@@ -5,6 +5,7 @@
 #include "findings_internal.h"
 #include "mem.h"
 #include "saturation.h"
+#include "text.h"
 
 /* A kind of resource, and the findings that it may be the cause of: with one of these it is not ruled out. */
 static const struct suspect {
@@ -19,7 +20,7 @@ static const struct suspect {
 static bool is_found(const struct drafts *d, const char *findings)
 {
 	for (size_t i = 0; i < d->count; i++)
-		if (!strncmp(d->items[i].finding.id, findings, strlen(findings)) &&
+		if (starts_with(d->items[i].finding.id, findings) &&
 		    d->items[i].finding.severity >= SEVERITY_WARNING)
 			return true;
 	return false;

@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "find.h"
 #include "mem.h"
+#include "search.h"
 #include "store_query.h"
 
 #define CODE_MAX (64u << 10) /* perfscope itself keeps less of a function */
@@ -21,17 +22,9 @@ struct neighbour {
 
 static struct annotated *row_at(const struct annotation *a, uint64_t address)
 {
-	size_t low = 0, high = a->count;
+	size_t count = COUNT_UP_TO(a->rows, a->count, .address, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (a->rows[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address - a->rows[low - 1].address < a->rows[low - 1].size ? &a->rows[low - 1] : NULL;
+	return count && address - a->rows[count - 1].address < a->rows[count - 1].size ? &a->rows[count - 1] : NULL;
 }
 
 /* Of inlined functions the innermost one's line: that is what the instruction was made from. */

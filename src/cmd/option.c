@@ -8,6 +8,7 @@
 #include "fail.h"
 #include "mem.h"
 #include "suggest.h"
+#include "text.h"
 
 const struct option *option_next(const struct option_set *sets, struct option_cursor *c,
 				 void **ret_field)
@@ -92,7 +93,7 @@ static int parse_long(struct parser *p, const char *argument)
 	const char *value = argument[length] ? argument + length + 1 : NULL;
 	void *field;
 	const struct option *o = option_find(p->sets, argument, length, &field);
-	bool no = !o && length > 3 && !strncmp(argument, "no-", 3);
+	bool no = !o && length > 3 && starts_with(argument, "no-");
 
 	if (no)
 		o = option_find(p->sets, argument + 3, length - 3, &field);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "insn.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static void keep_reason(struct trial *t, const char *log)
 	while (*line) {
 		size_t n = strcspn(line, "\n");
 
-		if (n && strncmp(line, "processed ", 10)) {
+		if (n && !starts_with(line, "processed ")) {
 			reason = line;
 			length = n;
 		}

@@ -10,6 +10,7 @@
 #include "gauges.h"
 #include "io.h"
 #include "probe.h"
+#include "text.h"
 
 enum { SIZE, BUSY, QUEUE, READS, WRITES, READ_BYTES, WRITTEN_BYTES, WAIT, OTHERS /* no metric: counted for WAIT */ };
 
@@ -90,7 +91,7 @@ static void add_size(struct capture *c, struct gauge_set *set, uint32_t metric, 
 	uint64_t sectors;
 
 	sys_path(path, sizeof(path), name, "size");
-	if (strncmp(name, "loop", 4) && strncmp(name, "ram", 3) && strncmp(name, "zram", 4) &&
+	if (!starts_with(name, "loop") && !starts_with(name, "ram") && !starts_with(name, "zram") &&
 	    read_u64_file(path, &sectors) == 0 && sectors)
 		gauge_level(c, set, metric, SIZE, (double)sectors * SECTOR);
 }

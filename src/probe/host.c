@@ -17,6 +17,7 @@
 #include "log_libbpf.h"
 #include "mem.h"
 #include "shared_maps.h"
+#include "text.h"
 
 /* One drain may not go on for ever while a storm keeps filling the ring. */
 #define MOST_RECORDS_A_DRAIN 100000
@@ -180,7 +181,7 @@ static const char *hook_of(const struct bpf_program *program, const char *const 
 	const char *section = bpf_program__section_name(program);
 
 	for (; *kinds; kinds++)
-		if (!strncmp(section, *kinds, strlen(*kinds)))
+		if (starts_with(section, *kinds))
 			return section + strlen(*kinds);
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include "gauges.h"
 #include "io.h"
 #include "probe.h"
+#include "text.h"
 
 enum { RECEIVED, SENT, PACKETS_IN, PACKETS_OUT, ERRORS, DROPS, BUSY, SPEED };
 
@@ -33,7 +34,7 @@ static bool is_up(const char *name)
 	char path[128];
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
-	return read_file(path, 64, &b) == 0 && (!strncmp(b.data, "up", 2) || !strcmp(name, "lo"));
+	return read_file(path, 64, &b) == 0 && (starts_with(b.data, "up") || !strcmp(name, "lo"));
 }
 
 static void add(struct capture *c, struct gauge_set *set, uint32_t metric, const char *name,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "search.h"
 
 void kernel_functions_done(struct kernel_functions *k)
 {
@@ -15,17 +16,7 @@ void kernel_functions_done(struct kernel_functions *k)
 /* How many begin at the address or before. */
 static uint32_t count_up_to(const struct kernel_functions *k, uint64_t address)
 {
-	uint32_t low = 0, high = k->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (k->all[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return COUNT_UP_TO(k->all, k->count, .start, address);
 }
 
 void kernel_functions_add(struct kernel_functions *k, uint64_t start, uint64_t size, uint32_t frame)

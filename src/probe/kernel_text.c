@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "fail.h"
 #include "mem.h"
+#include "text.h"
 
 static const char *const place_names[PLACE_COUNT] = {
 	[PLACE_SCHEDULE] = "__schedule",
@@ -23,7 +24,7 @@ static bool enters_interrupt(const char *name)
 	static const char *const prefixes[] = {"asm_sysvec_", "asm_common_interrupt", "el1h_64_irq", "el0t_64_irq"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+		if (starts_with(name, prefixes[i]))
 			return true;
 	return false;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "search.h"
 
 /* A process that maps more than this has its oldest places forgotten: a JIT that never unmaps must
  * not eat our memory. */
@@ -87,17 +88,7 @@ void mappings_clear(struct mappings *m)
 /* The first item that ends behind the address. */
 static size_t lower(const struct mappings *m, uint64_t address)
 {
-	size_t low = 0, high = m->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (m->items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return COUNT_UP_TO(m->items, m->count, .end, address);
 }
 
 static void insert(struct mappings *m, size_t at, const struct mapping *mapping)

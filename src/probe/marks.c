@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "symbolizer.h"
 #include "tasks.h"
+#include "text.h"
 
 struct marked_file {
 	uint32_t image;
@@ -65,7 +66,7 @@ static bool is_runtime(const struct image *image)
 	const char *slash = strrchr(image->path, '/'), *name = slash ? slash + 1 : image->path;
 
 	for (size_t i = 0; image->kind == IMAGE_ELF && i < ARRAY_SIZE(names); i++)
-		if (!strncmp(name, names[i], strlen(names[i])))
+		if (starts_with(name, names[i]))
 			return true;
 	return false;
 }

@@ -8,6 +8,7 @@
 #include "pause_time.h"
 #include "probe.h"
 #include "releases.h"
+#include "text.h"
 
 enum { METRIC_WORLD, METRIC_BURST, METRIC_GC, METRIC_POLLS, METRIC_LOST };
 
@@ -53,8 +54,8 @@ static bool is_collection(const struct pause_state *state, uint32_t process, uin
 /* HotSpot's threads that collect: they wait together for the next collection. */
 static bool is_collector(const struct thread *thread)
 {
-	return !strncmp(thread->comm, "GC ", 3) || !strncmp(thread->comm, "G1 ", 3) || !strncmp(thread->comm, "ZWorker", 7) ||
-	       !strncmp(thread->comm, "Shenandoah", 10);
+	return starts_with(thread->comm, "GC ") || starts_with(thread->comm, "G1 ") || starts_with(thread->comm, "ZWorker") ||
+	       starts_with(thread->comm, "Shenandoah");
 }
 
 static bool is_stop_for_all(const struct thread *waker)

@@ -13,6 +13,7 @@
 #include "python_lines.h"
 #include "symbolizer.h"
 #include "tasks.h"
+#include "text.h"
 
 struct version {
 	const char *name;
@@ -210,16 +211,16 @@ static const struct version *version_of(const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
-	if (!strncmp(name, "lib", 3))
+	if (starts_with(name, "lib"))
 		name += 3;
-	if (strncmp(name, "python", 6))
+	if (!starts_with(name, "python"))
 		return NULL;
 	name += 6;
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
 		size_t len = strlen(versions[i].name);
 
 		if (!strncmp(name, versions[i].name, len) &&
-		    (!name[len] || !strncmp(name + len, ".so", 3)))
+		    (!name[len] || starts_with(name + len, ".so")))
 			return &versions[i];
 	}
 	return NULL;

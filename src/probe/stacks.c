@@ -271,8 +271,7 @@ static enum image_kind kind_of(const struct stacks_mapping *m)
 {
 	if (!strcmp(m->path, "[vdso]"))
 		return IMAGE_VDSO;
-	if (m->path[0] == '/' && m->inode && strncmp(m->path, "/dev/zero", 9) && strncmp(m->path, "/memfd:", 7) &&
-	    strncmp(m->path, "/anon_hugepage", 14) && strncmp(m->path, "/SYSV", 5))
+	if (symbol_path_opens(m->path, m->inode))
 		return IMAGE_ELF;
 	if (!strcmp(m->path, "[vsyscall]"))
 		return IMAGE_UNKNOWN;

@@ -14,6 +14,7 @@
 #include "fail.h"
 #include "map_take.h"
 #include "mem.h"
+#include "search.h"
 
 /* Something was too small, broken or forbidden. Others are part of the protocols' daily life: duplicates, resets,
  * packets for nobody. */
@@ -130,20 +131,12 @@ static void read_functions(struct tcp_drop_names *n)
 
 static const char *function_at(struct tcp_drop_names *n, uint64_t address)
 {
-	uint32_t low = 0, high;
+	size_t count;
 
 	if (!n->read)
 		read_functions(n);
-	high = n->count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (n->starts[middle] <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? n->text + n->names[low - 1] : NULL;
+	count = COUNT_UP_TO(n->starts, n->count, , address);
+	return count ? n->text + n->names[count - 1] : NULL;
 }
 
 static void add_name(struct tcp_drop_names *n, const struct tcp_drop_key *key, struct buf *name)

@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "intern.h"
 #include "mem.h"
+#include "text.h"
 
 struct redact {
 	struct intern *peers;
@@ -92,7 +93,7 @@ static bool is_nobodys(const char *address, size_t length)
 {
 	static const char *const all[] = {"*", "[::1]", "localhost"};
 
-	if (length >= 4 && !strncmp(address, "127.", 4))
+	if (length >= 4 && starts_with(address, "127."))
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (strlen(all[i]) == length && !strncmp(address, all[i], length))

@@ -6,6 +6,7 @@
 
 #include "hash.h"
 #include "mem.h"
+#include "text.h"
 
 enum { NOWHERE = UINT32_MAX };
 
@@ -31,7 +32,7 @@ struct rows_table *rows_table_new(const char *columns, unsigned keys)
 
 		end = strchrnul(p, ',');
 		for (size_t i = 0; p[name] == ' ' && i < ARRAY_SIZE(type_names); i++)
-			if (!strncmp(p + name + 1, type_names[i], strlen(type_names[i])))
+			if (starts_with(p + name + 1, type_names[i]))
 				t->type[t->width] = (enum rows_type)i;
 		t->width++;
 	}

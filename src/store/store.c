@@ -262,7 +262,7 @@ int store_finish(struct store *s)
 /* As SQLite is told to open a real file, wherever the connection's own database lies. */
 static void add_file_uri(struct buf *uri, const char *path)
 {
-	buf_addstr(uri, "file:");
+	buf_addstr(uri, *path == '/' ? "file://" : "file:"); /* what follows two slashes is a host: "//tmp/a" would name one */
 	for (; *path; path++)
 		if (isalnum((unsigned char)*path) || strchr("/._-", *path))
 			buf_addch(uri, *path);

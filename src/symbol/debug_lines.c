@@ -5,6 +5,7 @@
 
 #include "mem.h"
 #include "protocol.h"
+#include "search.h"
 
 #define RANGES_MAX (4u << 20)
 
@@ -87,19 +88,11 @@ void debug_lines_free(struct debug_lines *d)
 
 static bool unit_at(struct debug_lines *d, uint64_t address, Dwarf_Die *ret_unit)
 {
-	size_t low = 0, high = d->count;
+	size_t i = COUNT_UP_TO(d->ranges, d->count, .start, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (d->ranges[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	while (low-- && d->ranges[low].reach > address)
-		if (d->ranges[low].end > address)
-			return dwarf_offdie(d->dwarf, d->ranges[low].die, ret_unit) != NULL;
+	while (i-- && d->ranges[i].reach > address)
+		if (d->ranges[i].end > address)
+			return dwarf_offdie(d->dwarf, d->ranges[i].die, ret_unit) != NULL;
 	return false;
 }
 

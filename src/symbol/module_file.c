@@ -18,6 +18,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "io.h"
+#include "text.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
 
@@ -230,7 +231,7 @@ int module_file_java_counters(pid_t pid)
 	_cleanup_(closedirp) DIR *folder = opendir(path);
 	int left = MOST_USERS;
 	for (struct dirent *e; folder && found < 0 && left && (e = readdir(folder));) {
-		if (strncmp(e->d_name, "hsperfdata_", strlen("hsperfdata_")))
+		if (!starts_with(e->d_name, "hsperfdata_"))
 			continue;
 		left--;
 		snprintf(path, sizeof(path), "/tmp/%.*s/%ld", NAME_MAX, e->d_name, inner);

@@ -12,6 +12,7 @@
 #include "intern.h"
 #include "mem.h"
 #include "module_file.h"
+#include "text.h"
 
 #define RETRY_NS NS_PER_S
 #define OPEN_MAX_FDS 128 /* opened ahead of their turn, so that processes may exit meanwhile */
@@ -168,6 +169,16 @@ static uint32_t find_or_add(struct modules *m, enum module_kind kind, const stru
 	if (!module->with_child && module_usable(module) && m->open_fds < OPEN_MAX_FDS)
 		open_module(m, module);
 	return m->ids[index];
+}
+
+bool symbol_path_opens(const char *path, uint64_t inode)
+{
+	static const char *const memory[] = {"/dev/zero", "/memfd:", "/anon_hugepage", "/SYSV"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(memory); i++)
+		if (starts_with(path, memory[i]))
+			return false;
+	return path[0] == '/' && inode;
 }
 
 uint32_t modules_kernel(struct modules *m)

@@ -6,6 +6,7 @@
 #include "elf_image.h"
 #include "mem.h"
 #include "resolver.h"
+#include "text.h"
 
 enum { NOTE_TYPE = 3, MOST_NOTES = 65536, MOST_NAME = 64 };
 
@@ -58,7 +59,7 @@ static void add(struct marks *m, const struct elf_image *image, const char *cont
 		return;
 	memcpy(&note, contents, sizeof(note));
 	const char *provider = take_text(&at, end), *name = take_text(&at, end);
-	if (!provider || !name || strncmp(name, "gc__", 4))
+	if (!provider || !name || !starts_with(name, "gc__"))
 		return;
 	uint64_t moved = base ? base - note.base : 0; /* by prelink */
 	struct mark mark = {.place = file_offset(image, note.place + moved)};

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "mem.h"
+#include "search.h"
 
 #define FILE_MAX (128u << 20)
 #define READ_AT_ONCE (1u << 20)
@@ -151,22 +152,14 @@ static void *perf_map_load(struct module_request *request)
 static void perf_map_resolve(void *state, uint64_t offset, struct answer *answer)
 {
 	struct perf_map *m = state;
-	size_t low = 0, high;
+	size_t count;
 
 	if (clock_mono_ns() >= m->next_check_ns)
 		refresh(m);
-	high = m->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->functions[middle].start <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || offset - m->functions[low - 1].start >= m->functions[low - 1].size)
+	count = COUNT_UP_TO(m->functions, m->count, .start, offset);
+	if (!count || offset - m->functions[count - 1].start >= m->functions[count - 1].size)
 		return;
-	const struct function *f = &m->functions[low - 1];
+	const struct function *f = &m->functions[count - 1];
 	const char *name = m->names.data + f->name;
 	answer_add(answer, &(struct found){.name = name, .name_len = strlen(name),
 					   .start = f->start, .size = f->size});

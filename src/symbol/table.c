@@ -7,6 +7,7 @@
 #include "buf.h"
 #include "mem.h"
 #include "protocol.h"
+#include "search.h"
 
 #define NO_PARENT 0xfffffffu
 #define SOURCES 16
@@ -195,17 +196,9 @@ static size_t unversioned(const char *name, size_t len)
 
 bool table_find(const struct table *t, uint64_t address, struct table_hit *ret)
 {
-	uint32_t low = 0, high = t->count; /* for the last start at or below the address */
+	uint32_t count = COUNT_UP_TO(t->starts, t->count, , address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (t->starts[middle] <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (uint32_t i = low ? low - 1 : NO_PARENT; i != NO_PARENT; i = t->entries[i].parent) {
+	for (uint32_t i = count ? count - 1 : NO_PARENT; i != NO_PARENT; i = t->entries[i].parent) {
 		const struct entry *e = &t->entries[i];
 
 		if (address - t->starts[i] >= e->size)

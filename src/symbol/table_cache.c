@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "text.h"
 
 #define CACHE_BYTES (256u << 20)
 #define CACHE_FILES 65536
@@ -146,7 +147,7 @@ static bool read_entry(struct table_cache *c, const char *name, struct entry *re
 
 	if (fstatat(c->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	if (!strncmp(name, UNFINISHED, strlen(UNFINISHED))) {
+	if (starts_with(name, UNFINISHED)) {
 		if (time(NULL) - st.st_mtime > UNFINISHED_S)
 			unlinkat(c->fd, name, 0);
 		return false;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "search.h"
 #include "unwind_expr.h"
 
 #define STACK_USUAL (8u << 20) /* bytes; a stack's default limit */
@@ -67,19 +68,12 @@ static const struct unwind_stack *stack_of(const struct unwind_input *in, uint64
 static const struct unwind_mapping *find_mapping(const struct walker *w, uint64_t address)
 {
 	const struct unwind_mapping *m = w->in->mappings;
-	size_t low = 0, high = w->in->mapping_count;
+	size_t count;
 
 	if (w->here && address >= w->here->start && address < w->here->end)
 		return w->here;
-	while (low < high) { /* the first mapping that begins behind the address */
-		size_t middle = low + (high - low) / 2;
-
-		if (m[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address < m[low - 1].end ? &m[low - 1] : NULL;
+	count = COUNT_UP_TO(m, w->in->mapping_count, .start, address);
+	return count && address < m[count - 1].end ? &m[count - 1] : NULL;
 }
 
 static bool known(const struct unwind_regs *r, unsigned reg)

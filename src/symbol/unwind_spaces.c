@@ -5,6 +5,7 @@
 
 #include "hash.h"
 #include "mem.h"
+#include "search.h"
 
 #define TABLES_A_STACK 64 /* made for one request */
 
@@ -108,17 +109,9 @@ static void refresh(struct unwind_spaces *s, struct unwind_space *space)
 
 static const struct space_mapping *mapping_at(const struct unwind_space *space, uint64_t address)
 {
-	uint32_t low = 0, high = space->count;
+	size_t count = COUNT_UP_TO(space->sources, space->count, .start, address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (space->sources[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address < space->sources[low - 1].end ? &space->sources[low - 1] : NULL;
+	return count && address < space->sources[count - 1].end ? &space->sources[count - 1] : NULL;
 }
 
 /* The table that was missing. False: it cannot be had. */

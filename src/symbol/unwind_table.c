@@ -5,6 +5,7 @@
 #include "fail.h"
 #include "hash.h"
 #include "mem.h"
+#include "search.h"
 #include "unwind_expr.h"
 #include "unwind_table_private.h"
 
@@ -165,25 +166,18 @@ bool unwind_table_bias(const struct unwind_table *t, uint64_t start, uint64_t fi
 const struct unwind_rule *unwind_table_find(const struct unwind_table *t, uint64_t address)
 {
 	uint64_t at = address - t->image->base;
-	uint32_t low, high;
+	uint32_t first, end, count;
 
 	if (at >> t->shift >= t->pages)
-		low = high = t->info.rows; /* behind the last row, or below the first */
+		first = end = t->info.rows; /* behind the last row, or below the first */
 	else
-		low = t->page[at >> t->shift], high = t->page[(at >> t->shift) + 1];
+		first = t->page[at >> t->shift], end = t->page[(at >> t->shift) + 1];
 	if (at > UINT32_MAX)
 		return NULL;
-	while (low < high) { /* the first row behind the address */
-		uint32_t middle = low + (high - low) / 2;
-
-		if (t->address[middle] <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || t->rule[low - 1] == UNWIND_RULE_NONE)
+	count = first + COUNT_UP_TO(t->address + first, end - first, , at);
+	if (!count || t->rule[count - 1] == UNWIND_RULE_NONE)
 		return NULL;
-	return (const void *)(t->pool + t->rule_at[t->rule[low - 1]]);
+	return (const void *)(t->pool + t->rule_at[t->rule[count - 1]]);
 }
 
 const uint8_t *unwind_table_expr(const struct unwind_table *t, int32_t number, size_t *ret_len)

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "mem.h"
+#include "text.h"
 
 enum {
 	LOOP_BYTES = 128,   /* longer ones do something */
@@ -38,7 +39,7 @@ static bool pauses(const cs_insn *i)
 
 static bool exchanges(const cs_insn *i)
 {
-	return !strncmp(i->mnemonic, "swp", 3) || !strncmp(i->mnemonic, "cas", 3);
+	return starts_with(i->mnemonic, "swp") || starts_with(i->mnemonic, "cas");
 }
 
 static void look_at_memory(const cs_insn *i, struct step *s)
@@ -48,8 +49,8 @@ static void look_at_memory(const cs_insn *i, struct step *s)
 	for (uint8_t k = 0; k < arm64->op_count; k++) {
 		if (arm64->operands[k].type != ARM64_OP_MEM)
 			continue;
-		s->loads |= !strncmp(i->mnemonic, "ld", 2);
-		s->stores |= strncmp(i->mnemonic, "ld", 2) != 0;
+		s->loads |= starts_with(i->mnemonic, "ld");
+		s->stores |= !starts_with(i->mnemonic, "ld");
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "goroutine.h"
 #include "hash.h"
 #include "mem.h"
+#include "text.h"
 
 enum {
 	CODE_BYTES = 4 << 10, /* that are looked at behind a place */
@@ -62,11 +63,6 @@ static void add_code(struct codes *c, uint64_t from)
 	struct code *code = &c->items[c->count++];
 	*code = (struct code){.from = from};
 	read_code(c, code);
-}
-
-static bool starts_with(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
 }
 
 /* A function of Go ends with the call for a larger stack. */

@@ -7,6 +7,7 @@
 #include "goroutine.h"
 #include "mem.h"
 #include "owner.h"
+#include "text.h"
 #include "threads.h"
 
 enum {
@@ -47,7 +48,7 @@ static const struct mark *mark_of(const struct goroutine *g, const struct namer 
 		for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 			if (strcmp(namer_name(n, g->places[f]), marks[i].function))
 				continue;
-			if (strncmp(marks[i].function, "sync.runtime_", strlen("sync.runtime_")))
+			if (!starts_with(marks[i].function, "sync.runtime_"))
 				return &marks[i];
 			last = &marks[i]; /* its caller may know better */
 		}
@@ -77,13 +78,13 @@ static bool is_of_program(const struct goroutine *g, const struct namer *n)
 {
 	const char *first = g->frame_count > 1 ? namer_name(n, g->places[g->frame_count - 2]) : "";
 
-	return strncmp(first, "runtime.", strlen("runtime.")) || !strcmp(first, "runtime.main");
+	return !starts_with(first, "runtime.") || !strcmp(first, "runtime.main");
 }
 
 static void fill_frames(const struct goroutine *g, const struct namer *n, struct threads *t, struct thread *thread)
 {
 	const char *root = g->frame_count ? namer_name(n, g->places[g->frame_count - 1]) : "";
-	size_t count = g->frame_count - !strncmp(root, "runtime.goexit", strlen("runtime.goexit"));
+	size_t count = g->frame_count - starts_with(root, "runtime.goexit");
 
 	thread->user_count = thread->frame_count = count;
 	thread->frames = xcalloc(count + 1, sizeof(*thread->frames));

@@ -11,6 +11,8 @@
 
 #include "cleanup.h"
 #include "mem.h"
+#include "search.h"
+#include "text.h"
 
 #define MOST_HOLDERS (1u << 20) /* 24 MiB: a machine with more gets no names for the rest */
 
@@ -21,7 +23,7 @@ static uint64_t inode_of(const char *target)
 	static const char *const kinds[] = {"socket:[", "pipe:["};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strncmp(target, kinds[i], strlen(kinds[i])))
+		if (starts_with(target, kinds[i]))
 			return strtoull(target + strlen(kinds[i]), NULL, 10);
 	return 0;
 }
@@ -106,18 +108,10 @@ void holders_done(struct holders *h)
 
 const struct holder *holders_of(const struct holders *h, uint64_t inode, size_t *ret_count)
 {
-	size_t low = 0, high = h->count, end;
+	size_t end = COUNT_UP_TO(h->items, h->count, .inode, inode), first = end;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (h->items[middle].inode < inode)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < h->count && h->items[end].inode == inode; end++)
-		;
-	*ret_count = end - low;
-	return *ret_count ? &h->items[low] : NULL;
+	while (first && h->items[first - 1].inode == inode)
+		first--;
+	*ret_count = end - first;
+	return *ret_count ? &h->items[first] : NULL;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "lock.h"
+#include "text.h"
 
 #include <linux/futex.h>
 #include <string.h>
@@ -242,7 +243,7 @@ enum wait_kind lock_kind_of_function(const char *function)
 	while (*function == '_')
 		function++;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		if (!strncmp(function, functions[i].prefix, strlen(functions[i].prefix)))
+		if (starts_with(function, functions[i].prefix))
 			return functions[i].kind;
 	return WAIT_KINDS;
 }

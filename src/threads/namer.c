@@ -127,14 +127,6 @@ static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, in
 	return id;
 }
 
-/* Nothing but real files can be opened by their name. */
-static bool is_file(const struct space_mapping *m)
-{
-	return m->path[0] == '/' && m->inode && strncmp(m->path, "/dev/zero", 9) &&
-	       strncmp(m->path, "/memfd:", 7) && strncmp(m->path, "/anon_hugepage", 14) &&
-	       strncmp(m->path, "/SYSV", 5);
-}
-
 /* "[libc.so.6+0x12345]", "[jit+0x...]" or the bare address: one unknown place is told from another. */
 static void set_fallback(struct namer *n, uint32_t place, const struct space_mapping *m,
 			 uint64_t address)
@@ -142,7 +134,7 @@ static void set_fallback(struct namer *n, uint32_t place, const struct space_map
 	struct place *p = &n->places[place];
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
-	if (m && is_file(m)) {
+	if (m && symbol_path_opens(m->path, m->inode)) {
 		const char *base = strrchr(m->path, '/') + 1;
 
 		p->file = arena_strndup(n->memory, base, strlen(base));
@@ -176,7 +168,7 @@ int namer_module(struct namer *n, const struct space *s, const struct space_mapp
 
 	if (!strcmp(m->path, "[vdso]"))
 		return symbolizer_vdso(n->symbolizer);
-	if (!is_file(m))
+	if (!symbol_path_opens(m->path, m->inode))
 		return -ENOENT;
 	if (len > suffix && !strcmp(m->path + len - suffix, " (deleted)"))
 		len -= suffix;

@@ -8,6 +8,7 @@
 
 #include "hash.h"
 #include "mem.h"
+#include "text.h"
 
 /* Where Python's frames are differs from version to version, but not how a bound method of a built-in type and a lock look.
  * So everything on the way is tried: words of the thread's stack point to frames or into them, words there to objects. */
@@ -50,7 +51,7 @@ static const char *name_of(const struct space_mapping *m)
 static bool python_runs_in(const struct space *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (!strncmp(name_of(&s->items[i]), "python3", 7) || !strncmp(name_of(&s->items[i]), "libpython3", 10))
+		if (starts_with(name_of(&s->items[i]), "python3") || starts_with(name_of(&s->items[i]), "libpython3"))
 			return true;
 	return false;
 }

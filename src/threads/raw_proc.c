@@ -13,6 +13,7 @@
 #include "fail.h"
 #include "io.h"
 #include "registers.h"
+#include "text.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
 
@@ -81,7 +82,7 @@ static void read_syscall(struct thread_record *r, const struct buf *b)
 	unsigned long long a[6], sp, ip;
 	long number;
 
-	if (!strncmp(b->data, "running", 7)) {
+	if (starts_with(b->data, "running")) {
 		r->flags |= r->state ? 0 : THREAD_ON_CPU;
 	} else if (sscanf(b->data, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &number, &a[0],
 			  &a[1], &a[2], &a[3], &a[4], &a[5], &sp, &ip) == 9) {

@@ -11,6 +11,7 @@
 
 #include "io.h"
 #include "mem.h"
+#include "search.h"
 
 #define MAPS_BYTES (64 << 20)
 
@@ -87,19 +88,9 @@ void space_free(struct space *s)
 
 const struct space_mapping *space_find(const struct space *s, uint64_t address)
 {
-	size_t low = 0, high = s->count;
+	size_t count = COUNT_UP_TO(s->items, s->count, .start, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (address < s->items[middle].start)
-			high = middle;
-		else if (address >= s->items[middle].end)
-			low = middle + 1;
-		else
-			return &s->items[middle];
-	}
-	return NULL;
+	return count && address < s->items[count - 1].end ? &s->items[count - 1] : NULL;
 }
 
 static bool of_file(const struct space_mapping *m)

@@ -16,6 +16,7 @@
 #include "io.h"
 #include "mem.h"
 #include "registers.h"
+#include "text.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -61,7 +62,7 @@ static bool read_memory(const struct decoding *d, uint64_t address, void *to, si
 /* "socket:[123]" with kind "socket:[" gives 123. */
 static uint64_t inode_in(const char *target, const char *kind)
 {
-	return strncmp(target, kind, strlen(kind)) ? 0 : strtoull(target + strlen(kind), NULL, 10);
+	return starts_with(target, kind) ? strtoull(target + strlen(kind), NULL, 10) : 0;
 }
 
 static void describe_descriptor(struct decoding *d, int fd)
@@ -78,7 +79,7 @@ static void describe_descriptor(struct decoding *d, int fd)
 		w->kind = WAIT_SOCKET;
 	else if ((d->w->inode = inode_in(b.data, "pipe:[")))
 		w->kind = WAIT_PIPE;
-	else if (!strncmp(b.data, anonymous, strlen(anonymous)))
+	else if (starts_with(b.data, anonymous))
 		w->resource = text(d, "%s", b.data + strlen(anonymous));
 	else
 		w->resource = text(d, "%s", b.data);
@@ -468,7 +469,7 @@ static void finish_kernel(struct waiting *w, const char *const *kernel, size_t c
 		for (size_t k = 0; k < ARRAY_SIZE(kernel_functions); k++) {
 			const struct kernel_function *f = &kernel_functions[k];
 
-			if (strncmp(kernel[i], f->prefix, strlen(f->prefix)))
+			if (!starts_with(kernel[i], f->prefix))
 				continue;
 			w->wait.kind = f->kind;
 			w->wait.detail = f->detail;

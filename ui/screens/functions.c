@@ -8,6 +8,7 @@
 #include "places.h"
 #include "profile.h"
 #include "table_screen.h"
+#include "text.h"
 #include "view.h"
 #include "window.h"
 
@@ -171,7 +172,7 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 	struct profile_stack stacks[2];
 	size_t count = profile_heaviest(c, PROFILE_CPU, true, r->text[FUNCTION], stacks, ARRAY_SIZE(stacks));
 
-	if (!strncmp(r->text[FUNCTION], "[jit+", 5))
+	if (starts_with(r->text[FUNCTION], "[jit+"))
 		lines_add_folded(l, STYLE_DIM, 0, width, "Code that was made at run time, without names: perfscope doctor says how "
 				 "node, java and others tell them.");
 	for (size_t i = 0; i < count; i++) {

@@ -10,6 +10,7 @@
 #include "places.h"
 #include "profile.h"
 #include "table_screen.h"
+#include "text.h"
 #include "window.h"
 
 enum { TIME, COUNT, WAITERS, PID };
@@ -69,7 +70,7 @@ static struct map *find_contenders(const struct screen_context *c)
 		const json_t *finding = json_array_get(all, i), *affected = json_object_get(finding, "affected");
 		enum finding_age age = finding_age(c, finding);
 
-		if (strncmp(answer_text(finding, "id"), "lock.", 5) || (age != FINDING_LASTS && age != FINDING_RESOLVED))
+		if (!starts_with(answer_text(finding, "id"), "lock.") || (age != FINDING_LASTS && age != FINDING_RESOLVED))
 			continue;
 		for (size_t k = 0; k < json_array_size(affected); k++)
 			map_put(tids, (uint64_t)json_integer_value(json_object_get(json_array_get(affected, k), "tid")), 1);

@@ -11,6 +11,7 @@
 #include "rows.h"
 #include "store_query.h"
 #include "table_screen.h"
+#include "text.h"
 #include "window.h"
 
 enum { AGO, LENGTH, NUMBER, PID };
@@ -31,7 +32,7 @@ static const struct column event_columns[] = {
 /* The values of these are times. */
 static bool has_length(const char *kind)
 {
-	return !strncmp(kind, "pause.", 6) || !strcmp(kind, "process.continue");
+	return starts_with(kind, "pause.") || !strcmp(kind, "process.continue");
 }
 
 /* Details are text, or an object of numbers: {"queued_ns": 1700000} is told as "queued 1.7 ms". */

@@ -4,7 +4,7 @@
 -- explain: Looks at the time that threads are blocked in page faults, and in reads that fill the page cache, while pages are
 --    read again soon after they had to go (refaults) or come back from swap. What is read for the first time,
 --    as by a program that starts or by a copy, is not wanted again and does not count. Exact for faults of user code. A page that comes back from swap needs room:
---    the time in which that is made counts, too.
+--    the time in which that is made counts, too. Each cgroup that is short of memory is a finding, and so is the machine.
 -- threshold share = 0.1: of the period, blocked by one thread; below that nobody notices
 -- threshold refaults = 50: pages a second that are wanted again; fewer are the ordinary change of what is cached
 -- threshold rate = 10: waits a second of that thread; one long read alone is none of this
@@ -36,40 +36,43 @@ held_up AS MATERIALIZED (
 	SELECT th.*, s.ns, s.count, min(1.0, s.ns * 1.0 / span.ns) AS share FROM stall s JOIN thread th ON th.task = s.task, span, refault f
 	WHERE NOT th.own AND NOT th.kernel AND f.pages + f.swapped >= coalesce(:refaults, 50)
 		AND s.ns >= coalesce(:share, 0.1) * span.ns AND s.count * 1e9 >= coalesce(:rate, 10) * span.ns),
-worst AS MATERIALIZED (SELECT * FROM held_up ORDER BY ns DESC LIMIT 1),
--- The limit that is met: the tightest one above the worst, if its memory is full.
-limited AS MATERIALIZED (
-	SELECT l.resource AS path, l.value AS bytes, max(length(l.resource))
-	FROM worst w JOIN level l ON l.metric = 'cgroup.memory_limit' AND l.value > 0
-		AND (w.cgroup = l.resource OR substr(w.cgroup, 1, length(l.resource) + 1) = l.resource || '/')
-	WHERE EXISTS (SELECT 1 FROM level m WHERE m.metric = 'cgroup.memory' AND m.resource = l.resource AND m.value >= 0.9 * l.value)
-	HAVING path IS NOT NULL),
-holder AS MATERIALIZED (
+-- The limit that is met: the tightest one above it whose memory is full; NULL: the machine's.
+full_limit AS MATERIALIZED (
+	SELECT resource AS path, max(iif(metric = 'cgroup.memory_limit', value, 0)) AS bytes FROM level
+	WHERE metric IN ('cgroup.memory_limit', 'cgroup.memory') GROUP BY resource
+	HAVING bytes > 0 AND max(iif(metric = 'cgroup.memory', value, 0)) >= 0.9 * bytes),
+placed AS MATERIALIZED (
+	SELECT h.*, l.path, l.bytes, max(length(l.path)) FROM held_up h
+	LEFT JOIN full_limit l ON h.cgroup = l.path OR substr(h.cgroup, 1, length(l.path) + 1) = l.path || '/' GROUP BY h.task),
+worst AS MATERIALIZED (
+	SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY ns DESC) AS of_path FROM placed) WHERE of_path = 1),
+resident AS MATERIALIZED (
 	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
 	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
-	WHERE m.name = 'memory.resident' AND NOT th.own AND ((SELECT path FROM limited) IS NULL OR th.cgroup = (SELECT path FROM limited)
-		OR substr(th.cgroup, 1, length((SELECT path FROM limited)) + 1) = (SELECT path FROM limited) || '/')
-	GROUP BY th.process ORDER BY bytes DESC LIMIT 3)
+	WHERE m.name = 'memory.resident' AND NOT th.own GROUP BY th.process),
+holder AS MATERIALIZED (
+	SELECT w.task AS place, r.*, row_number() OVER (PARTITION BY w.task ORDER BY r.bytes DESC) AS rank
+	FROM worst w JOIN resident r ON w.path IS NULL OR r.cgroup = w.path OR substr(r.cgroup, 1, length(w.path) + 1) = w.path || '/')
 SELECT 'waited' AS urgency, w.share AS impact, w.comm AS thread, w.process_comm AS comm, w.pid, printf('%.0f', 100 * w.share) AS share,
 	iif(f.swapped > f.pages / 2, 'swap', 'files') AS "from",
-	iif(l.path IS NULL, '', printf(': %s may use %.0f MiB', l.path, l.bytes / 1048576)) AS "where",
-	iif(l.path IS NULL, 'Give the machine more memory, or run less on it at a time',
-		'Raise the memory limit of ' || l.path || ', or let what runs in it use less') AS advice,
-	iif(l.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(l.path, 'machine') AS resource_name,
+	iif(w.path IS NULL, '', printf(': %s may use %.0f MiB', w.path, w.bytes / 1048576)) AS "where",
+	iif(w.path IS NULL, 'Give the machine more memory, or run less on it at a time',
+		'Raise the memory limit of ' || w.path || ', or let what runs in it use less') AS advice,
+	iif(w.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(w.path, 'machine') AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM holder
+		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM (
+			SELECT * FROM holder WHERE place = w.task AND rank <= 3 ORDER BY rank)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', 0, 'comm', process_comm, 'cgroup', cgroup)
-			FROM held_up GROUP BY process ORDER BY sum(ns) DESC LIMIT 8))) AS affected,
+			FROM placed WHERE path IS w.path GROUP BY process ORDER BY sum(ns) DESC LIMIT 8))) AS affected,
 	json_array(
 		json_object('metric', 'time of ' || w.comm || ' waiting for pages', 'value', 100 * w.share, 'unit', '%',
 			'threshold', 100 * coalesce(:share, 0.1)),
 		json_object('metric', 'such waits', 'value', w.count * 1e9 / span.ns, 'unit', '/s', 'threshold', coalesce(:rate, 10)),
 		json_object('metric', 'pages wanted again after they had to go', 'value', f.pages, 'unit', '/s', 'threshold', coalesce(:refaults, 50)),
 		json_object('metric', 'pages that come back from swap', 'value', f.swapped, 'unit', '/s'),
-		json_object('metric', 'threads so held up', 'value', (SELECT count(*) FROM held_up), 'unit', 'threads'),
-		json_object('metric', 'resident memory of ' || ifnull((SELECT comm FROM holder LIMIT 1), 'the largest'), 'value',
-			ifnull((SELECT bytes FROM holder LIMIT 1), 0) / 1048576.0, 'unit', 'MiB')) AS evidence,
+		json_object('metric', 'threads so held up', 'value', (SELECT count(*) FROM placed WHERE path IS w.path), 'unit', 'threads'),
+		json_object('metric', 'resident memory of ' || ifnull(g.comm, 'the largest'), 'value', ifnull(g.bytes, 0) / 1048576.0, 'unit', 'MiB')) AS evidence,
 	json_array(json_object('role', 'waiter', 'metric', 'wait.fault', 'task', w.task),
 		json_object('role', 'waiter', 'metric', 'wait.disk', 'task', w.task)) AS stacks
-FROM worst w LEFT JOIN limited l, refault f, span;
+FROM worst w JOIN span JOIN refault f LEFT JOIN holder g ON g.place = w.task AND g.rank = 1;

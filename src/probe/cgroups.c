@@ -13,7 +13,8 @@
 #include "probe.h"
 
 enum {
-	QUOTA, PERIODS, PERIODS_THROTTLED, THROTTLED, MEMORY, MEMORY_LIMIT, MEMORY_HIGH, MEMORY_FAILURES, OOM_KILLS,
+	QUOTA, PERIODS, PERIODS_THROTTLED, THROTTLED, MEMORY, MEMORY_LIMIT, MEMORY_HIGH, MEMORY_FAILURES, REFAULTS,
+	OOM_KILLS,
 };
 
 enum {
@@ -21,6 +22,7 @@ enum {
 	HIERARCHIES = 64,
 };
 
+#define PAGE 4096.0
 #define NO_LIMIT 9e18 /* version 1 says so with a number close to 2^63 */
 
 enum kind { CPU_V1 = 1, MEMORY_V1 = 2, UNIFIED = 4 };
@@ -29,6 +31,10 @@ static const struct gauge_key cpu_v1[] = {
 	{"nr_periods", PERIODS}, {"nr_throttled", PERIODS_THROTTLED}, {"throttled_time", THROTTLED}, {0}};
 static const struct gauge_key cpu_v2[] = {
 	{"nr_periods", PERIODS}, {"nr_throttled", PERIODS_THROTTLED}, {"throttled_usec", THROTTLED, .factor = 1000}, {0}};
+static const struct gauge_key stat_v1[] = {
+	{"total_workingset_refault_anon", REFAULTS, .factor = PAGE}, {"total_workingset_refault_file", REFAULTS, .factor = PAGE}, {0}};
+static const struct gauge_key stat_v2[] = {
+	{"workingset_refault_anon", REFAULTS, .factor = PAGE}, {"workingset_refault_file", REFAULTS, .factor = PAGE}, {0}};
 static const struct gauge_key events_v1[] = {{"oom_kill", OOM_KILLS}, {0}};
 static const struct gauge_key events_v2[] = {
 	{"high", MEMORY_HIGH}, {"max", MEMORY_FAILURES}, {"oom_kill", OOM_KILLS}, {0}};
@@ -152,6 +158,12 @@ static double read_memory_limit(const struct reading *r)
 	return limit > 0 || r->kind == MEMORY_V1 ? limit : read_limit(r->directory, "memory.high");
 }
 
+/* Adding up memory.stat costs more than the rest: only of a cgroup that has met its limit since the last look. */
+static bool is_short(const struct gauge_set *set, const struct gauge_values *v)
+{
+	return !set->time_ns || v->sum[MEMORY_FAILURES] > set->last[MEMORY_FAILURES] || v->sum[MEMORY_HIGH] > set->last[MEMORY_HIGH];
+}
+
 static void read_memory(const struct gauge_set *set, struct reading *r)
 {
 	bool v1 = r->kind == MEMORY_V1;
@@ -166,6 +178,8 @@ static void read_memory(const struct gauge_set *set, struct reading *r)
 		put(r, MEMORY_FAILURES, read_limit(r->directory, "memory.failcnt"), false);
 	else
 		read_lines(r->directory, "memory.events", events_v2, &r->values);
+	if (is_short(set, &r->values))
+		read_lines(r->directory, "memory.stat", v1 ? stat_v1 : stat_v2, &r->values);
 }
 
 static void read_cgroup(const struct cgroups_state *s, uint32_t i, bool limits, struct gauge_values *ret_values)
@@ -297,6 +311,7 @@ const struct probe probe_cgroups = {
 		[MEMORY_LIMIT] = {"cgroup.memory_limit", "bytes", "and the limit; 0: no longer limited"},
 		[MEMORY_HIGH] = {"cgroup.memory_high", "count", "times it was held back for being over memory.high"},
 		[MEMORY_FAILURES] = {"cgroup.memory_failures", "count", "times it met its limit"},
+		[REFAULTS] = {"cgroup.memory_refaults", "bytes", "of a cgroup that meets its limit: read again shortly after it had been reclaimed"},
 		[OOM_KILLS] = {"cgroup.oom_kills", "count", "processes killed in it for want of memory"},
 		{0}},
 	.state_size = sizeof(struct cgroups_state),

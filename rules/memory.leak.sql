@@ -7,8 +7,8 @@
 --    Nobody waits for memory that grows, so urgency is told by when it will run out: failing within five minutes, else a warning if
 --    what there is would be used up within hours, or the process doubles within one. A young process that computes without a
 --    pause is a job that builds up its data, a heap of Java or .NET is filled to its limit before it is collected, and who fills a
---    pool that was set aside before (a database's buffers, a large array) stops when it is full: they are only mentioned, unless
---    memory runs out at once. Of a Java process that tells it, what its heap holds after each collection is looked at, too, and that
+--    pool that was set aside before (a database's buffers, a large array) stops when it is full, and who grows by what it is sent, as
+--    a cache does that fills, keeps it on purpose: they are only mentioned, unless memory runs out at once. Of a Java process that tells it, what its heap holds after each collection is looked at, too, and that
 --    grows only with what is kept. Growth that begins within the period has to go on for longer.
 -- threshold growth = 1: MiB over the period; less is noise of allocators
 -- threshold third = 0.1: of the growth, in each third of the period; an even one has 0.33, heaps grow in steps
@@ -29,6 +29,8 @@
 -- threshold begins = 0.3: of an average second's growth: the first second with so much is where growth begins; what came before is noise
 -- threshold set_aside = 0.5: of its private memory that a process has set aside and not touched, before it is said to fill a pool, if
 --    it has set nothing aside meanwhile; allocators ask for a quarter more at most
+-- threshold sent_least = 0.5: of what it receives over TCP, that it grows by, before it is said to keep that; who grows by less forgets most of it
+-- threshold sent_most = 3: likewise; a store needs up to that for a short value with its key, a request that leaks as a rule far more
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
 -- action: Look whether it goes on: perfscope record -d 5m, then perfscope diagnose
 -- runbook: memory-leak
@@ -104,6 +106,11 @@ aside AS MATERIALIZED (
 		AND max(s.value) - x.bytes >= max(x.growth, coalesce(:set_aside, 0.5) * x.bytes) AS pool
 	FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
 	WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.data') GROUP BY x.process),
+-- What it was sent while it grew.
+received AS MATERIALIZED (
+	SELECT x.process, sum(s.value) * x.ns / span.ns AS bytes FROM leak x JOIN task t ON t.process = x.process
+	JOIN sample_total s ON s.task = t.id JOIN span
+	WHERE s.metric = (SELECT id FROM metric WHERE name = 'connection.received') GROUP BY x.process),
 -- What has stayed of the pages that it touched; where faults are not watched, all of it.
 stayed AS MATERIALIZED (
 	SELECT x.process, iif(EXISTS (SELECT 1 FROM sample_total s WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')),
@@ -121,16 +128,18 @@ small AS MATERIALIZED (
 judged AS MATERIALIZED (
 	SELECT x.*, r.path, r.of_heap, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s,
 		x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
+		ifnull(x.growth BETWEEN coalesce(:sent_least, 0.5) * c.bytes AND coalesce(:sent_most, 3) * c.bytes, 0) AS store, c.bytes AS sent,
 		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
 	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process JOIN small m ON m.process = x.process
-	LEFT JOIN aside a ON a.process = x.process)
-SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, 1) AND NOT heap THEN 'failing'
-		WHEN job OR pool THEN 'none'
+	LEFT JOIN aside a ON a.process = x.process LEFT JOIN received c ON c.process = x.process)
+SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool OR store, 10, 1) AND NOT heap THEN 'failing'
+		WHEN job OR pool OR store THEN 'none'
 		WHEN j.bytes >= j.small * 1048576 AND (full_s < coalesce(:hours, 6) * 3600 OR (double_s < coalesce(:double, 3600) AND j.stays))
 			THEN 'waited' ELSE 'none' END AS urgency,
 	iif(full_s < coalesce(:soon, 300) AND NOT heap, 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
 	CASE WHEN pool THEN 'it fills what it has set aside'
+		WHEN store THEN 'it keeps what it is sent'
 		WHEN of_heap AND full_s < 120 THEN printf('its heap is full in %.0f seconds', full_s)
 		WHEN of_heap AND full_s < 7200 THEN printf('its heap is full in %.0f minutes', full_s / 60)
 		WHEN full_s < 7200 THEN printf('memory is used up in %.0f minutes', full_s / 60)
@@ -146,6 +155,7 @@ SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, 1) AND NOT
 		json_object('metric', 'least of the thirds of the period', 'value', 100.0 * min(j.first, j.second, j.third) / j.growth,
 			'unit', '% of the growth', 'threshold', 100 * coalesce(:third, 0.1)),
 		json_object('metric', 'set aside, not touched', 'value', ifnull(j.aside, 0) / 1048576.0, 'unit', 'MiB'),
+		json_object('metric', 'received over TCP meanwhile', 'value', ifnull(j.sent, 0) / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'until memory is used up', 'value', j.full_s / 60, 'unit', 'min', 'threshold', coalesce(:hours, 6) * 60),
 		json_object('metric', 'until it has doubled', 'value', j.double_s / 60, 'unit', 'min', 'threshold', coalesce(:double, 3600) / 60)) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'memory.growth', 'process', j.process)) AS stacks

@@ -4,7 +4,7 @@
 -- explain: Looks for moments in which most of a process's active threads began to wait on a futex or for a signal, and were let
 --    go on together by another of its threads. Threads that meet at a barrier do that, too: what counts is that code for
 --    collecting garbage runs meanwhile, as function or thread names tell, or that the thread that lets them go on does little else
---    (not in HotSpot and Go, whose collectors have names, and whose compilers, and idle threads, wait for work together).
+--    (not in HotSpot, Go and V8, whose collectors have names, and whose compilers, and idle threads, wait for work together).
 --    Where the runtime itself tells when it collects (HotSpot's marks for tracers), that counts instead.
 --    Runtimes with one thread, or that run one at a time, collect in that: the share of its samples in such code is what they lose.
 -- threshold share = 0.05: of the period in such pauses; a healthy collector takes less
@@ -89,7 +89,7 @@ told AS MATERIALIZED (
 stopped AS MATERIALIZED (
 	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric, 1 AS everybody FROM world w, span
 	WHERE w.process NOT IN (SELECT process FROM one_runs) AND w.process NOT IN (SELECT process FROM told) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.max <= coalesce(:longest, 0.5) * w.ns
-		AND w.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go')) AND w.ns <= coalesce(:rest, 0.6) * span.ns
+		AND w.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go', 'V8')) AND w.ns <= coalesce(:rest, 0.6) * span.ns
 		AND dedicated >= coalesce(:dedicated, 0.5)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
 -- The thread that has the process's work to do collects in between; under an interpreter's lock, each of them may, and the others wait.

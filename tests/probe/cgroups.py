@@ -34,7 +34,7 @@ def numbers(*path):
         return {line.split()[0]: int(line.split()[1]) for line in f if len(line.split()) == 2}
 
 
-def make(controller, *settings):
+def make(controller, *settings, name=NAME):
     """A new cgroup with a child below it, whose limit is the parent's."""
     found = mount_of(controller)
     if not found:
@@ -42,7 +42,7 @@ def make(controller, *settings):
     top, version = found
     if version == 2:
         put(top, "cgroup.subtree_control", "+" + controller)
-    parent = os.path.join(top, NAME)
+    parent = os.path.join(top, name)
     child = os.path.join(parent, "child")
     os.makedirs(child)
     for name, text in settings[version - 1]:

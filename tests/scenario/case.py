@@ -27,7 +27,7 @@ class Case:
     victims: tuple = ()                   # comms; one of them at least is named
     resource: typing.Optional[str] = None # regular expression that the resource's name must match
     evidence: tuple = ()                  # words that must be in the metrics of the evidence
-    also: tuple = ()                      # ids that must be found, too: a second, independent fault
+    also: tuple = ()                      # ids that must be found after it: a second, independent fault
     network: typing.Optional[str] = None  # shell commands that prepare a network namespace of the load's own
     needs: typing.Union[str, typing.Callable, None] = None  # a program, or whether the machine has what is needed
     options: tuple = ()                   # more for diagnose

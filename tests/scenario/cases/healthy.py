@@ -37,6 +37,19 @@ s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
 while s.recv(1 << 15): select.select([], [], [], 0.01)
 """
 
+# Puts page after page into a store that has none of them yet.
+SITE = """
+import socket, time
+open("/proc/self/comm", "w").write("site")
+s = socket.create_connection(("127.0.0.1", 18098))
+answers = s.makefile("rb")
+for number in range(10 ** 9):
+    key, page = b"page:%d" % number, b"%d" % number * 500
+    s.sendall(b"*3\\r\\n$3\\r\\nSET\\r\\n$%d\\r\\n%s\\r\\n$%d\\r\\n%s\\r\\n" % (len(key), key, len(page), page))
+    answers.readline()
+    time.sleep(0.002)
+"""
+
 # A job whose parent gathers what its children have worked out.
 POOL = """
 import multiprocessing
@@ -59,6 +72,15 @@ def java_counter(_):
         time.sleep(2)
         with running([sys.executable, "-c", CUSTOMERS]):
             time.sleep(3)
+            yield server
+
+
+@contextlib.contextmanager
+def store(_):
+    with running(["redis-server", "--port", "18098", "--save", ""], stdout=subprocess.DEVNULL) as server:
+        time.sleep(1)
+        with running([sys.executable, "-c", SITE]):
+            time.sleep(2)
             yield server
 
 
@@ -86,6 +108,7 @@ CASES = [
     Case("given-back", "collector freed", seconds=5),
     Case("cache-filled", "collector-nofp cache 65536", seconds=5, often=False),
     Case("pool-filled", "collector pool 4096", seconds=5, often=False),
+    Case("store-filled", store, seconds=5, often=False, needs="redis-server"),
     Case("java-bottles-drunk", script("java -Xmx400m Cellar.java drunk", 3), seconds=5, often=False, needs="java"),
     Case("own-folders", "clerks own-names 3", often=False),
     Case("own-files", "clerks-nofp own-pages 3 1024", often=False),

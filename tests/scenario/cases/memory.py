@@ -55,9 +55,10 @@ setInterval(hangUp, 20);
 
 
 @contextmanager
-def limited(code, path, limit):
+def limited(code, path, limit, name=cgroups.NAME):
     """A Python program under a limit of memory; where there are no such limits, it fails."""
-    parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")])
+    parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")],
+                                 name=name)
     try:
         with running([sys.executable, "-c", code, path],
                      preexec_fn=lambda: cgroups.put(child, "cgroup.procs", str(os.getpid()))) as process:
@@ -67,8 +68,14 @@ def limited(code, path, limit):
 
 
 @contextmanager
-def write(injectors, limit=40 * MB):
-    with tempfile.NamedTemporaryFile(dir=".") as f, limited(WRITE, f.name, limit) as process:
+def write(injectors, limit=40 * MB, name=cgroups.NAME):
+    with tempfile.NamedTemporaryFile(dir=".") as f, limited(WRITE, f.name, limit, name) as process:
+        yield process
+
+
+@contextmanager
+def write_twice(injectors):
+    with write(injectors) as process, write(injectors, name=cgroups.NAME + "-2"):
         yield process
 
 
@@ -100,6 +107,7 @@ CASES = [
          often=False, needs="java"),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
     Case("writes-in-limit", write, "memory.pressure", "recorder", resource="/", often=False),
+    Case("writes-in-limits", write_twice, "memory.pressure", "recorder", resource="/", also=("memory.pressure",), often=False),
     Case("thrash", look_up, "memory.swap", "directory", resource="/"),
     Case("thrash-more", lambda injectors: look_up(injectors, 400 * MB, 80 * MB), "memory.swap", "directory", resource="/", held_out=True, often=False),
 ]

@@ -87,12 +87,11 @@ walk(process, leaf, ns, stack, up) AS (
 	SELECT w.process, w.leaf, w.ns, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.stack
 	WHERE s.parent IS NOT NULL AND w.up < 96),
 code AS MATERIALIZED (
-	SELECT frame, name, kind = 'python' AS python FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*'
-		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*'),
+	SELECT frame, name, rank FROM code_frame),
 caller AS MATERIALIZED (
 	SELECT process, name, max(ns) FROM (
 		SELECT process, name, sum(ns) AS ns FROM (
-			SELECT w.process, w.leaf, w.ns, c.name, min(iif(c.python, w.up - 96, w.up)) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
+			SELECT w.process, w.leaf, w.ns, c.name, min(w.up - 96 * c.rank) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
 			GROUP BY w.process, w.leaf)
 		GROUP BY process, name)
 	GROUP BY process)

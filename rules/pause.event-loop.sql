@@ -34,27 +34,37 @@ walk(task, leaf, frame, parent, up) AS (
 	SELECT l.task, l.stack, s.frame, s.parent, 0 FROM leaf l JOIN stack s ON s.id = l.stack
 	UNION ALL
 	SELECT w.task, w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
+-- What is above its own poll, too, is the loop, not what holds it up.
+poll_leaf AS MATERIALIZED (
+	SELECT task, stack, max(ns) FROM (
+		SELECT task, stack, sum(ns) AS ns FROM wait_part WHERE cause = 'poll' AND task IN (SELECT task FROM loop) GROUP BY task, stack)
+	GROUP BY task),
+poll_walk(task, frame, parent, up) AS (
+	SELECT l.task, s.frame, s.parent, 0 FROM poll_leaf l JOIN stack s ON s.id = l.stack
+	UNION ALL
+	SELECT w.task, s.frame, s.parent, w.up + 1 FROM poll_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
+base AS MATERIALIZED (SELECT DISTINCT w.task, n.name FROM poll_walk w JOIN code_frame n USING (frame)),
 named AS MATERIALIZED (
 	SELECT f.frame, f.name, f.kind = 'kernel' AND (f.name GLOB '*_sys_*poll*' OR f.name GLOB '*_sys_*select*'
 			OR f.name GLOB '*_sys_accept*' OR f.name GLOB '*_sys_send*' OR f.name GLOB '*_sys_recv*' OR f.name GLOB 'sock_*'
 			OR f.name GLOB '*_sys_io_uring_enter') AS serves,
-		f.kind IN ('elf', 'jit', 'python') AND f.module NOT GLOB '*/libc.so*' AND f.module NOT GLOB '*/libc-*'
-			AND f.module NOT GLOB '*/ld-linux*' AND f.module NOT GLOB '*/libpthread*'
-			AND f.name NOT IN ('_start', 'main', '__libc_start_main', '__libc_start_call_main', '<module>', 'uv_run', 'uv__io_poll')
-			AND f.name NOT GLOB '*Selector.select' AS code, -- what waits there is its caller
-		f.kind = 'python' AS python,
+		iif(f.name IN ('main', '__libc_start_main', '__libc_start_call_main', '<module>', 'uv_run', 'uv__io_poll')
+			OR f.name GLOB '*Selector.select', NULL, c.rank) AS rank, -- what waits there is its caller
 		f.kind = 'kernel' AND f.name GLOB '*schedule*' AS sleeps
-	FROM frame_name f WHERE f.frame IN (SELECT frame FROM walk)),
+	FROM frame_name f LEFT JOIN code_frame c USING (frame) WHERE f.frame IN (SELECT frame FROM walk)),
 total AS MATERIALIZED (SELECT task, sum(ns) AS ns FROM leaf GROUP BY task),
 serving AS MATERIALIZED (
 	SELECT l.task, sum(l.ns) AS ns FROM leaf l
 	WHERE l.stack IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.serves)
 		-- Asleep in a poll within a burst it is not the loop's own.
 		AND l.stack NOT IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.sleeps) GROUP BY l.task),
-step AS MATERIALIZED (
-	SELECT w.task, w.leaf, n.name, min(w.up) AS up FROM walk w JOIN named n USING (frame) WHERE n.code
-		AND (n.python OR w.leaf NOT IN (SELECT v.leaf FROM walk v JOIN named p USING (frame) WHERE p.python))
+candidate AS MATERIALIZED (
+	SELECT w.task, w.leaf, n.name, min(w.up) AS up, iif(b.name IS NULL, n.rank, -1) AS rank
+	FROM walk w JOIN named n USING (frame) LEFT JOIN base b ON b.task = w.task AND b.name = n.name WHERE n.rank IS NOT NULL
 	GROUP BY w.task, w.leaf, n.name),
+best AS MATERIALIZED (SELECT task, leaf, max(rank) AS rank FROM candidate GROUP BY task, leaf),
+-- The program's own functions, where there are any, not those of libraries that they call.
+step AS MATERIALIZED (SELECT c.* FROM candidate c JOIN best USING (task, leaf, rank)),
 -- The function nearest to the leaves that has most of the bursts below it.
 burst AS MATERIALIZED (
 	SELECT task, nullif(name, iif(name GLOB '[[]*', name, '')) AS name, share, min(up) FROM (

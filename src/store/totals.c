@@ -48,6 +48,7 @@ static const struct copy {
 	{"time_metric", "cause"},
 	{"frame_name", NULL, "frame INTEGER PRIMARY KEY, kind TEXT, module TEXT, address INTEGER, symbol INTEGER, name TEXT,"
 	 " file TEXT, line INTEGER"},
+	{"code_frame", NULL, "frame INTEGER PRIMARY KEY, name TEXT, kind TEXT, module TEXT, rank INTEGER"},
 	{"kernel_lock_wait", "task"}, {"woken_by", "task"}, {"waits_for", "task"}, {"runtime", "process"}, {"pause", "process"},
 };
 

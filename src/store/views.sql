@@ -208,6 +208,25 @@ SELECT f.id AS frame, m.kind, m.path AS module, f.address, f.symbol,
 	y.file, f.line
 FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.symbol;
 
+-- Functions of programs, and how much each says about whose work is done (rank): 4 a program's own in a language that is interpreted or
+-- compiled as it runs, 3 of a library that was installed for it, 2 of the language's own library; 1 machine code, 0 that of a
+-- language's interpreter or runtime. The C library's, and code made at run time without a name, are not there.
+CREATE VIEW code_frame AS
+SELECT frame, name, kind, module, CASE
+		WHEN kind = 'python' THEN CASE WHEN module GLOB '*/site-packages/*' OR module GLOB '*/dist-packages/*' THEN 3
+			WHEN module GLOB '*/lib/python[23].[0-9]*/*' OR module GLOB '<frozen *' THEN 2 ELSE 4 END
+		WHEN kind = 'jit' THEN CASE WHEN name GLOB '*/node_modules/*' THEN 3
+			WHEN name GLOB '* node:*' OR name GLOB 'RegExp:*' OR name GLOB '*[[]System.*' THEN 2 ELSE 4 END
+		WHEN module GLOB '*/libjvm.so' OR module GLOB '*/python[23]*' OR module GLOB '*/libpython*' OR module GLOB '*/ruby*'
+			OR module GLOB '*/libruby*' OR module GLOB '*/php[0-9]*' OR module GLOB '*/perl' OR module GLOB '*/libperl*'
+			OR module GLOB '*/lua*' OR module GLOB '*/liblua*' OR module GLOB '*/beam.smp' OR module GLOB '*/libstdc++*' OR name GLOB 'std::*' OR name GLOB '<std::*'
+			OR name GLOB 'core::*' OR name GLOB '<core::*' OR name GLOB 'alloc::*' OR name GLOB '<alloc::*'
+			OR name GLOB 'runtime.*' OR name GLOB 'sync.*' OR name GLOB 'internal/*' OR name GLOB 'syscall.*' THEN 0
+		ELSE 1 END AS rank
+FROM frame_name
+WHERE kind = 'python' OR kind = 'jit' AND symbol IS NOT NULL OR kind = 'elf' AND module NOT GLOB '*/libc.so*'
+	AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*' AND name <> '_start';
+
 -- The function that speaks for each stack: the one nearest to its leaf that belongs neither to the kernel, nor to the C library,
 -- nor to a lock or an allocator; of Python the nearest of its own. path: that one, who called it, and who called that.
 CREATE VIEW stack_speaker AS

@@ -9,7 +9,7 @@
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
 -- threshold total = 0.2: of the period, summed over the threads; below that nobody notices
 -- threshold turn = 0.8: of the waiting for a semaphore is ended by threads that wait for it themselves; else it hands out work
--- threshold least = 0.9: CPUs that threads of Java that let each other go on use together; below that there is not always one that runs
+-- threshold least = 0.9: CPUs that threads of Java, or of Go, that let each other go on use together; below that there is not always one that runs
 -- threshold most = 1.1: CPUs likewise; above that they run side by side, as workers do
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it feeds the others
 -- threshold rate = 2: waits a second; one long wait alone is no contention
@@ -34,7 +34,8 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('elf', '*lll_lock*', 'lock', 0, 0), ('elf', 'PyThread_acquire_lock*', 'lock', 1, 0),
 	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'park', 1, 1), -- of workers as well as locks
 	('elf', 'sync.([*]Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.([*]RWMutex).*Lock*', 'lock', 1, 1),
-	('elf', 'rb_mutex_lock', 'lock', 1, 1), ('elf', 'rb_mutex_synchronize', 'lock', 1, 1),
+	('elf', 'rb_mutex_lock', 'lock', 1, 1), ('elf', 'do_mutex_lock', 'lock', 1, 1),
+	('elf', 'rb_native_cond_*wait', 'turn', 1, 1), -- of Ruby, whose own functions have no names: for whatever it may be
 	('elf', '*RawMutex*lock_slow*', 'lock', 1, 1), ('elf', '*RawRwLock*slow*', 'lock', 1, 1), ('elf', 'absl::*Mutex::*Lock*', 'lock', 1, 1),
 	('elf', '*lock_wait_suspend_thread*', 'lock', 1, 1), ('elf', 'LWLockAcquire*', 'lock', 1, 3),
 	('elf', 'LockAcquireExtended', 'lock', 1, 2), -- of a database: its processes sleep in a poll meanwhile
@@ -56,15 +57,33 @@ sorted AS MATERIALIZED (
 	SELECT leaf, 'semaphore', 0, NULL, up, min(up) FROM wait_walk JOIN frame_name f USING (frame) WHERE f.kind <> 'kernel'
 		AND leaf NOT IN (SELECT leaf FROM wait_walk JOIN named USING (frame)) GROUP BY leaf HAVING f.symbol IS NULL AND f.kind = 'elf'),
 taker AS MATERIALIZED (
-	SELECT s.leaf, s.sort, s.parks, iif(s.sort = 'park', 'a lock of java.util.concurrent', s.name) || ', called in ' || iif(n.kind = 'jit' AND n.symbol IS NULL, 'generated code', n.name) AS name
+	SELECT s.leaf, s.sort, s.parks, iif(s.sort = 'turn', 'a Mutex or Monitor', iif(s.sort = 'park', 'a lock of java.util.concurrent', s.name)
+		|| ', called in ' || iif(n.kind = 'jit' AND n.symbol IS NULL, 'generated code', n.name)) AS name
 	FROM sorted s LEFT JOIN wait_walk w ON w.leaf = s.leaf AND w.up = s.up + 1 LEFT JOIN frame_name n USING (frame) WHERE s.sort <> 'work'),
+-- A thread of Go that has nothing to run sleeps where its last goroutine stopped, until there is something, and one of Ruby sleeps
+-- in one place whatever it waits for: only what an unlock ends was a wait for the lock.
+unlocking(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name GLOB 'sync.([*]Mutex).unlockSlow' OR n.name GLOB 'sync.([*]RWMutex).*Unlock*'
+		OR n.name GLOB 'rb_mutex_unlock*'
+	UNION
+	SELECT s.id FROM unlocking u JOIN stack s ON s.parent = u.id),
+-- Where goroutines compute under one lock, one of them runs at any time. Those in line are no threads: each unlock wakes a thread for
+-- the next one, wherever that thread had stopped.
+one_goroutine AS MATERIALIZED (
+	SELECT p.process FROM process_state p JOIN runtime r ON r.process = p.process AND r.name = 'Go', span
+	WHERE p.running BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns),
 -- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
 sorted_wait AS MATERIALIZED (
-	SELECT min(process) OVER (PARTITION BY resource) AS process, task, stack, other_task, other_stack, count, ns, sort, name, idle, resource
+	SELECT process, task, stack, other_task, other_stack, count, ns, 'lock' AS sort, 'sync.Mutex' AS name, 0 AS idle,
+		min(resource) OVER (PARTITION BY process) AS resource
+	FROM woken WHERE process IN (SELECT process FROM one_goroutine) AND other_stack IN (SELECT id FROM unlocking)
+	UNION ALL
+	SELECT min(process) OVER (PARTITION BY resource), task, stack, other_task, other_stack, count, ns, sort, name, idle, resource
 	FROM (SELECT w.task, w.process, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name, t.parks = 2 AS idle,
 			iif(t.parks, min(w.resource) OVER (PARTITION BY CASE t.parks WHEN 2 THEN w.resource WHEN 3 THEN p.ppid ELSE w.process END, t.parks, t.name),
 				w.resource) AS resource
-		FROM woken w JOIN taker t ON t.leaf = w.stack JOIN process p ON p.id = w.process)),
+		FROM woken w JOIN taker t ON t.leaf = w.stack JOIN process p ON p.id = w.process
+		WHERE w.process NOT IN (SELECT process FROM one_goroutine))),
 -- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock. But one that is held
 -- by who waits for a message is a place in a line of workers.
 listening(id) AS (
@@ -80,21 +99,15 @@ taken_in_turn AS MATERIALIZED (
 		LEFT JOIN (SELECT DISTINCT resource, task FROM sorted_wait) o ON o.resource = w.resource AND o.task = w.other_task
 	GROUP BY w.resource HAVING sum(iif(o.task IS NULL, 0, w.ns)) >= coalesce(:turn, 0.8) * sum(w.ns)
 		AND w.resource NOT IN (SELECT resource FROM listened WHERE share >= 0.5)),
--- A thread of Go that has nothing to run sleeps where its last goroutine stopped, until there is something: only what an
--- unlock ends was a wait for the lock.
-unlocking(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name GLOB 'sync.([*]Mutex).unlockSlow' OR n.name GLOB 'sync.([*]RWMutex).*Unlock*'
-	UNION
-	SELECT s.id FROM unlocking u JOIN stack s ON s.parent = u.id),
 -- Threads of Java park for a lock as they do for work. If it is a lock that they hand on, then one of them runs at any time.
 one_by_one AS MATERIALIZED (
 	SELECT w.resource FROM (SELECT DISTINCT resource, task FROM sorted_wait WHERE sort = 'park') w JOIN thread_state s USING (task), span
 	GROUP BY w.resource HAVING sum(s.running) BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns
 		AND max(s.running) <= coalesce(:one, 0.7) * sum(s.running)),
 lock_wait AS MATERIALIZED (
-	SELECT * FROM sorted_wait WHERE (sort = 'lock' OR resource IN (SELECT resource FROM taken_in_turn))
+	SELECT * FROM sorted_wait WHERE (sort IN ('lock', 'turn') OR resource IN (SELECT resource FROM taken_in_turn))
 		AND (sort <> 'park' OR resource IN (SELECT resource FROM one_by_one))
-		AND (ifnull(name, '') NOT GLOB 'sync.*' OR other_stack IN (SELECT id FROM unlocking))),
+		AND (ifnull(name, '') NOT GLOB 'sync.*' AND sort <> 'turn' OR other_stack IN (SELECT id FROM unlocking))),
 waiter AS MATERIALIZED (
 	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,
 		s.running + s.runnable + s.held_up - iif(l.idle, 0, l.ns) + min(w.ns, l.ns) AS active
@@ -127,18 +140,14 @@ wake_walk(leaf, frame, parent, up) AS (
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wake_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 code AS MATERIALIZED (
-	SELECT frame, name, kind = 'python' AS python FROM frame_name
-	WHERE (kind IN ('elf', 'python') OR kind = 'jit' AND symbol IS NOT NULL) AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libjvm.so'
-		AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND name NOT GLOB '*[uU]nlock*'
+	SELECT frame, name, rank FROM code_frame
+	WHERE rank AND name NOT GLOB '*[uU]nlock*'
 		-- linked statically, or of a lock's guard
 		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*'
 		AND name NOT GLOB '*LockWakeup*' AND name NOT GLOB '*LockRelease*'
 		AND name NOT GLOB '*_lock<*' AND name NOT GLOB '*lock_guard*' AND name NOT GLOB '*Mutex*Guard*'
-		-- of a language's runtime
-		AND name NOT GLOB 'runtime.*' AND name NOT GLOB 'sync.*' AND name NOT GLOB 'std::*' AND name NOT GLOB '<std::*'
-		AND name NOT GLOB 'core::*' AND name NOT GLOB '<core::*'
 		AND NOT (kind = 'python' AND (module GLOB '*/multiprocessing/*' OR module GLOB '*/threading.py'))),
-caller AS MATERIALIZED (SELECT leaf, name, min(iif(python, up - 64, up)) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
+caller AS MATERIALIZED (SELECT leaf, name, min(up - 64 * rank) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),
 held_in AS MATERIALIZED (
 	SELECT process, resource, name, max(ns) FROM (
 		SELECT l.process, l.resource, c.name, sum(l.ns) AS ns
@@ -154,7 +163,7 @@ line AS MATERIALIZED (
 		SELECT process, resource, stack, sum(l.ns) AS ns FROM lock_wait l JOIN contended USING (process, resource) GROUP BY process, resource, stack)
 	GROUP BY process, resource),
 taken_in AS MATERIALIZED (
-	SELECT l.process, l.resource, c.name, min(iif(c.python, w.up - 64, w.up)) FROM line l JOIN wait_walk w ON w.leaf = l.stack JOIN code c USING (frame)
+	SELECT l.process, l.resource, c.name, min(w.up - 64 * c.rank) FROM line l JOIN wait_walk w ON w.leaf = l.stack JOIN code c USING (frame)
 	WHERE c.frame NOT IN (SELECT frame FROM named) GROUP BY l.process, l.resource)
 SELECT 'waited' AS urgency, c.share AS impact, iif(c.threads = 1, 'one thread', c.threads || ' threads') AS threads,
 	iif(c.threads = 1, 's', '') AS s, iif(c.threads = 1, 'its', 'their') AS their, p.comm, p.pid, printf('%.0f', 100 * c.share) AS share,

@@ -2,7 +2,8 @@
 -- title: Every worker of a pool is busy or blocked while work queues up
 -- summary: {story}
 -- kind: wait
--- explain: Threads of a process with one name (but for a number) are a pool. Threads outside of it that wait until one of
+-- explain: Threads of a process with one name (but for a number) are a pool; where they have no name of their own, those that
+--    began with one function. Threads outside of it that wait until one of
 --    these ends their wait have work with it; more of them than workers are a queue, and so is a thread of the process
 --    that cannot hand over work because the workers are not done. The pool is too small when its workers are never without
 --    work meanwhile, and what they do is mostly waiting: workers that compute lack CPUs, not threads. Waits that a third
@@ -22,11 +23,26 @@
 -- action: See who waits for whom at this moment: perfscope threads -p {pid}
 -- runbook: thread-pool-exhaustion
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+nameless AS MATERIALIZED (SELECT task FROM thread WHERE NOT own AND NOT kernel AND tid <> pid AND comm = process_comm),
+told AS MATERIALIZED (
+	SELECT task, stack, row_number() OVER (PARTITION BY task ORDER BY sum(ns) DESC) AS place FROM wait_part
+	WHERE stack IS NOT NULL AND task IN (SELECT task FROM nameless) GROUP BY task, stack),
+rise(task, place, frame, parent, up) AS (
+	SELECT t.task, t.place, s.frame, s.parent, 0 FROM told t JOIN stack s ON s.id = t.stack WHERE t.place <= 3
+	UNION ALL
+	SELECT r.task, r.place, s.frame, s.parent, r.up + 1 FROM rise r JOIN stack s ON s.id = r.parent WHERE r.up < 512),
+outermost AS MATERIALIZED (
+	SELECT r.task, r.place, c.name, max(r.up) FROM rise r JOIN code_frame c USING (frame)
+	WHERE c.rank > 0 AND NOT (c.kind = 'python' AND c.module GLOB '*/threading.py') GROUP BY r.task, r.place
+	-- What was cut short does not show where it began.
+	HAVING NOT EXISTS (SELECT 1 FROM rise t JOIN frame_name n USING (frame)
+		WHERE t.task = r.task AND t.place = r.place AND t.parent IS NULL AND n.kind = 'unknown')),
+began AS MATERIALIZED (SELECT task, name, min(place) FROM outermost GROUP BY task),
 worker AS MATERIALIZED (
-	SELECT t.task, t.process, rtrim(t.comm, '0123456789') AS pool, s.running + s.runnable AS busy,
+	SELECT t.task, t.process, coalesce(b.name, rtrim(t.comm, '0123456789') || '*') AS pool, s.running + s.runnable AS busy,
 		s.sleeping + s.disk AS waited,
 		t.tid = t.pid AS leader
-	FROM thread t JOIN thread_state s ON s.task = t.task WHERE NOT t.own AND NOT t.kernel
+	FROM thread t JOIN thread_state s ON s.task = t.task LEFT JOIN began b ON b.task = t.task WHERE NOT t.own AND NOT t.kernel
 		AND t.process NOT IN (SELECT process FROM runtime WHERE name = 'Go')), -- whose threads are anybody's
 pool AS MATERIALIZED (
 	SELECT process, pool, count(*) AS workers, sum(busy) AS busy, sum(waited) AS waited
@@ -97,10 +113,7 @@ walk(leaf, frame, parent, up) AS (
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 place AS MATERIALIZED (
-	SELECT w.leaf, n.name, min(iif(n.kind = 'python', w.up - 64, w.up)) FROM walk w JOIN frame_name n USING (frame)
-	WHERE n.kind IN ('elf', 'jit', 'python') AND n.module NOT GLOB '*/libc.so*' AND n.module NOT GLOB '*/libc-*'
-		AND n.module NOT GLOB '*/libpthread*' GROUP BY w.leaf)
-,
+	SELECT w.leaf, c.name, min(w.up - 64 * c.rank) FROM walk w JOIN code_frame c USING (frame) GROUP BY w.leaf),
 -- What goes on as the recording ends.
 recent AS MATERIALIZED (
 	SELECT id, end_ns - start_ns AS ns FROM slice WHERE start_ns >= (SELECT end_ns FROM period) - coalesce(:age, 2) * 1e9),
@@ -149,8 +162,8 @@ asking AS MATERIALIZED (
 	WHERE u.kind = 'call' GROUP BY t.process)
 SELECT 'waited' AS urgency, f.impact, p.comm, p.pid,
 	printf('All %d threads %s of %s are at work while %.1f more pieces of work wait: they spend %.0f %% of their time waiting%s',
-		f.workers, rtrim(f.pool, '-_#/: '), p.comm, f.queued, 100 * f.share, ifnull(' in ' || l.name, '')) AS story,
-	'thread pool' AS resource_kind, printf('%d threads %s*', f.workers, f.pool) AS resource_name,
+		f.workers, rtrim(f.pool, '*-_#/: '), p.comm, f.queued, 100 * f.share, ifnull(' in ' || l.name, '')) AS story,
+	'thread pool' AS resource_kind, printf('%d threads %s', f.workers, f.pool) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup',
 			(SELECT path FROM cgroup g WHERE g.id = p.cgroup)) AS x

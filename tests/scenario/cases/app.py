@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How a program is built."""
-from case import Case
+from case import Case, script
 
 CASES = [
     Case("pool", "bookings 3 12 30 0 remote", "app.thread-pool", "bookings", function="reserve_seat", victims=("traveller",), resource="clerk"),
     Case("pool-local", "bookings-nofp 5 14 80 0 local", "app.thread-pool", "bookings", function="reserve_seat", victims=("traveller",), held_out=True,
          often=False),
+    # Threads without names of their own.
+    Case("pool-python", script("python3 travel_desk.py 3 12 40", 1), "app.thread-pool", "traveldesk", function="ask",
+         victims=("traveller",), resource="threads _worker", often=False),
+    Case("pool-python-few", script("python3 travel_desk.py 2 5 90", 1), "app.thread-pool", "traveldesk", victims=("traveller",),
+         held_out=True, often=False),
+    Case("pool-python-enough", script("python3 travel_desk.py 8 4 6", 1), often=False),
     Case("standstill", "boxoffice printer 100", "app.thread-pool", "boxoffice", function="print_ticket", resource="127.0.0.1:",
          evidence=("requests without an answer",), often=False),
     Case("standstill-bank", "boxoffice-nofp bank 1500 8", "app.thread-pool", "boxoffice", function="print_ticket",

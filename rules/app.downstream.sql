@@ -5,6 +5,10 @@
 --    wait on sockets and pipes, as far as its calls take that long, is time that it waits for others. If the one that it waits for
 --    waits for a third, it is that third one that is named. A proxy that waits for quick answers is as it should be.
 -- threshold share = 0.5: of the time of its requests from when they are taken; less is not most
+-- threshold waiting = 0.2: requests waiting for it at a time, on average; where a visitor comes now and then, a slow answer harms
+--    few; the impact is lower, too, as long as it is less than one
+-- threshold always = 0.9: calls at a time, on average; with so many, requests wait in line for them, within the process, and
+-- threshold line = 0.2: of the time of its requests are the calls themselves; below that others things may keep them
 -- threshold wait_ms = 25: of a request; a page that needs four such answers feels slow
 -- threshold rate = 0.5: requests a second, and
 -- threshold requests = 4: at least; fewer are chance
@@ -37,7 +41,10 @@ called AS MATERIALIZED (SELECT process, sum(ns) AS ns FROM calls GROUP BY proces
 waits AS MATERIALIZED (
 	SELECT a.*, min(a.waited, c.ns) AS lost FROM answers a JOIN called c ON c.process = a.process, span
 	WHERE a.count >= coalesce(:requests, 4) AND a.count * 1e9 >= coalesce(:rate, 0.5) * span.ns
-		AND min(a.waited, c.ns) >= coalesce(:share, 0.5) * a.ns AND min(a.waited, c.ns) >= coalesce(:wait_ms, 25) * 1e6 * a.count),
+		-- Where a call is always under way, requests that wait for nothing else wait in line for the next one.
+		AND (min(a.waited, c.ns) >= coalesce(:share, 0.5) * a.ns OR (c.ns >= coalesce(:always, 0.9) * span.ns
+			AND a.waited > c.ns AND c.ns >= coalesce(:share, 0.5) * (a.ns - a.waited + c.ns) AND c.ns >= coalesce(:line, 0.2) * a.ns))
+		AND min(a.waited, c.ns) >= coalesce(:wait_ms, 25) * 1e6 * a.count),
 peer AS MATERIALIZED (
 	SELECT process, resource, other, count, max(ns) AS ns FROM calls WHERE process IN (SELECT process FROM waits) GROUP BY process),
 found AS MATERIALIZED (
@@ -54,7 +61,7 @@ doing AS MATERIALIZED (
 		SELECT process, 'wait.disk', disk FROM answers UNION ALL SELECT process, 'wait.sleep', other FROM answers UNION ALL
 		SELECT process, 'wait.net', waited FROM answers)
 	GROUP BY process)
-SELECT 'waited' AS urgency, f.lost * 1.0 / f.ns AS impact, p.comm, printf('%.0f', f.lost / 1e6 / f.count) AS wait,
+SELECT iif(f.lost >= coalesce(:waiting, 0.2) * span.ns, 'waited', 'none') AS urgency, f.lost * 1.0 / f.ns * min(1, f.lost * 1.0 / span.ns) AS impact, p.comm, printf('%.0f', f.lost / 1e6 / f.count) AS wait,
 	ifnull(o.comm || ' at ', '') || r.name AS peer, printf('%.0f', 100.0 * f.lost / f.ns) AS share,
 	'service' AS resource_kind, r.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
@@ -73,6 +80,8 @@ SELECT 'waited' AS urgency, f.lost * 1.0 / f.ns AS impact, p.comm, printf('%.0f'
 		UNION ALL SELECT json_object('metric', 'from taking a request to its answer, mean', 'value', f.ns / 1e6 / f.count, 'unit', 'ms')
 		UNION ALL SELECT json_object('metric', 'requests', 'value', f.count * 1e9 / span.ns, 'unit', '/s',
 			'threshold', coalesce(:rate, 0.5))
+		UNION ALL SELECT json_object('metric', 'requests waiting at a time', 'value', f.lost * 1.0 / span.ns, 'unit', 'requests',
+			'threshold', coalesce(:waiting, 0.2))
 		UNION ALL SELECT json_object('metric', 'calls to ' || r.name, 'value', f.calls * 1e9 / span.ns, 'unit', '/s')
 		UNION ALL SELECT json_object('metric', 'its answers, p50', 'value', l.p50 / 1e6, 'unit', 'ms') WHERE l.p50
 		UNION ALL SELECT json_object('metric', 'its answers, p99', 'value', l.p99 / 1e6, 'unit', 'ms') WHERE l.p99

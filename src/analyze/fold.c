@@ -298,8 +298,8 @@ void explain(struct findings *f, struct draft *cause, struct draft *symptom)
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 
 	symptom->folded = true;
-	/* What harms nobody by itself does harm through its symptom. */
-	if (cause->finding.severity == SEVERITY_INFO)
+	/* What its symptom harms, it harms. */
+	if (cause->finding.severity < symptom->finding.severity)
 		cause->finding.severity = symptom->finding.severity;
 	buf_addf(&text, "explains %s: %s", symptom->finding.id, symptom->finding.title);
 	add_evidence(f, &cause->finding,

@@ -254,7 +254,7 @@ static void test_hotspot(void)
 	f = ask(&m, rules, NULL);
 	CHECK(f->count == 1);
 	CHECK_STR(f->items[0].id, "cpu.hotspot");
-	CHECK(f->items[0].severity == SEVERITY_WARNING && f->items[0].impact > 0.41 && f->items[0].impact < 0.43);
+	CHECK(f->items[0].severity == SEVERITY_CRITICAL && f->items[0].impact > 0.41 && f->items[0].impact < 0.43);
 	CHECK_STR(f->items[0].resource_name, "price");
 	CHECK(evidence(&f->items[0], "explains cpu.saturation"));
 	store_free(m.store);

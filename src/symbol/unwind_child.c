@@ -152,6 +152,7 @@ void unwind_child_run(int socket, int files, struct child_progress *progress)
 				handlers[record->type](c, record);
 		report_tables(c);
 		flush(c);
+		unwind_tables_release_pages(c->tables);
 		clear_traces(c);
 	}
 	_exit(0);

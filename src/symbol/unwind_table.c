@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fail.h"
 #include "hash.h"
@@ -23,6 +24,7 @@ struct unwind_table {
 	uint32_t pages;
 	unsigned shift;
 	size_t image_size;
+	bool mapped; /* the image, from a file */
 	struct unwind_table_info info;
 };
 
@@ -99,15 +101,13 @@ static bool is_partial(const struct unwind_table *t)
 	return described < code / 2;
 }
 
-struct unwind_table *unwind_table_adopt(struct unwind_image *im)
+static void set_image(struct unwind_table *t, struct unwind_image *im)
 {
-	struct unwind_table *t = xcalloc(1, sizeof(*t));
 	struct unwind_layout l = unwind_layout(im);
 	const char *base = (const char *)im;
 
 	t->image = im;
 	t->image_size = l.size;
-	t->arch = &unwind_arch_x86_64;
 	t->segment = (const void *)(base + l.segment);
 	t->address = (const void *)(base + l.address);
 	t->rule = (const void *)(base + l.rule);
@@ -115,6 +115,14 @@ struct unwind_table *unwind_table_adopt(struct unwind_image *im)
 	t->pool = (const void *)(base + l.pool);
 	t->expr_at = (const void *)(base + l.expr_at);
 	t->expr = (const void *)(base + l.expr);
+}
+
+struct unwind_table *unwind_table_adopt(struct unwind_image *im)
+{
+	struct unwind_table *t = xcalloc(1, sizeof(*t));
+
+	set_image(t, im);
+	t->arch = &unwind_arch_x86_64;
 	t->info.rows = im->rows;
 	t->info.rules = im->rules;
 	make_index(t);
@@ -123,17 +131,46 @@ struct unwind_table *unwind_table_adopt(struct unwind_image *im)
 	t->info.partial = is_partial(t);
 	memcpy(t->info.build_id, im->build_id, sizeof(im->build_id));
 	t->info.build_id_len = im->build_id_len;
-	t->info.bytes = l.size + sizeof(*t) + (t->pages + 1) * sizeof(*t->page);
+	t->info.bytes = t->info.own_bytes = t->image_size + sizeof(*t) + (t->pages + 1) * sizeof(*t->page);
 	return t;
+}
+
+static void drop_image(struct unwind_image *im, size_t len, bool mapped)
+{
+	if (mapped)
+		munmap(im, len);
+	else
+		free(im);
 }
 
 void unwind_table_free(struct unwind_table *t)
 {
 	if (!t)
 		return;
-	free(t->image);
+	drop_image(t->image, t->image_size, t->mapped);
 	free(t->page);
 	free(t);
+}
+
+static void set_mapped(struct unwind_table *t)
+{
+	t->mapped = true;
+	t->info.own_bytes = t->info.bytes - t->image_size;
+	unwind_table_release_pages(t);
+}
+
+void unwind_table_move(struct unwind_table *t, void *mapped)
+{
+	drop_image(t->image, t->image_size, t->mapped);
+	mprotect(mapped, t->image_size, PROT_READ);
+	set_image(t, mapped);
+	set_mapped(t);
+}
+
+void unwind_table_release_pages(const struct unwind_table *t)
+{
+	if (t->mapped)
+		madvise(t->image, t->image_size, MADV_DONTNEED);
 }
 
 const struct unwind_table_info *unwind_table_info(const struct unwind_table *t)
@@ -250,27 +287,56 @@ static bool content_valid(const struct unwind_table *t)
 	return exprs_valid(t);
 }
 
-int unwind_table_load(const void *image, size_t len, struct unwind_table **ret_table)
+/* Takes the image over in any case. */
+static int check_image(struct unwind_image *im, size_t len, bool mapped, struct unwind_table **ret_table)
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
-	struct unwind_image *im;
 
-	if (len < sizeof(*im))
-		return failx(-EBADMSG, "unwind table: %zu bytes are too short", len);
-	im = xmalloc(len);
-	memcpy(im, image, len);
 	if (!header_valid(im, len)) {
-		free(im);
+		drop_image(im, len, mapped);
 		return failx(-EBADMSG, "unwind table: not one, or of another version or machine");
 	}
 	if (unwind_image_checksum(im, len) != im->checksum) {
-		free(im);
+		drop_image(im, len, mapped);
 		return failx(-EBADMSG, "unwind table: wrong checksum");
 	}
 	t = unwind_table_adopt(im);
+	t->mapped = mapped;
 	if (!content_valid(t))
 		return failx(-EBADMSG, "unwind table: impossible contents");
 	*ret_table = t;
 	t = NULL;
 	return 0;
+}
+
+static int too_short(size_t len)
+{
+	return failx(-EBADMSG, "unwind table: %zu bytes are too short", len);
+}
+
+int unwind_table_load(const void *image, size_t len, struct unwind_table **ret_table)
+{
+	struct unwind_image *im;
+
+	if (len < sizeof(*im))
+		return too_short(len);
+	im = xmalloc(len);
+	memcpy(im, image, len);
+	return check_image(im, len, false, ret_table);
+}
+
+int unwind_table_map(int fd, size_t len, struct unwind_table **ret_table)
+{
+	void *im;
+	int r;
+
+	if (len < sizeof(struct unwind_image))
+		return too_short(len);
+	im = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	if (im == MAP_FAILED)
+		return fail(-errno, "map an unwind table");
+	r = check_image(im, len, true, ret_table);
+	if (r >= 0)
+		set_mapped(*ret_table);
+	return r;
 }

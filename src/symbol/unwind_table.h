@@ -30,7 +30,8 @@ struct unwind_table_info {
 	uint32_t rules;       /* distinct */
 	uint32_t unsupported; /* rows that no frame can be unwound with */
 	bool partial;         /* a large part of the code is described by no row */
-	size_t bytes;         /* of memory, all included */
+	size_t bytes;         /* all included, */
+	size_t own_bytes;     /* and without those that lie in a file which is mapped */
 	uint8_t build_id[32];
 	uint32_t build_id_len; /* 0: the module has none */
 };
@@ -52,5 +53,12 @@ const uint8_t *unwind_table_expr(const struct unwind_table *t, int32_t number, s
  * read back (copied). Any damage, other version or other machine is -EBADMSG with a message. */
 const void *unwind_table_image(const struct unwind_table *t, size_t *ret_len);
 int unwind_table_load(const void *image, size_t len, struct unwind_table **ret_table);
+
+/* The same from the whole of a file, which is mapped, and must not change or shrink from then on. */
+int unwind_table_map(int fd, size_t len, struct unwind_table **ret_table);
+/* The image has been written to a file, which is mapped here: that is the image from now on, and the table's to unmap. */
+void unwind_table_move(struct unwind_table *t, void *mapped);
+/* Pages that are mapped come back when they are read. */
+void unwind_table_release_pages(const struct unwind_table *t);
 
 DEFINE_CLEANUP(struct unwind_table *, unwind_table_free)

@@ -11,7 +11,6 @@
 #include "clock.h"
 #include "elf_image.h"
 #include "file_service.h"
-#include "io.h"
 #include "mem.h"
 #include "table_cache.h"
 
@@ -19,6 +18,10 @@
  * the child; the parent then knows which module it was. */
 #define SECONDS_A_TABLE 5
 #define EVICTED_NS NS_PER_S /* a table that had to go is not made again at once */
+/* What is mapped from the cache is the system's memory as soon as it wants it. But it counts as this process's, and of large programs'
+ * tables, which are searched all over, all would in the end. To read a page again takes a microsecond. */
+#define MOST_MAPPED (4u << 20)
+#define RELEASE_NS (2 * NS_PER_S)
 #define WORTH_KEEPING (64u << 10) /* smaller ones are built as fast as they are read */
 
 struct entry {
@@ -34,6 +37,8 @@ struct unwind_tables {
 	struct entry *entries; /* by module */
 	size_t count, capacity;
 	uint64_t budget, generation, uses;
+	uint64_t own_bytes;   /* without what is mapped from the cache */
+	uint64_t released_ns; /* that was given back last */
 	struct record_tables totals;
 };
 
@@ -82,7 +87,19 @@ uint64_t unwind_tables_generation(const struct unwind_tables *t)
 
 bool unwind_tables_scarce(const struct unwind_tables *t)
 {
-	return t->totals.bytes > t->budget / 2;
+	return t->own_bytes > t->budget / 2;
+}
+
+void unwind_tables_release_pages(struct unwind_tables *t)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now < t->released_ns + RELEASE_NS || t->totals.bytes - t->own_bytes < MOST_MAPPED)
+		return;
+	t->released_ns = now;
+	for (size_t i = 0; i < t->count; i++)
+		if (t->entries[i].table)
+			unwind_table_release_pages(t->entries[i].table);
 }
 
 void unwind_tables_report(const struct unwind_tables *t, struct record_tables *record)
@@ -109,6 +126,7 @@ static void adopt(struct unwind_tables *t, struct entry *e, struct unwind_table 
 	e->state = TABLE_READY;
 	t->totals.tables++;
 	t->totals.bytes += info->bytes;
+	t->own_bytes += info->own_bytes;
 	t->totals.unsupported += info->unsupported;
 }
 
@@ -119,6 +137,7 @@ static void evict(struct unwind_tables *t, struct entry *e)
 	t->totals.tables--;
 	t->totals.evicted++;
 	t->totals.bytes -= info->bytes;
+	t->own_bytes -= info->own_bytes;
 	t->totals.unsupported -= info->unsupported;
 	unwind_table_free(e->table);
 	*e = (struct entry){.not_before_ns = clock_mono_ns() + EVICTED_NS};
@@ -127,7 +146,7 @@ static void evict(struct unwind_tables *t, struct entry *e)
 /* All but `keep`, which was just made, may go. */
 static void shrink(struct unwind_tables *t, const struct entry *keep)
 {
-	while (t->totals.bytes > t->budget) {
+	while (t->own_bytes > t->budget) {
 		struct entry *oldest = NULL;
 
 		for (size_t i = 0; i < t->count; i++) {
@@ -155,10 +174,9 @@ static struct unwind_table *load_cached(struct unwind_tables *t, uint32_t module
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 	_cleanup_close_ int fd = file_service_want(&t->files, module, WANTED_TABLE, NULL, 0, NULL);
-	_cleanup_(buf_done) struct buf image = BUF_INIT;
+	struct stat st;
 
-	if (fd < 0 || read_fd(fd, TABLE_FILE_MAX, &image) < 0 ||
-	    unwind_table_load(image.data, image.len, &table) < 0 || !has_build_id(table, id))
+	if (fd < 0 || fstat(fd, &st) < 0 || unwind_table_map(fd, (size_t)st.st_size, &table) < 0 || !has_build_id(table, id))
 		return NULL;
 	struct unwind_table *found = table;
 	table = NULL;
@@ -167,8 +185,7 @@ static struct unwind_table *load_cached(struct unwind_tables *t, uint32_t module
 }
 
 /* This process cannot make files grow, so the file comes with its final size. */
-static void keep_in_cache(struct unwind_tables *t, uint32_t module,
-			  const struct unwind_table *table)
+static void keep_in_cache(struct unwind_tables *t, uint32_t module, struct unwind_table *table)
 {
 	size_t len;
 	const void *image = unwind_table_image(table, &len);
@@ -185,7 +202,7 @@ static void keep_in_cache(struct unwind_tables *t, uint32_t module,
 	if (room == MAP_FAILED)
 		return;
 	memcpy(room, image, len);
-	munmap(room, len);
+	unwind_table_move(table, room);
 	file_service_want(&t->files, module, WANTED_TABLE_KEPT, NULL, 0, NULL);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* In the child that unwinds: the modules' tables, made when they are first needed, within a budget
- * of memory. */
+ * of memory, or mapped from the cache. */
 #pragma once
 #include <stdint.h>
 
@@ -28,4 +28,5 @@ void unwind_tables_used(struct unwind_tables *t, uint32_t module);
 void unwind_tables_retry(struct unwind_tables *t); /* files that could not be had */
 uint64_t unwind_tables_generation(const struct unwind_tables *t); /* of what get() says */
 bool unwind_tables_scarce(const struct unwind_tables *t); /* it matters which are used */
+void unwind_tables_release_pages(struct unwind_tables *t); /* from time to time, of those that are mapped */
 void unwind_tables_report(const struct unwind_tables *t, struct record_tables *record);

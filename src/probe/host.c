@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -335,6 +336,7 @@ int host_attach(struct host *h)
 	}
 	btf__free(h->btf); /* some megabytes */
 	h->btf = NULL;
+	malloc_trim(0);
 	return any ? 0 : first_error;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "load.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ void load_all(struct load *items, size_t count)
 	pthread_t threads[MOST_HELPERS];
 	int started = 0;
 
+	mallopt(M_ARENA_MAX, 1); /* or what the helpers took would stay with arenas of their own, which are never trimmed */
 	while (started < MOST_HELPERS && started < helpers && pthread_create(&threads[started], NULL, take_turns, &work) == 0)
 		started++;
 	take_turns(&work);

@@ -487,6 +487,14 @@ static void go_on(struct capture *c, void *arg, uint64_t now_ns)
 	}
 }
 
+static void drained(struct capture *c, void *arg)
+{
+	struct offcpu_state *state = arg;
+
+	if (state->files)
+		wait_files_drained(state->files);
+}
+
 static void start(struct capture *c, void *arg)
 {
 	struct offcpu_state *state = arg;
@@ -541,6 +549,7 @@ const struct probe probe_offcpu = {
 	.state_size = sizeof(struct offcpu_state),
 	.start = start,
 	.record = record,
+	.drained = drained,
 	.slice = slice,
 	.go_on = go_on,
 	.stop = stop,

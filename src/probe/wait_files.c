@@ -3,13 +3,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "capture.h"
 #include "mem.h"
 #include "region.h"
 
-enum { LOOKS_A_SLICE = 32 }; /* at a process's mappings */
+enum { LOOKS_A_SLICE = 32, /* at a process's mappings */
+       DESCRIPTORS = 64 }; /* remembered while the ring is emptied: many waits are on few of them */
 
 /* Where a process has a file mapped, or (resource 0) something else. */
 struct mapped {
@@ -17,8 +19,13 @@ struct mapped {
 	uint64_t start, end;
 };
 
+struct descriptor {
+	uint32_t pid, fd, resource; /* pid 0: none */
+};
+
 struct wait_files {
 	struct capture *capture;
+	struct descriptor descriptors[DESCRIPTORS]; /* by hash */
 	struct mapped mapped[LOOKS_A_SLICE];
 	uint32_t looks;
 };
@@ -41,7 +48,12 @@ void wait_files_slice(struct wait_files *f)
 	f->looks = 0;
 }
 
-uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t fd)
+void wait_files_drained(struct wait_files *f)
+{
+	memset(f->descriptors, 0, sizeof(f->descriptors));
+}
+
+static uint32_t look_up(struct wait_files *f, uint32_t pid, uint32_t fd)
 {
 	char path[64], name[256];
 
@@ -51,6 +63,15 @@ uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t f
 		return 0;
 	name[length] = 0;
 	return capture_resource(f->capture, "file", name);
+}
+
+uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t fd)
+{
+	struct descriptor *d = &f->descriptors[(pid * 31 + fd) % DESCRIPTORS];
+
+	if (d->pid != pid || d->fd != fd)
+		*d = (struct descriptor){.pid = pid, .fd = fd, .resource = look_up(f, pid, fd)};
+	return d->resource;
 }
 
 uint32_t wait_files_at_address(struct wait_files *f, const struct process *p, uint64_t address)

@@ -9,6 +9,7 @@ struct wait_files;
 
 struct wait_files *wait_files_new(struct capture *c);
 void wait_files_free(struct wait_files *f); /* NULL is fine */
+void wait_files_drained(struct wait_files *f); /* descriptors may stand for other files from now on */
 void wait_files_slice(struct wait_files *f); /* mappings may have changed since */
 
 /* 0: not known. */

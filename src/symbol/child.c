@@ -21,6 +21,8 @@
 /* So few surely fit into one record, however long their names are. */
 #define CALLEES_A_RECORD 4
 
+#define PACKETS_A_REPORT 16
+
 struct module {
 	const struct resolver *resolver; /* NULL: not known yet */
 	void *state;                     /* NULL: nothing can be named */
@@ -33,6 +35,7 @@ struct child {
 	struct module *modules;
 	size_t count, capacity;
 	struct packet in, out;
+	unsigned packets; /* since it was last said what has been allocated */
 };
 
 static const struct resolver *const resolvers[MODULE_KINDS] = {
@@ -70,6 +73,7 @@ static void on_module(struct child *c, const struct record *record)
 		m->resolver->free(m->state);
 	m->resolver = resolvers[r->kind];
 	m->state = m->resolver->load(&request);
+	c->packets = 0;
 	struct record_module_info info = {
 		.head = {RECORD_MODULE_INFO, sizeof(info)}, .module = r->module,
 		.build_id_len = request.build_id_len, .symbols = request.symbols};
@@ -183,8 +187,11 @@ static void handle(struct child *c, const struct record *record)
 	c->progress->module = NO_MODULE;
 }
 
+/* Files are what takes memory. Finding out looks at all that is free. */
 static void report_usage(struct child *c)
 {
+	if (c->packets++ % PACKETS_A_REPORT)
+		return;
 	struct mallinfo2 info = mallinfo2();
 	struct record_usage usage = {.head = {RECORD_USAGE, sizeof(usage)},
 				     .bytes = info.uordblks + info.hblkhd};

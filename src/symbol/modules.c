@@ -124,16 +124,22 @@ static uint32_t add_module(struct modules *m, enum module_kind kind,
 
 /* File systems give the inode number of a deleted file to the next one: a program that is built and
  * run again and again. Without a generation or a build id only another look can tell. */
-static bool was_replaced(const struct module *module, const struct symbol_mapping *mapping)
+static bool was_replaced(struct module *module, const struct symbol_mapping *mapping)
 {
 	struct stat st;
 
 	if (!mapping->inode || mapping->inode_generation || mapping->build_id_len ||
 	    module->size < 0 || mapping->pid == module->mapping.pid)
 		return false;
+	for (int i = 0; i < MODULE_SEEN; i++)
+		if (module->seen[i] == mapping->pid)
+			return false;
 	_cleanup_close_ int fd = module_file_elf(mapping);
-	return fd >= 0 && fstat(fd, &st) == 0 &&
-	       (st.st_size != module->size || mtime_of(&st) != module->mtime_ns);
+	if (fd >= 0 && fstat(fd, &st) == 0 &&
+	    (st.st_size != module->size || mtime_of(&st) != module->mtime_ns))
+		return true;
+	module->seen[module->seen_next++ % MODULE_SEEN] = mapping->pid;
+	return false;
 }
 
 /* From now on the module is looked for through this process. */

@@ -13,6 +13,7 @@
 
 #define QUEUE_MAX (1u << 18)
 #define BATCH (PACKET_MAX / 2)        /* questions sent at once, in bytes */
+#define GATHERED_MAX 256u             /* questions that wait to be sent */
 #define HANG_NS (30 * NS_PER_S)       /* no sign of life for so long, although something is due */
 #define CHILD_MEMORY (64ull << 20)    /* beyond it the next idle moment brings a fresh child */
 #define CHILD_MEMORY_LINES (256ull << 20) /* the same when it reads debug info, too */
@@ -409,6 +410,20 @@ void name_client_dispatch(struct name_client *c, const struct epoll_event *event
 	keep_child_small(c);
 }
 
+/* Names of a program's functions are not needed before the slice ends; others tell how the next sample is taken or seen. */
+static bool can_wait(const struct name_client *c, const struct question *q)
+{
+	const struct module *m = q->generated ? NULL : modules_get(c->modules, q->module);
+
+	return c->options->gathers && m && m->kind == MODULE_ELF && c->asked - c->sent < GATHERED_MAX;
+}
+
+void name_client_send(struct name_client *c)
+{
+	if (c->sent < c->asked)
+		worker_poll_writable(&c->worker, true);
+}
+
 static int enqueue(struct name_client *c, const struct question *q)
 {
 	if (c->asked - c->answered == QUEUE_MAX)
@@ -427,7 +442,8 @@ static int enqueue(struct name_client *c, const struct question *q)
 	*question_at(c, c->asked++) = *q;
 	c->stats->requests++;
 	connect_child(c);
-	worker_poll_writable(&c->worker, true);
+	if (!can_wait(c, q))
+		worker_poll_writable(&c->worker, true);
 	return 0;
 }
 

@@ -18,4 +18,5 @@ int name_client_ask_code(struct name_client *c, int module, uint64_t offset, uin
 int name_client_ask_loops(struct name_client *c, const void *bytes, uint32_t size, uint64_t start, uint64_t at, uint32_t function);
 struct epoll_event;
 void name_client_dispatch(struct name_client *c, const struct epoll_event *events, int count);
+void name_client_send(struct name_client *c); /* what has been gathered; dispatch does it */
 bool name_client_due(const struct name_client *c); /* answers are still to come */

@@ -134,6 +134,7 @@ int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_
 void symbolizer_send(struct symbolizer *s)
 {
 	unwind_client_send(s->unwind);
+	name_client_send(s->names);
 }
 
 int symbolizer_kernel(struct symbolizer *s)

@@ -59,9 +59,9 @@ struct symbolizer_options {
 	symbol_handler *code_callees; /* with `function` for the frame */
 	wait_loop_handler *wait_loops; /* NULL: they are of no interest */
 	unwound_handler *unwound; /* NULL: nothing will be unwound */
-	bool gathers; /* stacks wait for symbolizer_send(), until there are many */
+	bool gathers; /* stacks, and questions about programs' files, wait for symbolizer_send(), until there are many */
 	void *arg;
-	uint64_t table_memory;    /* for unwind tables, in bytes; 0: 64 MiB */
+	uint64_t table_memory;    /* for unwind tables that are not mapped from the cache, in bytes; 0: 24 MiB */
 	const char *table_cache;  /* the directory that keeps them; NULL: the usual; "": none */
 };
 
@@ -87,7 +87,7 @@ struct symbolizer_stats {
 	/* Unwinding: */
 	uint64_t unwinds;     /* requests */
 	uint64_t unwound[UNWIND_STATUSES], truncated[UNWIND_REASONS]; /* answers */
-	uint64_t tables, table_bytes, rows_unsupported; /* in memory now */
+	uint64_t tables, table_bytes, rows_unsupported; /* there now */
 	uint64_t tables_built, tables_loaded; /* from the cache */
 	uint64_t tables_evicted, tables_failed;
 	uint64_t unwind_restarts;
@@ -161,7 +161,7 @@ void symbolizer_forget_space(struct symbolizer *s, uint32_t space);
 int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
 		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
 
-/* What waits to be unwound goes to the child: to wake it for many at once is cheaper. */
+/* What waits to be unwound or named goes to the children: to wake them for many at once is cheaper. */
 void symbolizer_send(struct symbolizer *s);
 
 /* Dispatch until nothing is due, or time is up: only at the end. */

@@ -19,9 +19,9 @@
 #define RING_BYTES (16u << 20)
 #define STACK_MAX (512u << 10) /* of one request; what is longer is cut */
 #define BATCH (PACKET_MAX / 2) /* sent without waiting for more */
-#define GATHERED_MAX (1u << 20) /* bytes of stacks, likewise */
+#define GATHERED_MAX (512u << 10) /* bytes of stacks, likewise: what the ring keeps has room for as much again meanwhile */
 #define CHUNK 1024 /* mappings in one record */
-#define TABLE_MEMORY (64u << 20)
+#define TABLE_MEMORY (24u << 20) /* all of perfscope is to take 64 MB */
 #define HANG_NS (30 * NS_PER_S) /* no sign of life for so long, although something is due */
 #define PACKETS_A_TURN 64
 

@@ -121,28 +121,22 @@ static uint64_t target(const cs_insn *i)
 	return x86->op_count == 1 && x86->operands[0].type == X86_OP_IMM ? (uint64_t)x86->operands[0].imm : 0;
 }
 
-/* al, ax and eax are parts of rax: the letters tell. */
+/* al, ax and eax are parts of rax. */
 static uint16_t whole(csh handle, uint16_t reg)
 {
-	static const struct {
-		const char *parts;
-		uint16_t whole;
-	} registers[] = {
-		{"al ah ax eax rax ", X86_REG_RAX}, {"bl bh bx ebx rbx ", X86_REG_RBX}, {"cl ch cx ecx rcx ", X86_REG_RCX},
-		{"dl dh dx edx rdx ", X86_REG_RDX}, {"sil si esi rsi ", X86_REG_RSI}, {"dil di edi rdi ", X86_REG_RDI},
-		{"bpl bp ebp rbp ", X86_REG_RBP}, {"r8b r8w r8d r8 ", X86_REG_R8}, {"r9b r9w r9d r9 ", X86_REG_R9},
-		{"r10b r10w r10d r10 ", X86_REG_R10}, {"r11b r11w r11d r11 ", X86_REG_R11},
-		{"r12b r12w r12d r12 ", X86_REG_R12}, {"r13b r13w r13d r13 ", X86_REG_R13},
-		{"r14b r14w r14d r14 ", X86_REG_R14}, {"r15b r15w r15d r15 ", X86_REG_R15},
+#define LETTER(x) [X86_REG_##x##L] = X86_REG_R##x##X, [X86_REG_##x##H] = X86_REG_R##x##X, \
+	[X86_REG_##x##X] = X86_REG_R##x##X, [X86_REG_E##x##X] = X86_REG_R##x##X
+#define WORD(x) [X86_REG_##x##L] = X86_REG_R##x, [X86_REG_##x] = X86_REG_R##x, [X86_REG_E##x] = X86_REG_R##x
+#define NUMBER(n) [X86_REG_R##n##B] = X86_REG_R##n, [X86_REG_R##n##W] = X86_REG_R##n, [X86_REG_R##n##D] = X86_REG_R##n
+	static const uint16_t wholes[X86_REG_ENDING] = {
+		LETTER(A), LETTER(B), LETTER(C), LETTER(D), WORD(SI), WORD(DI), WORD(BP),
+		NUMBER(8), NUMBER(9), NUMBER(10), NUMBER(11), NUMBER(12), NUMBER(13), NUMBER(14), NUMBER(15),
 	};
-	const char *name = cs_reg_name(handle, reg);
-	size_t len = name ? strlen(name) : 0;
 
-	for (size_t i = 0; len && i < ARRAY_SIZE(registers); i++)
-		for (const char *at = registers[i].parts; (at = strstr(at, name)); at++)
-			if (at[len] == ' ' && (at == registers[i].parts || at[-1] == ' '))
-				return registers[i].whole;
-	return reg;
+	return reg < X86_REG_ENDING && wholes[reg] ? wholes[reg] : reg;
+#undef LETTER
+#undef WORD
+#undef NUMBER
 }
 #endif
 

@@ -57,6 +57,10 @@ CASES = [
     Case("receive-python", script(f"{sys.executable} impatient.py receive"), "cpu.spin", "bookkeeper", function="await_letter",
          held_out=True, often=False),
     Case("spin-java", script("java -Xmx64m Rota.java 3 load", 3), "cpu.spin", "bookkeeper", often=False, needs="java"),
+    # Programs that are started again and again.
+    Case("errands", script("bash errands.sh alone"), "cpu.process-churn", "errands", resource="^true$", often=False),
+    Case("errands-crew", script("bash errands.sh crew"), "cpu.process-churn", "errands", resource="tr", held_out=True, often=False),
+    Case("errands-now-and-then", script("bash errands.sh now-and-then"), often=False),
     Case("spin-node", script("node impatient.js load", 1), "cpu.spin", "bookkeeper", often=False),
     Case("spin-node-exchange", script("node impatient.js exchange", 1), "cpu.spin", "bookkeeper", held_out=True, often=False),
     Case("spin-exchange-many", "impatient-nofp exchange 5 2000 100", "cpu.spin", "bookkeeper", function="take_exchange", held_out=True, often=False),

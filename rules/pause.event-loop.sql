@@ -34,16 +34,18 @@ walk(task, leaf, frame, parent, up) AS (
 	SELECT l.task, l.stack, s.frame, s.parent, 0 FROM leaf l JOIN stack s ON s.id = l.stack
 	UNION ALL
 	SELECT w.task, w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
--- What is above its own poll, too, is the loop, not what holds it up.
-poll_leaf AS MATERIALIZED (
-	SELECT task, stack, max(ns) FROM (
-		SELECT task, stack, sum(ns) AS ns FROM wait_part WHERE cause = 'poll' AND task IN (SELECT task FROM loop) GROUP BY task, stack)
-	GROUP BY task),
-poll_walk(task, frame, parent, up) AS (
-	SELECT l.task, s.frame, s.parent, 0 FROM poll_leaf l JOIN stack s ON s.id = l.stack
+-- What is above its own poll, the outermost, is the loop, not what holds it up.
+poll_walk(task, leaf, frame, parent, up) AS (
+	SELECT w.task, w.stack, s.frame, s.parent, 0
+	FROM (SELECT DISTINCT task, stack FROM wait_part WHERE cause = 'poll' AND task IN (SELECT task FROM loop)) w JOIN stack s ON s.id = w.stack
 	UNION ALL
-	SELECT w.task, s.frame, s.parent, w.up + 1 FROM poll_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
-base AS MATERIALIZED (SELECT DISTINCT w.task, n.name FROM poll_walk w JOIN code_frame n USING (frame)),
+	SELECT w.task, w.leaf, s.frame, s.parent, w.up + 1 FROM poll_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 512),
+own_poll AS MATERIALIZED (
+	SELECT task, leaf, min(depth) FROM (
+		SELECT w.task, w.leaf, max(w.up) AS depth FROM poll_walk w LEFT JOIN code_frame c USING (frame) GROUP BY w.task, w.leaf
+		HAVING count(c.frame))
+	GROUP BY task),
+base AS MATERIALIZED (SELECT DISTINCT w.task, n.name FROM own_poll JOIN poll_walk w USING (task, leaf) JOIN code_frame n USING (frame)),
 named AS MATERIALIZED (
 	SELECT f.frame, f.name, f.kind = 'kernel' AND (f.name GLOB '*_sys_*poll*' OR f.name GLOB '*_sys_*select*'
 			OR f.name GLOB '*_sys_accept*' OR f.name GLOB '*_sys_send*' OR f.name GLOB '*_sys_recv*' OR f.name GLOB 'sock_*'

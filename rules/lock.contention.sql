@@ -12,6 +12,8 @@
 -- threshold least = 0.9: CPUs that threads of Java, or of Go, that let each other go on use together; below that there is not always one that runs
 -- threshold most = 1.1: CPUs likewise; above that they run side by side, as workers do
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it feeds the others
+-- threshold in_request = 0.5: of the time of requests that their threads, of Java, wait for a lock or for each other; and of
+-- threshold requests = 10: requests at least
 -- threshold rate = 2: waits a second; one long wait alone is no contention
 -- action: Keep the lock shorter in {holder}: move what needs no protection out of it, or split the lock's data
 -- action: See what is done under the lock: perfscope flamegraph --kind lock -p {pid}
@@ -104,9 +106,17 @@ one_by_one AS MATERIALIZED (
 	SELECT w.resource FROM (SELECT DISTINCT resource, task FROM sorted_wait WHERE sort = 'park') w JOIN thread_state s USING (task), span
 	GROUP BY w.resource HAVING sum(s.running) BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns
 		AND max(s.running) <= coalesce(:one, 0.7) * sum(s.running)),
+-- So they do while they have taken a request, and then it is for one of their own pool.
+in_request AS MATERIALIZED (
+	SELECT t.process FROM request r JOIN thread t ON t.task = r.task GROUP BY t.process
+	HAVING sum(r.lock) >= coalesce(:in_request, 0.5) * sum(r.ns - r.queue) AND sum(r.count) >= coalesce(:requests, 10)),
+same_pool AS MATERIALIZED (
+	SELECT DISTINCT w.task, w.other_task FROM sorted_wait w JOIN task a ON a.id = w.task JOIN task b ON b.id = w.other_task
+	WHERE w.sort = 'park' AND a.process = b.process AND rtrim(a.comm, '0123456789') = rtrim(b.comm, '0123456789')),
 lock_wait AS MATERIALIZED (
 	SELECT * FROM sorted_wait WHERE (sort IN ('lock', 'turn') OR resource IN (SELECT resource FROM taken_in_turn))
-		AND (sort <> 'park' OR resource IN (SELECT resource FROM one_by_one))
+		AND (sort <> 'park' OR resource IN (SELECT resource FROM one_by_one)
+			OR (process IN (SELECT process FROM in_request) AND (task, other_task) IN (SELECT task, other_task FROM same_pool)))
 		AND (ifnull(name, '') NOT GLOB 'sync.*' AND sort <> 'turn' OR other_stack IN (SELECT id FROM unlocking))),
 waiter AS MATERIALIZED (
 	SELECT w.process, w.resource, w.task, w.count, min(w.ns, l.ns) AS ns,

@@ -8,6 +8,8 @@
 -- threshold count = 5: segments sent again; fewer are chance
 -- threshold few = 3: or so few, if share_few of what is sent is sent again: short connections and idle ones send little
 -- threshold share_few = 0.05: see few
+-- threshold missed = 0.2: seconds that each is missed for at the least, if nothing else is under way: no more than that is lost
+-- threshold segments = 20: sent, for a share of them to say something
 -- threshold stalled = 0.3: or so much of the time without news of what was sent, with two segments sent again: a path that
 --    loses everything has only few to count
 -- action: See where they get lost: net.drops if that is on this host; ethtool -S, and mtr to the other side, if not
@@ -33,8 +35,8 @@ sender AS MATERIALIZED (
 judged AS MATERIALIZED (
 	SELECT s.*, s.again * 1.0 / max(s.segments, s.again, 1) AS share, min(1.0, s.stalled * 1.0 / span.ns) AS still
 	FROM sender s, span
-	WHERE (s.again >= coalesce(:count, 5) AND s.again >= coalesce(:share, 0.02) * s.segments)
-		OR (s.again >= coalesce(:few, 3) AND s.again >= coalesce(:share_few, 0.05) * s.segments)
+	WHERE (s.segments >= coalesce(:segments, 20) AND s.again >= iif(s.again >= coalesce(:share_few, 0.05) * s.segments,
+			coalesce(:few, 3), coalesce(:count, 5)) AND s.again >= coalesce(:share, 0.02) * s.segments)
 		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)),
 -- The worst of a process, and of a connection the end that loses more.
 placed AS MATERIALIZED (
@@ -50,7 +52,7 @@ other AS MATERIALIZED (
 	SELECT j.process, j.name, iif(p.process = j.process, p.other, p.process) AS other
 	FROM placed j JOIN peer p ON j.process IN (p.process, p.other) JOIN resource r ON r.id = p.resource
 	WHERE substr(j.name, -length(r.name)) = r.name)
-SELECT 'waited' AS urgency, max(min(1.0, 10 * j.share), j.still) AS impact, p.comm, p.pid, printf('%.1f', 100 * j.share) AS percent,
+SELECT 'waited' AS urgency, max(min(1.0, 10 * j.share, j.again * coalesce(:missed, 0.2) * 1e9 / span.ns), j.still) AS impact, p.comm, p.pid, printf('%.1f', 100 * j.share) AS percent,
 	j.name || iif(j.connections > 1, printf(' and %d more', j.connections - 1), '') AS "where",
 	j.kind AS resource_kind, j.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
@@ -65,6 +67,6 @@ SELECT 'waited' AS urgency, max(min(1.0, 10 * j.share), j.still) AS impact, p.co
 		json_object('metric', 'time without news of what was sent', 'value', 100 * j.still, 'unit', '%',
 			'threshold', 100 * coalesce(:stalled, 0.3))) AS evidence,
 	json_array(json_object('role', 'victim', 'metric', 'wait.net', 'process', j.process)) AS stacks
-FROM placed j JOIN person p ON p.process = j.process
+FROM placed j JOIN person p ON p.process = j.process, span
 WHERE j.place = 1 AND j.side = 1
 ORDER BY impact DESC LIMIT 5;

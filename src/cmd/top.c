@@ -259,7 +259,7 @@ static int run_top(struct top *top)
 	    (r = recorder_new(top->store, top->loop, &(struct recorder_options){
 		.frequency = o->frequency, .most_overhead = live_most_overhead(o->most_overhead),
 		.slice_ns = o->delay_ns, .first_slice_ns = first, .pid = (uint32_t)o->pid,
-		.cgroup = o->cgroup, .slice = look, .arg = top}, &recorder)) < 0)
+		.cgroup = o->cgroup, .in_parts = !is_batch(o), .slice = look, .arg = top}, &recorder)) < 0)
 		return r;
 	if (terminal)
 		live_answer_at_once();

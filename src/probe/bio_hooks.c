@@ -16,7 +16,7 @@
 
 static const char *const names[BIO_HOOKS] = {"block_bio_queue", "block_bio_complete"};
 
-int bio_hooks_prepare(struct bpf_object *object)
+int bio_hooks_prepare(const struct capture *c, struct bpf_object *object)
 {
 	for (int i = 0; i < BIO_HOOKS; i++) {
 		struct bpf_program *program = bpf_object__find_program_by_name(object, names[i]);

@@ -5,6 +5,7 @@
 
 struct bpf_link;
 struct bpf_object;
+struct capture;
 struct bpf_program;
 
 enum { BIO_HOOKS = 2 };
@@ -14,7 +15,7 @@ struct bio_hooks {
 	struct bpf_link *links[BIO_HOOKS];
 };
 
-int bio_hooks_prepare(struct bpf_object *object); /* before it is loaded; 0, as a probe wants it */
+int bio_hooks_prepare(const struct capture *c, struct bpf_object *object); /* before it is loaded; 0, as a probe wants it */
 void bio_hooks_init(struct bio_hooks *b, struct bpf_object *object);
 void bio_hooks_look(struct bio_hooks *b); /* attaches them when they are needed and not there yet */
 void bio_hooks_done(struct bio_hooks *b);

@@ -22,6 +22,7 @@ struct capture {
 	struct store *store;
 	struct tasks *tasks;
 	struct stacks *stacks;
+	const struct kernel_text *text; /* where the kernel's functions lie */
 	struct task_slot *task_slots; /* the kernel side's arrays, mapped */
 	uint32_t task_slot_count;
 	struct cpu_slot *cpu_slots;

@@ -13,6 +13,7 @@ struct host_options {
 	uint32_t threads; /* about so many there are now */
 	uint32_t stack_bytes; /* of a user stack copied at the most: whole pages, up to MOST_STACK_PAGES; 0: STACK_PAGES */
 	bool filter, include_own, exclude_kernel;
+	bool in_parts; /* host_attach() loads what comes first, and goes on in the background */
 	const char *const *on_demand; /* names of such probes that are asked for, ends with NULL; NULL: none */
 };
 
@@ -26,6 +27,8 @@ void host_free(struct host *h);
 /* Loads and attaches every probe. A probe that cannot is marked unavailable; -EPERM or the like only
  * when none of those with a kernel side could. */
 int host_attach(struct host *h);
+int host_loading_fd(const struct host *h); /* readable when something more can be attached; -1: nothing more comes */
+bool host_attach_more(struct host *h);     /* inside a transaction of the store; false: that was all */
 void host_detach(struct host *h); /* no more records after this */
 
 int host_python_fd(const struct host *h); /* the map of processes that run CPython */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "cleanup.h"
 #include "fail.h"
 #include "mem.h"
@@ -84,13 +85,11 @@ void kernel_text_read(struct kernel_text *t)
 	}
 }
 
-int kernel_text_prepare(struct bpf_object *object)
+int kernel_text_prepare(const struct capture *c, struct bpf_object *object)
 {
-	_cleanup_(kernel_text_done) struct kernel_text text;
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.places");
 
-	kernel_text_read(&text);
-	return map && bpf_map__set_initial_value(map, text.places, sizeof(text.places)) == 0 ? 0 : fail(-errno, "set .rodata.places");
+	return map && bpf_map__set_initial_value(map, c->text->places, sizeof(c->text->places)) == 0 ? 0 : fail(-errno, "set .rodata.places");
 }
 
 void kernel_text_done(struct kernel_text *t)

@@ -7,6 +7,7 @@
 #include "wire.h"
 
 struct bpf_object;
+struct capture;
 
 struct kernel_text {
 	struct place_range places[PLACE_COUNT];
@@ -15,8 +16,8 @@ struct kernel_text {
 	size_t interrupt_count, interrupt_capacity;
 };
 
-/* Unknown places stay 0, all of them where the kernel hides its addresses. */
+/* Unknown places stay 0, all of them where the kernel hides its addresses. It takes some 50 ms. */
 void kernel_text_read(struct kernel_text *t);
-int kernel_text_prepare(struct bpf_object *object); /* tells an object that walks kernel stacks */
+int kernel_text_prepare(const struct capture *c, struct bpf_object *object); /* tells an object that walks kernel stacks */
 void kernel_text_done(struct kernel_text *t);
 bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth);

@@ -93,6 +93,7 @@ extern const unsigned long perfscope_life_object_size;
 const struct probe probe_life = {
 	.name = "life",
 	.help = "names, command lines, exit codes and cgroups of processes, short-lived ones too",
+	.first = true,
 	.metrics = (const struct probe_metric[]){{0}},
 	.object = perfscope_life_object,
 	.object_size = &perfscope_life_object_size,

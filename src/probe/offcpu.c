@@ -52,7 +52,6 @@ struct part {
 struct offcpu_state {
 	struct probe_state probe;
 	struct capture *capture;
-	struct kernel_text text;
 	struct kernel_locks locks;
 	struct map *open;   /* tid -> wait that goes on */
 	struct map *stacks; /* of waits that have ended, by task and site */
@@ -189,7 +188,7 @@ static uint32_t resource_of(struct offcpu_state *state, struct thread *thread, c
 	case KEY_ADDRESS:
 		return lock_names_resource(state->lock_names, thread->process, r->key);
 	case KEY_KERNEL_LOCK:
-		return capture_resource(c, "kernel lock", kernel_locks_name(&state->locks, &state->text, r->key));
+		return capture_resource(c, "kernel lock", kernel_locks_name(&state->locks, c->text, r->key));
 	case KEY_ADDRESS_SPACE:
 		snprintf(name, sizeof(name), "%.*s (%u)", COMM_LENGTH, thread->process->comm, thread->process->pid);
 		return capture_resource(c, "address space", name);
@@ -275,7 +274,7 @@ static void woken(struct offcpu_state *state, struct thread *thread, const struc
 	if (!w || w->woken)
 		return;
 	w->woken = true;
-	if (other && !kernel_text_is_interrupt(&state->text, r->stack.frames, r->stack.kernel_depth))
+	if (other && !kernel_text_is_interrupt(state->capture->text, r->stack.frames, r->stack.kernel_depth))
 		w->waker_task = other->id;
 	resolve(w, other ? other->process : thread->process, r, waker_known);
 }
@@ -322,8 +321,7 @@ static void init(struct capture *c, struct offcpu_state *state)
 	state->stacks = map_new();
 	state->lock_names = lock_names_new(c);
 	state->files = wait_files_new(c);
-	kernel_text_read(&state->text);
-	stacks_set_kernel(c->stacks, state->text.core.start, state->text.core.end);
+	stacks_set_kernel(c->stacks, c->text->core.start, c->text->core.end);
 }
 
 static void queued(struct capture *c, const struct queue_record *r)
@@ -518,7 +516,6 @@ static void stop(struct capture *c, void *arg)
 	map_free(state->stacks);
 	lock_names_free(state->lock_names);
 	wait_files_free(state->files);
-	kernel_text_done(&state->text);
 	kernel_locks_done(&state->locks);
 }
 

@@ -110,6 +110,7 @@ extern const unsigned long perfscope_oncpu_object_size;
 const struct probe probe_oncpu = {
 	.name = "oncpu",
 	.help = "stacks of what runs on each CPU, at the sampling rate",
+	.first = true,
 	.metrics = (const struct probe_metric[]){
 		[METRIC_CPU_TIME] = {"cpu.time", "ns", "CPU time by stack, from samples"},
 		{0}},

@@ -17,6 +17,7 @@ struct probe {
 	const char *name;
 	const char *help;
 	bool on_demand; /* costs so much that it is loaded only when it is asked for by name */
+	bool first; /* a live screen does not begin without it; the others may come some tenths of a second later */
 	const struct probe_metric *metrics; /* ends with {0}; the i-th has id first_metric + i */
 
 	/* Kernel side; NULL for a probe that only reads /proc and /sys. */
@@ -26,7 +27,7 @@ struct probe {
 	size_t state_size; /* zeroed memory for the calls below */
 
 	/* Between opening and loading: fills in what is constant. May be NULL. */
-	int (*prepare)(struct bpf_object *object);
+	int (*prepare)(const struct capture *c, struct bpf_object *object);
 	/* Attach what attaches itself neither by its section nor at start (perf events); may be NULL. */
 	int (*attach)(struct capture *c, struct bpf_object *object, void *state);
 	/* The set of online CPUs changed: cpu came (up) or went. */

@@ -37,7 +37,7 @@ struct recorder {
 	struct host *host;
 	struct sideband *sideband;
 	struct governor *governor; /* NULL: none */
-	struct loop_source *sources[5];
+	struct loop_source *sources[5], *loading;
 	uint64_t records, samples, slices;
 	uint64_t slice_end_ns; /* when it is due */
 	uint64_t sent_ns;      /* copied stacks */
@@ -153,6 +153,17 @@ static int take_names(void *arg, uint32_t events)
 	struct recorder *r = arg;
 
 	return stacks_dispatch(r->capture.stacks);
+}
+
+static int attach_more(void *arg, uint32_t events)
+{
+	struct recorder *r = arg;
+
+	if (host_attach_more(r->host))
+		return 0;
+	loop_remove(r->loop, r->loading);
+	r->loading = NULL;
+	return 0;
 }
 
 static struct losses losses(const struct capture *c)
@@ -276,6 +287,9 @@ static int add_sources(struct recorder *r)
 	    (error = loop_add_timer(r->loop, DRAIN_NS / 2, DRAIN_NS, drain, r, source++)) < 0 ||
 	    (error = loop_add_timer(r->loop, first ? first : slice, slice, slice_timer, r, source++)) < 0)
 		return fail(error, "watch for events");
+	if (host_loading_fd(r->host) >= 0 &&
+	    (error = loop_add_fd(r->loop, host_loading_fd(r->host), EPOLLIN, attach_more, r, &r->loading)) < 0)
+		return fail(error, "watch for what is being loaded");
 	r->slice_end_ns = clock_mono_ns() + (first ? first : slice);
 	return 0;
 }
@@ -310,6 +324,7 @@ static int prepare(struct recorder *r)
 	error = host_new(c, &(struct host_options){.threads = count_threads(), .filter = c->filter,
 						   .stack_bytes = r->options.stack_bytes,
 						   .include_own = r->options.include_own,
+						   .in_parts = r->options.in_parts,
 						   .on_demand = r->options.on_demand}, take_record, r, &r->host);
 	if (error >= 0)
 		stacks_set_python(c->stacks, host_python_fd(r->host));
@@ -389,12 +404,18 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 	return 0;
 }
 
+static void remove_sources(struct recorder *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
+		loop_remove(r->loop, r->sources[i]);
+	loop_remove(r->loop, r->loading);
+}
+
 int recorder_stop(struct recorder *r)
 {
 	if (r->stop_ns)
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
-		loop_remove(r->loop, r->sources[i]);
+	remove_sources(r);
 	r->stop_ns = r->begun ? end_slice(r) : clock_mono_ns();
 	r->at_stop = losses(&r->capture);
 	governor_free(r->governor);
@@ -412,8 +433,7 @@ void recorder_free(struct recorder *r)
 	if (!r)
 		return;
 	if (!r->stop_ns)
-		for (size_t i = 0; i < ARRAY_SIZE(r->sources); i++)
-			loop_remove(r->loop, r->sources[i]);
+		remove_sources(r);
 	if (r->begun)
 		store_commit(r->capture.store);
 	governor_free(r->governor);

@@ -23,6 +23,7 @@ struct recorder_options {
 	uint32_t stack_bytes;    /* of a user stack copied at the most: 4096 .. 262144, in whole pages; 0: 65536 */
 	bool include_own;        /* perfscope's own samples, too */
 	bool inlined;            /* expand inlined functions */
+	bool in_parts;           /* begin with what is there first: what takes longer to load comes into the first slices */
 	const char *const *on_demand; /* probes that are only loaded when asked for, ends with NULL; NULL: none */
 	const char *events;      /* pmu_events.h, for the probe pmu; NULL: those of the hardware */
 	pid_t command;           /* a child of ours that is not perfscope: the command to be recorded; 0 none */

@@ -232,7 +232,7 @@ static void account_thread(struct capture *c, const struct sched_state *state, s
 	}
 }
 
-static int prepare(struct bpf_object *object)
+static int prepare(const struct capture *c, struct bpf_object *object)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.waits");
 	struct syscall_wait table[SYSCALL_COUNT];
@@ -240,7 +240,7 @@ static int prepare(struct bpf_object *object)
 	waits_table(table);
 	if (!map || bpf_map__set_initial_value(map, table, sizeof(table)))
 		return fail(-errno, "set .rodata.waits");
-	return kernel_text_prepare(object);
+	return kernel_text_prepare(c, object);
 }
 
 static int iterate(const struct sched_state *state, const char *name, struct buf *b)
@@ -440,6 +440,7 @@ extern const unsigned long perfscope_sched_object_size;
 const struct probe probe_sched = {
 	.name = "sched",
 	.help = "exact time of every thread on CPU, runnable and blocked, by cause; run-queue latency of every CPU",
+	.first = true,
 	.metrics = (const struct probe_metric[]){
 		[STATE_RUNNING] = {"task.running", "ns", "time on a CPU; count: times it left one"},
 		[STATE_RUNNABLE] = {"task.runnable", "ns", "time waiting for a CPU after a wake-up"},

@@ -86,7 +86,7 @@ static int choose_hooks(const struct bpf_object *object, bool *ret_sees_sending)
 	return r;
 }
 
-static int prepare(struct bpf_object *object)
+static int prepare(const struct capture *c, struct bpf_object *object)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata.service");
 	bool sees_sending;

@@ -48,7 +48,7 @@ uint32_t tcp_service(struct capture *c, const uint8_t address[16], uint16_t port
 	return capture_resource(c, "service", name);
 }
 
-static int prepare(struct bpf_object *object)
+static int prepare(const struct capture *c, struct bpf_object *object)
 {
 	return tcp_drops_prepare(object);
 }

@@ -101,8 +101,7 @@ enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack)
 
 struct places {
 	struct stack_view *view;
-	struct place *items; /* by stack */
-	struct place none;
+	struct place *items; /* by the stack's place in the view */
 };
 
 struct places *places_new(struct stack_view *v)
@@ -110,7 +109,7 @@ struct places *places_new(struct stack_view *v)
 	struct places *p = xcalloc(1, sizeof(*p));
 
 	p->view = v;
-	p->items = xcalloc(stack_view_end(v) + 1, sizeof(*p->items));
+	p->items = xcalloc(stack_view_places(v), sizeof(*p->items));
 	return p;
 }
 
@@ -124,7 +123,7 @@ void places_free(struct places *p)
 
 const struct place *places_of(struct places *p, uint32_t stack)
 {
-	struct place *place = stack < stack_view_end(p->view) ? &p->items[stack] : &p->none;
+	struct place *place = &p->items[stack_view_place(p->view, stack)];
 
 	if (!place->known)
 		*place = (struct place){stack_speaker(p->view, stack), stack_lock_kind(p->view, stack), true};

@@ -66,7 +66,7 @@ static void add_row(void *arg, const struct ledger_row *row)
 	struct sums *s = arg;
 	const struct window *w = s->context->window;
 	uint32_t name = name_of(s, window_find(w, row->key[BY_TASK])), stack = row->key[BY_STACK];
-	uint32_t node = node_of(s, name, stack && stack < stack_view_end(window_stacks(w)) ? stack : UNREADABLE);
+	uint32_t node = node_of(s, name, stack_view_place(window_stacks(w), stack) ? stack : UNREADABLE);
 
 	s->nodes[node].value += (double)row->value;
 	s->total += (double)row->value;

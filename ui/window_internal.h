@@ -71,6 +71,9 @@ struct window {
 	uint32_t resource_reads;
 	char **former_names;
 	uint32_t former_count, former_capacity;
+	uint32_t *holes; /* ids of forgotten resources, in order; those before the next stand for others already */
+	uint32_t hole_count, next_hole;
+	uint32_t resources_forgotten; /* how often, as far as it is known here */
 	uint32_t *cpus; /* ids of resources */
 	uint32_t cpu_count, cpu_capacity;
 
@@ -110,5 +113,6 @@ struct metric *window_metric(const struct window *w, uint32_t id); /* NULL: not 
 int window_read_names(struct window *w);
 void window_add_level(struct window *w, uint32_t metric, uint32_t resource, double value, double ns, int sign);
 void window_clear_levels(struct window *w); /* the sums */
+void window_forget_levels(struct window *w); /* those of forgotten resources */
 void window_note_level(struct window *w, uint32_t slice, uint32_t metric, uint32_t resource, double value);
 void window_names_done(struct window *w);

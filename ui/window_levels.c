@@ -6,7 +6,7 @@
 #include "mem.h"
 #include "window_internal.h"
 
-/* A level keeps its place for good: there are as many as there are things that are measured. */
+/* A level keeps its place until the thing that is measured is forgotten. */
 static struct level *find_level(const struct window *w, uint32_t metric, uint32_t resource)
 {
 	uint64_t index;
@@ -39,6 +39,25 @@ void window_clear_levels(struct window *w)
 {
 	for (uint32_t i = 0; i < w->level_count; i++)
 		w->levels[i].sum = w->levels[i].ns_sum = 0;
+}
+
+void window_forget_levels(struct window *w)
+{
+	uint32_t kept = 0;
+
+	map_free(w->level_index);
+	w->level_index = map_new();
+	for (uint32_t i = 0; i < w->level_count; i++) {
+		struct level level = w->levels[i];
+
+		if (level.resource && !window_resource(w, level.resource)->name[0]) {
+			free(level.course);
+			continue;
+		}
+		map_put(w->level_index, (uint64_t)level.metric << 32 | level.resource, kept);
+		w->levels[kept++] = level;
+	}
+	w->level_count = kept;
 }
 
 static const struct level *named_level(const struct window *w, const char *metric, uint32_t resource)

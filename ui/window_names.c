@@ -5,6 +5,7 @@
 
 #include "mem.h"
 #include "store_query.h"
+#include "store_write.h"
 #include "window_internal.h"
 
 /* Gauges that are left out while they are as they were (docs/recording.md). */
@@ -46,13 +47,18 @@ static int read_metrics(struct window *w)
 
 enum { MOST_RESOURCES = 1 << 22, NAMED_AFTER = 16 };
 
-/* What is shown may still point to the name before. */
+/* What is shown may still point to it. */
+static void keep_former(struct window *w, char *text)
+{
+	GROW(w->former_names, w->former_count, w->former_capacity);
+	w->former_names[w->former_count++] = text;
+}
+
 static void rename_resource(struct window *w, struct window_resource *resource, const char *name)
 {
 	if (!strcmp(resource->name, name))
 		return;
-	GROW(w->former_names, w->former_count, w->former_capacity);
-	w->former_names[w->former_count++] = resource->name;
+	keep_former(w, resource->name);
 	resource->name = xstrdup(name);
 }
 
@@ -68,6 +74,59 @@ static void add_resource(struct window *w, uint32_t id, const char *kind, const 
 		return;
 	GROW(w->cpus, w->cpu_count, w->cpu_capacity);
 	w->cpus[w->cpu_count++] = id;
+}
+
+/* Their ids stand for other things from now on, the lowest first. */
+static int list_holes(struct window *w)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	_cleanup_free_ bool *gone = xcalloc(w->resource_count + 1, sizeof(*gone));
+	uint32_t capacity = 0;
+	int r = query_new(w->store, "SELECT id FROM main.resource", &q);
+
+	for (uint32_t id = 0; id < w->resource_count; id++)
+		gone[id] = w->resources[id].name;
+	while (r >= 0 && (r = query_next(q)) > 0)
+		if (query_int(q, 0) > 0 && query_int(q, 0) < w->resource_count)
+			gone[query_int(q, 0)] = false;
+	for (uint32_t i = w->next_hole; i < w->hole_count; i++)
+		gone[w->holes[i]] = true;
+	free(w->holes);
+	w->holes = NULL;
+	w->hole_count = w->next_hole = 0;
+	for (uint32_t id = 1; id < w->resource_count && r >= 0; id++) {
+		if (!gone[id])
+			continue;
+		GROW(w->holes, w->hole_count, capacity);
+		w->holes[w->hole_count++] = id;
+	}
+	return r;
+}
+
+/* What was shown before the last time may have pointed to the names that are freed here. */
+static int forget_resources(struct window *w)
+{
+	uint32_t times = store_forgotten_resources(w->store);
+	int r;
+
+	if (times == w->resources_forgotten)
+		return 0;
+	w->resources_forgotten = times;
+	while (w->former_count)
+		free(w->former_names[--w->former_count]);
+	if ((r = list_holes(w)) < 0)
+		return r;
+	for (uint32_t i = 0; i < w->hole_count; i++) {
+		struct window_resource *resource = &w->resources[w->holes[i]];
+
+		if (!resource->name)
+			continue;
+		keep_former(w, resource->name);
+		keep_former(w, resource->kind);
+		*resource = (struct window_resource){0};
+	}
+	window_forget_levels(w);
+	return 0;
 }
 
 /* Locks are named when their file has been read: those of the last slices are looked at again. */
@@ -98,11 +157,33 @@ static int read_resources(struct window *w)
 	return r;
 }
 
+static int fill_holes(struct window *w)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r;
+
+	if (w->next_hole == w->hole_count)
+		return 0;
+	r = query_new(w->store, "SELECT kind, name FROM main.resource WHERE id = :id", &q);
+	for (; r >= 0 && w->next_hole < w->hole_count; w->next_hole++) {
+		query_bind_int(q, ":id", w->holes[w->next_hole]);
+		r = query_next(q);
+		if (r > 0)
+			add_resource(w, w->holes[w->next_hole], query_text(q, 0), query_text(q, 1));
+		query_reset(q);
+		if (r == 0)
+			break;
+	}
+	return r;
+}
+
 int window_read_names(struct window *w)
 {
 	int r = read_metrics(w);
 
-	return r < 0 ? r : read_resources(w);
+	if (r < 0 || (r = forget_resources(w)) < 0 || (r = fill_holes(w)) < 0)
+		return r;
+	return read_resources(w);
 }
 
 void window_names_done(struct window *w)
@@ -122,6 +203,7 @@ void window_names_done(struct window *w)
 	for (uint32_t i = 0; i < w->level_count; i++)
 		free(w->levels[i].course);
 	free(w->former_names);
+	free(w->holes);
 	free(w->metrics);
 	free(w->resources);
 	free(w->cpus);

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-#include "buf.h"
 #include "histogram.h"
 #include "intern.h"
 #include "mem.h"
 #include "past.h"
+#include "resources.h"
 #include "tally.h"
 
 struct sum_key {
@@ -28,7 +28,7 @@ struct aggregate {
 	struct sum *sums;    /* by key id */
 	uint32_t capacity;
 	struct tally latencies; /* likewise */
-	struct intern *resources;
+	struct resources *resources;
 	uint32_t last_span;
 };
 
@@ -36,7 +36,7 @@ void capture_init(struct capture *c)
 {
 	c->aggregate = xcalloc(1, sizeof(*c->aggregate));
 	c->aggregate->keys = intern_new();
-	c->aggregate->resources = intern_new();
+	c->aggregate->resources = resources_new(c->store);
 }
 
 void capture_done(struct capture *c)
@@ -47,7 +47,7 @@ void capture_done(struct capture *c)
 	c->past = NULL;
 	intern_free(c->aggregate->keys);
 	tally_done(&c->aggregate->latencies);
-	intern_free(c->aggregate->resources);
+	resources_free(c->aggregate->resources);
 	free(c->aggregate->sums);
 	free(c->aggregate);
 	c->aggregate = NULL;
@@ -127,21 +127,17 @@ void capture_histogram(struct capture *c, uint32_t metric, uint32_t resource, ui
 
 uint32_t capture_resource_keyed(struct capture *c, const char *kind, const char *key, const char *name)
 {
-	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
-	bool is_new;
-	uint32_t id;
-
-	buf_add(&bytes, kind, strlen(kind) + 1);
-	buf_addstr(&bytes, key);
-	id = intern_id(c->aggregate->resources, bytes.data, bytes.len, &is_new) + 1;
-	if (is_new)
-		store_add_resource(c->store, id, kind, name);
-	return id;
+	return resources_id(c->aggregate->resources, kind, key, name, c->slice);
 }
 
 uint32_t capture_resource(struct capture *c, const char *kind, const char *name)
 {
 	return capture_resource_keyed(c, kind, name, name);
+}
+
+struct resources *capture_resources(struct capture *c)
+{
+	return c->aggregate->resources;
 }
 
 uint32_t capture_span_id(struct capture *c)
@@ -173,6 +169,7 @@ void capture_write(struct capture *c)
 	intern_free(a->keys);
 	a->keys = intern_new();
 	tally_take(&a->latencies, write_latency, c);
+	resources_end_slice(a->resources, c->slice);
 }
 
 uint64_t capture_watched_ns(const struct capture *c, uint64_t mono_ns)

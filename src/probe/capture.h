@@ -72,6 +72,7 @@ void capture_latency(struct capture *c, uint32_t metric, uint32_t resource, uint
 uint32_t capture_resource(struct capture *c, const char *kind, const char *name);
 /* The same for things of which several may have one name. */
 uint32_t capture_resource_keyed(struct capture *c, const char *kind, const char *key, const char *name);
+struct resources *capture_resources(struct capture *c);
 uint32_t capture_span_id(struct capture *c); /* a new one */
 
 /* Writes what has been added up; the recorder's, as a slice closes. */

@@ -388,6 +388,7 @@ uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame)
 
 	if (intern_count(f->nodes) == MOST_NODES) {
 		f->forgotten += MOST_NODES;
+		store_end_stacks(f->store, f->forgotten);
 		intern_free(f->nodes);
 		f->nodes = intern_new();
 		memset(f->steps, 0, STEPS * sizeof(*f->steps));

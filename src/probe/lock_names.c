@@ -10,8 +10,12 @@
 #include "intern.h"
 #include "mem.h"
 #include "region.h"
+#include "resources.h"
 
-enum { LOOKS_A_SLICE = 32 }; /* at a process's mappings: a tenth of a millisecond each */
+enum {
+	LOOKS_A_SLICE = 32,      /* at a process's mappings: a tenth of a millisecond each */
+	MOST_NUMBERS = 1 << 29,  /* of questions */
+};
 
 struct lock_key {
 	uint32_t process, low, high;
@@ -29,12 +33,17 @@ struct lock_names {
 	struct lock *locks; /* by key */
 	size_t count, capacity;
 	uint32_t looks;
+	uint32_t before;    /* locks that were forgotten: a question's number is that of the lock behind them */
+	uint32_t forgotten; /* as resources_forgotten() */
 };
 
 static void named(void *arg, uint32_t what, const char *name, uint64_t start)
 {
 	struct lock_names *l = arg;
-	struct lock *lock = &l->locks[what];
+
+	if (what < l->before || what - l->before >= l->count)
+		return;
+	struct lock *lock = &l->locks[what - l->before];
 	_cleanup_free_ char *text = name ? xasprintf("0x%" PRIx64 " (%s+0x%" PRIx64 ")", lock->address, name, lock->offset - start) :
 					   xasprintf("0x%" PRIx64 " (%s)", lock->address, lock->place);
 
@@ -52,13 +61,33 @@ struct lock_names *lock_names_new(struct capture *c)
 	return l;
 }
 
+static void clear(struct lock_names *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->locks[i].place);
+	l->before = (l->before + (uint32_t)l->count) % MOST_NUMBERS;
+	l->count = 0;
+}
+
+/* An id may stand for another lock now. */
+static void forget(struct lock_names *l)
+{
+	uint32_t forgotten = resources_forgotten(capture_resources(l->capture));
+
+	if (l->forgotten == forgotten)
+		return;
+	l->forgotten = forgotten;
+	clear(l);
+	intern_free(l->keys);
+	l->keys = intern_new();
+}
+
 void lock_names_free(struct lock_names *l)
 {
 	if (!l)
 		return;
 	stacks_name_variables(l->capture->stacks, NULL, NULL);
-	for (size_t i = 0; i < l->count; i++)
-		free(l->locks[i].place);
+	clear(l);
 	free(l->locks);
 	intern_free(l->keys);
 	free(l);
@@ -102,19 +131,23 @@ static void look_at(struct lock_names *l, struct process *p, uint64_t address, u
 		return;
 	lock->offset = address - r.map.start + r.map.offset;
 	lock->place = xasprintf("[%s+0x%" PRIx64 "]", base_name(r.path), lock->offset);
-	stacks_ask_variable(l->capture->stacks, p, &r.map, address, what);
+	stacks_ask_variable(l->capture->stacks, p, &r.map, address, l->before + what);
 }
 
 uint32_t lock_names_resource(struct lock_names *l, struct process *p, uint64_t address)
 {
 	struct lock_key key = {.process = p->id, .low = (uint32_t)address, .high = (uint32_t)(address >> 32)};
 	bool is_new;
-	uint32_t what = intern_id(l->keys, &key, sizeof(key), &is_new);
+	uint32_t what;
+
+	forget(l);
+	what = intern_id(l->keys, &key, sizeof(key), &is_new);
 
 	if (is_new) {
 		GROW(l->locks, l->count, l->capacity);
 		l->locks[l->count++] = (struct lock){.address = address};
 		look_at(l, p, address, what);
 	}
+	resources_use(capture_resources(l->capture), l->locks[what].resource, l->capture->slice);
 	return l->locks[what].resource;
 }

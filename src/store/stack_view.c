@@ -11,6 +11,7 @@
 #include "intern.h"
 #include "mem.h"
 #include "store_query.h"
+#include "store_write.h"
 
 /* Ids are dense where rows are written one after the other; modules get theirs before they are used. */
 #define SPARSE_BY 4
@@ -51,7 +52,10 @@ struct stack_view {
 	struct symbol_row *symbols;
 	struct frame_run *runs;
 	struct stack_frame *frames;
-	struct stack_node *stacks;
+	struct stack_node *stacks; /* by place */
+	uint32_t first_stack;      /* from this id on each has a place, whether it is there or not; */
+	uint32_t *old_stacks;      /* before them come these few that are left, in order */
+	uint32_t old_count;
 	const struct stack_frame **path;
 	uint8_t *notes; /* by function */
 	uint32_t note_count;
@@ -78,8 +82,8 @@ static int new_rows(struct stack_view *v, const char *sql, uint32_t end, struct 
 	return r;
 }
 
-/* The new end of a table's ids, as far as it can be believed. */
-static int id_end(struct stack_view *v, const char *table, uint32_t old, uint32_t *ret_end)
+/* The new end of a table's ids, and how many rows there are. */
+static int last_id(struct stack_view *v, const char *table, uint32_t old, uint32_t *ret_end, int64_t *ret_rows)
 {
 	_cleanup_free_ char *sql = xasprintf("SELECT min(id), max(id), count(*) FROM main.%s WHERE id >= :end", table);
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -87,18 +91,28 @@ static int id_end(struct stack_view *v, const char *table, uint32_t old, uint32_
 
 	if (r < 0 || (r = query_next(q)) < 0)
 		return r;
-	int64_t low = query_int(q, 0), high = query_int(q, 1), rows = query_int(q, 2);
+	int64_t low = query_int(q, 0), high = query_int(q, 1);
+	*ret_rows = query_int(q, 2);
 	*ret_end = old ? old : 1;
-	if (!rows)
+	if (!*ret_rows)
 		return 0;
 	if (low < 1)
 		return wrong(v, table, low, "is no valid id");
-	if (high >= MOST_MODULES && (high - old) / SPARSE_BY > rows)
-		return wrong(v, table, high, "is far above the number of rows");
 	if (high >= UINT32_MAX / 2)
 		return wrong(v, table, high, "is too large");
 	*ret_end = (uint32_t)high + 1;
 	return 0;
+}
+
+/* As far as it can be believed: there is room for all ids below it. */
+static int id_end(struct stack_view *v, const char *table, uint32_t old, uint32_t *ret_end)
+{
+	int64_t rows;
+	int r = last_id(v, table, old, ret_end, &rows);
+
+	if (r >= 0 && *ret_end > MOST_MODULES && (*ret_end - 1 - old) / SPARSE_BY > rows)
+		return wrong(v, table, *ret_end - 1, "is far above the number of rows");
+	return r;
 }
 
 /* Room for ids up to the new end, zeroed. */
@@ -280,6 +294,64 @@ static int load_frames(struct stack_view *v)
 	return r < 0 ? r : more;
 }
 
+/* 0: it is not there. */
+static uint32_t place_of(const struct stack_view *v, uint32_t stack)
+{
+	uint32_t low = 0, high = v->old_count;
+
+	if (stack >= v->first_stack)
+		return stack < v->stack_end ? 1 + v->old_count + stack - v->first_stack : 0;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (v->old_stacks[middle] < stack)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < v->old_count && v->old_stacks[low] == stack ? 1 + low : 0;
+}
+
+static uint32_t places_below(const struct stack_view *v, uint32_t end)
+{
+	return 1 + v->old_count + (end > v->first_stack ? end - v->first_stack : 0);
+}
+
+static int list_old_stacks(struct stack_view *v, uint32_t first, uint32_t **ret_ids, uint32_t *ret_count)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	uint32_t capacity = 0;
+	int r = query_new(v->store, "SELECT id FROM main.stack WHERE id < :first ORDER BY id", &q);
+
+	*ret_ids = NULL;
+	*ret_count = 0;
+	if (r < 0)
+		return r;
+	query_bind_int(q, ":first", first);
+	while ((r = query_next(q)) > 0) {
+		GROW(*ret_ids, *ret_count, capacity);
+		(*ret_ids)[(*ret_count)++] = (uint32_t)query_int(q, 0);
+	}
+	return r;
+}
+
+/* Ids go on for ever, what is kept does not: of those below `first` only the ones that are there have a place. */
+static int move_first(struct stack_view *v, uint32_t first)
+{
+	struct stack_view old = *v;
+	int r = list_old_stacks(v, first, &v->old_stacks, &v->old_count);
+
+	v->first_stack = first;
+	v->stacks = xcalloc(places_below(v, v->stack_end), sizeof(*v->stacks));
+	for (uint32_t i = 0; i < v->old_count && old.stacks; i++)
+		v->stacks[1 + i] = old.stacks[place_of(&old, v->old_stacks[i])];
+	for (uint32_t id = first; id < v->stack_end; id++)
+		v->stacks[place_of(v, id)] = old.stacks[place_of(&old, id)];
+	free(old.stacks);
+	free(old.old_stacks);
+	return r;
+}
+
 /* A parent has been written before its children, so no chain can turn back on itself. */
 static int load_stack(struct stack_view *v, struct query *q)
 {
@@ -287,12 +359,13 @@ static int load_stack(struct stack_view *v, struct query *q)
 
 	if (frame < 1 || frame >= v->run_end || !v->runs[frame].count)
 		return wrong(v, "stack", id, "has a frame that is not there");
-	if (parent < 0 || parent >= id || (parent && !v->stacks[parent].frame))
+	uint32_t above = parent > 0 && parent < id ? place_of(v, (uint32_t)parent) : 0;
+	if (parent && !v->stacks[above].frame)
 		return wrong(v, "stack", id, "has a parent that is not before it");
-	uint64_t depth = (uint64_t)v->stacks[parent].depth + v->runs[frame].count;
+	uint64_t depth = (uint64_t)v->stacks[above].depth + v->runs[frame].count;
 	if (depth > DEEPEST)
 		return wrong(v, "stack", id, "is too deep");
-	v->stacks[id] = (struct stack_node){
+	v->stacks[place_of(v, (uint32_t)id)] = (struct stack_node){
 		.parent = (uint32_t)parent, .frame = (uint32_t)frame, .depth = (uint32_t)depth};
 	return 0;
 }
@@ -300,12 +373,17 @@ static int load_stack(struct stack_view *v, struct query *q)
 static int load_stacks(struct stack_view *v)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	uint32_t end, old = v->stack_end;
-	int r = id_end(v, "stack", old, &end);
+	uint32_t end, old = v->stack_end, forgotten = store_forgotten_stacks(v->store);
+	int64_t rows;
+	int r = last_id(v, "stack", old, &end, &rows);
 
-	if (r < 0 || (r = new_rows(v, "SELECT id, parent, frame FROM main.stack WHERE id >= :end ORDER BY id", old, &q)) < 0)
+	/* Where many are gone, places for all ids would be too many. */
+	if (!old && end / SPARSE_BY > rows)
+		forgotten = end - (uint32_t)rows;
+	if (r < 0 || (forgotten >= v->first_stack && (r = move_first(v, forgotten + 1)) < 0) ||
+	    (r = new_rows(v, "SELECT id, parent, frame FROM main.stack WHERE id >= :end ORDER BY id", old, &q)) < 0)
 		return r;
-	EXTEND(v->stacks, old, end);
+	EXTEND(v->stacks, old ? places_below(v, old) : 0, places_below(v, end));
 	v->stack_end = end;
 	while ((r = query_next(q)) > 0)
 		if ((r = load_stack(v, q)) < 0)
@@ -353,6 +431,7 @@ int stack_view_new(struct store *s, struct stack_view **ret_view)
 	v->store = s;
 	v->strings = arena_new();
 	v->functions = intern_new();
+	v->first_stack = 1;
 	v->path = xcalloc(DEEPEST, sizeof(*v->path));
 	r = stack_view_follow(v);
 	if (r < 0)
@@ -373,6 +452,7 @@ void stack_view_free(struct stack_view *v)
 	free(v->runs);
 	free(v->frames);
 	free(v->stacks);
+	free(v->old_stacks);
 	free(v->unnamed);
 	free(v->path);
 	free(v->notes);
@@ -381,14 +461,11 @@ void stack_view_free(struct stack_view *v)
 
 const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t stack, size_t *ret_depth)
 {
-	uint32_t at;
+	uint32_t place = place_of(v, stack), at = v->stacks[place].depth;
 
-	*ret_depth = 0;
-	if (stack >= v->stack_end)
-		return v->path;
-	*ret_depth = at = v->stacks[stack].depth;
-	for (; stack; stack = v->stacks[stack].parent) {
-		const struct frame_run *run = &v->runs[v->stacks[stack].frame];
+	*ret_depth = at;
+	for (; place; place = place_of(v, v->stacks[place].parent)) {
+		const struct frame_run *run = &v->runs[v->stacks[place].frame];
 
 		if (!run->count)
 			break;
@@ -399,19 +476,27 @@ const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t 
 	return v->path;
 }
 
-uint32_t stack_view_end(const struct stack_view *v)
+uint32_t stack_view_places(const struct stack_view *v)
 {
-	return v->stack_end;
+	return places_below(v, v->stack_end);
+}
+
+uint32_t stack_view_place(const struct stack_view *v, uint32_t stack)
+{
+	uint32_t place = place_of(v, stack);
+
+	return v->stacks[place].frame ? place : 0;
 }
 
 uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack)
 {
-	return stack < v->stack_end ? v->stacks[stack].parent : 0;
+	return v->stacks[place_of(v, stack)].parent;
 }
 
 const struct stack_frame *stack_view_own(const struct stack_view *v, uint32_t stack, size_t *ret_count)
 {
-	const struct frame_run *run = stack && stack < v->stack_end ? &v->runs[v->stacks[stack].frame] : NULL;
+	uint32_t place = stack_view_place(v, stack);
+	const struct frame_run *run = place ? &v->runs[v->stacks[place].frame] : NULL;
 
 	*ret_count = run ? run->count : 0;
 	return run ? &v->frames[run->first] : NULL;

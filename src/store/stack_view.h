@@ -38,7 +38,10 @@ const struct stack_frame *const *stack_view_walk(struct stack_view *v, uint32_t 
 /* Its own frames, without its callers': one, and those that are inlined there. */
 const struct stack_frame *stack_view_own(const struct stack_view *v, uint32_t stack, size_t *ret_count);
 uint32_t stack_view_functions(const struct stack_view *v);
-uint32_t stack_view_end(const struct stack_view *v); /* ids of stacks are below it */
+/* For tables by stack: ids may be large, places are as many as there are stacks, and below this number. They change when the view
+ * follows. */
+uint32_t stack_view_places(const struct stack_view *v);
+uint32_t stack_view_place(const struct stack_view *v, uint32_t stack); /* 0: it is not there */
 uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack); /* who called it: a lower id; 0: nobody */
 /* A byte for what its reader has found out about a function, 0 at first; valid until the view follows. */
 uint8_t *stack_view_note(struct stack_view *v, uint32_t function);

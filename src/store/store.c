@@ -75,6 +75,7 @@ void store_free(struct store *s)
 		sqlite3_finalize(s->insert[i]);
 	sqlite3_close_v2(s->db);
 	store_free_totals(s);
+	store_free_pruned(s);
 	redact_free(s->redact);
 	free(s->path);
 	free(s);

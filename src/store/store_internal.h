@@ -10,6 +10,7 @@
 
 enum { STORE_STATEMENTS = 26 };
 
+struct pruned;
 struct redact;
 struct totals;
 
@@ -21,6 +22,7 @@ struct store {
 	struct totals *totals;                  /* NULL: none are kept; see totals.c */
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool unordered;                         /* they did not come slice by slice */
+	struct pruned *pruned;                  /* NULL: nothing was; see store_prune.c */
 	struct redact *redact;                  /* NULL: texts are written as they are */
 	int error;                              /* first error of store_add_*(), told by store_commit() */
 	sqlite3_stmt *insert[STORE_STATEMENTS]; /* prepared at first use, see store_write.c */
@@ -39,6 +41,7 @@ int store_error(const struct store *s, const char *doing); /* sqlite's last erro
 int store_execute(struct store *s, const char *sql);
 void store_add_views(struct buf *sql); /* as temporary ones */
 int store_drop_temporary(struct store *s, const char *which);
+void store_free_pruned(struct store *s);
 void store_free_totals(struct store *s); /* once nothing in SQL reads them */
 
 /* Sums of foreign numbers must not overflow. */

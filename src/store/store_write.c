@@ -512,36 +512,3 @@ void store_add_unavailable(struct store *s, const char *probe, const char *reaso
 	bind_text(q, 2, reason);
 	run(s, q);
 }
-
-/* Rows are written slice by slice, so that the old ones come first: what is kept need not be looked at. */
-static int prune_rows(struct store *s, const char *table, uint32_t first_slice)
-{
-	_cleanup_free_ char *sql = xasprintf(
-		"DELETE FROM %s WHERE rowid < ifnull((SELECT rowid FROM %s WHERE slice >= %u ORDER BY rowid LIMIT 1), "
-		"1 + (SELECT max(rowid) FROM %s))", table, table, first_slice, table);
-
-	return store_execute(s, sql);
-}
-
-void store_prune(struct store *s, uint32_t first_slice)
-{
-	static const char *const by_slice[] = {"sample", "edge", "histogram", "gauge"};
-	/* Who ended before has no rows any more; a stop may last, and its event says who stopped; the slice goes last, because it says
-	 * when it began. */
-	static const char *const others[] = {
-		"span WHERE last <", "task WHERE end_ns < (SELECT start_ns FROM slice WHERE id =",
-		"process WHERE end_ns < (SELECT start_ns FROM slice WHERE id =",
-		"event WHERE kind <> 'process.stop' AND time_ns < (SELECT start_ns FROM slice WHERE id =", "slice WHERE id <",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(by_slice) && !s->error; i++)
-		s->error = prune_rows(s, by_slice[i], first_slice);
-	for (size_t i = 0; i < ARRAY_SIZE(others) && !s->error; i++) {
-		const char *end = strchr(others[i], '(') ? ")" : "";
-		_cleanup_free_ char *sql = xasprintf("DELETE FROM %s %u%s", others[i], first_slice, end);
-
-		s->error = store_execute(s, sql);
-	}
-	if (!s->error)
-		s->error = store_execute(s, "DELETE FROM mapping WHERE process NOT IN (SELECT id FROM process)");
-}

@@ -3,6 +3,7 @@
  * Times are nanoseconds since the recording's start. Nothing here fails at once: the first error
  * is kept and returned by store_commit(), so that a full disk is met in one place. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -80,6 +81,17 @@ void store_add_event(struct store *s, uint64_t time_ns, const char *kind, uint32
 		     int64_t value, const char *detail);
 void store_add_unavailable(struct store *s, const char *probe, const char *reason);
 
-/* Forget all before this slice, and who ended before it: for a live store that keeps the last minutes. Rows are
- * expected slice by slice, as they are written; it costs what is forgotten, not what is kept. */
+/* Stacks with ids up to this one are not written again: the same ones get new rows. */
+void store_end_stacks(struct store *s, uint32_t last);
+
+/* For a live store that keeps the last minutes: forget all before this slice, who ended before it, and of the stacks that
+ * have ended before it those that nothing is about. Rows are expected slice by slice, as they are written; it costs what is
+ * forgotten, not what is kept. */
 void store_prune(struct store *s, uint32_t first_slice);
+bool store_is_pruned(const struct store *s);
+uint32_t store_forgotten_stacks(const struct store *s); /* ids up to here: only those are left that rows are about */
+
+/* Forgets those of the resources that no row is about, and puts their ids at the front, in order. Their number: from then
+ * on an id may stand for something else. It costs a look at all rows. */
+size_t store_forget_resources(struct store *s, uint32_t *ids, size_t count);
+uint32_t store_forgotten_resources(const struct store *s); /* how often this was done */

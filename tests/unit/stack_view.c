@@ -153,7 +153,7 @@ static void test_hostile(void)
 		{inlined_nowhere, "inlined frame 77 is no frame"},
 		{inlined_before, "inlined frame 0 is no frame"},
 		{inlined_nothing, "inlined frame 3 has a symbol that is not there"},
-		{stack_is_far, "stack 4000000000 is far above the number of rows"},
+		{stack_is_far, "stack 4000000000 is too large"},
 		{frame_is_far, "frame 1073741824 is far above the number of rows"},
 		{too_deep, "is too deep"},
 		{too_deep_inlined, "is too deep"},
@@ -228,6 +228,49 @@ static void test_weights(void)
 	free(w);
 }
 
+/* A store that keeps the last minutes, after years: ids are large, stacks are few, and one wait has lasted since the beginning. */
+static void test_long_run(void)
+{
+	enum { STACKS = 1000, KEPT = 3, RUNS = 30, FIRST = 500000000 };
+	_cleanup_(store_freep) struct store *s = filled();
+	_cleanup_(stack_view_freep) struct stack_view *v = NULL, *fresh = NULL;
+	uint32_t id = FIRST, before = 0;
+	size_t depth;
+
+	store_add_span(s, 1, 1, 0, 3, 3, 4, 0);
+	CHECK(stack_view_new(s, &v) == 0);
+	for (uint32_t slice = 4; slice < 4 + RUNS; slice++) {
+		store_add_slice(s, slice, (slice - 1) * NS_PER_S, slice * NS_PER_S);
+		store_add_stack(s, ++id, 0, 1);
+		for (uint32_t i = 1; i < STACKS; i++, id++)
+			store_add_stack(s, id + 1, id, i % 2 ? 2 : 6);
+		add(s, slice, 1, 1, id, 0, 1);
+		store_end_stacks(s, id);
+		CHECK(stack_view_follow(v) == 0);
+		stack_view_walk(v, id, &depth);
+		CHECK(depth == STACKS + STACKS / 2 * 2 && stack_view_place(v, id) < stack_view_places(v));
+		if (slice > KEPT)
+			store_prune(s, slice - KEPT);
+	}
+	CHECK(store_commit(s) == 0 && stack_view_follow(v) == 0 && stack_view_new(s, &fresh) == 0);
+	CHECK(stack_view_places(v) < 10 * STACKS && stack_view_places(fresh) < 10 * STACKS);
+	for (uint32_t stack = 1; stack <= id; stack += stack == 6 ? FIRST - 6 : 1) {
+		const struct stack_frame *const *a = stack_view_walk(v, stack, &depth);
+		const char *leaf = depth ? a[depth - 1]->name : "";
+		size_t deep = depth;
+		const struct stack_frame *const *b = stack_view_walk(fresh, stack, &depth);
+
+		CHECK(deep == depth && !strcmp(leaf, depth ? b[depth - 1]->name : ""));
+		CHECK(stack_view_parent(v, stack) == stack_view_parent(fresh, stack));
+		if (depth)
+			CHECK(stack_view_place(v, stack) > 0);
+		before += depth > 0;
+	}
+	CHECK(before >= 4 + KEPT * STACKS && before <= 4 + (KEPT + 2) * STACKS);
+	stack_view_walk(v, 4, &depth);
+	CHECK(depth == 6);
+}
+
 /* A hundred thousand stacks, thirty frames deep, each walked once. */
 static void test_speed(void)
 {
@@ -263,6 +306,7 @@ int main(void)
 	test_empty();
 	test_hostile();
 	test_weights();
+	test_long_run();
 	test_speed();
 	return check_done("stack_view");
 }

@@ -273,6 +273,36 @@ static void test_live(void)
 	CHECK(ask(s, "SELECT count(*) FROM span") == 1);
 }
 
+/* Names go when no row that is kept is about them, stacks when they are not written again, too. */
+static void test_forget(void)
+{
+	enum { CPU = 1, OLD = 2, HELD = 3, NEW = 4 };
+	uint32_t ids[] = {NEW, HELD, OLD};
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	CHECK(store_create(":memory:", &s) == 0 && store_begin(s) == 0);
+	for (uint32_t i = 1; i <= 4; i++)
+		store_add_slice(s, i, (i - 1) * NS_PER_S, i * NS_PER_S);
+	for (uint32_t i = 1; i <= 6; i++)
+		store_add_stack(s, i, i == 2 || i == 3 ? 1 : i == 5 ? 4 : 0, 1);
+	for (uint32_t i = CPU; i <= NEW; i++)
+		store_add_resource(s, i, i == CPU ? "cpu" : "file", "name");
+	store_add_span(s, 1, 1, 0, 1, 1, 5, HELD);
+	store_add_sample(s, &(struct sample_row){.slice = 1, .metric = 1, .stack = 2, .resource = OLD, .count = 1});
+	store_end_stacks(s, 5);
+	CHECK(!store_is_pruned(s) && store_forgotten_stacks(s) == 0);
+	store_add_sample(s, &(struct sample_row){.slice = 3, .metric = 1, .stack = 3, .count = 1});
+	store_add_edge(s, &(struct edge_row){.slice = 3, .kind = 1, .other_stack = 6, .resource = NEW, .count = 1});
+	store_prune(s, 1);
+	CHECK(ask(s, "SELECT count(*) FROM stack") == 6 && store_forget_resources(s, ids, 3) == 0);
+	store_prune(s, 2);
+	CHECK(store_is_pruned(s) && store_forgotten_stacks(s) == 5);
+	CHECK(ask(s, "SELECT sum(1 << id) FROM stack") == (1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6)); /* all but 2 */
+	CHECK(store_forget_resources(s, ids, 3) == 1 && ids[0] == OLD && store_forgotten_resources(s) == 2);
+	CHECK(ask(s, "SELECT sum(1 << id) FROM resource") == (1 << CPU | 1 << HELD | 1 << NEW));
+	CHECK(store_commit(s) == 0);
+}
+
 /* Of the store that children ask, a file is made, whatever its name. */
 static void test_save(void)
 {
@@ -362,6 +392,7 @@ int main(void)
 	test_replace();
 	test_totals();
 	test_live();
+	test_forget();
 	test_save();
 	test_redact();
 	clean = xasprintf("rm -rf %s", directory);

@@ -130,6 +130,43 @@ static void test_late_name(void)
 	CHECK_STR(window_resource(w, lock)->name, "0x7f12 (inventory_lock+0x0)");
 }
 
+/* The id of a file that nothing is about any more stands for another one. */
+static void test_reused_id(void)
+{
+	_cleanup_(store_freep) struct store *s = ui_fixture();
+	_cleanup_(window_freep) struct window *w = NULL;
+	uint32_t lock, gone[3], metric;
+
+	fill_slice(s, 1, true);
+	CHECK(window_new(s, NULL, NULL, &w) == 0 && window_follow(w) == 0);
+	lock = window_resource_count(w);
+	metric = window_metric_id(w, "cpu.user");
+	for (uint32_t i = 0; i < 3; i++)
+		store_add_resource(s, gone[i] = lock + i, "file", i == 1 ? "/kept" : "/gone");
+	store_add_gauge(s, 2, metric, gone[0], 1);
+	store_add_gauge(s, 2, metric, gone[2], 1);
+	fill_slice(s, 2, true);
+	store_add_gauge(s, 3, metric, gone[1], 1);
+	fill_slice(s, 3, true);
+	CHECK(window_follow(w) == 0 && window_has_level(w, "cpu.user", lock));
+	CHECK_STR(window_resource(w, lock)->name, "/gone");
+	store_prune(s, 3);
+	window_forget(w, 3);
+	CHECK(store_forget_resources(s, gone, 3) == 2 && gone[0] == lock && gone[1] == lock + 2);
+	CHECK(window_follow(w) == 0 && !*window_resource(w, lock)->name && !window_has_level(w, "cpu.user", lock));
+	CHECK(window_has_level(w, "cpu.user", lock + 1));
+	CHECK_STR(window_resource(w, lock + 1)->name, "/kept");
+	store_add_resource(s, lock, "connection", "a -> b");
+	fill_slice(s, 4, true);
+	CHECK(window_follow(w) == 0 && window_show(w, 3, 4) == 0);
+	CHECK_STR(window_resource(w, lock)->kind, "connection");
+	store_add_resource(s, lock + 2, "file", "/next");
+	store_add_resource(s, lock + 3, "file", "/last");
+	CHECK(window_follow(w) == 0);
+	CHECK_STR(window_resource(w, lock + 2)->name, "/next");
+	CHECK_STR(window_resource(w, lock + 3)->name, "/last");
+}
+
 /* Threads that ended are not kept when they are many, and found again by who looks back. */
 static void test_many(void)
 {
@@ -196,6 +233,7 @@ int main(void)
 	test_many();
 	test_churn();
 	test_late_name();
+	test_reused_id();
 	test_patience();
 	return check_done("window");
 }

@@ -44,8 +44,9 @@ struct sum {
 	uint32_t stack; /* the last that counted for its total: recursion counts once */
 };
 
-/* Rows are many, their stacks are few: a stack is walked once. */
+/* Rows are many, their stacks are few: a stack is walked once. By its place in the view. */
 struct stack_sum {
+	uint32_t stack;
 	uint64_t value, count;
 };
 
@@ -59,30 +60,30 @@ struct sums {
 static void add_row(void *arg, const struct ledger_row *row)
 {
 	struct sums *s = arg;
+	struct stack_sum *sum = &s->stacks[stack_view_place(window_stacks(s->window), row->key[BY_STACK])];
 
 	s->all += row->value;
-	if (row->key[BY_STACK] >= stack_view_end(window_stacks(s->window)))
-		return;
-	s->stacks[row->key[BY_STACK]].value += row->value;
-	s->stacks[row->key[BY_STACK]].count += row->count;
+	sum->stack = row->key[BY_STACK];
+	sum->value += row->value;
+	sum->count += row->count;
 }
 
-static void add_stack(struct sums *s, uint32_t stack)
+static void add_stack(struct sums *s, const struct stack_sum *of)
 {
 	size_t depth;
-	const struct stack_frame *const *frames = stack_view_walk(window_stacks(s->window), stack, &depth);
+	const struct stack_frame *const *frames = stack_view_walk(window_stacks(s->window), of->stack, &depth);
 
 	for (size_t i = 0; i < depth; i++) {
 		struct sum *sum = &s->items[frames[i]->function];
 
 		sum->frame = frames[i];
 		if (i + 1 == depth) {
-			sum->self += s->stacks[stack].value;
-			sum->samples += s->stacks[stack].count;
+			sum->self += of->value;
+			sum->samples += of->count;
 		}
-		if (sum->stack != stack)
-			sum->total += s->stacks[stack].value;
-		sum->stack = stack;
+		if (sum->stack != of->stack)
+			sum->total += of->value;
+		sum->stack = of->stack;
 	}
 }
 
@@ -100,15 +101,15 @@ static double percent(uint64_t part, uint64_t all)
 
 static void fill_functions(const struct screen_context *c, struct table *t, unsigned flags)
 {
-	uint32_t count = stack_view_functions(window_stacks(c->window)), end = stack_view_end(window_stacks(c->window));
-	_cleanup_free_ struct stack_sum *stacks = xcalloc(end + 1, sizeof(*stacks));
+	uint32_t count = stack_view_functions(window_stacks(c->window)), end = stack_view_places(window_stacks(c->window));
+	_cleanup_free_ struct stack_sum *stacks = xcalloc(end, sizeof(*stacks));
 	_cleanup_free_ struct sum *items = xcalloc(count + 1, sizeof(*items));
 	struct sums s = {.window = c->window, .stacks = stacks, .items = items};
 
 	profile_each(c, PROFILE_CPU, true, add_row, &s);
 	for (uint32_t i = 1; i < end; i++)
 		if (stacks[i].value)
-			add_stack(&s, i);
+			add_stack(&s, &stacks[i]);
 	for (uint32_t i = 0; i < count; i++) {
 		struct sum *sum = &s.items[i];
 		struct record *r;

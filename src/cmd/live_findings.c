@@ -11,9 +11,10 @@
 #include "rule_folders.h"
 #include "store_query.h"
 
-/* Rules are made for some seconds of a machine: less is noise, and more is not now. */
+/* Rules are made for some seconds of a machine: less is noise, and more is not now. What has been mended must not be the headline for
+ * long. */
 #define SHORTEST_NS (5 * NS_PER_S)
-#define LOOK_BACK_NS (30 * NS_PER_S)
+#define LOOK_BACK_NS (15 * NS_PER_S)
 #define PAUSE_NS (5 * NS_PER_S)
 #define KEEP_NS (600 * NS_PER_S)
 

@@ -148,7 +148,7 @@ static bool enter(const struct screen_context *c, const struct record *r, struct
 
 static const struct table_view views[] = {
 	{.name = "findings", .columns = columns, .fill = fill, .detail = detail, .enter = enter,
-	 .empty = "Nothing is wrong, as far as the last half minute shows."},
+	 .empty = "Nothing is wrong, as far as the last 15 seconds show."},
 	{0},
 };
 

@@ -221,10 +221,16 @@ static void name_holders(struct locks *s)
 	for (uint32_t i = 0; i < s->table->count; i++) {
 		const struct window_thread *t = window_find(w, best[i].task);
 		const struct stack_frame *place = stack_speaker(window_stacks(w), best[i].stack);
+		struct record *r = &s->table->records[i];
+		const char *in = place ? " in " : "", *function = place ? place->name : "";
 
-		s->table->records[i].text[HOLDER] = !best[i].task ? "" :
-			table_text(s->table, "%s (%u)%s%s", t ? t->comm : "?", t ? t->tid : 0, place ? " in " : "",
-				   place ? place->name : "");
+		/* Its name is there already where it is the process's. */
+		if (t && !strcmp(t->comm, r->text[PROCESS]))
+			r->text[HOLDER] = table_text(s->table, "thread %u%s%s", t->tid, in, function);
+		else if (best[i].task)
+			r->text[HOLDER] = table_text(s->table, "%s (%u)%s%s", t ? t->comm : "?", t ? t->tid : 0, in, function);
+		else
+			r->text[HOLDER] = "";
 	}
 }
 
@@ -262,7 +268,7 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 
 		const struct stack_frame *place = stack_speaker(window_stacks(c->window), holders[i].key[BY_OTHER_STACK]);
 
-		lines_add(l, STYLE_STRONG, 0, "Holder %s (%u)%s%s: others waited %.0f ms for it, innermost first", t ? t->comm : "?",
+		lines_add(l, STYLE_STRONG, 0, "Holder %s (%u)%s%s: others waited %.0f ms", t ? t->comm : "?",
 			  t ? t->tid : 0, place ? " in " : "", place ? place->name : "", (double)holders[i].value / NS_PER_MS);
 		lines_add_wait(l, window_stacks(c->window), holders[i].key[BY_OTHER_STACK], 2, i ? 3 : STACK_FRAMES);
 	}

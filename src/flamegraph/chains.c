@@ -128,7 +128,7 @@ int flame_add_chains(struct flame *f, enum flame_side side, struct store *s, boo
 	_cleanup_(map_freep) struct map *threads = map_new();
 	int r;
 
-	if ((r = load_threads(s, strings, threads)) < 0 || (r = stack_view_new(s, &view)) < 0 ||
+	if ((r = store_keep_totals(s)) < 0 || (r = load_threads(s, strings, threads)) < 0 || (r = stack_view_new(s, &view)) < 0 ||
 	    (r = wait_chains_new(s, &chains)) < 0)
 		return r;
 	ret_recorded->samples = flame_add_wait_chains(f, side, chains, view, idle, LEAST_SHARE, thread_of, threads);

@@ -22,6 +22,8 @@
 -- threshold small_go = 16: the same of Java, and of Go, which first collects at 4 MiB, and then lets its heap double each time
 -- threshold small_ruby = 48: the same of Ruby that has not collected within the period: it does so when it has allocated 16 MiB to 32 MiB
 -- threshold small_v8 = 32: the same of Node, which compiles what it runs, and lets its space for new objects grow, as it begins to work
+-- threshold new_v8 = 48: MiB more for Node that touches memory for new objects above all; so large its space for these gets
+-- threshold new_part = 0.7: of the memory that stays, touched by JavaScript itself, before that is said; what lasts is moved by the collector
 -- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
@@ -34,7 +36,7 @@
 -- action: See where the memory that stays was taken: perfscope flamegraph --kind memory -p {pid}
 -- action: Look whether it goes on: perfscope record -d 5m, then perfscope diagnose
 -- runbook: memory-leak
-WITH span AS MATERIALIZED (SELECT ns FROM period),
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 -- The last slice may be cut short.
 whole AS MATERIALIZED (
 	SELECT id, end_ns, row_number() OVER (ORDER BY id) - 1 AS place FROM slice
@@ -117,14 +119,28 @@ stayed AS MATERIALIZED (
 		ifnull((SELECT sum(s.value) FROM sample_total s JOIN task t ON t.id = s.task
 			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')), 0), x.growth) AS bytes
 	FROM leak x),
+-- Of that in Node, what JavaScript itself touched first: where new objects are made.
+touched(process, bytes, id, frame) AS (
+	SELECT t.process, s.value, k.parent, k.frame FROM sample_total s JOIN task t ON t.id = s.task JOIN stack k ON k.id = s.stack
+	WHERE s.metric = (SELECT id FROM metric WHERE name = 'memory.growth')
+		AND t.process IN (SELECT process FROM leak JOIN runtime USING (process) WHERE runtime.name = 'V8')
+	UNION ALL
+	SELECT t.process, t.bytes, k.parent, k.frame FROM touched t JOIN frame_name n USING (frame) JOIN stack k ON k.id = t.id
+	WHERE n.kind = 'kernel'),
+made AS MATERIALIZED (
+	SELECT t.process, sum(t.bytes) AS bytes FROM touched t JOIN frame_name n USING (frame)
+	WHERE n.kind = 'jit' OR n.name GLOB 'Builtins_*' OR n.name GLOB 'v8::internal::Factory*' OR n.name GLOB 'v8::internal::*AllocateRaw*'
+	GROUP BY t.process),
 -- Below that, MiB, memory that is not yet collected looks like a leak.
 small AS MATERIALIZED (
 	SELECT x.process, CASE WHEN x.heap OR r.name = 'Go' THEN coalesce(:small_go, 16)
 		WHEN r.name = 'V8' THEN coalesce(:small_v8, 32)
+			+ iif(n.bytes >= coalesce(:new_part, 0.7) * y.bytes, coalesce(:new_v8, 48), 0)
 		WHEN r.name = 'Ruby' AND NOT EXISTS (SELECT 1 FROM sample_total s JOIN task t ON t.id = s.task
 			WHERE t.process = x.process AND s.metric = (SELECT id FROM metric WHERE name = 'gc.time')) THEN coalesce(:small_ruby, 48)
 		ELSE coalesce(:small, 4) END AS mib
-	FROM leak x LEFT JOIN runtime r ON r.process = x.process),
+	FROM leak x JOIN stayed y ON y.process = x.process LEFT JOIN runtime r ON r.process = x.process
+	LEFT JOIN made n ON n.process = x.process),
 judged AS MATERIALIZED (
 	SELECT x.*, r.path, r.of_heap, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s,
 		x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,

@@ -8,6 +8,7 @@
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
 -- threshold cpu = 0.1: of all CPUs, the processes and their parent; less is no burden
 -- threshold count = 100: in all; fewer are a moment
+-- threshold few = 3: short-lived processes of a name and parent; the next of that name is one of them, though it has not ended yet
 -- action: Let {parent} do what {comm} does by itself, or start it once and keep it (a pool, a server, one call with many arguments)
 -- action: See what is paid for: perfscope flamegraph -p {pid}
 -- runbook: high-cpu
@@ -17,16 +18,23 @@ short AS MATERIALIZED (
 	SELECT p.id, p.pid, p.ppid, p.comm, p.start_ns, p.end_ns, ifnull(s.running, 0) AS running
 	FROM process p LEFT JOIN process_time s ON s.process = p.id, span
 	WHERE p.start_ns > 0 AND p.end_ns BETWEEN span.start_ns AND span.end_ns AND NOT p.flags),
+-- Those, and what has yet to end as others of its name and parent have.
+passing AS MATERIALIZED (
+	SELECT id, pid, ppid, start_ns FROM short
+	UNION ALL
+	SELECT p.id, p.pid, p.ppid, p.start_ns FROM process p, span
+	WHERE p.start_ns > 0 AND (p.end_ns IS NULL OR p.end_ns > span.end_ns) AND NOT p.flags
+		AND (p.ppid, p.comm) IN (SELECT ppid, comm FROM short GROUP BY ppid, comm HAVING count(*) >= coalesce(:few, 3))),
 -- Who started it, and who started that, as long as those are short-lived, too.
 up(id, start_ns, ppid, depth) AS (
 	SELECT id, start_ns, ppid, 0 FROM short
 	UNION
-	SELECT u.id, q.start_ns, q.ppid, u.depth + 1 FROM up u JOIN short q ON q.pid = u.ppid
+	SELECT u.id, q.start_ns, q.ppid, u.depth + 1 FROM up u JOIN passing q ON q.pid = u.ppid
 	WHERE q.start_ns <= u.start_ns AND u.depth < 8),
 parent AS MATERIALIZED (
 	SELECT *, min(process) OVER (PARTITION BY comm, ppid) AS first, sum(running) OVER (PARTITION BY comm, ppid) AS all_running FROM (
 		SELECT s.process, s.pid, s.comm, s.cgroup, p.ppid, s.running FROM process_state s JOIN process p ON p.id = s.process
-		WHERE NOT s.own AND s.pid IN (SELECT ppid FROM up) AND s.process NOT IN (SELECT id FROM short))),
+		WHERE NOT s.own AND s.pid IN (SELECT ppid FROM up) AND s.process NOT IN (SELECT id FROM passing))),
 started AS MATERIALIZED (SELECT u.id, p.first, max(u.depth) FROM up u JOIN parent p ON p.pid = u.ppid GROUP BY u.id),
 brief AS MATERIALIZED (
 	SELECT t.first, p.comm, count(*) AS count, sum(p.end_ns - p.start_ns) AS life, sum(p.running) AS running, max(p.id) AS example

@@ -32,6 +32,12 @@ def python_pool(_injectors):
     return case.running([sys.executable, "-c", POOL], stderr=subprocess.DEVNULL) # its workers outlive it for a moment
 
 
+def finds(_injectors):
+    """What starts the many processes is started again and again itself."""
+    return case.running(["sh", "-c", "while :; do find /usr/include -maxdepth 1 -name '*.h' -exec basename {} ';'; done"],
+                        stdout=subprocess.DEVNULL, start_new_session=True)
+
+
 CASES = [
     Case("crowd", "crowd 6", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99")),
     Case("crowd-fast", "crowd-nofp 10 1000 200", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99"), often=False),
@@ -67,6 +73,7 @@ CASES = [
     Case("spin-try-long", "impatient-nofp trylock 3 1000 0", "cpu.spin", "bookkeeper", function="take_trylock", held_out=True, often=False),
     Case("receive-busy", "impatient-nofp receive 1 5000 500", "cpu.spin", "bookkeeper", function="await_receive", held_out=True, often=False),
     Case("flood", "interrupts datagrams 0 1", "cpu.irq", "sensor", function="net_rx_action", resource="NET_RX on CPU"),
+    Case("finds", finds, "cpu.process-churn", "sh", resource="basename", often=False),
     Case("timers", "interrupts timers 20000 10", "cpu.irq", "metronome", resource="timer on CPU", often=False),
     Case("timers-few", "interrupts-nofp timers 100000 4", "cpu.irq", "metronome", resource="timer on CPU", held_out=True, often=False),
     Case("many-stats", "caller stat 5000", "cpu.kernel-time", "inspector", function="find_plugin", victims=("visitor",), resource="newfstatat"),

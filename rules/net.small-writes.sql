@@ -6,7 +6,7 @@
 --    ten times a second tell how much of the time a last small segment is so held back with room in both windows; that is no more
 --    than the time in which the socket has something under way, which it counts itself. Who sends without end has such a segment
 --    now and then, but rarely when looked at.
--- threshold share = 0.3: of the period, over all connections of a process, of which one may be used after the other; a round trip that is really needed is a small part of it on a local net
+-- threshold share = 0.3: of the period, of one connection, or over all of a process, of which one may be used after the other; a round trip that is really needed is a small part of it on a local net
 -- threshold looks = 6: that found it so; fewer are chance
 -- threshold small = 1000: bytes a segment, on average: whoever sends much sends full ones
 -- action: Write each request with one call (writev, a buffer), or set TCP_NODELAY on the connection
@@ -19,9 +19,10 @@ looked AS MATERIALIZED (
 			* 1.0 / span.ns AS share
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource r ON r.id = s.resource, span
 	WHERE m.name IN ('connection.held', 'connection.under_way') AND NOT t.own GROUP BY t.process, r.id HAVING looks),
--- All of a process, under the name of the worst; where there are many, the rest has the name of the service.
+-- All of a process, under the name of the worst; where there are many, the rest has the name of the service. What is used side by
+-- side loses no more than one of them; many that lose little each are used one after the other, and add up.
 held AS MATERIALIZED (
-	SELECT process, pid, comm, cgroup, kind, connection, max(share) AS most, sum(share) AS share, sum(looks) AS looks,
+	SELECT process, pid, comm, cgroup, kind, connection, iif(max(share) >= coalesce(:share, 0.3), max(share), sum(share)) AS share, sum(looks) AS looks,
 		count(*) AS connections
 	FROM looked GROUP BY process),
 size AS MATERIALIZED (

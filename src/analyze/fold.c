@@ -138,6 +138,7 @@ static const struct explanation {
 	{"cpu.irq", "cpu.kernel-time", CULPRIT, SEVERITY_WARNING},
 	{"cpu.irq", "cpu.hotspot", CULPRIT, SEVERITY_WARNING},
 	{"cpu.irq", "cpu.single-thread", CULPRIT, SEVERITY_WARNING},
+	{"cpu.irq", "cpu.saturation", CULPRIT, SEVERITY_WARNING},
 	/* The touching of memory, and calls of the kernel, are what makes their caller hot. */
 	{"memory.faults", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_INFO},
 	{"cpu.kernel-time", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -182,11 +183,15 @@ static const struct explanation {
 	/* A port is its master's, and the worker is who accepts. */
 	{"pause.freeze", "net.accept-queue", WITHIN, SEVERITY_INFO},
 	{"pause.freeze", "app.downstream", FIRST_CULPRIT, SEVERITY_INFO},
+	{"pause.freeze", "net.small-writes", HALF, SEVERITY_INFO},
 	STANDS_STILL("net.zero-window"),
 	STANDS_STILL("net.drops"),
 	/* What a receiver does instead of reading is part of that. */
 	{"net.zero-window", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"net.zero-window", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"net.drops", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"net.drops", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"net.drops", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* What is dropped here is sent again and comes late. */
 	{"net.drops", "net.retransmits", SHARED, SEVERITY_WARNING},
 	{"net.drops", "net.latency", SHARED, SEVERITY_WARNING},

@@ -320,7 +320,7 @@ const struct probe probe_blkio = {
 		EACH_OPERATION(USER_BYTES, "io", "bytes", "by thread and disk, size and count of"),
 		[USER_TIME] = {"io.time", "ns", "by thread and disk: queue and device time of its requests; of what the kernel "
 				      "writes later, too"},
-		[DIRTIED] = {"io.dirtied", "bytes", "by thread and disk: pages that it made dirty, to be written later"},
+		[DIRTIED] = {"io.dirtied", "bytes", "by thread and disk: pages that it made dirty, to be written later; of a large folio all of them"},
 		[SEQUENTIAL] = {"disk.sequential", "count", "requests that began where the one before ended"},
 		[ERRORS] = {"disk.errors", "count", "requests that failed"},
 		[LOST] = {"lost.requests", "count", "disk requests that were not counted"},

@@ -97,7 +97,19 @@ def cpu(t):
                   f"/{NAME}/child") == 1, "the process is known to be in it")
 
 
+def limited_disk():
+    """A cgroup that may read a MiB a second from the disk below this folder; None where there is no such limit (version 2 would
+    have to be asked in the cgroup that limits memory), or none for a partition."""
+    number = os.stat(".").st_dev
+    try:
+        return make("blkio", [("blkio.throttle.read_bps_device", f"{os.major(number)}:{os.minor(number)} {1 << 20}")], [])[0]
+    except OSError:
+        remove(os.path.join(mount_of("blkio")[0], NAME))
+        return None
+
+
 def memory(t):
+    disk = limited_disk()
     parent, child = make("memory", [("memory.limit_in_bytes", str(64 << 20))],
                          [("memory.max", str(64 << 20)), ("memory.swap.max", "0")])
     if not parent:
@@ -106,6 +118,8 @@ def memory(t):
 
     def workload():
         hog = run_in(child, "import time\nx = bytearray(40 << 20)\ntime.sleep(2.5)\ny = []\nwhile True: y.append(bytearray(1 << 20))")
+        if disk:
+            put(disk, "cgroup.procs", str(hog.pid))
         hog.wait()
         time.sleep(1.2)
         return hog.returncode
@@ -114,6 +128,8 @@ def memory(t):
         status = t.record(workload)
     finally:
         remove(parent)
+        if disk:
+            remove(disk)
     t.check(status == -9, f"the kernel killed it: {status}")
     t.near(t.level("cgroup.memory_limit", "/" + NAME), 64 << 20, 0, 1, "memory limit")
     most = t.one("SELECT max(value) FROM level WHERE metric = 'cgroup.memory' AND resource = ?", "/" + NAME)
@@ -121,6 +137,11 @@ def memory(t):
     t.check(t.total("cgroup.memory_failures", "/" + NAME) > 0, "it met its limit")
     kills = t.rows("SELECT sum(value) FROM level WHERE metric = 'cgroup.oom_kills' AND resource LIKE '/' || ? || '%'", NAME)
     t.check(kills[0][0] and kills[0][0] >= 1, f"the kill is counted: {kills}")
+    if not disk:
+        t.skip("no cgroup limits disks")
+        return
+    limits = t.rows("SELECT s.value / s.count FROM sample_total s JOIN metric m ON m.id = s.metric WHERE m.name = 'io.limit_bytes'")
+    t.check(limits == [(1 << 20,)], f"what it may read a second: {limits}")
 
 
 def test(t):

@@ -134,6 +134,18 @@ def on_slow_disk(*specs, program="diskjobs", read=20, write=20):
     return load
 
 
+def on_limited_file(*specs, program="diskjobs", read=20):
+    """Jobs that may read only so many times a second from the machine's own disk, which has nothing to do."""
+    @contextlib.contextmanager
+    def load(injectors):
+        with scratch() as folder:
+            number = os.stat(folder).st_dev
+            with limited(read, 100000, f"{os.major(number)}:{os.minor(number)}") as group, \
+                 jobs(os.path.join(injectors, program), os.path.join(folder, "data"), 32, *specs, group=group) as process:
+                yield process
+    return load
+
+
 def on_memory_disk(*specs, program="diskjobs", mib=32, room=8):
     @contextlib.contextmanager
     def load(injectors):

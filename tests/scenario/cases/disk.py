@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from case import Case, running
-from disks import dirty_limit, on_file, on_memory_disk, on_slow_disk, scratch
+from disks import dirty_limit, on_file, on_limited_file, on_memory_disk, on_slow_disk, scratch
 
 DISK = r"^(vd|sd|nvme|xvd|dm-|md|mmcblk)"
 LOOP = r"^loop\d+$"
@@ -113,6 +113,8 @@ CASES = [
          resource=LOOP, evidence=("read in the device, p99", "queue")),
     Case("disk-slow-writes", on_slow_disk("ledger,store,2,4,2000", program="diskjobs-nofp", write=40), "disk.latency", None,
          "store_block", victims=("ledger",), resource=LOOP, evidence=("write in the device, p99",), often=False),
+    Case("disk-limited", on_limited_file("archive,fetch,2,4,0"), "disk.latency", None, "fetch_block", victims=("archive",), resource=DISK,
+         evidence=("limit of",), often=False),
     Case("disk-slow-sync", on_slow_disk("ledger,commit,1,4,500"), "disk.latency", None, victims=("ledger",), resource=LOOP,
          held_out=True, often=False),
     Case("disk-fails", on_memory_disk("archiver,store,1,64,20000"), "disk.errors", None, victims=("archiver",), resource=LOOP),

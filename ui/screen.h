@@ -44,6 +44,7 @@ struct screen {
 	const struct key_help *keys; /* its own; ends with {0} */
 	const struct table_screen *table; /* for the functions of ui/table_screen.h */
 	bool whole;                  /* it needs no lines about the machine above it */
+	bool from_top;               /* who comes by its key wants what is first there, not what was looked at before */
 	bool detailed;               /* it wants all of them: otherwise one */
 	int profile;                 /* kind of flame graph that goes with it (enum profile) */
 	size_t state_size;           /* zeroed memory for the calls below */

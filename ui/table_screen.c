@@ -19,13 +19,20 @@ static unsigned view_count(const struct table_screen *s)
 	return count;
 }
 
+void table_screen_rewind(void *state)
+{
+	struct table_state *s = state;
+
+	s->table.selected = s->table.top = s->detail_top = 0;
+	s->table.held = 0;
+}
+
 static void show_view(struct table_state *s, const struct table_view *view)
 {
 	const struct table_view *before = s->view;
 
 	s->view = view;
-	s->table.selected = s->table.top = s->detail_top = 0;
-	s->table.held = 0;
+	table_screen_rewind(s);
 	s->table.typing = TYPING_NOTHING;
 	if (before && before->columns == view->columns && table_shows(&s->table, view->mode))
 		return;
@@ -85,18 +92,29 @@ static bool has_tabs(const struct table_state *s)
 	return view_count(s->screen) > 1 && !s->screen->no_tabs;
 }
 
-static unsigned tab_width(const struct table_view *v)
+/* A blank before and behind each, and one more between two where there is room for all of them. */
+static unsigned tab_width(const struct table_view *v, unsigned gap)
 {
-	return (unsigned)strlen(v->name) + 3;
+	return (unsigned)strlen(v->name) + 2 + gap;
+}
+
+static unsigned tab_gap(const struct table_state *s, unsigned columns)
+{
+	unsigned width = 0;
+
+	for (const struct table_view *v = s->screen->views; v->name; v++)
+		width += tab_width(v, 1);
+	return width <= columns + 1;
 }
 
 /* The first tab that is drawn: so that the one that is shown fits. */
 static const struct table_view *first_tab(const struct table_state *s, unsigned columns)
 {
 	const struct table_view *first = s->view;
+	unsigned gap = tab_gap(s, columns);
 
-	for (unsigned width = tab_width(first); first > s->screen->views; first--)
-		if ((width += tab_width(first - 1)) > columns)
+	for (unsigned width = tab_width(first, gap); first > s->screen->views; first--)
+		if ((width += tab_width(first - 1, gap)) > columns)
 			break;
 	return first;
 }
@@ -105,11 +123,12 @@ static void draw_tabs(struct table_state *s, struct grid *g, const struct area *
 {
 	unsigned at = 0;
 
+	s->gap = tab_gap(s, a->columns);
 	s->tabs_row = a->row;
 	s->tabs = first_tab(s, a->columns);
 	for (const struct table_view *v = s->tabs; v->name && at < a->columns; v++) {
 		grid_putf(g, a->row, a->column + at, a->columns - at, v == s->view ? STYLE_SORTED : STYLE_DIM, " %s ", v->name);
-		at += tab_width(v);
+		at += tab_width(v, s->gap);
 	}
 }
 
@@ -193,7 +212,7 @@ static bool click_tab(const struct screen_context *c, struct table_state *s, con
 	if (!has_tabs(s) || !s->tabs || e->row != s->tabs_row)
 		return false;
 	for (const struct table_view *v = s->tabs; v->name; v++) {
-		unsigned width = tab_width(v);
+		unsigned width = tab_width(v, s->gap);
 
 		if (e->column >= at && e->column < at + width && v != s->view) {
 			show_view(s, v);

@@ -42,7 +42,7 @@ struct table_state {
 	struct table table;
 	unsigned flags;
 	struct lines detail;
-	unsigned detail_top, tabs_row;
+	unsigned detail_top, tabs_row, gap; /* gap: between two tabs */
 	const struct table_view *tabs; /* the first that is drawn there */
 };
 
@@ -57,6 +57,7 @@ void table_screen_close(void *state);
 bool table_screen_has(const struct screen *s, const char *view);
 void table_screen_show(void *state, const char *view);
 const char *table_screen_shown(const void *state);
+void table_screen_rewind(void *state); /* to the first row */
 
 #define TABLE_SCREEN(data)                                                                         \
 	.table = (data), .state_size = sizeof(struct table_state), .open = table_screen_open,      \

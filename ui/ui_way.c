@@ -47,6 +47,8 @@ enum ui_answer ui_go_to(struct ui *ui, size_t screen)
 	if (screen == ui->screen)
 		return ui_go_back(ui);
 	remember(ui);
+	if (all_screens[screen]->from_top && ui->states[screen])
+		table_screen_rewind(ui->states[screen]);
 	/* The first screen is about the whole machine. */
 	return show_screen(ui, screen, screen ? &focus : &(struct focus){0});
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "live_findings.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "ask.h"
@@ -11,10 +14,9 @@
 #include "rule_folders.h"
 #include "store_query.h"
 
-/* Rules are made for some seconds of a machine: less is noise, and more is not now. What has been mended must not be the headline for
- * long. */
+/* Rules are made for some seconds of a machine: less is noise, and more is not now. Levels that last are written every half minute. */
 #define SHORTEST_NS (5 * NS_PER_S)
-#define LOOK_BACK_NS (15 * NS_PER_S)
+#define LOOK_BACK_NS (30 * NS_PER_S)
 #define PAUSE_NS (5 * NS_PER_S)
 #define KEEP_NS (600 * NS_PER_S)
 
@@ -88,20 +90,42 @@ static bool is_same(const json_t *a, const json_t *b)
 	       !strcmp(text_of(json_object_get(a, "resource"), "name"), text_of(json_object_get(b, "resource"), "name"));
 }
 
-static json_t *find_lasting(const json_t *history, const json_t *finding)
+static json_int_t until_of(const json_t *f)
+{
+	return json_integer_value(json_object_get(f, "until_ns"));
+}
+
+/* One that lasts, or `any`. */
+static json_t *find_known(const json_t *history, const json_t *finding, bool any)
 {
 	for (size_t i = 0; i < json_array_size(history); i++) {
 		json_t *f = json_array_get(history, i);
 
-		if (!json_integer_value(json_object_get(f, "until_ns")) && is_same(f, finding))
+		if ((any || !until_of(f)) && is_same(f, finding))
 			return f;
 	}
 	return NULL;
 }
 
+/* All that it is about have ended: that is over, though it is within the time that is looked at. Not so where the end is the harm. */
+static bool is_over(const json_t *finding)
+{
+	const json_t *affected = json_object_get(finding, "affected");
+
+	for (size_t i = 0; i < json_array_size(affected); i++) {
+		json_int_t pid = json_integer_value(json_object_get(json_array_get(affected, i), "pid"));
+
+		if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+			return false;
+	}
+	return json_array_size(affected) && strcmp(text_of(finding, "id"), "memory.oom");
+}
+
 static json_t *remember(struct live_findings *f, json_t *finding)
 {
-	const json_t *known = find_lasting(f->history, finding);
+	bool over = is_over(finding);
+	const json_t *known = find_known(f->history, finding, over);
+	json_int_t until = known && until_of(known) ? until_of(known) : (json_int_t)f->asked_ns;
 	json_t *now = json_copy(finding);
 
 	json_object_set_new(now, "number", json_integer(known ? json_integer_value(json_object_get(known, "number")) :
@@ -109,17 +133,25 @@ static json_t *remember(struct live_findings *f, json_t *finding)
 	/* It began after the question that did not bring it. */
 	json_object_set_new(now, "since_ns", known ? json_incref(json_object_get(known, "since_ns")) :
 			    json_integer((json_int_t)f->asked_before_ns));
-	json_object_set_new(now, "until_ns", json_integer(0));
+	json_object_set_new(now, "until_ns", json_integer(over ? until : 0));
 	return now;
+}
+
+static bool has_number(const json_t *history, const json_t *finding)
+{
+	for (size_t i = 0; i < json_array_size(history); i++)
+		if (json_equal(json_object_get(json_array_get(history, i), "number"), json_object_get(finding, "number")))
+			return true;
+	return false;
 }
 
 static void add_past(struct live_findings *f, json_t *history)
 {
 	for (size_t i = 0; i < json_array_size(f->history) && json_array_size(history) < MOST_KEPT; i++) {
 		json_t *old = json_array_get(f->history, i);
-		json_int_t until = json_integer_value(json_object_get(old, "until_ns"));
+		json_int_t until = until_of(old);
 
-		if (!until && find_lasting(history, old))
+		if (has_number(history, old))
 			continue;
 		if (!until)
 			json_object_set_new(old, "until_ns", json_integer((json_int_t)f->asked_before_ns + 1));

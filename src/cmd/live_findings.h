@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the rules say of the last 15 seconds, asked again and again while it is being recorded, and what they said
+/* What the rules say of the last half minute, asked again and again while it is being recorded, and what they said
  * before. */
 #pragma once
 #include <jansson.h>

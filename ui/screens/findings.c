@@ -111,8 +111,10 @@ static void add_stacks(const json_t *f, struct lines *l)
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *s = json_array_get(all, i), *frames = json_object_get(s, "frames");
 
-		lines_add(l, STYLE_STRONG, 0, "Stack of the %s, %.0f ms, innermost first", answer_text(s, "role"),
-			  answer_number(s, "weight_ms"));
+		const char *role = answer_text(s, "role");
+
+		lines_add(l, STYLE_STRONG, 0, "%s%s, %.0f ms, innermost first", strcmp(role, "hot") ? "Stack of the " : "Hot stack",
+			  strcmp(role, "hot") ? role : "", answer_number(s, "weight_ms"));
 		for (size_t k = json_array_size(frames), shown = 0; k-- > 0 && shown < STACK_FRAMES; shown++) {
 			const char *name = json_string_value(json_array_get(frames, k));
 
@@ -148,7 +150,7 @@ static bool enter(const struct screen_context *c, const struct record *r, struct
 
 static const struct table_view views[] = {
 	{.name = "findings", .columns = columns, .fill = fill, .detail = detail, .enter = enter,
-	 .empty = "Nothing is wrong, as far as the last 15 seconds show."},
+	 .empty = "Nothing is wrong, as far as the last half minute shows."},
 	{0},
 };
 
@@ -164,6 +166,7 @@ const struct screen screen_findings = {
 	.name = "findings",
 	.label = "Find",
 	.key = '3',
+	.from_top = true,
 	.help = "findings with evidence, stacks and what to do; Enter shows the threads of the one to blame",
 	.keys = keys,
 	TABLE_SCREEN(&table),

@@ -33,7 +33,7 @@ static const struct {
 	{"memory.slab", "the kernel's own objects"},
 	{"memory.dirty", "page cache that waits to be written"},
 	{"memory.writeback", "page cache that is being written"},
-	{"memory.available", "available to new work without swapping"},
+	{"memory.available", "available without swapping"},
 	{"memory.committed", "promised to processes"},
 	{"swap.free", "swap space that is free"},
 	{"swap.total", "swap space"},

@@ -65,6 +65,7 @@ int symbolizer_dispatch(struct symbolizer *s)
 		return -errno;
 	name_client_dispatch(s->names, events, count);
 	unwind_client_dispatch(s->unwind, events, count);
+	name_client_send(s->names); /* what answers have brought up, before the slice ends that they are for */
 	if (expired)
 		unwind_client_trim(s->unwind);
 	if (is_due(s))

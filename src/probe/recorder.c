@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "capture.h"
 #include "clock.h"
 #include "fail.h"
@@ -163,6 +164,7 @@ static int attach_more(void *arg, uint32_t events)
 		return 0;
 	loop_remove(r->loop, r->loading);
 	r->loading = NULL;
+	capabilities_drop();
 	return 0;
 }
 
@@ -400,6 +402,8 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 		recorder_free(r);
 		return error;
 	}
+	if (!r->loading)
+		capabilities_drop();
 	*ret_recorder = r;
 	return 0;
 }

@@ -66,6 +66,9 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 void host_detach(struct host *h)
 {
 	host_stop_loading(h);
+	if (h->detached)
+		return;
+	h->detached = true;
 	for (size_t i = 0; i < h->count; i++)
 		probe_detach(h, &h->loaded[i]);
 }

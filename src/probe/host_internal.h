@@ -41,6 +41,7 @@ struct host {
 	void *arg;
 	int consumed;
 	struct btf *btf; /* the kernel's types, while objects are being opened */
+	bool detached;   /* for good */
 	struct loading *loading; /* of the probes that are coming; NULL: none are */
 	struct load *loads;      /* the objects of these */
 	struct loaded **owners;  /* whose they are */

@@ -23,6 +23,7 @@ struct pause_state {
 	struct capture *capture;
 	struct releases *releases;
 	struct pause_time *time;
+	uint64_t slice_end_ns; /* of the last one */
 	unsigned events;      /* in this slice */
 	uint64_t lost, untold; /* releases that the kernel's side did not tell; events too many */
 };
@@ -146,11 +147,12 @@ static bool is_wanted(const struct capture *c, const struct thread *thread)
 
 static void detach(struct capture *c, void *arg)
 {
-	uint64_t now_ns = clock_mono_ns();
+	const struct pause_state *state = arg;
 
+	/* Detaching takes a while, in which nobody may have noted anything any more. */
 	for (uint32_t i = 0; c->start_ns && !c->rest_since_ns && i < tasks_count(c->tasks); i++)
 		if (is_wanted(c, tasks_get(c->tasks, i)))
-			open_burst(arg, tasks_get(c->tasks, i), now_ns);
+			open_burst(arg, tasks_get(c->tasks, i), state->slice_end_ns);
 }
 
 static void record(struct capture *c, void *arg, const struct record *r)
@@ -204,6 +206,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	state->lost = lost;
 	state->untold = 0;
 	state->events = 0;
+	state->slice_end_ns = now_ns;
 	pause_time_forget(state->time, now_ns - KEPT_NS);
 }
 

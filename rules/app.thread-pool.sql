@@ -43,7 +43,7 @@ worker AS MATERIALIZED (
 		s.sleeping + s.disk AS waited,
 		t.tid = t.pid AS leader
 	FROM thread t JOIN thread_state s ON s.task = t.task LEFT JOIN began b ON b.task = t.task WHERE NOT t.own AND NOT t.kernel
-		AND t.process NOT IN (SELECT process FROM runtime WHERE name = 'Go')), -- whose threads are anybody's
+		AND t.process NOT IN (SELECT process FROM runtime WHERE name IN ('Go', 'BEAM'))), -- whose threads are anybody's
 pool AS MATERIALIZED (
 	SELECT process, pool, count(*) AS workers, sum(busy) AS busy, sum(waited) AS waited
 	FROM worker, span WHERE NOT leader AND busy + waited >= 0.9 * span.ns GROUP BY process, pool HAVING count(*) > 1),

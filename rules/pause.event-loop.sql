@@ -3,7 +3,7 @@
 -- summary: {comm}'s event loop is held up {share} % of the time, {longest} ms at the most, by {function}
 -- explain: Looks for threads that come back many times a second to a call that waits for the first of many files (epoll, poll,
 --    select, io_uring), and now and then do not for long: they compute, or wait for something else. All that
---    they serve waits meanwhile. In Go any thread polls for all, and that is no loop. A loop that is never idle goes on serving in between: its time is in the calls of sockets.
+--    they serve waits meanwhile. In Go and Erlang any thread polls for all, and that is no loop. A loop that is never idle goes on serving in between: its time is in the calls of sockets.
 --    It is worth a warning when threads of other processes wait for it.
 -- threshold share = 0.05: of the period in bursts of 20 ms and more; below that few clients meet one
 -- threshold longest = 40: milliseconds; shorter ones look like any other delay of a network
@@ -19,7 +19,7 @@
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 held AS MATERIALIZED (
 	SELECT p.task, p.process, count(*) AS count, sum(p.ns) AS ns, max(p.ns) AS max FROM pause p, span
-	WHERE p.kind = 'burst' AND p.process NOT IN (SELECT process FROM runtime WHERE name = 'Go') GROUP BY p.task
+	WHERE p.kind = 'burst' AND p.process NOT IN (SELECT process FROM runtime WHERE name IN ('Go', 'BEAM')) GROUP BY p.task
 	HAVING sum(p.ns) >= coalesce(:share, 0.05) * span.ns AND max(p.ns) >= 1e6 * coalesce(:longest, 40)),
 polls AS MATERIALIZED (
 	SELECT s.task, sum(s.count) AS count FROM sample_total s JOIN metric m ON m.id = s.metric

@@ -423,6 +423,7 @@ SELECT process, min(name) AS name
 FROM (SELECT p.process, CASE WHEN o.path GLOB '*/libjvm.so' THEN 'HotSpot'
 			WHEN o.path GLOB '*/node' OR o.path GLOB '*/nodejs' OR o.path GLOB '*/libnode.so*' THEN 'V8'
 			WHEN o.path GLOB '*/libcoreclr.so' THEN '.NET'
+			WHEN o.path GLOB '*/beam.smp' THEN 'BEAM'
 			WHEN o.path GLOB '*/ruby' OR o.path GLOB '*/ruby[0-9]*' OR o.path GLOB '*/libruby*' THEN 'Ruby'
 			WHEN o.path GLOB '*/python[23]' OR o.path GLOB '*/python[23].*' OR o.path GLOB '*/libpython[23]*' THEN 'CPython'
 			WHEN o.id IN (SELECT module FROM symbol WHERE name IN ('runtime.mcall', 'runtime.schedule', 'runtime.mstart',

@@ -170,7 +170,7 @@ SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool OR store, 10, 1
 		json_object('metric', iif(j.heap, 'held in its heap', 'private memory'), 'value', j.bytes / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'least of the thirds of the period', 'value', 100.0 * min(j.first, j.second, j.third) / j.growth,
 			'unit', '% of the growth', 'threshold', 100 * coalesce(:third, 0.1)),
-		json_object('metric', 'set aside, not touched', 'value', ifnull(j.aside, 0) / 1048576.0, 'unit', 'MiB'),
+		json_object('metric', 'set aside, not touched', 'value', max(ifnull(j.aside, 0), 0) / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'received over TCP meanwhile', 'value', ifnull(j.sent, 0) / 1048576.0, 'unit', 'MiB'),
 		json_object('metric', 'until memory is used up', 'value', j.full_s / 60, 'unit', 'min', 'threshold', coalesce(:hours, 6) * 60),
 		json_object('metric', 'until it has doubled', 'value', j.double_s / 60, 'unit', 'min', 'threshold', coalesce(:double, 3600) / 60)) AS evidence,

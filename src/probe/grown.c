@@ -19,12 +19,14 @@ enum {
 	MOST_YOUNG = 4096,   /* pages that have to stay yet */
 	MOST_OLD = 1 << 16,  /* pages that have stayed; the oldest are forgotten, as if they stayed for ever */
 	MOST_LOOKS = 1000,   /* at old pages, in a second; at none of them twice */
-	FLAG_HUGE = 1 << 22, /* of /proc/kpageflags */
+	FLAG_SWAPPABLE = 1 << 14, /* of /proc/kpageflags: no file keeps its content */
+	FLAG_HUGE = 1 << 22,
 };
 
 #define STAYED_NS (500 * NS_PER_MS) /* what is given back sooner is no growth */
 #define PRESENT (1ull << 63)
-#define OF_FILE (1ull << 61)
+#define OF_FILE (1ull << 61)   /* or of shared memory */
+#define EXCLUSIVE (1ull << 56) /* mapped once */
 #define FRAME ((1ull << 55) - 1)
 #define HUGE_BYTES (2l << 20)
 
@@ -85,6 +87,21 @@ void grown_add(struct grown *g, const struct grown_page *p)
 		g->young[g->young_count++] = (struct page){.page = *p};
 }
 
+/* Frames of memory are shown to those alone who may see them; without, each page is a small one, and none
+ * is of shared memory. */
+static uint64_t flags_of(const struct grown *g, uint64_t entry)
+{
+	uint64_t frame = entry & FRAME, flags = 0;
+
+	return g->flags >= 0 && frame && pread(g->flags, &flags, sizeof(flags), (off_t)(frame * sizeof(flags))) == sizeof(flags) ? flags : 0;
+}
+
+/* Its own, or shared memory that no other has mapped. */
+static bool is_its_own(const struct grown *g, uint64_t entry)
+{
+	return !(entry & OF_FILE) || (entry & EXCLUSIVE && flags_of(g, entry) & FLAG_SWAPPABLE);
+}
+
 /* What the page map says of it; 0 when it is not there any more, or is a file's. */
 static uint64_t entry_of(struct grown *g, const struct grown_page *p)
 {
@@ -102,18 +119,12 @@ static uint64_t entry_of(struct grown *g, const struct grown_page *p)
 	}
 	if (g->map < 0 || pread(g->map, &entry, sizeof(entry), (off_t)(p->address / g->page_size * sizeof(entry))) != sizeof(entry))
 		return 0;
-	return entry & PRESENT && !(entry & OF_FILE) ? entry : 0;
+	return entry & PRESENT && is_its_own(g, entry) ? entry : 0;
 }
 
-/* Frames of memory are shown to those alone who may see them; without, each page is a small one. */
 static int64_t bytes_of(const struct grown *g, uint64_t entry)
 {
-	uint64_t frame = entry & FRAME, flags = 0;
-
-	if (g->flags >= 0 && frame && pread(g->flags, &flags, sizeof(flags), (off_t)(frame * sizeof(flags))) == sizeof(flags) &&
-	    flags & FLAG_HUGE)
-		return HUGE_BYTES;
-	return (int64_t)g->page_size;
+	return flags_of(g, entry) & FLAG_HUGE ? HUGE_BYTES : (int64_t)g->page_size;
 }
 
 static void keep(struct grown *g, const struct page *p)

@@ -61,18 +61,19 @@ int proc_memory(uint32_t pid, struct proc_memory *ret_memory)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	unsigned long long resident, shared, data;
+	unsigned long long size, resident, shared, data;
 	int r = read_proc(pid, "statm", 4096, &b);
 
 	if (r < 0)
 		return r;
-	if (sscanf(b.data, "%*u %llu %llu %*u %*u %llu", &resident, &shared, &data) != 3)
+	if (sscanf(b.data, "%llu %llu %llu %*u %*u %llu", &size, &resident, &shared, &data) != 4)
 		return -EINVAL;
 	*ret_memory = (struct proc_memory){
 		.resident = resident * page,
 		.shared = shared * page,
 		.private = resident > shared ? (resident - shared) * page : 0,
 		.data = data * page,
+		.mapped = size > data ? (size - data) * page : 0,
 	};
 	return 0;
 }
@@ -105,6 +106,16 @@ static int status_number(uint32_t pid, const char *name, uint32_t *ret_value)
 int proc_parent(uint32_t pid, uint32_t *ret_ppid)
 {
 	return status_number(pid, "\nPPid:", ret_ppid);
+}
+
+int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes)
+{
+	uint32_t kib;
+	int r = status_number(pid, "\nRssShmem:", &kib);
+
+	if (r == 0)
+		*ret_bytes = (uint64_t)kib * 1024;
+	return r;
 }
 
 int proc_tgid(uint32_t tid, uint32_t *ret_tgid)

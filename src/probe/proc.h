@@ -17,10 +17,12 @@ struct proc_mapping {
 struct proc_memory {
 	uint64_t resident, shared, private; /* shared: of files and shared memory; private: the rest of what is resident */
 	uint64_t data;                      /* set aside for it alone, touched or not */
+	uint64_t mapped;                    /* the rest of its address space: files, shared memory, what it may not write to */
 };
 
 int proc_comm(uint32_t pid, char comm[16]);
 int proc_memory(uint32_t pid, struct proc_memory *ret_memory);
+int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes); /* resident, without files; dearer than proc_memory() */
 int proc_command(uint32_t pid, struct buf *command); /* arguments joined by blanks; empty for kernel threads */
 int proc_exe(uint32_t pid, struct buf *path);
 int proc_parent(uint32_t pid, uint32_t *ret_ppid);

@@ -12,13 +12,16 @@ enum { RESIDENT, PRIVATE, DATA, AGE };
 enum {
 	MOST_ASKED = 2000, /* processes a slice */
 	ANYHOW_EVERY = 8,  /* slices: memory is given back without a fault */
-	NOTICEABLE = 16384 /* bytes */
+	NOTICEABLE = 16384, /* bytes */
+	SHARED_NOTICEABLE = 1 << 18,
+	PAGE = 4096
 };
 
 struct resident_state {
 	struct probe_state probe;
 	struct map *faults; /* process id -> page faults so far, when it was last asked */
 	struct map *bytes;  /* process id -> resident memory that was last written */
+	struct map *first;  /* process id -> pages that it shared (upper half) and had mapped when it was first asked */
 };
 
 /* Page faults of its threads. */
@@ -43,6 +46,25 @@ static uint64_t get(const struct map *m, uint32_t process)
 	return value;
 }
 
+/* Shared memory that it has mapped since and touched leaks as its own does. What lies in files is the page cache's, and what had been
+ * mapped before may be others', too, as a database's buffers are. */
+static uint64_t shared_since(struct resident_state *s, const struct process *p, const struct proc_memory *now)
+{
+	uint64_t first, shared, mapped, bytes;
+
+	if (!map_get(s->first, p->id, &first)) {
+		map_put(s->first, p->id, now->shared / PAGE << 32 | (uint32_t)(now->mapped / PAGE));
+		return 0;
+	}
+	shared = (first >> 32) * PAGE;
+	mapped = (first & UINT32_MAX) * PAGE;
+	if (now->shared < shared + SHARED_NOTICEABLE || now->mapped < mapped + SHARED_NOTICEABLE || proc_shared_memory(p->pid, &bytes) < 0)
+		return 0;
+	if (bytes > now->shared - shared)
+		bytes = now->shared - shared;
+	return bytes < now->mapped - mapped ? bytes : now->mapped - mapped;
+}
+
 static void add(struct capture *c, struct resident_state *s, const struct thread *leader, struct map *bytes)
 {
 	uint64_t before = get(s->bytes, leader->process->id);
@@ -52,7 +74,8 @@ static void add(struct capture *c, struct resident_state *s, const struct thread
 		return;
 	if (before == UINT64_MAX || llabs((long long)(size.resident - before)) >= NOTICEABLE) {
 		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, (int64_t)size.resident);
-		capture_add(c, s->probe.first_metric + PRIVATE, leader->id, 0, 0, 1, (int64_t)size.private);
+		capture_add(c, s->probe.first_metric + PRIVATE, leader->id, 0, 0, 1,
+			    (int64_t)(size.private + shared_since(s, leader->process, &size)));
 		capture_add(c, s->probe.first_metric + DATA, leader->id, 0, 0, 1, (int64_t)size.data);
 		before = size.resident;
 	}
@@ -69,12 +92,19 @@ static void add_ages(struct capture *c, const struct resident_state *s)
 	}
 }
 
-/* Both maps are made anew each slice, so that they hold living processes alone. */
+static void replace(struct map **old, struct map *with)
+{
+	map_free(*old);
+	*old = with;
+}
+
+/* The maps are made anew each slice, so that they hold living processes alone. */
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct resident_state *s = arg;
-	struct map *faults = map_new(), *bytes = map_new();
+	struct map *faults = map_new(), *bytes = map_new(), *first = map_new();
 	uint32_t asked = 0;
+	uint64_t pages;
 
 	if (c->slice == 1)
 		add_ages(c, s);
@@ -90,11 +120,12 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 			add(c, s, t, bytes);
 		else
 			map_put(bytes, id, get(s->bytes, id));
+		if (map_get(s->first, id, &pages))
+			map_put(first, id, pages);
 	}
-	map_free(s->faults);
-	map_free(s->bytes);
-	s->faults = faults;
-	s->bytes = bytes;
+	replace(&s->faults, faults);
+	replace(&s->bytes, bytes);
+	replace(&s->first, first);
 }
 
 static void start(struct capture *c, void *arg)
@@ -103,6 +134,7 @@ static void start(struct capture *c, void *arg)
 
 	s->faults = map_new();
 	s->bytes = map_new();
+	s->first = map_new();
 }
 
 static void stop(struct capture *c, void *arg)
@@ -111,6 +143,7 @@ static void stop(struct capture *c, void *arg)
 
 	map_free(s->faults);
 	map_free(s->bytes);
+	map_free(s->first);
 }
 
 const struct probe probe_resident = {
@@ -118,7 +151,8 @@ const struct probe probe_resident = {
 	.help = "memory of each process over time, from /proc",
 	.metrics = (const struct probe_metric[]){
 		[RESIDENT] = {"memory.resident", "bytes", "resident memory of a process: a level, in slices in which it has changed"},
-		[PRIVATE] = {"memory.private", "bytes", "the part of it that no file and no other process shares"},
+		[PRIVATE] = {"memory.private", "bytes", "the part of it that no file and no other process shares, and shared memory that "
+				       "it maps during the recording"},
 		[DATA] = {"memory.data", "bytes", "what it has set aside to write to, touched or not, with its stacks; written when memory.resident is"},
 		[AGE] = {"process.age", "ns", "of a process that was there before the recording, as that began"},
 		{0}},

@@ -108,6 +108,7 @@ CASES = [
     Case("given-back", "collector freed", seconds=5),
     Case("cache-filled", "collector-nofp cache 65536", seconds=5, often=False),
     Case("pool-filled", "collector pool 4096", seconds=5, often=False),
+    Case("buffers-filled", "collector-nofp buffers 4096", seconds=5, often=False),
     Case("store-filled", store, seconds=5, often=False, needs="redis-server"),
     Case("java-bottles-drunk", script("java -Xmx400m Cellar.java drunk", 3), seconds=5, often=False, needs="java"),
     Case("own-folders", "clerks own-names 3", often=False),

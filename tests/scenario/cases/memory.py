@@ -100,6 +100,7 @@ CASES = [
     Case("faults", "faulter 16", "memory.faults", "painter", function="fill_pages", victims=("viewer",)),
     Case("leak", "collector blocks 4096", "memory.leak", "collector", function="keep_session", seconds=5),
     Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True, often=False),
+    Case("leak-shared", "collector shared 4096", "memory.leak", "collector", function="keep_image", seconds=5, often=False),
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
     Case("leak-later", "collector later 4096", "memory.leak", "collector", function="keep_session", seconds=12, often=False),
     Case("leak-java", script("java -Xmx400m Cellar.java kept", 3), "memory.leak", "java", seconds=5, often=False, needs="java"),

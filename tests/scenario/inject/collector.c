@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* collector WORK KIB-PER-S: a service that takes memory for each of its hundred requests a second. WORK: blocks (of some hundred
- * bytes, kept for ever), later (the same from the fifth second on), maps (mapped pages, kept for ever), freed (all given back, some
- * of them later), cache (kept until there are KIB-PER-S in all, within the first second), pool (of a minute's size, set aside at
- * the start). */
+ * bytes, kept for ever), later (the same from the fifth second on), maps (mapped pages, kept for ever), shared (the same of shared
+ * memory), freed (all given back, some of them later), cache (kept until there are KIB-PER-S in all, within the first second), pool
+ * (of a minute's size, set aside at the start), buffers (the same of shared memory). */
 #include <sys/mman.h>
 
 #include "inject.h"
@@ -22,9 +22,9 @@ __attribute__((noinline)) static void keep_session(void)
 	}
 }
 
-static char *map_touched(size_t length)
+static char *map_touched(size_t length, int sharing)
 {
-	char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		_exit(1);
@@ -33,9 +33,9 @@ static char *map_touched(size_t length)
 	return memory;
 }
 
-__attribute__((noinline)) static void keep_image(void)
+__attribute__((noinline)) static void keep_image(int sharing)
 {
-	if (!map_touched(bytes))
+	if (!map_touched(bytes, sharing))
 		_exit(1);
 }
 
@@ -43,22 +43,22 @@ __attribute__((noinline)) static void keep_image(void)
 __attribute__((noinline)) static void answer_request(unsigned request)
 {
 	static char *later[KEPT];
-	char **place = &later[request % KEPT], *scratch = map_touched(1 << 20);
+	char **place = &later[request % KEPT], *scratch = map_touched(1 << 20, MAP_PRIVATE);
 
 	munmap(scratch, 1 << 20);
 	if (*place)
 		munmap(*place, 65536);
-	*place = map_touched(65536);
+	*place = map_touched(65536, MAP_PRIVATE);
 }
 
 /* A database's buffers: it has all of them, and has not used them yet. */
-static void fill_pool(size_t length)
+static void fill_pool(size_t length, int sharing)
 {
 	static char *pool;
 	static size_t used;
 
 	if (!pool)
-		pool = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		pool = mmap(NULL, length, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
 	if (pool == MAP_FAILED)
 		_exit(1);
 	for (size_t left = bytes; left && used < length; left--)
@@ -76,9 +76,11 @@ int main(int argc, char **argv)
 	for (unsigned request = 0;; request++) {
 		answer_request(request);
 		if (!strcmp(what, "maps"))
-			keep_image();
-		else if (!strcmp(what, "pool"))
-			fill_pool(60 * rate);
+			keep_image(MAP_PRIVATE);
+		else if (!strcmp(what, "shared"))
+			keep_image(MAP_SHARED);
+		else if (!strcmp(what, "pool") || !strcmp(what, "buffers"))
+			fill_pool(60 * rate, *what == 'p' ? MAP_PRIVATE : MAP_SHARED);
 		else if (!strcmp(what, "blocks") || (!strcmp(what, "later") && request > 5 * REQUESTS) || (!strcmp(what, "cache") && (kept += bytes * 4) < rate))
 			keep_session();
 		sleep_ns(1000000000 / REQUESTS);

@@ -72,11 +72,13 @@ moved AS MATERIALIZED (
 	SELECT f.process, sum(iif(s.stack IN (SELECT id FROM transport), s.ns, 0)) * 1.0 / sum(s.ns) AS share
 	FROM found f JOIN sampled s ON s.process = f.process JOIN below b ON b.id = s.stack JOIN named n ON n.frame = b.call AND n.call = f.call
 	GROUP BY f.process),
--- By the wakers' stacks: what an interrupt wakes while this process is in a call does not wait for it.
+-- By the wakers' stacks: what an interrupt wakes while this process is in a call does not wait for it. Processes of one program that
+-- has forked itself wait for each other as threads do.
 client AS MATERIALIZED (
 	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waker_total w JOIN waits_for USING (task, other_task) JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.process IN (SELECT process FROM moved WHERE share < 0.5) AND v.process <> t.process AND NOT v.own AND NOT v.kernel
+		AND NOT (v.process_comm = t.process_comm AND v.command = t.command)
 	GROUP BY t.process, w.task HAVING sum(w.ns) >= coalesce(:client, 0.3) * span.ns
 		AND sum(w.count) * 1e9 >= coalesce(:rate, 2) * span.ns),
 -- The nearest function of the program's own code above the call.

@@ -5,16 +5,17 @@
 -- explain: Asks each listening socket for the connections that it has lost. One is lost when its queue of connections
 --    that nobody has accepted yet is full; its client tries again a second later, and then later still. So the process
 --    accepts too slowly, or the queue is too short for a burst. A long queue need not be full: who waits for a second to be accepted
---    is connected, and gets no answer.
+--    is connected, and gets no answer. At a Unix socket nothing is lost: who connects sleeps until there is room.
 -- threshold drops = 5: in all; fewer may be a scan
 -- threshold share = 0.05: of the connections that were asked for; a rare burst costs one of many a second
 -- threshold full = 0.5: or of the looks, one a second, that found the queue full, though nothing was lost; and two of them at least
 -- threshold late = 1: seconds that a connection waits to be accepted, on average; people and health checks go away after some seconds
 -- threshold crowd = 5: connections that wait at every look before late counts; a server that takes them one by one has some
+-- threshold connecting = 0.2: of the period that a thread sleeps until a Unix socket's queue has room; below that it hardly feels it
 -- action: Find out what keeps {comm} from accepting: perfscope threads -p {pid}; perfscope flamegraph --kind offcpu -p {pid}
 -- action: Make the queue longer if it is only bursts: the second argument of listen(), and net.core.somaxconn
 -- runbook: network-latency
-WITH span AS MATERIALIZED (SELECT last - first + 1 AS slices, ns FROM period),
+WITH RECURSIVE span AS MATERIALIZED (SELECT last - first + 1 AS slices, ns FROM period),
 told AS MATERIALIZED (
 	SELECT r.name AS listener, th.process, th.pid, th.process_comm AS comm, th.cgroup,
 		sum(iif(m.name = 'port.overflows', s.value, 0)) AS drops, sum(iif(m.name = 'port.queued', s.value, 0)) AS queued,
@@ -40,7 +41,23 @@ judged AS MATERIALIZED (
 			AND t.queued >= coalesce(:crowd, 5) * span.ns AND g.s >= coalesce(:late, 1)
 			AND t.queued >= coalesce(:late, 1) * 1e9 * max(1, a.count) AS late
 	FROM told t LEFT JOIN queue q ON q.listener = t.listener AND q.process = t.process
-	JOIN longest g ON g.listener = t.listener AND g.process = t.process, accepted a, span)
+	JOIN longest g ON g.listener = t.listener AND g.process = t.process, accepted a, span),
+connecting(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'unix_stream_connect'
+	UNION
+	SELECT s.id FROM connecting c JOIN stack s ON s.parent = c.id),
+shut_out AS MATERIALIZED (
+	SELECT w.task, sum(w.ns) AS ns FROM wait_part w, span
+	WHERE w.cause = 'ipc' AND w.stack IN (SELECT id FROM connecting)
+	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:connecting, 0.2) * span.ns),
+-- Who accepts wakes them.
+unix AS MATERIALIZED (
+	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, count(*) AS clients, sum(o.ns) AS ns, max(o.ns) AS most
+	FROM shut_out o JOIN (SELECT task, other_task, max(ns) FROM waker_total WHERE stack IN (SELECT id FROM connecting) AND other_task GROUP BY task) k
+		ON k.task = o.task JOIN thread t ON t.task = k.other_task WHERE NOT t.own GROUP BY t.process),
+path AS MATERIALIZED (
+	SELECT t.process, v.port AS name, max(q.count) FROM request q JOIN service v USING (resource) JOIN thread t ON t.task = q.task
+	WHERE t.process IN (SELECT process FROM unix) AND v.name GLOB '[/@]*' GROUP BY t.process)
 SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.accepted), 0), iif(d.stays, d.full, 0),
 		iif(d.late, d.wait_s / (d.wait_s + coalesce(:late, 1)), 0)) AS impact,
 	d.comm, d.pid, d.listener, iif(d.overflows, printf('lost %d connections to', d.drops), printf('lets %d connections wait at', d.waiting)) AS what,
@@ -60,4 +77,20 @@ SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.ac
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', d.process),
 		json((SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', d.process) FROM thread_wait w
 			WHERE w.process = d.process GROUP BY w.cause ORDER BY sum(w.ns) DESC LIMIT 1))) AS stacks
-FROM judged d, span WHERE d.overflows OR d.stays OR d.late;
+FROM judged d, span WHERE d.overflows OR d.stays OR d.late
+UNION ALL
+SELECT 'waited', min(1.0, u.most * 1.0 / span.ns), u.comm, u.pid, ifnull(p.name, 'a Unix socket'),
+	iif(u.clients = 1, 'lets a client wait at', printf('lets %d clients wait at', u.clients)), ': its queue is full',
+	'port', ifnull(p.name, 'a Unix socket'),
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', u.pid, 'tid', 0, 'comm', u.comm, 'cgroup', u.cgroup) AS x
+		UNION ALL SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
+			FROM shut_out o JOIN thread t USING (task) ORDER BY o.ns DESC LIMIT 8))),
+	json_array(
+		json_object('metric', 'time that a client waits for room', 'value', 100.0 * u.most / span.ns, 'unit', '%',
+			'threshold', 100 * coalesce(:connecting, 0.2)),
+		json_object('metric', 'waiting for room, on average', 'value', u.ns * 1.0 / span.ns, 'unit', 'clients')),
+	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', u.process),
+		json((SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', u.process) FROM thread_wait w
+			WHERE w.process = u.process GROUP BY w.cause ORDER BY sum(w.ns) DESC LIMIT 1)))
+FROM unix u LEFT JOIN path p ON p.process = u.process, span;

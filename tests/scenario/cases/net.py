@@ -1,6 +1,41 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Connections that are held up."""
-from case import Case
+import subprocess
+import sys
+
+from case import Case, running
+
+# A service at a Unix socket with room for two, which takes its time over each request; its six clients rest in between.
+PRINTER = """
+import os, socket, sys, time
+takes, rests = map(float, sys.argv[1:])
+place = "\\0perfscope-scenario-%d" % os.getpid()
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(place)
+listener.listen(2)
+def print_page(connection):
+    connection.recv(100)
+    time.sleep(takes)
+    connection.sendall(b"done")
+    connection.close()
+for _ in range(6):
+    if os.fork() == 0:
+        open("/proc/self/comm", "w").write("clerk")
+        while True:
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(place)
+            s.sendall(b"page")
+            s.recv(100)
+            s.close()
+            time.sleep(rests)
+open("/proc/self/comm", "w").write("printer")
+while True: print_page(listener.accept()[0])
+"""
+
+
+def printer(takes, rests):
+    return lambda _: running([sys.executable, "-c", PRINTER, str(takes), str(rests)], start_new_session=True, stderr=subprocess.DEVNULL)
+
 
 CASES = [
     Case("slow-reader", "tcpfault slow-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",)),
@@ -11,6 +46,9 @@ CASES = [
     Case("reader-of-many", "tcpfault crowd-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",), often=False),
     Case("full-queue-6", "tcpfault-nofp full-queue 1", "net.accept-queue", "gatekeeper", resource=r"^\[::1\]:", held_out=True, often=False),
     Case("long-queue", "tcpfault-nofp long-queue", "net.accept-queue", "gatekeeper", often=False),
+    Case("full-queue-unix", printer(0.05, 0), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
+         resource="^@perfscope-scenario", often=False),
+    Case("quick-queue-unix", printer(0.001, 0.05), often=False),
     Case("stuck", "tcpfault stuck", "net.accept-queue", "gatekeeper", often=False),
     Case("impatient", "tcpfault impatient 1", "net.accept-queue", "gatekeeper", often=False),
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),

@@ -21,7 +21,7 @@ SELECT 'failing' AS urgency,
 		WHERE l.resource = r.name AND l.resource_kind = 'disk' AND l.metric GLOB 'disk.device_time.*'), 0))) AS impact,
 	f.count, r.name AS disk, s.detail AS error, 'disk' AS resource_kind, r.name AS resource_name,
 	(SELECT json_group_array(json_object('role', 'victim', 'pid', pid, 'tid', tid, 'comm', comm, 'cgroup', cgroup)) FROM (
-		SELECT * FROM who w WHERE w.resource = f.resource ORDER BY count DESC LIMIT 10)) AS affected,
+		SELECT * FROM who w WHERE w.resource = f.resource ORDER BY comm = '?', count DESC LIMIT 10)) AS affected,
 	json_array(
 		json_object('metric', 'failed requests: ' || s.detail, 'value', f.count, 'unit', 'requests', 'threshold', 1),
 		json_object('metric', 'failed requests', 'value', f.count * 1e9 / span.ns, 'unit', '/s')) AS evidence,

@@ -8,8 +8,9 @@
 --    what there is would be used up within hours, or the process doubles within one. A young process that computes without a
 --    pause is a job that builds up its data, a heap of Java or .NET is filled to its limit before it is collected, and who fills a
 --    pool that was set aside before (a database's buffers, a large array) stops when it is full, and who grows by what it is sent, as
---    a cache does that fills, keeps it on purpose: they are only mentioned, unless memory runs out at once. Of a Java process that tells it, what its heap holds after each collection is looked at, too, and that
---    grows only with what is kept. Growth that begins within the period has to go on for longer.
+--    a cache does that fills, keeps it on purpose: they are only mentioned, unless memory runs out at once. Of a Java process that
+--    tells it, what its heap holds after each collection is looked at, too, and that grows only with what is kept. Shared memory that
+--    is mapped anew counts as the process's own. Growth that begins within the period has to go on for longer.
 -- threshold growth = 1: MiB over the period; less is noise of allocators
 -- threshold third = 0.1: of the growth, in each third of the period; an even one has 0.33, heaps grow in steps
 -- threshold slower = 0.5: the last third against the first; what slows down more than that is about to end

@@ -8,7 +8,7 @@
 -- threshold waiting = 0.2: requests waiting for it at a time, on average; where a visitor comes now and then, a slow answer harms
 --    few; the impact is lower, too, as long as it is less than one
 -- threshold always = 0.9: calls at a time, on average; with so many, requests wait in line for them, within the process, and
--- threshold line = 0.2: of the time of its requests are the calls themselves; below that others things may keep them
+-- threshold line = 0.1: of the time of its requests are the calls themselves; below that other things may keep them
 -- threshold wait_ms = 25: of a request; a page that needs four such answers feels slow
 -- threshold rate = 0.5: requests a second, and
 -- threshold requests = 4: at least; fewer are chance
@@ -39,12 +39,13 @@ calls AS MATERIALIZED (
 called AS MATERIALIZED (SELECT process, sum(ns) AS ns FROM calls GROUP BY process),
 -- One that is waited for by its peer alone, and waits long: by process, what of its time that is.
 waits AS MATERIALIZED (
-	SELECT a.*, min(a.waited, c.ns) AS lost FROM answers a JOIN called c ON c.process = a.process, span
-	WHERE a.count >= coalesce(:requests, 4) AND a.count * 1e9 >= coalesce(:rate, 0.5) * span.ns
+	SELECT * FROM (
 		-- Where a call is always under way, requests that wait for nothing else wait in line for the next one.
-		AND (min(a.waited, c.ns) >= coalesce(:share, 0.5) * a.ns OR (c.ns >= coalesce(:always, 0.9) * span.ns
-			AND a.waited > c.ns AND c.ns >= coalesce(:share, 0.5) * (a.ns - a.waited + c.ns) AND c.ns >= coalesce(:line, 0.2) * a.ns))
-		AND min(a.waited, c.ns) >= coalesce(:wait_ms, 25) * 1e6 * a.count),
+		SELECT a.*, iif(c.ns >= coalesce(:always, 0.9) * span.ns AND c.ns >= coalesce(:line, 0.1) * a.ns
+			AND c.ns >= coalesce(:share, 0.5) * (a.ns - a.waited + c.ns), a.waited, min(a.waited, c.ns)) AS lost
+		FROM answers a JOIN called c ON c.process = a.process, span) a, span
+	WHERE a.count >= coalesce(:requests, 4) AND a.count * 1e9 >= coalesce(:rate, 0.5) * span.ns
+		AND a.lost >= coalesce(:share, 0.5) * a.ns AND a.lost >= coalesce(:wait_ms, 25) * 1e6 * a.count),
 peer AS MATERIALIZED (
 	SELECT process, resource, other, count, max(ns) AS ns FROM calls WHERE process IN (SELECT process FROM waits) GROUP BY process),
 found AS MATERIALIZED (

@@ -140,11 +140,10 @@ walk(process, leaf, ns, stack, up) AS (
 	UNION ALL
 	SELECT w.process, w.leaf, w.ns, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.stack WHERE s.parent IS NOT NULL AND w.up < 96),
 code AS MATERIALIZED (
-	SELECT frame, name, kind = 'python' AS python, module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AS own
-	FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND name NOT GLOB '*@plt' AND name NOT GLOB 'runtime.*'),
+	SELECT frame, name, rank FROM code_frame WHERE name NOT GLOB '*@plt' AND name NOT GLOB 'runtime.*'),
 near AS MATERIALIZED (
-	SELECT w.process, w.leaf, w.ns, c.name, min(iif(c.python, w.up - 96, w.up)) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
-	WHERE c.own AND c.frame NOT IN (SELECT frame FROM kind) GROUP BY w.process, w.leaf),
+	SELECT w.process, w.leaf, w.ns, c.name, min(w.up - 96 * c.rank) FROM walk w JOIN stack s ON s.id = w.stack JOIN code c USING (frame)
+	WHERE c.frame NOT IN (SELECT frame FROM kind) GROUP BY w.process, w.leaf),
 place AS MATERIALIZED (
 	SELECT process, name, max(ns) AS ns FROM (SELECT process, name, sum(ns) AS ns FROM near GROUP BY process, name) GROUP BY process),
 -- Giving up the CPU: what else is done below the function that does it?

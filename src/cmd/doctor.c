@@ -6,18 +6,21 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "doctor_cost.h"
 #include "fail.h"
 #include "output.h"
 #include "select.h"
 
 struct doctor_options {
 	struct format_options format;
-	bool all;
+	bool all, cost;
 };
 
 static const struct option rows[] = {
 	{ "all", 'a', OPTION_FLAG(struct doctor_options, all),
 	  .help = "each hook on a line of its own, and what each thing is used for" },
+	{ "cost", 0, OPTION_FLAG(struct doctor_options, cost),
+	  .help = "instead, watch this machine for four seconds and say what each kind of hook costs on it now" },
 	{ 0 },
 };
 
@@ -37,6 +40,9 @@ static int verdict(const struct doctor_report *report)
 static int run(const struct call *call)
 {
 	const struct doctor_options *options = call->options;
+
+	if (options->cost)
+		return doctor_cost(options->format.format == FORMAT_JSON);
 	_cleanup_(doctor_report_freep) struct doctor_report *report = doctor_run();
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
 	const struct doctor_style style = {
@@ -72,6 +78,7 @@ const struct command cmd_doctor = {
 						  { 0 } },
 	.options_size = sizeof(struct doctor_options),
 	.examples = (const struct example[]){ { "sudo perfscope doctor", "the whole picture" },
+					      { "sudo perfscope doctor --cost", "what watching costs here and now" },
 					      { "perfscope doctor --format json | jq .counts",
 						"how much of it works, for scripts" },
 					      { 0 } },

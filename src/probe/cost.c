@@ -9,6 +9,19 @@
 #include "clock.h"
 #include "proc.h"
 
+const char *cost_name(enum cost_of kind)
+{
+	static const char *const names[COST_COUNT] = {
+		[COST_SWITCH] = "context switches", [COST_WAKING] = "wake-ups", [COST_SAMPLE] = "CPU samples",
+		[COST_LIFE] = "processes and threads that begin and end", [COST_BLOCK] = "disk requests", [COST_IRQ] = "interrupts",
+		[COST_RECLAIM] = "memory reclaim", [COST_TCP] = "connections", [COST_SERVICE] = "requests of services",
+		[COST_FAULT] = "page faults", [COST_SYSCALL] = "system calls", [COST_SOFTIRQ] = "soft interrupts raised",
+		[COST_DNS] = "name lookups", [COST_COLLECTION] = "garbage collections", [COST_PMU] = "hardware counters",
+	};
+
+	return names[kind];
+}
+
 static bool is_own(const struct thread *thread)
 {
 	return thread->process->flags & PROCESS_OWN && thread->tid == thread->process->pid;
@@ -62,4 +75,13 @@ uint64_t cost_bpf_ns(const struct capture *c, unsigned kinds)
 				sum += (double)cost->timed_ns / (double)cost->timed_runs * (double)cost->runs;
 		}
 	return (uint64_t)sum;
+}
+
+uint64_t cost_bpf_runs(const struct capture *c, enum cost_of kind)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
+		sum += c->cpu_slots[cpu].cost[kind].runs;
+	return sum;
 }

@@ -12,6 +12,7 @@
 #include "capabilities.h"
 #include "capture.h"
 #include "clock.h"
+#include "cost.h"
 #include "fail.h"
 #include "governor.h"
 #include "host.h"
@@ -463,6 +464,20 @@ struct recorder_stats recorder_stats(const struct recorder *r)
 	s.lost_threads = lost.threads - r->before.threads;
 	s.lost_mappings = lost.mappings - r->before.mappings;
 	return s;
+}
+
+bool recorder_cost(const struct recorder *r, unsigned i, struct recorder_cost *ret_cost)
+{
+	const struct capture *c = &r->capture;
+
+	if (i > COST_COUNT)
+		return false;
+	if (i == COST_COUNT)
+		*ret_cost = (struct recorder_cost){.name = "perfscope's own processes", .ns = cost_own_ns(c)};
+	else
+		*ret_cost = (struct recorder_cost){.name = cost_name((enum cost_of)i), .runs = cost_bpf_runs(c, (enum cost_of)i),
+						   .ns = cost_bpf_ns(c, 1u << i)};
+	return true;
 }
 
 uint64_t recorder_elapsed_ns(const struct recorder *r)

@@ -50,6 +50,13 @@ int recorder_stop(struct recorder *r);
 void recorder_free(struct recorder *r);
 
 struct recorder_stats recorder_stats(const struct recorder *r);
+/* What its BPF programs of one kind have cost since they were loaded, and (without runs) its own processes since they began. False
+ * behind the last. */
+struct recorder_cost {
+	const char *name;
+	uint64_t runs, ns;
+};
+bool recorder_cost(const struct recorder *r, unsigned i, struct recorder_cost *ret_cost);
 uint64_t recorder_elapsed_ns(const struct recorder *r);
 /* The i-th probe that does not work here, and why; NULL behind the last. */
 const char *recorder_unavailable(const struct recorder *r, uint32_t i, const char **ret_reason);

@@ -245,6 +245,15 @@ def check_time():
     return doctor
 
 
+def check_cost():
+    report = json.loads(run(perfscope, 'doctor', '--cost', '--format', 'json').stdout)
+    costs = {c['name']: c for c in report['costs']}
+    check(report['schema'] == 'perfscope.cost/1' and 2 < report['duration_s'] < 30, 'what watching costs is looked at for three seconds')
+    switches = costs['context switches']
+    check(switches['runs'] > 0 and 0 < switches['ns'] / switches['runs'] < 100000, 'hooks at switches ran, and took nanoseconds')
+    check(0 < costs["perfscope's own processes"]['percent'] < 100, 'its own processes took a part of a CPU')
+
+
 def main():
     if os.geteuid() != 0 or not shutil.which('bpftool'):
         skip('needs root and bpftool')
@@ -261,6 +270,7 @@ def main():
     check_frames(doctor)
     check_runtimes()
     check_users()
+    check_cost()
     return counts.end()
 
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "doctor_cost.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "fail.h"
+#include "loop.h"
+#include "output.h"
+#include "recorder.h"
+#include "store.h"
+
+DEFINE_CLEANUP(struct recorder *, recorder_free)
+
+#define START_NS NS_PER_S /* in which code is learned: no part of it */
+#define LOOK_NS (3 * NS_PER_S)
+
+enum { MOST_KINDS = 32 };
+
+struct look {
+	struct loop *loop;
+	struct recorder *recorder;
+	struct recorder_cost before[MOST_KINDS], after[MOST_KINDS];
+	unsigned count;
+	uint64_t begin_ns, end_ns;
+};
+
+static unsigned take(const struct recorder *r, struct recorder_cost costs[MOST_KINDS])
+{
+	unsigned count = 0;
+
+	while (count < MOST_KINDS && recorder_cost(r, count, &costs[count]))
+		count++;
+	return count;
+}
+
+static int begin(void *arg, uint32_t events)
+{
+	struct look *l = arg;
+
+	l->begin_ns = clock_mono_ns();
+	take(l->recorder, l->before);
+	return 0;
+}
+
+static int end(void *arg, uint32_t events)
+{
+	struct look *l = arg;
+
+	l->end_ns = clock_mono_ns();
+	l->count = take(l->recorder, l->after);
+	loop_stop(l->loop);
+	return 0;
+}
+
+static int watch(struct look *l, struct store *s)
+{
+	int r = recorder_new(s, l->loop, &(struct recorder_options){.frequency = 99, .slice_ns = NS_PER_S}, &l->recorder);
+
+	if (r < 0)
+		return r;
+	if ((r = loop_add_timer(l->loop, START_NS, 0, begin, l, NULL)) < 0 ||
+	    (r = loop_add_timer(l->loop, START_NS + LOOK_NS, 0, end, l, NULL)) < 0)
+		return fail(r, "prepare the event loop");
+	return loop_run(l->loop);
+}
+
+/* Since the look began. */
+static struct recorder_cost difference(const struct look *l, unsigned i)
+{
+	uint64_t before = l->before[i].ns, after = l->after[i].ns;
+
+	return (struct recorder_cost){.name = l->after[i].name, .runs = l->after[i].runs - l->before[i].runs,
+				      .ns = after > before ? after - before : 0};
+}
+
+static double percent(const struct look *l, uint64_t ns)
+{
+	return 100.0 * (double)ns / (double)(l->end_ns - l->begin_ns);
+}
+
+static void print_text(const struct look *l)
+{
+	double seconds = (double)(l->end_ns - l->begin_ns) / 1e9;
+	uint64_t sum = 0;
+
+	printf("What watching cost in %.0f s, in %% of one CPU; hooks are timed at every 64th run, without what the kernel takes to start each:\n\n"
+	       "  %-42s %12s %8s %7s\n", seconds, "", "a second", "ns each", "%");
+	for (unsigned i = 0; i < l->count; i++) {
+		struct recorder_cost cost = difference(l, i);
+
+		sum += cost.ns;
+		if (cost.runs)
+			printf("  %-42s %12.0f %8.0f %7.2f\n", cost.name, (double)cost.runs / seconds, (double)cost.ns / (double)cost.runs,
+			       percent(l, cost.ns));
+		else if (cost.ns)
+			printf("  %-42s %12s %8s %7.2f\n", cost.name, "", "", percent(l, cost.ns));
+	}
+	printf("  %-42s %12s %8s %7.2f\n", "together", "", "", percent(l, sum));
+}
+
+static void print_json(const struct look *l)
+{
+	json_t *kinds = json_array(), *root;
+
+	for (unsigned i = 0; i < l->count; i++) {
+		struct recorder_cost cost = difference(l, i);
+
+		json_array_append_new(kinds, json_pack("{ss sI sI sf}", "name", cost.name, "runs", (json_int_t)cost.runs, "ns",
+						       (json_int_t)cost.ns, "percent", percent(l, cost.ns)));
+	}
+	root = json_pack("{ss sf so}", "schema", "perfscope.cost/1", "duration_s", (double)(l->end_ns - l->begin_ns) / 1e9, "costs", kinds);
+	json_dumpf(root, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(root);
+}
+
+int doctor_cost(bool json)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	_cleanup_(loop_freep) struct loop *loop = NULL;
+	_cleanup_(recorder_freep) struct recorder *recorder = NULL;
+	struct look l = {0};
+	int r = store_create(":memory:", &s);
+
+	if (r < 0)
+		return r;
+	if ((r = loop_new(&loop)) < 0)
+		return fail(r, "prepare the event loop");
+	l.loop = loop;
+	r = watch(&l, s);
+	recorder = l.recorder;
+	if (r < 0)
+		return r;
+	if (json)
+		print_json(&l);
+	else
+		print_text(&l);
+	return output_flush();
+}

@@ -62,7 +62,8 @@ doing AS MATERIALIZED (
 		SELECT process, 'wait.disk', disk FROM answers UNION ALL SELECT process, 'wait.sleep', other FROM answers UNION ALL
 		SELECT process, 'wait.net', waited FROM answers)
 	GROUP BY process)
-SELECT iif(f.lost >= coalesce(:waiting, 0.2) * span.ns, 'waited', 'none') AS urgency, f.lost * 1.0 / f.ns * min(1, f.lost * 1.0 / span.ns) AS impact, p.comm, printf('%.0f', f.lost / 1e6 / f.count) AS wait,
+SELECT iif(f.lost >= coalesce(:waiting, 0.2) * span.ns, 'waited', 'none') AS urgency,
+	f.lost * 1.0 / f.ns * min(1, f.lost * 1.0 / span.ns) AS impact, p.comm, printf('%.0f', f.lost / 1e6 / f.count) AS wait,
 	ifnull(o.comm || ' at ', '') || r.name AS peer, printf('%.0f', 100.0 * f.lost / f.ns) AS share,
 	'service' AS resource_kind, r.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (

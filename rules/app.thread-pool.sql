@@ -12,6 +12,7 @@
 --    any client and its threads do not run: who should work on them waits for something else. Requests that are taken but
 --    not answered alone may be meant to take long.
 -- threshold queue = 0.25: more waiters than workers, of the workers; less is chance
+-- threshold looked_at = 500: threads of a process at most, to look for the functions that they began with; each takes time
 -- threshold feeder = 0.5: of the period that a thread of the process itself waits for the workers
 -- threshold fed = 0.1: of the workers' time waiting to be given work; more means that there are enough of them
 -- threshold blocked = 0.5: of the workers' time waiting; below that they compute
@@ -23,7 +24,9 @@
 -- action: See who waits for whom at this moment: perfscope threads -p {pid}
 -- runbook: thread-pool-exhaustion
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
-nameless AS MATERIALIZED (SELECT task FROM thread WHERE NOT own AND NOT kernel AND tid <> pid AND comm = process_comm),
+nameless AS MATERIALIZED (
+	SELECT task FROM thread WHERE NOT own AND NOT kernel AND tid <> pid AND comm = process_comm
+		AND process IN (SELECT process FROM process_time WHERE threads <= coalesce(:looked_at, 500))),
 told AS MATERIALIZED (
 	SELECT task, stack, row_number() OVER (PARTITION BY task ORDER BY sum(ns) DESC) AS place FROM wait_part
 	WHERE stack IS NOT NULL AND task IN (SELECT task FROM nameless) GROUP BY task, stack),
@@ -31,12 +34,13 @@ rise(task, place, frame, parent, up) AS (
 	SELECT t.task, t.place, s.frame, s.parent, 0 FROM told t JOIN stack s ON s.id = t.stack WHERE t.place <= 3
 	UNION ALL
 	SELECT r.task, r.place, s.frame, s.parent, r.up + 1 FROM rise r JOIN stack s ON s.id = r.parent WHERE r.up < 512),
+-- What was cut short does not show where it began.
+cut AS MATERIALIZED (
+	SELECT DISTINCT r.task, r.place FROM rise r JOIN frame_name n USING (frame) WHERE r.parent IS NULL AND n.kind = 'unknown'),
 outermost AS MATERIALIZED (
 	SELECT r.task, r.place, c.name, max(r.up) FROM rise r JOIN code_frame c USING (frame)
-	WHERE c.rank > 0 AND NOT (c.kind = 'python' AND c.module GLOB '*/threading.py') GROUP BY r.task, r.place
-	-- What was cut short does not show where it began.
-	HAVING NOT EXISTS (SELECT 1 FROM rise t JOIN frame_name n USING (frame)
-		WHERE t.task = r.task AND t.place = r.place AND t.parent IS NULL AND n.kind = 'unknown')),
+	WHERE c.rank > 0 AND NOT (c.kind = 'python' AND c.module GLOB '*/threading.py')
+		AND (r.task, r.place) NOT IN (SELECT task, place FROM cut) GROUP BY r.task, r.place),
 began AS MATERIALIZED (SELECT task, name, min(place) FROM outermost GROUP BY task),
 worker AS MATERIALIZED (
 	SELECT t.task, t.process, coalesce(b.name, rtrim(t.comm, '0123456789') || '*') AS pool, s.running + s.runnable AS busy,

@@ -43,9 +43,9 @@ enum ui_answer ui_go_to(struct ui *ui, size_t screen)
 {
 	struct focus focus = ui->context.focus;
 
-	/* The same key leads back. */
+	/* The same key leads back; but who presses that of the first screen wants to be there. */
 	if (screen == ui->screen)
-		return ui_go_back(ui);
+		return screen ? ui_go_back(ui) : UI_NOTHING;
 	remember(ui);
 	if (all_screens[screen]->from_top && ui->states[screen])
 		table_screen_rewind(ui->states[screen]);

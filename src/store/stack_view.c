@@ -483,9 +483,14 @@ uint32_t stack_view_places(const struct stack_view *v)
 
 uint32_t stack_view_place(const struct stack_view *v, uint32_t stack)
 {
-	uint32_t place = place_of(v, stack);
+	return place_of(v, stack);
+}
 
-	return v->stacks[place].frame ? place : 0;
+uint32_t stack_view_at(const struct stack_view *v, uint32_t place)
+{
+	if (place <= v->old_count)
+		return place ? v->old_stacks[place - 1] : 0;
+	return v->first_stack + place - 1 - v->old_count;
 }
 
 uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack)
@@ -495,7 +500,7 @@ uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack)
 
 const struct stack_frame *stack_view_own(const struct stack_view *v, uint32_t stack, size_t *ret_count)
 {
-	uint32_t place = stack_view_place(v, stack);
+	uint32_t place = place_of(v, stack);
 	const struct frame_run *run = place ? &v->runs[v->stacks[place].frame] : NULL;
 
 	*ret_count = run ? run->count : 0;

@@ -42,6 +42,7 @@ uint32_t stack_view_functions(const struct stack_view *v);
  * follows. */
 uint32_t stack_view_places(const struct stack_view *v);
 uint32_t stack_view_place(const struct stack_view *v, uint32_t stack); /* 0: it is not there */
+uint32_t stack_view_at(const struct stack_view *v, uint32_t place);    /* the stack of that place */
 uint32_t stack_view_parent(const struct stack_view *v, uint32_t stack); /* who called it: a lower id; 0: nobody */
 /* A byte for what its reader has found out about a function, 0 at first; valid until the view follows. */
 uint8_t *stack_view_note(struct stack_view *v, uint32_t function);

@@ -248,7 +248,7 @@ static void test_long_run(void)
 		store_end_stacks(s, id);
 		CHECK(stack_view_follow(v) == 0);
 		stack_view_walk(v, id, &depth);
-		CHECK(depth == STACKS + STACKS / 2 * 2 && stack_view_place(v, id) < stack_view_places(v));
+		CHECK(depth == STACKS + STACKS / 2 * 2 && stack_view_at(v, stack_view_place(v, id)) == id);
 		if (slice > KEPT)
 			store_prune(s, slice - KEPT);
 	}
@@ -263,7 +263,7 @@ static void test_long_run(void)
 		CHECK(deep == depth && !strcmp(leaf, depth ? b[depth - 1]->name : ""));
 		CHECK(stack_view_parent(v, stack) == stack_view_parent(fresh, stack));
 		if (depth)
-			CHECK(stack_view_place(v, stack) > 0);
+			CHECK(stack_view_at(v, stack_view_place(v, stack)) == stack && stack_view_place(v, stack) < stack_view_places(v));
 		before += depth > 0;
 	}
 	CHECK(before >= 4 + KEPT * STACKS && before <= 4 + (KEPT + 2) * STACKS);

@@ -41,12 +41,11 @@ static const struct column tree[] = {
 struct sum {
 	uint64_t self, total, samples;
 	const struct stack_frame *frame;
-	uint32_t stack; /* the last that counted for its total: recursion counts once */
+	uint32_t place; /* of the last stack that counted for its total: recursion counts once */
 };
 
 /* Rows are many, their stacks are few: a stack is walked once. By its place in the view. */
 struct stack_sum {
-	uint32_t stack;
 	uint64_t value, count;
 };
 
@@ -63,15 +62,16 @@ static void add_row(void *arg, const struct ledger_row *row)
 	struct stack_sum *sum = &s->stacks[stack_view_place(window_stacks(s->window), row->key[BY_STACK])];
 
 	s->all += row->value;
-	sum->stack = row->key[BY_STACK];
 	sum->value += row->value;
 	sum->count += row->count;
 }
 
-static void add_stack(struct sums *s, const struct stack_sum *of)
+static void add_stack(struct sums *s, uint32_t place)
 {
+	struct stack_view *v = window_stacks(s->window);
+	const struct stack_sum *of = &s->stacks[place];
 	size_t depth;
-	const struct stack_frame *const *frames = stack_view_walk(window_stacks(s->window), of->stack, &depth);
+	const struct stack_frame *const *frames = stack_view_walk(v, stack_view_at(v, place), &depth);
 
 	for (size_t i = 0; i < depth; i++) {
 		struct sum *sum = &s->items[frames[i]->function];
@@ -81,9 +81,9 @@ static void add_stack(struct sums *s, const struct stack_sum *of)
 			sum->self += of->value;
 			sum->samples += of->count;
 		}
-		if (sum->stack != of->stack)
+		if (sum->place != place)
 			sum->total += of->value;
-		sum->stack = of->stack;
+		sum->place = place;
 	}
 }
 
@@ -109,7 +109,7 @@ static void fill_functions(const struct screen_context *c, struct table *t, unsi
 	profile_each(c, PROFILE_CPU, true, add_row, &s);
 	for (uint32_t i = 1; i < end; i++)
 		if (stacks[i].value)
-			add_stack(&s, &stacks[i]);
+			add_stack(&s, i);
 	for (uint32_t i = 0; i < count; i++) {
 		struct sum *sum = &s.items[i];
 		struct record *r;

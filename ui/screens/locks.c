@@ -26,7 +26,7 @@ static const struct column columns[] = {
 	 .ascending = true},
 	{"PID", "process", .width = 7, .field = PID, .unit = UNIT_ID, .ascending = true},
 	{"PROCESS", "whose threads wait", .width = 15, .from = 50, .kind = COLUMN_TEXT, .field = PROCESS, .ascending = true},
-	{"LOCK", "its address, or the function that takes it", .width = 18, .wide = 40, .from = 100, .kind = COLUMN_TEXT,
+	{"LOCK", "its variable or address, or the function that takes it", .width = 16, .wide = 40, .from = 100, .kind = COLUMN_TEXT,
 	 .field = LOCK_NAME, .ascending = true},
 	{"HELD BY", "the thread that gave it back after most of the waits and waited little itself, and in which function", .kind = COLUMN_TEXT, .field = HOLDER,
 	 .ascending = true},
@@ -87,6 +87,19 @@ static bool is_idle(const struct locks *s, const char *kind, const struct window
 	       !(t && map_get(s->contenders, t->tid, &known));
 }
 
+/* "inventory_lock" of "0x7f12 (inventory_lock+0x0)". What is in no variable has nothing but its address to tell it from others. */
+static const char *short_name(struct table *t, const char *name)
+{
+	const char *variable = strstr(name, " (");
+	size_t len = variable ? strcspn(variable + 2, ")") : 0;
+
+	if (!len || variable[2] == '[' || !starts_with(name, "0x"))
+		return name;
+	if (len > 4 && !strncmp(variable + 2 + len - 4, "+0x0", 4))
+		len -= 4;
+	return table_text(t, "%.*s", (int)len, variable + 2);
+}
+
 static void add_row(void *arg, const struct ledger_row *row)
 {
 	struct locks *s = arg;
@@ -116,7 +129,7 @@ static void add_row(void *arg, const struct ledger_row *row)
 	r->task = row->key[BY_TASK];
 	r->stack = row->key[BY_STACK];
 	r->resource = row->key[BY_RESOURCE];
-	r->text[LOCK_NAME] = r->resource ? window_resource(w, r->resource)->name : place ? place->name : "?";
+	r->text[LOCK_NAME] = r->resource ? short_name(s->table, window_resource(w, r->resource)->name) : place ? place->name : "?";
 	r->text[KIND] = kind;
 	r->text[PROCESS] = p ? p->comm : "";
 }
@@ -262,7 +275,7 @@ static void detail(const struct screen_context *c, const struct record *r, unsig
 	const struct window_thread *waiter = window_find(c->window, r->task);
 
 	if (r->resource)
-		lines_add(l, STYLE_NORMAL, 0, "%s %s", r->text[KIND], r->text[LOCK_NAME]);
+		lines_add(l, STYLE_NORMAL, 0, "%s %s", r->text[KIND], window_resource(c->window, r->resource)->name);
 	for (unsigned i = 0; i < count && i < MOST_SHOWN; i++) {
 		const struct window_thread *t = window_find(c->window, holders[i].key[BY_OTHER_TASK]);
 

@@ -10,7 +10,8 @@
 -- threshold share = 0.05: of the period in such pauses; a healthy collector takes less
 -- threshold ran = 0.5: of the pauses, in which threads of the process ran; in others all of them wait for work
 -- threshold collecting = 0.5: of what ran meanwhile, collecting garbage; most means more than half
--- threshold dedicated = 0.5: of the CPU time of the thread that lets the others go on, in pauses; one that works itself has more
+-- threshold dedicated = 0.5: of the CPU time of the thread that lets the others go on, in pauses, and at least half way from the share
+--    that pauses have of the period to all of it; one that works itself has more
 -- threshold active = 0.02: of the period on a CPU, of a thread that counts as active
 -- threshold longest = 0.5: of all that time, in one pause, where only the pattern tells; a phase of a job comes once
 -- threshold most = 0.5: of the active threads, stopped at once; most means more than half
@@ -90,7 +91,7 @@ stopped AS MATERIALIZED (
 	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric, 1 AS everybody FROM world w, span
 	WHERE w.process NOT IN (SELECT process FROM one_runs) AND w.process NOT IN (SELECT process FROM told) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.max <= coalesce(:longest, 0.5) * w.ns
 		AND w.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go', 'V8')) AND w.ns <= coalesce(:rest, 0.6) * span.ns
-		AND dedicated >= coalesce(:dedicated, 0.5)
+		AND dedicated >= max(coalesce(:dedicated, 0.5), 0.5 + 0.5 * w.ns / span.ns)
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
 -- The thread that has the process's work to do collects in between; under an interpreter's lock, each of them may, and the others wait.
 collected AS MATERIALIZED (

@@ -22,8 +22,7 @@ enum {
 /* Sockets are looked at ten times a second as long as one of them is in trouble and for a while after it, else twice. That
  * misses little: how long a window set the pace, what was sent again and how long a segment was under way is counted in the
  * socket, and drops are seen at once. A window that is closed to a sender elsewhere is not counted; where that takes the fifth of
- * the time which a finding needs, it is met within two or three seconds, and looked at closely from then on. As long as nobody sends
- * anything, there is one walk a slice. */
+ * the time which a finding needs, it is met within two or three seconds, and looked at closely from then on. */
 #define CALM_NS (550 * NS_PER_MS) /* a slice of one second has one walk in its middle and one at its end */
 #define CAREFUL_NS (2 * NS_PER_S)
 
@@ -140,12 +139,6 @@ static bool is_calm(const struct tcp_state *s, uint64_t now_ns)
 	return now_ns > s->troubled_ns + CAREFUL_NS;
 }
 
-/* It does something, or may be about to: what listens with nobody in line, and what waits for datagrams, does not. */
-static bool is_busy(const struct tcp_report *r)
-{
-	return r->protocol == PROTOCOL_TCP && (r->state != TCP_STATE_LISTEN || r->backlog);
-}
-
 /* closing: the slice ends with this walk. */
 static void walk(struct capture *c, struct tcp_state *s, bool write, bool closing)
 {
@@ -162,9 +155,6 @@ static void walk(struct capture *c, struct tcp_state *s, bool write, bool closin
 		return;
 	}
 	learn_tick(s);
-	s->idle = true;
-	for (size_t i = 0; i < s->walk.count; i++)
-		s->idle &= !is_busy(&s->walk.reports[i]);
 	for (size_t i = 0; write && i < s->walk.count; i++)
 		tcp_look(c, s, &s->walk.reports[i], begin - since, closing);
 	take_drops(s, write ? add_drop : NULL, &drop);
@@ -210,8 +200,7 @@ static void drained(struct capture *c, void *arg)
 		s->troubled_ns = now;
 	else
 		s->no_drops_ns = now;
-	bool idle = s->idle && s->changes->flows == s->taken.flows;
-	if (since > s->walk_cost_ns * WALK_SHARE && ((since > CALM_NS && !idle) || !is_calm(s, now)))
+	if (since > s->walk_cost_ns * WALK_SHARE && (since > CALM_NS || !is_calm(s, now)))
 		walk(c, s, true, false);
 }
 

@@ -33,7 +33,6 @@ struct tcp_state {
 	struct tcp_changes taken; /* as it was when the maps were emptied last */
 	uint64_t walked_ns, walk_cost_ns;
 	uint64_t troubled_ns; /* the last walk that met a socket in trouble */
-	bool idle;            /* the last walk met none that does anything */
 	uint64_t no_drops_ns; /* until when there were none, after the last walk */
 	uint64_t met_ns;      /* since the last walk, on average, for what this one meets */
 	struct map *held;     /* connections of which a segment was once held back, by a hash of their ends */

@@ -298,14 +298,16 @@ int store_save(struct store *s, const char *path)
 	return r;
 }
 
-/* Our schema as sqlite itself writes it down: whatever differs from it was not made by us. */
-static int schema_text(struct store *s, struct buf *text)
+/* A part of the schema as sqlite itself writes it down. */
+static int schema_text(struct store *s, bool views, struct buf *text)
 {
 	sqlite3_stmt *q = NULL;
 	int code = sqlite3_prepare_v2(s->db,
 		"SELECT type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_schema "
-		"WHERE name <> 'sqlite_stat1' ORDER BY 1", -1, &q, NULL);
+		"WHERE name <> 'sqlite_stat1' AND (type = 'view') = ? ORDER BY 1", -1, &q, NULL);
 
+	if (code == SQLITE_OK)
+		sqlite3_bind_int(q, 1, views);
 	while (code == SQLITE_OK || code == SQLITE_ROW) {
 		code = sqlite3_step(q);
 		if (code == SQLITE_ROW)
@@ -333,20 +335,26 @@ static int check_version(struct store *s)
 	return 0;
 }
 
+/* The tables must be ours to the letter. Of views, which are questions that we ask of them, another version may have other ones, and
+ * whoever changed the file any: then ours hide them. */
 static int check_schema(struct store *s)
 {
 	_cleanup_(store_freep) struct store *ours = NULL;
-	_cleanup_(buf_done) struct buf theirs = BUF_INIT, wanted = BUF_INIT;
+	_cleanup_(buf_done) struct buf theirs = BUF_INIT, wanted = BUF_INIT, views = BUF_INIT, our_views = BUF_INIT, sql = BUF_INIT;
 	int r = store_create(":memory:", &ours);
 
-	if (r < 0 || (r = schema_text(ours, &wanted)) < 0 || (r = schema_text(s, &theirs)) < 0)
+	if (r < 0 || (r = schema_text(ours, false, &wanted)) < 0 || (r = schema_text(s, false, &theirs)) < 0 ||
+	    (r = schema_text(ours, true, &our_views)) < 0 || (r = schema_text(s, true, &views)) < 0)
 		return r;
 	if (!theirs.len)
 		return failx(-EBADMSG, "%s: the recording was cut off before its first slice", s->path);
 	if (strcmp(wanted.data, theirs.data))
 		return failx(-EBADMSG, "%s: not with the tables of this perfscope: another version made it, or it was changed",
 			     s->path);
-	return 0;
+	s->foreign_views = strcmp(our_views.data, views.len ? views.data : "") != 0;
+	if (s->foreign_views)
+		store_add_views(&sql);
+	return store_execute(s, sql.data);
 }
 
 static int harden(struct store *s)

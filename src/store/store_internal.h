@@ -19,6 +19,7 @@ struct store {
 	char *path;
 	bool writable;
 	bool selected;                          /* temporary views hide the tables */
+	bool foreign_views;                     /* the file's are of another version: ours are temporary ones, always */
 	struct totals *totals;                  /* NULL: none are kept; see totals.c */
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool unordered;                         /* they did not come slice by slice */

@@ -306,8 +306,13 @@ int store_select(struct store *s, const struct selection *sel)
 	int r = store_drop_temporary(s, "true");
 
 	s->selected = false;
-	if (r < 0 || (!tasks && !sel->from_ns && !sel->to_ns))
+	if (r < 0)
 		return r;
+	if (!tasks && !sel->from_ns && !sel->to_ns) {
+		if (s->foreign_views)
+			store_add_views(&sql);
+		return store_execute(s, sql.data);
+	}
 	if ((r = select_slices(s, sel, &first, &last)) < 0 || (tasks && (r = select_tasks(s, sel)) < 0))
 		return r;
 	add_table(&sql, "slice", "id BETWEEN %lld AND %lld", first, last, false);

@@ -296,7 +296,7 @@ int store_keep_totals(struct store *s)
 	s->totals->texts = intern_new();
 	s->totals->source = (struct rows_source){.find = find_table, .arg = s->totals};
 	/* Views of the file see the file's views only: with temporary ones, all see what is kept. */
-	if (!s->selected) {
+	if (!s->selected && !s->foreign_views) {
 		store_add_views(&sql);
 		r = store_execute(s, sql.data);
 	}
@@ -311,10 +311,10 @@ int store_drop_totals(struct store *s)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 	/* Not what hides tables because a part is selected. */
-	int r = store_drop_temporary(s, "(iif(type = 'view', name = 'metric' OR name IN (SELECT name FROM main.sqlite_schema"
-					" WHERE type = 'view'), name <> 'selected_task'))");
+	int r = store_drop_temporary(s, "(iif(type = 'view', name = 'metric' OR name NOT IN (SELECT name FROM main.sqlite_schema"
+					" WHERE type = 'table'), name <> 'selected_task'))");
 
-	if (s->selected)
+	if (s->selected || s->foreign_views)
 		store_add_views(&sql);
 	return r < 0 ? r : store_execute(s, sql.data);
 }

@@ -134,8 +134,8 @@ static void test_tampered(void)
 {
 	_cleanup_free_ char *path = in_directory("t.db");
 	_cleanup_free_ char *command = xasprintf(
-		"sqlite3 %s \"CREATE VIEW evil AS SELECT 1\" && test -s %s", path, path);
-	_cleanup_free_ char *newer = xasprintf("sqlite3 %s \"DROP VIEW evil; PRAGMA user_version = 99\"", path);
+		"sqlite3 %s \"CREATE TABLE evil(x)\" && test -s %s", path, path);
+	_cleanup_free_ char *newer = xasprintf("sqlite3 %s \"DROP TABLE evil; PRAGMA user_version = 99\"", path);
 	_cleanup_(store_freep) struct store *s = NULL;
 
 	if (system("command -v sqlite3 >/dev/null") != 0)
@@ -149,6 +149,35 @@ static void test_tampered(void)
 	CHECK(store_open(path, &s) == -EBADMSG);
 	CHECK(system(newer) == 0);
 	CHECK(store_open(path, &s) == -EPROTONOSUPPORT);
+}
+
+/* Another version's views, or evil ones, are not asked: ours are, whatever part is looked at. */
+static void test_foreign_views(void)
+{
+	_cleanup_free_ char *path = in_directory("v.db");
+	_cleanup_free_ char *command = xasprintf(
+		"sqlite3 %s \"DROP VIEW thread_state; CREATE VIEW thread_state AS SELECT 42 AS running; DROP VIEW period; "
+		"CREATE VIEW evil AS SELECT 1\"", path);
+	_cleanup_(store_freep) struct store *s = NULL;
+	int64_t running;
+
+	if (system("command -v sqlite3 >/dev/null") != 0)
+		return;
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	running = ask(s, "SELECT sum(running) FROM thread_state");
+	CHECK(running != 42 && store_finish(s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(system(command) == 0);
+	CHECK(store_open(path, &s) == 0);
+	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == running);
+	CHECK(ask(s, "SELECT count(*) FROM period") == 1);
+	CHECK(store_keep_totals(s) == 1 && ask(s, "SELECT sum(running) FROM thread_state") == running);
+	CHECK(store_drop_totals(s) == 0 && ask(s, "SELECT sum(running) FROM thread_state") == running);
+	CHECK(store_select(s, &(struct selection){.from_ns = 1}) == 0 && store_keep_totals(s) == 1);
+	CHECK(store_drop_totals(s) == 0 && ask(s, "SELECT count(*) FROM period") == 1);
+	CHECK(store_select(s, &(struct selection){0}) == 0 && ask(s, "SELECT sum(running) FROM thread_state") == running);
 }
 
 /* A name that would fill a report's every row is an error with the file's name. */
@@ -388,6 +417,7 @@ int main(void)
 	test_truncated();
 	test_foreign();
 	test_tampered();
+	test_foreign_views();
 	test_long_name();
 	test_replace();
 	test_totals();

@@ -12,7 +12,7 @@
 -- action: Let {parent} do what {comm} does by itself, or start it once and keep it (a pool, a server, one call with many arguments)
 -- action: See what is paid for: perfscope flamegraph -p {pid}
 -- runbook: high-cpu
-WITH RECURSIVE span AS MATERIALIZED (
+WITH span AS MATERIALIZED (
 	SELECT ns, start_ns, end_ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
 short AS MATERIALIZED (
 	SELECT p.id, p.pid, p.ppid, p.comm, p.start_ns, p.end_ns, ifnull(s.running, 0) AS running
@@ -20,25 +20,39 @@ short AS MATERIALIZED (
 	WHERE p.start_ns > 0 AND p.end_ns BETWEEN span.start_ns AND span.end_ns AND NOT p.flags),
 -- Those, and what has yet to end as others of its name and parent have.
 passing AS MATERIALIZED (
-	SELECT id, pid, ppid, start_ns FROM short
+	SELECT id, pid, ppid, start_ns, end_ns FROM short
 	UNION ALL
-	SELECT p.id, p.pid, p.ppid, p.start_ns FROM process p, span
+	SELECT p.id, p.pid, p.ppid, p.start_ns, ifnull(p.end_ns, 1 << 62) FROM process p, span
 	WHERE p.start_ns > 0 AND (p.end_ns IS NULL OR p.end_ns > span.end_ns) AND NOT p.flags
-		AND (p.ppid, p.comm) IN (SELECT ppid, comm FROM short GROUP BY ppid, comm HAVING count(*) >= coalesce(:few, 3))),
--- Who started it, and who started that, as long as those are short-lived, too.
-up(id, start_ns, ppid, depth) AS (
-	SELECT id, start_ns, ppid, 0 FROM short
-	UNION
-	SELECT u.id, q.start_ns, q.ppid, u.depth + 1 FROM up u JOIN passing q ON q.pid = u.ppid
-	WHERE q.start_ns <= u.start_ns AND u.depth < 8),
+		AND (+p.ppid, +p.comm) IN (SELECT ppid, comm FROM short GROUP BY ppid, comm HAVING count(*) >= coalesce(:few, 3))),
+common AS MATERIALIZED (
+	SELECT p.comm FROM short p, span GROUP BY p.comm
+	HAVING count(*) >= coalesce(:count, 100) AND count(*) * 1e9 / span.ns >= coalesce(:rate, 100)),
+begun AS MATERIALIZED (
+	SELECT id, start_ns, ppid, comm, end_ns - start_ns AS life, running FROM short WHERE comm IN (SELECT comm FROM common)),
+-- Who started it, and who started that, as long as those are short-lived, too. (A recursion would look through all for each.)
+up1 AS MATERIALIZED (
+	SELECT u.id, q.start_ns, q.ppid, u.comm, u.life, u.running FROM begun u
+	JOIN passing q ON q.pid = u.ppid AND q.start_ns <= u.start_ns AND q.end_ns >= u.start_ns),
+up2 AS MATERIALIZED (
+	SELECT u.id, q.start_ns, q.ppid, u.comm, u.life, u.running FROM up1 u
+	JOIN passing q ON q.pid = u.ppid AND q.start_ns <= u.start_ns AND q.end_ns >= u.start_ns),
+up3 AS MATERIALIZED (
+	SELECT u.id, q.start_ns, q.ppid, u.comm, u.life, u.running FROM up2 u
+	JOIN passing q ON q.pid = u.ppid AND q.start_ns <= u.start_ns AND q.end_ns >= u.start_ns),
+up4 AS MATERIALIZED (
+	SELECT u.id, q.start_ns, q.ppid, u.comm, u.life, u.running FROM up3 u
+	JOIN passing q ON q.pid = u.ppid AND q.start_ns <= u.start_ns AND q.end_ns >= u.start_ns),
+up AS MATERIALIZED (
+	SELECT *, 0 AS depth FROM begun UNION ALL SELECT *, 1 FROM up1 UNION ALL SELECT *, 2 FROM up2 UNION ALL SELECT *, 3 FROM up3
+	UNION ALL SELECT *, 4 FROM up4),
 parent AS MATERIALIZED (
 	SELECT *, min(process) OVER (PARTITION BY comm, ppid) AS first, sum(running) OVER (PARTITION BY comm, ppid) AS all_running FROM (
 		SELECT s.process, s.pid, s.comm, s.cgroup, p.ppid, s.running FROM process_state s JOIN process p ON p.id = s.process
 		WHERE NOT s.own AND s.pid IN (SELECT ppid FROM up) AND s.process NOT IN (SELECT id FROM passing))),
-started AS MATERIALIZED (SELECT u.id, p.first, max(u.depth) FROM up u JOIN parent p ON p.pid = u.ppid GROUP BY u.id),
+started AS MATERIALIZED (SELECT u.*, p.first, max(u.depth) FROM up u JOIN parent p ON p.pid = u.ppid GROUP BY u.id),
 brief AS MATERIALIZED (
-	SELECT t.first, p.comm, count(*) AS count, sum(p.end_ns - p.start_ns) AS life, sum(p.running) AS running, max(p.id) AS example
-	FROM started t JOIN short p ON p.id = t.id GROUP BY t.first, p.comm),
+	SELECT first, comm, count(*) AS count, sum(life) AS life, sum(running) AS running, max(id) AS example FROM started GROUP BY first, comm),
 -- All such commands of one parent are one matter, the most frequent first.
 often AS MATERIALIZED (
 	SELECT first, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,

@@ -30,18 +30,17 @@ nameless AS MATERIALIZED (
 told AS MATERIALIZED (
 	SELECT task, stack, row_number() OVER (PARTITION BY task ORDER BY sum(ns) DESC) AS place FROM wait_part
 	WHERE stack IS NOT NULL AND task IN (SELECT task FROM nameless) GROUP BY task, stack),
-rise(task, place, frame, parent, up) AS (
-	SELECT t.task, t.place, s.frame, s.parent, 0 FROM told t JOIN stack s ON s.id = t.stack WHERE t.place <= 3
+rise(leaf, frame, parent, up) AS (
+	SELECT t.stack, s.frame, s.parent, 0 FROM (SELECT DISTINCT stack FROM told WHERE place <= 3) t JOIN stack s ON s.id = t.stack
 	UNION ALL
-	SELECT r.task, r.place, s.frame, s.parent, r.up + 1 FROM rise r JOIN stack s ON s.id = r.parent WHERE r.up < 512),
+	SELECT r.leaf, s.frame, s.parent, r.up + 1 FROM rise r JOIN stack s ON s.id = r.parent WHERE r.up < 512),
 -- What was cut short does not show where it began.
-cut AS MATERIALIZED (
-	SELECT DISTINCT r.task, r.place FROM rise r JOIN frame_name n USING (frame) WHERE r.parent IS NULL AND n.kind = 'unknown'),
+cut AS MATERIALIZED (SELECT DISTINCT r.leaf FROM rise r JOIN frame_name n USING (frame) WHERE r.parent IS NULL AND n.kind = 'unknown'),
 outermost AS MATERIALIZED (
-	SELECT r.task, r.place, c.name, max(r.up) FROM rise r JOIN code_frame c USING (frame)
-	WHERE c.rank > 0 AND NOT (c.kind = 'python' AND c.module GLOB '*/threading.py')
-		AND (r.task, r.place) NOT IN (SELECT task, place FROM cut) GROUP BY r.task, r.place),
-began AS MATERIALIZED (SELECT task, name, min(place) FROM outermost GROUP BY task),
+	SELECT r.leaf, c.name, max(r.up) FROM rise r JOIN code_frame c USING (frame)
+	WHERE c.rank > 0 AND NOT (c.kind = 'python' AND c.module GLOB '*/threading.py') AND r.leaf NOT IN (SELECT leaf FROM cut) GROUP BY r.leaf),
+began AS MATERIALIZED (
+	SELECT t.task, o.name, min(t.place) FROM told t JOIN outermost o ON o.leaf = t.stack WHERE t.place <= 3 GROUP BY t.task),
 worker AS MATERIALIZED (
 	SELECT t.task, t.process, coalesce(b.name, rtrim(t.comm, '0123456789') || '*') AS pool, s.running + s.runnable AS busy,
 		s.sleeping + s.disk AS waited,

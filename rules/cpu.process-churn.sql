@@ -8,6 +8,7 @@
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
 -- threshold cpu = 0.1: of all CPUs, the processes and their parent; less is no burden
 -- threshold count = 100: in all; fewer are a moment
+-- threshold soon = 1: seconds; a process that lived for less is one of those that come and go, also by itself
 -- threshold few = 3: short-lived processes of a name and parent; the next of that name is one of them, though it has not ended yet
 -- action: Let {parent} do what {comm} does by itself, or start it once and keep it (a pool, a server, one call with many arguments)
 -- action: See what is paid for: perfscope flamegraph -p {pid}
@@ -18,9 +19,10 @@ short AS MATERIALIZED (
 	SELECT p.id, p.pid, p.ppid, p.comm, p.start_ns, p.end_ns, ifnull(s.running, 0) AS running
 	FROM process p LEFT JOIN process_time s ON s.process = p.id, span
 	WHERE p.start_ns > 0 AND p.end_ns BETWEEN span.start_ns AND span.end_ns AND NOT p.flags),
--- Those, and what has yet to end as others of its name and parent have.
+-- Those that were over soon or were several, and what has yet to end as others of its name and parent have.
 passing AS MATERIALIZED (
-	SELECT id, pid, ppid, start_ns, end_ns FROM short
+	SELECT id, pid, ppid, start_ns, end_ns FROM short WHERE end_ns - start_ns < coalesce(:soon, 1) * 1e9
+		OR (+ppid, +comm) IN (SELECT ppid, comm FROM short GROUP BY ppid, comm HAVING count(*) >= coalesce(:few, 3))
 	UNION ALL
 	SELECT p.id, p.pid, p.ppid, p.start_ns, ifnull(p.end_ns, 1 << 62) FROM process p, span
 	WHERE p.start_ns > 0 AND (p.end_ns IS NULL OR p.end_ns > span.end_ns) AND NOT p.flags
@@ -47,7 +49,7 @@ up AS MATERIALIZED (
 	SELECT *, 0 AS depth FROM begun UNION ALL SELECT *, 1 FROM up1 UNION ALL SELECT *, 2 FROM up2 UNION ALL SELECT *, 3 FROM up3
 	UNION ALL SELECT *, 4 FROM up4),
 parent AS MATERIALIZED (
-	SELECT *, min(process) OVER (PARTITION BY comm, ppid) AS first, sum(running) OVER (PARTITION BY comm, ppid) AS all_running FROM (
+	SELECT *, min(process) OVER (PARTITION BY comm, ppid, cgroup) AS first, sum(running) OVER (PARTITION BY comm, ppid, cgroup) AS all_running FROM (
 		SELECT s.process, s.pid, s.comm, s.cgroup, p.ppid, s.running FROM process_state s JOIN process p ON p.id = s.process
 		WHERE NOT s.own AND s.pid IN (SELECT ppid FROM up) AND s.process NOT IN (SELECT id FROM passing))),
 started AS MATERIALIZED (SELECT u.*, p.first, max(u.depth) FROM up u JOIN parent p ON p.pid = u.ppid GROUP BY u.id),

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- title: A disk answers slowly although it is not full
+-- title: A disk answers slowly although it is not full, or not as fast as it could because of a limit
 -- summary: {disk} {how}; {comm} waits {share} % of its time
 -- explain: Looks at requests that have a disk as good as for themselves: at most one other is in it as they come and as
 --    they go. What they take is the disk's own slowness, not a queue. The disk's time is told from the time that
@@ -13,8 +13,8 @@
 -- threshold share = 0.2: of a thread's time that it is not idle, waiting for disks; less it will hardly feel
 -- threshold total = 0.1: of the period that a thread waits for disks; below that nobody notices
 -- threshold idle = 0.5: of that time, in which no disk has anything to do, of a thread whose cgroup has a limit; else disks may be the reason
--- action: Look for what is behind {disk}: a failing or sleeping disk (smartctl -a, dmesg), a limit of the cloud volume, a busy
---    storage server, a cgroup's io.max or blkio.throttle limit
+-- action: Raise the cgroup's limit if there is one (io.max, blkio.throttle); else look for what is behind {disk}: a failing or
+--    sleeping disk (smartctl -a, dmesg), a limit of the cloud volume, a busy storage server
 -- action: See what waits for it: perfscope flamegraph --kind disk -p {pid}
 -- runbook: slow-disk
 WITH span AS MATERIALIZED (SELECT ns FROM period),
@@ -56,15 +56,18 @@ limited AS MATERIALIZED (
 		WHERE s.metric = (SELECT id FROM metric WHERE name = 'io.limited_by') GROUP BY t.process) y USING (process)
 	GROUP BY x.process, r.id),
 busy AS MATERIALIZED (
-	SELECT ifnull(sum(g.value / 100 * (s.end_ns - s.start_ns)), 0) AS ns
-	FROM gauge_row g JOIN slice s ON s.id = g.slice WHERE g.metric = (SELECT id FROM metric WHERE name = 'disk.busy')),
+	SELECT g.resource, sum(g.value / 100 * (s.end_ns - s.start_ns)) AS ns
+	FROM gauge_row g JOIN slice s ON s.id = g.slice WHERE g.metric = (SELECT id FROM metric WHERE name = 'disk.busy') GROUP BY g.resource),
+used AS MATERIALIZED (
+	SELECT DISTINCT s.task, s.resource FROM sample_total s WHERE s.metric = (SELECT id FROM metric WHERE name = 'io.time')),
 held_back AS MATERIALIZED (
 	SELECT l.*, t.task, w.ns, s.running + s.runnable + s.held_up AS active
-	FROM limited l JOIN thread t ON t.process = l.process
+	FROM limited l JOIN thread t ON t.process = l.process JOIN used u ON u.task = t.task AND u.resource = l.id
+	LEFT JOIN busy ON busy.resource = l.id
 	JOIN (SELECT task, sum(ns) AS ns FROM thread_wait WHERE cause IN ('disk', 'dirty', 'fault') GROUP BY task) w ON w.task = t.task
-	JOIN thread_state s ON s.task = t.task, span, busy
+	JOIN thread_state s ON s.task = t.task, span
 	WHERE NOT t.own AND w.ns >= coalesce(:share, 0.2) * (s.running + s.runnable + s.held_up) AND w.ns >= coalesce(:total, 0.1) * span.ns
-		AND w.ns - busy.ns >= coalesce(:idle, 0.5) * w.ns),
+		AND w.ns - ifnull(busy.ns, 0) >= coalesce(:idle, 0.5) * w.ns),
 late AS MATERIALIZED (
 	SELECT *, row_number() OVER (PARTITION BY id, path ORDER BY ns DESC) AS place FROM (
 		SELECT id, name, path, bytes, requests, process, sum(ns) AS ns, sum(ns) * 1.0 / sum(active) AS share

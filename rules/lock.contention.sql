@@ -73,7 +73,9 @@ unlocking(id) AS (
 -- the next one, wherever that thread had stopped.
 one_goroutine AS MATERIALIZED (
 	SELECT p.process FROM process_state p JOIN runtime r ON r.process = p.process AND r.name = 'Go', span
-	WHERE p.running BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns),
+	WHERE p.running BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns
+		AND p.process IN (SELECT process FROM woken GROUP BY process
+			HAVING sum(iif(other_stack IN (SELECT id FROM unlocking), ns, 0)) >= coalesce(:turn, 0.8) * sum(ns))),
 -- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
 sorted_wait AS MATERIALIZED (
 	SELECT process, task, stack, other_task, other_stack, count, ns, 'lock' AS sort, 'sync.Mutex' AS name, 0 AS idle,

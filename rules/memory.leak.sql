@@ -149,7 +149,7 @@ judged AS MATERIALIZED (
 		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
 	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process JOIN small m ON m.process = x.process
 	LEFT JOIN aside a ON a.process = x.process LEFT JOIN received c ON c.process = x.process)
-SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool OR store, 10, 1) AND NOT heap THEN 'failing'
+SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, iif(store, 3, 1)) AND NOT heap THEN 'failing'
 		WHEN job OR pool OR store THEN 'none'
 		WHEN j.bytes >= j.small * 1048576 AND (full_s < coalesce(:hours, 6) * 3600 OR (double_s < coalesce(:double, 3600) AND j.stays))
 			THEN 'waited' ELSE 'none' END AS urgency,

@@ -44,8 +44,16 @@ full_limit AS MATERIALIZED (
 placed AS MATERIALIZED (
 	SELECT h.*, l.path, l.bytes, max(length(l.path)) FROM held_up h
 	LEFT JOIN full_limit l ON h.cgroup = l.path OR substr(h.cgroup, 1, length(l.path) + 1) = l.path || '/' GROUP BY h.task),
+-- What cgroups at their limits read again counts for each of them, and is none of the machine's.
+again AS MATERIALIZED (
+	SELECT resource AS path, sum(value) / 4096 * 1e9 / span.ns AS pages FROM level, span WHERE metric = 'cgroup.memory_refaults' GROUP BY resource),
+topmost AS MATERIALIZED (
+	SELECT ifnull(sum(a.pages), 0) AS pages FROM again a
+	WHERE NOT EXISTS (SELECT 1 FROM again b WHERE substr(a.path, 1, length(b.path) + 1) = b.path || '/')),
 worst AS MATERIALIZED (
-	SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY ns DESC) AS of_path FROM placed) WHERE of_path = 1),
+	SELECT p.* FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY ns DESC) AS of_path FROM placed) p
+	LEFT JOIN again a ON a.path = p.path, refault f, topmost t
+	WHERE p.of_path = 1 AND f.swapped + coalesce(a.pages, iif(p.path IS NULL, f.pages - t.pages, f.pages)) >= coalesce(:refaults, 50)),
 resident AS MATERIALIZED (
 	SELECT th.process, th.pid, th.process_comm AS comm, th.cgroup, max(s.value) AS bytes
 	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task

@@ -51,10 +51,14 @@ shut_out AS MATERIALIZED (
 	WHERE w.cause = 'ipc' AND w.stack IN (SELECT id FROM connecting)
 	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:connecting, 0.2) * span.ns),
 -- Who accepts wakes them.
+let_in AS MATERIALIZED (
+	SELECT o.task, o.ns, t.process FROM shut_out o
+	JOIN (SELECT task, other_task, max(ns) FROM waker_total WHERE stack IN (SELECT id FROM connecting) AND other_task GROUP BY task) k
+		ON k.task = o.task JOIN thread t ON t.task = k.other_task WHERE NOT t.own),
 unix AS MATERIALIZED (
-	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup, count(*) AS clients, sum(o.ns) AS ns, max(o.ns) AS most
-	FROM shut_out o JOIN (SELECT task, other_task, max(ns) FROM waker_total WHERE stack IN (SELECT id FROM connecting) AND other_task GROUP BY task) k
-		ON k.task = o.task JOIN thread t ON t.task = k.other_task WHERE NOT t.own GROUP BY t.process),
+	SELECT l.process, p.pid, p.comm, (SELECT path FROM cgroup g WHERE g.id = p.cgroup) AS cgroup, count(*) AS clients, sum(l.ns) AS ns,
+		max(l.ns) AS most
+	FROM let_in l JOIN process p ON p.id = l.process GROUP BY l.process),
 path AS MATERIALIZED (
 	SELECT t.process, v.port AS name, max(q.count) FROM request q JOIN service v USING (resource) JOIN thread t ON t.task = q.task
 	WHERE t.process IN (SELECT process FROM unix) AND v.name GLOB '[/@]*' GROUP BY t.process)
@@ -85,7 +89,7 @@ SELECT 'waited', min(1.0, u.most * 1.0 / span.ns), u.comm, u.pid, ifnull(p.name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'culprit', 'pid', u.pid, 'tid', 0, 'comm', u.comm, 'cgroup', u.cgroup) AS x
 		UNION ALL SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
-			FROM shut_out o JOIN thread t USING (task) ORDER BY o.ns DESC LIMIT 8))),
+			FROM let_in o JOIN thread t USING (task) WHERE o.process = u.process ORDER BY o.ns DESC LIMIT 8))),
 	json_array(
 		json_object('metric', 'time that a client waits for room', 'value', 100.0 * u.most / span.ns, 'unit', '%',
 			'threshold', 100 * coalesce(:connecting, 0.2)),

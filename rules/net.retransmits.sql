@@ -35,7 +35,7 @@ sender AS MATERIALIZED (
 judged AS MATERIALIZED (
 	SELECT s.*, s.again * 1.0 / max(s.segments, s.again, 1) AS share, min(1.0, s.stalled * 1.0 / span.ns) AS still
 	FROM sender s, span
-	WHERE (s.segments >= coalesce(:segments, 20) AND s.again >= iif(s.again >= coalesce(:share_few, 0.05) * s.segments,
+	WHERE ((s.segments >= coalesce(:segments, 20) OR s.again >= coalesce(:many, 0.25) * s.segments) AND s.again >= iif(s.again >= coalesce(:share_few, 0.05) * s.segments,
 			coalesce(:few, 3), coalesce(:count, 5)) AND s.again >= coalesce(:share, 0.02) * s.segments)
 		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)),
 -- The worst of a process, and of a connection the end that loses more.

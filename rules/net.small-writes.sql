@@ -22,7 +22,7 @@ looked AS MATERIALIZED (
 -- All of a process, under the name of the worst; where there are many, the rest has the name of the service. What is used side by
 -- side loses no more than one of them; many that lose little each are used one after the other, and add up.
 held AS MATERIALIZED (
-	SELECT process, pid, comm, cgroup, kind, connection, iif(max(share) >= coalesce(:share, 0.3), max(share), sum(share)) AS share, sum(looks) AS looks,
+	SELECT process, pid, comm, cgroup, kind, connection, iif(max(share) >= coalesce(:share, 0.3), max(share), min(0.49, sum(share))) AS share, sum(looks) AS looks,
 		count(*) AS connections
 	FROM looked GROUP BY process),
 size AS MATERIALIZED (

@@ -91,7 +91,7 @@ stopped AS MATERIALIZED (
 	SELECT w.process, w.count, w.ns * 1.0 / span.ns AS share, w.p50, w.max, w.threads, w.gc, 'pause.world' AS metric, 1 AS everybody FROM world w, span
 	WHERE w.process NOT IN (SELECT process FROM one_runs) AND w.process NOT IN (SELECT process FROM told) AND ran >= coalesce(:ran, 0.5) AND (gc >= coalesce(:collecting, 0.5) OR (threads >= 2 AND w.max <= coalesce(:longest, 0.5) * w.ns
 		AND w.process NOT IN (SELECT process FROM runtime WHERE name IN ('HotSpot', 'Go', 'V8')) AND w.ns <= coalesce(:rest, 0.6) * span.ns
-		AND dedicated >= max(coalesce(:dedicated, 0.5), 0.5 + 0.5 * w.ns / span.ns)
+		AND dedicated >= coalesce(:dedicated, 0.5) + (1 - coalesce(:dedicated, 0.5)) * w.ns / span.ns
 		AND threads >= coalesce(:most, 0.5) * active AND early <= coalesce(:early, 0.5)))),
 -- The thread that has the process's work to do collects in between; under an interpreter's lock, each of them may, and the others wait.
 collected AS MATERIALIZED (

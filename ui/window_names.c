@@ -157,6 +157,16 @@ static int read_resources(struct window *w)
 	return r;
 }
 
+/* Its final name may come later, if it is a lock. */
+static void refill(struct window *w, uint32_t id, const char *kind, const char *name)
+{
+	add_resource(w, id, kind, name);
+	if (strcmp(kind, "futex"))
+		return;
+	w->resources_named = id < w->resources_named ? id : w->resources_named;
+	w->resources_to_name = id < w->resources_to_name ? id : w->resources_to_name;
+}
+
 static int fill_holes(struct window *w)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -169,7 +179,7 @@ static int fill_holes(struct window *w)
 		query_bind_int(q, ":id", w->holes[w->next_hole]);
 		r = query_next(q);
 		if (r > 0)
-			add_resource(w, w->holes[w->next_hole], query_text(q, 0), query_text(q, 1));
+			refill(w, w->holes[w->next_hole], query_text(q, 0), query_text(q, 1));
 		query_reset(q);
 		if (r == 0)
 			break;

@@ -2,18 +2,18 @@
 #include "doctor_cost.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
+#include "live.h"
 #include "loop.h"
 #include "output.h"
 #include "recorder.h"
 #include "store.h"
-
-DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 #define START_NS NS_PER_S /* in which code is learned: no part of it */
 #define LOOK_NS (3 * NS_PER_S)
@@ -58,7 +58,8 @@ static int end(void *arg, uint32_t events)
 
 static int watch(struct look *l, struct store *s)
 {
-	int r = recorder_new(s, l->loop, &(struct recorder_options){.frequency = 99, .slice_ns = NS_PER_S}, &l->recorder);
+	int r = recorder_new(s, l->loop, &(struct recorder_options){.frequency = 99, .slice_ns = NS_PER_S,
+								    .most_overhead = live_most_overhead(0)}, &l->recorder);
 
 	if (r < 0)
 		return r;
@@ -68,13 +69,22 @@ static int watch(struct look *l, struct store *s)
 	return loop_run(l->loop);
 }
 
-/* Since the look began. */
-static struct recorder_cost difference(const struct look *l, unsigned i)
-{
-	uint64_t before = l->before[i].ns, after = l->after[i].ns;
+struct cost_row {
+	const char *name;
+	uint64_t runs, ns;
+	bool known; /* ns: of so few runs none may have been timed */
+};
 
-	return (struct recorder_cost){.name = l->after[i].name, .runs = l->after[i].runs - l->before[i].runs,
-				      .ns = after > before ? after - before : 0};
+/* Since the look began; a process of ours that has ended since takes its time with it. */
+static struct cost_row difference(const struct look *l, unsigned i)
+{
+	const struct recorder_cost *before = &l->before[i], *after = &l->after[i];
+	uint64_t runs = after->runs - before->runs, timed = after->timed_runs - before->timed_runs;
+	double ns = after->ns > before->ns ? (double)(after->ns - before->ns) : 0;
+
+	if (runs)
+		ns = timed ? ns / (double)timed * (double)runs : 0;
+	return (struct cost_row){.name = after->name, .runs = runs, .ns = (uint64_t)ns, .known = timed || !runs};
 }
 
 static double percent(const struct look *l, uint64_t ns)
@@ -87,13 +97,15 @@ static void print_text(const struct look *l)
 	double seconds = (double)(l->end_ns - l->begin_ns) / 1e9;
 	uint64_t sum = 0;
 
-	printf("What watching cost in %.0f s, in %% of one CPU; hooks are timed at every 64th run, without what the kernel takes to start each:\n\n"
-	       "  %-42s %12s %8s %7s\n", seconds, "", "a second", "ns each", "%");
+	printf("What watching cost in %.0f s, in %% of one CPU; hooks are timed at every %uth run,\nwithout what the kernel takes to start each:\n\n"
+	       "  %-42s %12s %8s %7s\n", seconds, recorder_cost_period(), "", "a second", "ns each", "%");
 	for (unsigned i = 0; i < l->count; i++) {
-		struct recorder_cost cost = difference(l, i);
+		struct cost_row cost = difference(l, i);
 
 		sum += cost.ns;
-		if (cost.runs)
+		if (cost.runs && !cost.known)
+			printf("  %-42s %12.0f %8s %7s\n", cost.name, (double)cost.runs / seconds, "-", "-");
+		else if (cost.runs)
 			printf("  %-42s %12.0f %8.0f %7.2f\n", cost.name, (double)cost.runs / seconds, (double)cost.ns / (double)cost.runs,
 			       percent(l, cost.ns));
 		else if (cost.ns)
@@ -107,13 +119,16 @@ static void print_json(const struct look *l)
 	json_t *kinds = json_array(), *root;
 
 	for (unsigned i = 0; i < l->count; i++) {
-		struct recorder_cost cost = difference(l, i);
+		struct cost_row cost = difference(l, i);
 
-		json_array_append_new(kinds, json_pack("{ss sI sI sf}", "name", cost.name, "runs", (json_int_t)cost.runs, "ns",
-						       (json_int_t)cost.ns, "percent", percent(l, cost.ns)));
+		if (!cost.runs && !cost.ns)
+			continue;
+		json_array_append_new(kinds, json_pack("{ss sI so so}", "name", cost.name, "runs", (json_int_t)cost.runs,
+						       "ns", cost.known ? json_integer((json_int_t)cost.ns) : json_null(),
+						       "percent", cost.known ? json_real(percent(l, cost.ns)) : json_null()));
 	}
 	root = json_pack("{ss sf so}", "schema", "perfscope.cost/1", "duration_s", (double)(l->end_ns - l->begin_ns) / 1e9, "costs", kinds);
-	json_dumpf(root, stdout, JSON_INDENT(2));
+	json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(root);
 }

@@ -21,8 +21,6 @@
 #include "parse.h"
 #include "recorder.h"
 
-DEFINE_CLEANUP(struct recorder *, recorder_free)
-
 enum { LONGEST_TURN_US = 1000000 };
 
 const struct option live_option_rows[] = {

@@ -107,7 +107,8 @@ static json_t *find_known(const json_t *history, const json_t *finding, bool any
 	return NULL;
 }
 
-/* All that it is about have ended: that is over, though it is within the time that is looked at. Not so where the end is the harm. */
+/* All that it is about have ended: that is over, though it is within the time that is looked at. Not so where the end is the harm, nor
+ * where those who suffer come and go: then the next answer names others. */
 static bool is_over(const json_t *finding)
 {
 	const json_t *affected = json_object_get(finding, "affected");
@@ -123,8 +124,9 @@ static bool is_over(const json_t *finding)
 
 static json_t *remember(struct live_findings *f, json_t *finding)
 {
-	bool over = is_over(finding);
-	const json_t *known = find_known(f->history, finding, over);
+	bool ended = is_over(finding);
+	const json_t *known = find_known(f->history, finding, ended);
+	bool over = ended && known;
 	json_int_t until = known && until_of(known) ? until_of(known) : (json_int_t)f->asked_ns;
 	json_t *now = json_copy(finding);
 

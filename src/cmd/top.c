@@ -24,8 +24,6 @@
 #include "ui.h"
 #include "users.h"
 
-DEFINE_CLEANUP(struct recorder *, recorder_free)
-
 #define KEEP_NS (600 * NS_PER_S)
 #define KEEP_BYTES (32 << 20) /* what is added up of it, names, and the processes beside take the rest of 150 MB */
 #define LARGE_BYTES (128 << 10)

@@ -14,7 +14,8 @@ static const unsigned char kept[] = {
 	CAP_SYS_ADMIN,         /* uprobes of runtimes, /proc/PID/map_files, the freezer */
 	CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYSLOG, /* maps, executables and memory of who is sampled first now */
 	CAP_DAC_OVERRIDE,      /* the recording may lie in another user's folder */
-	CAP_KILL,              /* the children that parse are nobody's */
+	CAP_KILL,              /* the children that parse are nobody's, */
+	CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, /* and more may be made: all four are what they give up */
 	CAP_SYS_NICE, CAP_IPC_LOCK, CAP_SYS_RESOURCE,
 };
 

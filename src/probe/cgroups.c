@@ -22,7 +22,6 @@ enum {
 	HIERARCHIES = 64,
 };
 
-#define PAGE 4096.0
 #define NO_LIMIT 9e18 /* version 1 says so with a number close to 2^63 */
 
 enum kind { CPU_V1 = 1, MEMORY_V1 = 2, UNIFIED = 4 };
@@ -32,9 +31,9 @@ static const struct gauge_key cpu_v1[] = {
 static const struct gauge_key cpu_v2[] = {
 	{"nr_periods", PERIODS}, {"nr_throttled", PERIODS_THROTTLED}, {"throttled_usec", THROTTLED, .factor = 1000}, {0}};
 static const struct gauge_key stat_v1[] = {
-	{"total_workingset_refault_anon", REFAULTS, .factor = PAGE}, {"total_workingset_refault_file", REFAULTS, .factor = PAGE}, {0}};
+	{"total_workingset_refault_anon", REFAULTS}, {"total_workingset_refault_file", REFAULTS}, {0}};
 static const struct gauge_key stat_v2[] = {
-	{"workingset_refault_anon", REFAULTS, .factor = PAGE}, {"workingset_refault_file", REFAULTS, .factor = PAGE}, {0}};
+	{"workingset_refault_anon", REFAULTS}, {"workingset_refault_file", REFAULTS}, {0}};
 static const struct gauge_key events_v1[] = {{"oom_kill", OOM_KILLS}, {0}};
 static const struct gauge_key events_v2[] = {
 	{"high", MEMORY_HIGH}, {"max", MEMORY_FAILURES}, {"oom_kill", OOM_KILLS}, {0}};
@@ -178,8 +177,10 @@ static void read_memory(const struct gauge_set *set, struct reading *r)
 		put(r, MEMORY_FAILURES, read_limit(r->directory, "memory.failcnt"), false);
 	else
 		read_lines(r->directory, "memory.events", events_v2, &r->values);
-	if (is_short(set, &r->values))
-		read_lines(r->directory, "memory.stat", v1 ? stat_v1 : stat_v2, &r->values);
+	if (!is_short(set, &r->values))
+		return;
+	read_lines(r->directory, "memory.stat", v1 ? stat_v1 : stat_v2, &r->values);
+	r->values.sum[REFAULTS] *= (double)sysconf(_SC_PAGESIZE);
 }
 
 static void read_cgroup(const struct cgroups_state *s, uint32_t i, bool limits, struct gauge_values *ret_values)
@@ -259,6 +260,9 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 		/* Not all at once; and soon, for a quota may be set just after the cgroup was filled. */
 		read_cgroup(s, i, (c->slice + i) % LIMITS_EVERY == 0 || !s->sets.items[i]->time_ns, &v);
 		gauge_write(c, s->sets.items[i], s->probe.first_metric, &v);
+		/* What grew while nobody looked did not grow in the slice of the next look. */
+		if (!(v.present >> REFAULTS & 1))
+			s->sets.items[i]->known &= ~(1ull << REFAULTS);
 		s->sets.items[i]->time_ns = now_ns;
 	}
 }

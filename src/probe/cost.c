@@ -77,11 +77,16 @@ uint64_t cost_bpf_ns(const struct capture *c, unsigned kinds)
 	return (uint64_t)sum;
 }
 
-uint64_t cost_bpf_runs(const struct capture *c, enum cost_of kind)
+struct cost cost_bpf_sum(const struct capture *c, enum cost_of kind)
 {
-	uint64_t sum = 0;
+	struct cost sum = {0};
 
-	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++)
-		sum += c->cpu_slots[cpu].cost[kind].runs;
+	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
+		const struct cost *cost = &c->cpu_slots[cpu].cost[kind];
+
+		sum.runs += cost->runs;
+		sum.timed_runs += cost->timed_runs;
+		sum.timed_ns += cost->timed_ns;
+	}
 	return sum;
 }

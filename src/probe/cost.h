@@ -20,4 +20,4 @@ uint64_t cost_own_ns(const struct capture *c);
 uint64_t cost_own_bytes(const struct capture *c);
 /* Its BPF programs, of the kinds in the mask (1 << enum cost_of): extrapolated from the runs that are timed. */
 uint64_t cost_bpf_ns(const struct capture *c, unsigned kinds);
-uint64_t cost_bpf_runs(const struct capture *c, enum cost_of kind);
+struct cost cost_bpf_sum(const struct capture *c, enum cost_of kind); /* of all CPUs */

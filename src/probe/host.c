@@ -251,7 +251,7 @@ uint64_t host_kernel_bytes(const struct host *h)
 	uint64_t sum = shared_maps_bytes(&h->shared);
 
 	for (size_t i = 0; i < h->count; i++)
-		sum += h->loaded[i].object ? own_maps_bytes(h->loaded[i].object) : 0;
+		sum += h->loaded[i].object && !h->loaded[i].coming ? own_maps_bytes(h->loaded[i].object) : 0;
 	return sum;
 }
 

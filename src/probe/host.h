@@ -25,11 +25,11 @@ int host_new(struct capture *c, const struct host_options *o, host_record *each,
 void host_free(struct host *h);
 
 /* Loads and attaches every probe. A probe that cannot is marked unavailable; -EPERM or the like only
- * when none of those with a kernel side could. */
+ * when none of those with a kernel side could, of those that come first if the others come later. */
 int host_attach(struct host *h);
 int host_loading_fd(const struct host *h); /* readable when something more can be attached; -1: nothing more comes */
 bool host_attach_more(struct host *h);     /* inside a transaction of the store; false: that was all */
-void host_detach(struct host *h); /* no more records after this */
+void host_detach(struct host *h); /* no more records after this; waits for objects that are just being loaded */
 
 int host_python_fd(const struct host *h); /* the map of processes that run CPython */
 int host_fd(const struct host *h); /* readable when the ring fills */

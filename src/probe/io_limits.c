@@ -17,7 +17,7 @@
 enum { BYTES, REQUESTS, LIMITED_BY };
 
 enum {
-	EVERY = 10,     /* slices, as long as no cgroup has a limit */
+	EVERY = 10,     /* slices all cgroups are looked at; between, those that had a limit */
 	DEEPEST = 16,
 	MOST_CGROUPS = 4096,
 	MOST_DISKS = 8, /* with a limit, of one cgroup */
@@ -35,11 +35,18 @@ struct limits {
 	uint32_t cgroup;        /* a resource: the lowest one that sets a limit */
 };
 
+struct limited {
+	char *path;
+	struct limits limits;
+};
+
 struct io_limits_state {
 	struct probe_state probe;
 	char *mount;            /* NULL: no cgroup limits disks */
-	bool unified, found;
+	bool unified;
 	uint32_t turn, left;    /* cgroups that may still be looked at in this turn */
+	struct limited *items;  /* that had a limit at the last look at all */
+	size_t count, capacity;
 };
 
 static void lower(struct capture *c, struct limits *l, unsigned device_major, unsigned device_minor, unsigned what, uint64_t most)
@@ -152,8 +159,8 @@ static void walk(struct capture *c, struct io_limits_state *s, const char *path,
 	if (*path)
 		read_limits(c, s, path, &l);
 	if (l.count) {
-		s->found = true;
-		add_processes(c, s, path, &l);
+		GROW(s->items, s->count, s->capacity);
+		s->items[s->count++] = (struct limited){xstrdup(path), l};
 	}
 	DIR *d = opendir(folder);
 	for (const struct dirent *e; d && (e = readdir(d));) {
@@ -166,15 +173,25 @@ static void walk(struct capture *c, struct io_limits_state *s, const char *path,
 		closedir(d);
 }
 
+static void forget(struct io_limits_state *s)
+{
+	while (s->count)
+		free(s->items[--s->count].path);
+}
+
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct io_limits_state *s = arg;
 
-	if (!s->mount || (s->turn++ % EVERY && !s->found))
+	if (!s->mount)
 		return;
-	s->found = false;
-	s->left = MOST_CGROUPS;
-	walk(c, s, "", &(struct limits){0}, 0);
+	if (s->turn++ % EVERY == 0) {
+		forget(s);
+		s->left = MOST_CGROUPS;
+		walk(c, s, "", &(struct limits){0}, 0);
+	}
+	for (size_t i = 0; i < s->count; i++)
+		add_processes(c, s, s->items[i].path, &s->items[i].limits);
 }
 
 static void start(struct capture *c, void *arg)
@@ -199,7 +216,11 @@ static void start(struct capture *c, void *arg)
 
 static void stop(struct capture *c, void *arg)
 {
-	free(((struct io_limits_state *)arg)->mount);
+	struct io_limits_state *s = arg;
+
+	forget(s);
+	free(s->items);
+	free(s->mount);
 }
 
 const struct probe probe_io_limits = {

@@ -55,6 +55,7 @@ struct offcpu_state {
 	struct kernel_locks locks;
 	struct map *open;   /* tid -> wait that goes on */
 	struct map *stacks; /* of waits that have ended, by task and site */
+	uint32_t forgotten; /* as store_forgotten_stacks(), when these were the store's */
 	struct wait *waits; /* all of them */
 	struct lock_names *lock_names;
 	struct wait_files *files;
@@ -129,9 +130,10 @@ static void settle(struct wait *w)
 		capture_latency(c, metric_of(state, w->cause), w->resource, w->end_ns - w->since_ns, whole_weight(weight));
 	capture_active(c, &(struct activity){.process = w->process, .task = w->task, .stack = w->stack, .state = w->cause,
 					     .start_ns = w->since_ns, .end_ns = w->end_ns});
-	if (map_count(state->stacks) >= MOST_SITES) {
+	if (map_count(state->stacks) >= MOST_SITES || state->forgotten != store_forgotten_stacks(c->store)) {
 		map_free(state->stacks);
 		state->stacks = map_new();
+		state->forgotten = store_forgotten_stacks(c->store);
 	}
 	/* The likes of those that will have to borrow it: of another long one, or else of any. */
 	if (w->known && !w->partial && (w->outlasted || !map_get(state->stacks, site_key(w->task, w->site), &borrowed)))

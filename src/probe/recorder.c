@@ -165,6 +165,7 @@ static int attach_more(void *arg, uint32_t events)
 		return 0;
 	loop_remove(r->loop, r->loading);
 	r->loading = NULL;
+	r->capture.kernel_bytes = host_kernel_bytes(r->host);
 	capabilities_drop();
 	return 0;
 }
@@ -466,6 +467,11 @@ struct recorder_stats recorder_stats(const struct recorder *r)
 	return s;
 }
 
+static struct recorder_cost recorder_cost_of(const char *name, struct cost sum)
+{
+	return (struct recorder_cost){.name = name, .runs = sum.runs, .timed_runs = sum.timed_runs, .ns = sum.timed_ns};
+}
+
 bool recorder_cost(const struct recorder *r, unsigned i, struct recorder_cost *ret_cost)
 {
 	const struct capture *c = &r->capture;
@@ -475,9 +481,13 @@ bool recorder_cost(const struct recorder *r, unsigned i, struct recorder_cost *r
 	if (i == COST_COUNT)
 		*ret_cost = (struct recorder_cost){.name = "perfscope's own processes", .ns = cost_own_ns(c)};
 	else
-		*ret_cost = (struct recorder_cost){.name = cost_name((enum cost_of)i), .runs = cost_bpf_runs(c, (enum cost_of)i),
-						   .ns = cost_bpf_ns(c, 1u << i)};
+		*ret_cost = recorder_cost_of(cost_name((enum cost_of)i), cost_bpf_sum(c, (enum cost_of)i));
 	return true;
+}
+
+unsigned recorder_cost_period(void)
+{
+	return COST_PERIOD;
 }
 
 uint64_t recorder_elapsed_ns(const struct recorder *r)

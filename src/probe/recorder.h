@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cleanup.h"
 #include "cpus.h"
 
 struct recorder;
@@ -50,13 +51,16 @@ int recorder_stop(struct recorder *r);
 void recorder_free(struct recorder *r);
 
 struct recorder_stats recorder_stats(const struct recorder *r);
-/* What its BPF programs of one kind have cost since they were loaded, and (without runs) its own processes since they began. False
- * behind the last. */
+/* Of its BPF programs of one kind, since they were loaded: runs, those that were timed, and the time of these. Of its own processes,
+ * since they began: their time, without runs. False behind the last. */
 struct recorder_cost {
 	const char *name;
-	uint64_t runs, ns;
+	uint64_t runs, timed_runs, ns;
 };
 bool recorder_cost(const struct recorder *r, unsigned i, struct recorder_cost *ret_cost);
+unsigned recorder_cost_period(void); /* of so many runs one is timed */
 uint64_t recorder_elapsed_ns(const struct recorder *r);
 /* The i-th probe that does not work here, and why; NULL behind the last. */
 const char *recorder_unavailable(const struct recorder *r, uint32_t i, const char **ret_reason);
+
+DEFINE_CLEANUP(struct recorder *, recorder_free)

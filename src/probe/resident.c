@@ -53,7 +53,8 @@ static uint64_t shared_since(struct resident_state *s, const struct process *p, 
 	uint64_t first, shared, mapped, bytes;
 
 	if (!map_get(s->first, p->id, &first)) {
-		map_put(s->first, p->id, now->shared / PAGE << 32 | (uint32_t)(now->mapped / PAGE));
+		mapped = now->mapped / PAGE;
+		map_put(s->first, p->id, now->shared / PAGE << 32 | (mapped < UINT32_MAX ? mapped : UINT32_MAX));
 		return 0;
 	}
 	shared = (first >> 32) * PAGE;

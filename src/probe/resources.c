@@ -97,7 +97,7 @@ uint32_t resources_id(struct resources *r, const char *kind, const char *key, co
 
 void resources_use(struct resources *r, uint32_t id, uint32_t slice)
 {
-	if (id && id <= r->last)
+	if (id && id <= r->last && r->items[r->index[id]].id == id)
 		r->items[r->index[id]].slice = slice;
 }
 
@@ -160,6 +160,8 @@ void resources_end_slice(struct resources *r, uint32_t slice)
 	for (size_t i = 0; i < gone; i++)
 		r->items[r->index[ids[i]]].id = 0;
 	rebuild(r);
+	for (size_t i = 0; i < gone; i++)
+		r->index[ids[i]] = 0;
 	add_free(r, ids, gone);
 	r->most = FEW + 2 * intern_count(r->keys);
 	r->forgotten++;

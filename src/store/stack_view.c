@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "intern.h"
 #include "mem.h"
+#include "search.h"
 #include "store_query.h"
 #include "store_write.h"
 
@@ -297,19 +298,12 @@ static int load_frames(struct stack_view *v)
 /* 0: it is not there. */
 static uint32_t place_of(const struct stack_view *v, uint32_t stack)
 {
-	uint32_t low = 0, high = v->old_count;
+	uint32_t count;
 
 	if (stack >= v->first_stack)
 		return stack < v->stack_end ? 1 + v->old_count + stack - v->first_stack : 0;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (v->old_stacks[middle] < stack)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < v->old_count && v->old_stacks[low] == stack ? 1 + low : 0;
+	count = (uint32_t)COUNT_UP_TO(v->old_stacks, v->old_count, , stack);
+	return count && v->old_stacks[count - 1] == stack ? count : 0;
 }
 
 static uint32_t places_below(const struct stack_view *v, uint32_t end)
@@ -321,7 +315,7 @@ static int list_old_stacks(struct stack_view *v, uint32_t first, uint32_t **ret_
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	uint32_t capacity = 0;
-	int r = query_new(v->store, "SELECT id FROM main.stack WHERE id < :first ORDER BY id", &q);
+	int r = query_new(v->store, "SELECT id FROM main.stack WHERE id > 0 AND id < :first ORDER BY id", &q);
 
 	*ret_ids = NULL;
 	*ret_count = 0;
@@ -365,7 +359,10 @@ static int load_stack(struct stack_view *v, struct query *q)
 	uint64_t depth = (uint64_t)v->stacks[above].depth + v->runs[frame].count;
 	if (depth > DEEPEST)
 		return wrong(v, "stack", id, "is too deep");
-	v->stacks[place_of(v, (uint32_t)id)] = (struct stack_node){
+	uint32_t place = place_of(v, (uint32_t)id);
+	if (!place)
+		return wrong(v, "stack", id, "has no possible number");
+	v->stacks[place] = (struct stack_node){
 		.parent = (uint32_t)parent, .frame = (uint32_t)frame, .depth = (uint32_t)depth};
 	return 0;
 }

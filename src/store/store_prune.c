@@ -155,8 +155,9 @@ size_t store_forget_resources(struct store *s, uint32_t *ids, size_t count)
 	    (s->error = store_execute(s, "DELETE FROM main.resource WHERE id IN (SELECT id FROM temp.unused)")) < 0 ||
 	    (s->error = query_new(s, "SELECT id FROM temp.unused ORDER BY id", &q)) < 0)
 		return 0;
-	while (query_next(q) > 0 && forgotten < count)
+	while (forgotten < count && (s->error = query_next(q)) > 0)
 		ids[forgotten++] = (uint32_t)query_int(q, 0);
+	s->error = s->error < 0 ? s->error : 0;
 	pruned_of(s)->resources++;
 	return forgotten;
 }

@@ -126,19 +126,20 @@ static uint32_t add_module(struct modules *m, enum module_kind kind,
  * run again and again. Without a generation or a build id only another look can tell. */
 static bool was_replaced(struct module *module, const struct symbol_mapping *mapping)
 {
+	uint64_t place = mapping->start >> 12 << 22 ^ (uint64_t)mapping->pid; /* a pid comes again, at another address */
 	struct stat st;
 
 	if (!mapping->inode || mapping->inode_generation || mapping->build_id_len ||
 	    module->size < 0 || mapping->pid == module->mapping.pid)
 		return false;
 	for (int i = 0; i < MODULE_SEEN; i++)
-		if (module->seen[i] == mapping->pid)
+		if (module->seen[i] == place)
 			return false;
 	_cleanup_close_ int fd = module_file_elf(mapping);
 	if (fd >= 0 && fstat(fd, &st) == 0 &&
 	    (st.st_size != module->size || mtime_of(&st) != module->mtime_ns))
 		return true;
-	module->seen[module->seen_next++ % MODULE_SEEN] = mapping->pid;
+	module->seen[module->seen_next++ % MODULE_SEEN] = place;
 	return false;
 }
 

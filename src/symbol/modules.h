@@ -15,7 +15,7 @@ struct module {
 	struct symbol_mapping mapping; /* with its own copy of the path; empty is the vDSO */
 	int fd;                /* opened, and not yet with a child; -1 */
 	int64_t size, mtime_ns; /* of the file when it was opened; size -1: never opened */
-	pid_t seen[MODULE_SEEN]; /* the last processes that were found to have this file, round and round */
+	uint64_t seen[MODULE_SEEN]; /* pid and where it is mapped, of the last processes that were found to have this file, round and round */
 	uint8_t seen_next;
 	bool with_child;       /* the child that runs has it */
 	uint64_t retry_ns;     /* it could not be opened: not again before */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -236,10 +237,30 @@ int table_cache_create(struct table_cache *c, const char *name, uint64_t size)
 	return -r;
 }
 
+/* Whoever checks a table once must be able to rely on it: not on what the child that wrote it may still write to. */
+static bool copy_finished(struct table_cache *c, const char *copy)
+{
+	_cleanup_close_ int from = openat(c->fd, c->unfinished, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int to = openat(c->fd, copy, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
+	ssize_t n = 1;
+
+	if (from < 0 || to < 0 || fstat(from, &st) < 0)
+		return false;
+	for (off_t left = st.st_size; left > 0 && n > 0; left -= n)
+		n = sendfile(to, from, NULL, (size_t)left);
+	return n > 0;
+}
+
 void table_cache_keep(struct table_cache *c)
 {
-	if (c->unfinished[0] && renameat(c->fd, c->unfinished, c->fd, c->name) == 0)
-		c->unfinished[0] = 0;
+	char copy[sizeof(c->unfinished) + 8];
+
+	if (!c->unfinished[0])
+		return;
+	snprintf(copy, sizeof(copy), "%s-copy", c->unfinished);
+	if (!copy_finished(c, copy) || renameat(c->fd, copy, c->fd, c->name) < 0)
+		unlinkat(c->fd, copy, 0);
 	table_cache_abandon(c);
 }
 

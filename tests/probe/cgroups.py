@@ -45,8 +45,8 @@ def make(controller, *settings, name=NAME):
     parent = os.path.join(top, name)
     child = os.path.join(parent, "child")
     os.makedirs(child)
-    for name, text in settings[version - 1]:
-        put(parent, name, text)
+    for setting, text in settings[version - 1]:
+        put(parent, setting, text)
     return parent, child
 
 
@@ -109,17 +109,20 @@ def limited_disk():
 
 
 def memory(t):
-    disk = limited_disk()
     parent, child = make("memory", [("memory.limit_in_bytes", str(64 << 20))],
                          [("memory.max", str(64 << 20)), ("memory.swap.max", "0")])
     if not parent:
         t.skip("no cgroup controller for memory")
         return
+    disk = limited_disk()
+
+    pids = []
 
     def workload():
         hog = run_in(child, "import time\nx = bytearray(40 << 20)\ntime.sleep(2.5)\ny = []\nwhile True: y.append(bytearray(1 << 20))")
         if disk:
             put(disk, "cgroup.procs", str(hog.pid))
+        pids.append(hog.pid)
         hog.wait()
         time.sleep(1.2)
         return hog.returncode
@@ -140,7 +143,8 @@ def memory(t):
     if not disk:
         t.skip("no cgroup limits disks")
         return
-    limits = t.rows("SELECT s.value / s.count FROM sample_total s JOIN metric m ON m.id = s.metric WHERE m.name = 'io.limit_bytes'")
+    limits = t.rows("SELECT s.value / s.count FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task "
+                    "WHERE m.name = 'io.limit_bytes' AND t.pid = ?", pids[0])
     t.check(limits == [(1 << 20,)], f"what it may read a second: {limits}")
 
 

@@ -250,7 +250,8 @@ def check_cost():
     costs = {c['name']: c for c in report['costs']}
     check(report['schema'] == 'perfscope.cost/1' and 2 < report['duration_s'] < 30, 'what watching costs is looked at for three seconds')
     switches = costs['context switches']
-    check(switches['runs'] > 0 and 0 < switches['ns'] / switches['runs'] < 100000, 'hooks at switches ran, and took nanoseconds')
+    check(switches['runs'] > 0 and (switches['ns'] is None or 0 < switches['ns'] / switches['runs'] < 100000),
+          f'hooks at switches ran, and took nanoseconds: {switches}')
     check(0 < costs["perfscope's own processes"]['percent'] < 100, 'its own processes took a part of a CPU')
 
 

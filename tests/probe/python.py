@@ -90,7 +90,7 @@ def chains(t, version, full):
     deeper = [names for names in all_names if "recurse;" * 22 in names]
     t.check(len(deeper) <= 1 + len(cut) // 10, f"{full}: no deeper than it is: {deeper[:1]}")
     waits = [";".join(names) for names, ns in stacks(t, "offcpu") if ns > 50e6]
-    t.check(any("waiter;held_up;" in names for names in waits), f"{full}: who waits for the lock")
+    t.check(any("waiter;held_up;" in names for names in waits), f"{full}: who waits for the lock: {waits}")
 
 
 def lines(t, full):

@@ -124,6 +124,14 @@ static void inlined_nothing(struct store *s) { store_add_inlined(s, 3, 0, 78, 1)
 static void stack_is_far(struct store *s) { store_add_stack(s, 4000000000u, 0, 1); }
 static void frame_is_far(struct store *s) { store_add_frame(s, 1u << 30, 1, 1); }
 
+static void stack_is_negative(struct store *s)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	CHECK(query_new(s, "INSERT INTO stack VALUES(-1, NULL, 1)", &q) == 0 && query_next(q) == 0);
+	store_add_stack(s, 1000000, 0, 1);
+}
+
 static void too_deep(struct store *s)
 {
 	for (uint32_t i = 7; i < 6000; i++)
@@ -153,6 +161,7 @@ static void test_hostile(void)
 		{inlined_nowhere, "inlined frame 77 is no frame"},
 		{inlined_before, "inlined frame 0 is no frame"},
 		{inlined_nothing, "inlined frame 3 has a symbol that is not there"},
+		{stack_is_negative, "stack -1 is no valid id"},
 		{stack_is_far, "stack 4000000000 is too large"},
 		{frame_is_far, "frame 1073741824 is far above the number of rows"},
 		{too_deep, "is too deep"},

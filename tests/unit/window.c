@@ -160,11 +160,19 @@ static void test_reused_id(void)
 	fill_slice(s, 4, true);
 	CHECK(window_follow(w) == 0 && window_show(w, 3, 4) == 0);
 	CHECK_STR(window_resource(w, lock)->kind, "connection");
-	store_add_resource(s, lock + 2, "file", "/next");
+	for (uint32_t slice = 5; slice < 50; slice++) {
+		fill_slice(s, slice, true);
+		CHECK(window_follow(w) == 0);
+	}
+	store_add_resource(s, lock + 2, "futex", "0x10 ([heap])");
 	store_add_resource(s, lock + 3, "file", "/last");
 	CHECK(window_follow(w) == 0);
-	CHECK_STR(window_resource(w, lock + 2)->name, "/next");
+	CHECK_STR(window_resource(w, lock + 2)->name, "0x10 ([heap])");
 	CHECK_STR(window_resource(w, lock + 3)->name, "/last");
+	/* A lock's variable is known later. */
+	store_add_resource(s, lock + 2, "futex", "0x10 (mine+0x0)");
+	CHECK(window_follow(w) == 0);
+	CHECK_STR(window_resource(w, lock + 2)->name, "0x10 (mine+0x0)");
 }
 
 /* Threads that ended are not kept when they are many, and found again by who looks back. */

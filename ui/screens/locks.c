@@ -91,11 +91,12 @@ static bool is_idle(const struct locks *s, const char *kind, const struct window
 static const char *short_name(struct table *t, const char *name)
 {
 	const char *variable = strstr(name, " (");
-	size_t len = variable ? strcspn(variable + 2, ")") : 0;
+	size_t len = variable ? strlen(variable + 2) : 0;
 
-	if (!len || variable[2] == '[' || !starts_with(name, "0x"))
+	if (len < 2 || variable[2] == '[' || variable[1 + len] != ')' || !starts_with(name, "0x"))
 		return name;
-	if (len > 4 && !strncmp(variable + 2 + len - 4, "+0x0", 4))
+	len--;
+	if (len > 4 && !memcmp(variable + 2 + len - 4, "+0x0", 4))
 		len -= 4;
 	return table_text(t, "%.*s", (int)len, variable + 2);
 }
@@ -233,12 +234,13 @@ static void name_holders(struct locks *s)
 		add_wake(s, row, sums, best);
 	for (uint32_t i = 0; i < s->table->count; i++) {
 		const struct window_thread *t = window_find(w, best[i].task);
+		const struct window_process *p = t ? window_process(w, t->process) : NULL;
 		const struct stack_frame *place = stack_speaker(window_stacks(w), best[i].stack);
 		struct record *r = &s->table->records[i];
 		const char *in = place ? " in " : "", *function = place ? place->name : "";
 
-		/* Its name is there already where it is the process's. */
-		if (t && !strcmp(t->comm, r->text[PROCESS]))
+		/* Whose it is is there already where it is the same process's. */
+		if (p && p->id == r->process && !strcmp(t->comm, r->text[PROCESS]))
 			r->text[HOLDER] = table_text(s->table, "thread %u%s%s", t->tid, in, function);
 		else if (best[i].task)
 			r->text[HOLDER] = table_text(s->table, "%s (%u)%s%s", t ? t->comm : "?", t ? t->tid : 0, in, function);

@@ -58,11 +58,9 @@ limited AS MATERIALIZED (
 busy AS MATERIALIZED (
 	SELECT g.resource, sum(g.value / 100 * (s.end_ns - s.start_ns)) AS ns
 	FROM gauge_row g JOIN slice s ON s.id = g.slice WHERE g.metric = (SELECT id FROM metric WHERE name = 'disk.busy') GROUP BY g.resource),
-used AS MATERIALIZED (
-	SELECT DISTINCT s.task, s.resource FROM sample_total s WHERE s.metric = (SELECT id FROM metric WHERE name = 'io.time')),
 held_back AS MATERIALIZED (
 	SELECT l.*, t.task, w.ns, s.running + s.runnable + s.held_up AS active
-	FROM limited l JOIN thread t ON t.process = l.process JOIN used u ON u.task = t.task AND u.resource = l.id
+	FROM limited l JOIN thread t ON t.process = l.process
 	LEFT JOIN busy ON busy.resource = l.id
 	JOIN (SELECT task, sum(ns) AS ns FROM thread_wait WHERE cause IN ('disk', 'dirty', 'fault') GROUP BY task) w ON w.task = t.task
 	JOIN thread_state s ON s.task = t.task, span

@@ -250,17 +250,17 @@ static bool decode_symbols(struct name_client *c, const struct record_answer *r,
 	return true;
 }
 
-/* False: the record is malformed. */
-typedef bool record_handler(struct name_client *c, const struct record *record);
-
-static bool on_hello(struct name_client *c, const struct record *record)
+static bool on_hello(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
+
 	c->stats->child_pid = (pid_t)((const struct record_hello *)(const void *)record)->pid;
 	return true;
 }
 
-static bool on_module_info(struct name_client *c, const struct record *record)
+static bool on_module_info(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
 	const struct record_module_info *r = (const void *)record;
 	struct module *module = modules_get(c->modules, r->module);
 
@@ -281,8 +281,9 @@ static const struct question *answered_question(struct name_client *c, uint32_t 
 	return code == (q->code_size > 0) ? q : NULL;
 }
 
-static bool on_answer(struct name_client *c, const struct record *record)
+static bool on_answer(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
 	const struct record_answer *r = (const void *)record;
 	struct symbol symbols[ANSWER_SYMBOLS];
 
@@ -293,8 +294,9 @@ static bool on_answer(struct name_client *c, const struct record *record)
 	return true;
 }
 
-static bool on_callees(struct name_client *c, const struct record *record)
+static bool on_callees(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
 	const struct record_answer *r = (const void *)record;
 	const struct question *q = answered_question(c, r->sequence, true);
 	struct symbol symbols[ANSWER_SYMBOLS];
@@ -305,8 +307,9 @@ static bool on_callees(struct name_client *c, const struct record *record)
 	return true;
 }
 
-static bool on_wait_loops(struct name_client *c, const struct record *record)
+static bool on_wait_loops(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
 	const struct record_wait_loops *r = (const void *)record;
 	const struct question *q = answered_question(c, r->sequence, true);
 
@@ -317,8 +320,9 @@ static bool on_wait_loops(struct name_client *c, const struct record *record)
 	return true;
 }
 
-static bool on_code_answer(struct name_client *c, const struct record *record)
+static bool on_code_answer(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
 	const struct record_code_answer *r = (const void *)record;
 	const struct question *q = answered_question(c, r->sequence, true);
 
@@ -328,15 +332,17 @@ static bool on_code_answer(struct name_client *c, const struct record *record)
 	return true;
 }
 
-static bool on_usage(struct name_client *c, const struct record *record)
+static bool on_usage(void *arg, const struct record *record)
 {
+	struct name_client *c = arg;
+
 	c->stats->child_bytes = ((const struct record_usage *)(const void *)record)->bytes;
 	return true;
 }
 
 static bool handle_packet(struct name_client *c)
 {
-	static record_handler *const handlers[RECORD_TYPES] = {
+	static worker_record *const handlers[RECORD_TYPES] = {
 		[RECORD_HELLO] = on_hello,
 		[RECORD_MODULE_INFO] = on_module_info,
 		[RECORD_ANSWER] = on_answer,
@@ -345,13 +351,8 @@ static bool handle_packet(struct name_client *c)
 		[RECORD_WAIT_LOOPS] = on_wait_loops,
 		[RECORD_CODE_ANSWER] = on_code_answer,
 	};
-	const struct record *record;
-	size_t position = 0;
 
-	while ((record = packet_next(&c->worker.in, &position)))
-		if (!handlers[record->type] || !handlers[record->type](c, record))
-			return false;
-	return position == c->worker.in.data.len;
+	return worker_take(&c->worker, handlers, c);
 }
 
 static void receive_answers(struct name_client *c)

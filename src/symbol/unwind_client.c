@@ -291,17 +291,17 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 
 /* Answers */
 
-/* False: malformed. */
-typedef bool record_handler(struct unwind_client *c, const struct record *record);
-
-static bool on_hello(struct unwind_client *c, const struct record *record)
+static bool on_hello(void *arg, const struct record *record)
 {
+	struct unwind_client *c = arg;
+
 	c->stats->unwind_pid = (pid_t)((const struct record_hello *)(const void *)record)->pid;
 	return true;
 }
 
-static bool on_unwound(struct unwind_client *c, const struct record *record)
+static bool on_unwound(void *arg, const struct record *record)
 {
+	struct unwind_client *c = arg;
 	const struct record_unwound *r = (const void *)record;
 	const uint64_t *addresses = (const void *)(r + 1);
 
@@ -316,8 +316,9 @@ static bool on_unwound(struct unwind_client *c, const struct record *record)
 	return true;
 }
 
-static bool on_tables(struct unwind_client *c, const struct record *record)
+static bool on_tables(void *arg, const struct record *record)
 {
+	struct unwind_client *c = arg;
 	const struct record_tables *r = (const void *)record;
 
 	c->stats->tables = r->tables;
@@ -332,18 +333,13 @@ static bool on_tables(struct unwind_client *c, const struct record *record)
 
 static bool handle_packet(struct unwind_client *c)
 {
-	static record_handler *const handlers[RECORD_TYPES] = {
+	static worker_record *const handlers[RECORD_TYPES] = {
 		[RECORD_HELLO] = on_hello,
 		[RECORD_UNWOUND] = on_unwound,
 		[RECORD_TABLES] = on_tables,
 	};
-	const struct record *record;
-	size_t position = 0;
 
-	while ((record = packet_next(&c->worker.in, &position)))
-		if (!handlers[record->type] || !handlers[record->type](c, record))
-			return false;
-	return position == c->worker.in.data.len;
+	return worker_take(&c->worker, handlers, c);
 }
 
 static int receive_answers(struct unwind_client *c)

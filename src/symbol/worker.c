@@ -127,6 +127,17 @@ static void serve_file(struct worker *w, worker_opener *opener, void *arg)
 	w->heard_ns = clock_mono_ns();
 }
 
+bool worker_take(const struct worker *w, worker_record *const handlers[RECORD_TYPES], void *arg)
+{
+	const struct record *record;
+	size_t position = 0;
+
+	while ((record = packet_next(&w->in, &position)))
+		if (!handlers[record->type] || !handlers[record->type](arg, record))
+			return false;
+	return position == w->in.data.len;
+}
+
 int worker_serve_files(struct worker *w, worker_opener *opener, void *arg)
 {
 	for (int i = 0; w->asks && i < FILES_A_TURN && w->files >= 0; i++) {

@@ -39,6 +39,9 @@ void worker_look(struct worker *w, const struct epoll_event *events, int count);
 int worker_send(struct worker *w);
 /* The next packet, into `in`. 0, -EAGAIN (none), or the child is lost. */
 int worker_receive(struct worker *w);
+/* All records of that packet, by type. False: one of them is malformed, or none that is known here. */
+typedef bool worker_record(void *arg, const struct record *record);
+bool worker_take(const struct worker *w, worker_record *const handlers[RECORD_TYPES], void *arg);
 int worker_serve_files(struct worker *w, worker_opener *open, void *arg); /* 0, or it is lost */
 void worker_poll_writable(struct worker *w, bool wanted);
 /* The module that a child which is lost was at; NO_MODULE: none. */

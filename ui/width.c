@@ -3,19 +3,13 @@
 
 #include <stdbool.h>
 
+#include "search.h"
+
 static bool contains(const struct code_range *ranges, unsigned count, unsigned code)
 {
-	unsigned low = 0, high = count;
+	size_t begun = COUNT_UP_TO(ranges, count, .first, code);
 
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-
-		if (code > ranges[middle].last)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < count && code >= ranges[low].first;
+	return begun && code <= ranges[begun - 1].last;
 }
 
 unsigned code_width(unsigned code)

@@ -3,6 +3,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,6 +261,7 @@ int host_attach(struct host *h)
 	for (size_t i = 0; i < h->count; i++)
 		h->loaded[i].coming = h->options.in_parts && h->loaded[i].object && !h->loaded[i].probe->first;
 	r = attach_first(h);
+	malloc_trim(0);
 	return r < 0 ? first_error ? first_error : r : begin_loading(h);
 }
 
@@ -280,8 +282,10 @@ bool host_attach_more(struct host *h)
 
 	while (h->loading && loading_take(h->loading, &i)) {
 		begin_late(h, h->owners[i], h->loads[i].error);
-		if (!--h->coming)
+		if (!--h->coming) {
 			host_stop_loading(h);
+			malloc_trim(0);
+		}
 	}
 	return h->loading;
 }

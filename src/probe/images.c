@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "buf.h"
-#include "cleanup.h"
 #include "intern.h"
 #include "mem.h"
 
@@ -17,6 +16,7 @@ struct key {
 
 struct images {
 	struct intern *keys;
+	struct buf key; /* that is looked for: each frame of Python asks for one */
 };
 
 struct images *images_new(void)
@@ -24,6 +24,7 @@ struct images *images_new(void)
 	struct images *m = xcalloc(1, sizeof(*m));
 
 	m->keys = intern_new();
+	m->key = (struct buf)BUF_INIT;
 	return m;
 }
 
@@ -32,18 +33,19 @@ void images_free(struct images *m)
 	if (!m)
 		return;
 	intern_free(m->keys);
+	buf_done(&m->key);
 	free(m);
 }
 
 uint32_t images_id(struct images *m, const struct image *module)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	struct key key = {.inode = module->inode, .kind = module->kind, .major = module->major,
 			  .minor = module->minor, .pid = module->pid, .process = module->process};
 
-	buf_add(&b, &key, sizeof(key));
-	buf_addstr(&b, module->path);
-	return intern_id(m->keys, b.data, b.len, NULL) + 1;
+	buf_reset(&m->key);
+	buf_add(&m->key, &key, sizeof(key));
+	buf_addstr(&m->key, module->path);
+	return intern_id(m->keys, m->key.data, m->key.len, NULL) + 1;
 }
 
 struct image images_get(const struct images *m, uint32_t id)

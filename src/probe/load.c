@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ static void *take_turns(void *arg)
 
 static void start(struct helpers *h, struct work *work, long wanted)
 {
+	mallopt(M_ARENA_MAX, 1); /* or what the helpers took would stay with arenas of their own, which are never trimmed */
 	while (h->count < MOST_HELPERS && h->count < wanted &&
 	       pthread_create(&h->threads[h->count], NULL, take_turns, work) == 0)
 		h->count++;

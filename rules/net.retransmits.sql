@@ -12,6 +12,8 @@
 -- threshold segments = 20: sent, for a share of them to say something
 -- threshold stalled = 0.3: or so much of the time without news of what was sent, with two segments sent again: a path that
 --    loses everything has only few to count
+-- threshold stuck = 0.9: or so much of the time, with one, while a thread waits for the network all the time: TCP waits twice as long
+--    before each next try
 -- action: See where they get lost: net.drops if that is on this host; ethtool -S, and mtr to the other side, if not
 -- action: See the connection itself: ss -tie, and perfscope report
 -- runbook: packet-loss
@@ -37,7 +39,10 @@ judged AS MATERIALIZED (
 	FROM sender s, span
 	WHERE ((s.segments >= coalesce(:segments, 20) OR s.again >= coalesce(:many, 0.25) * s.segments) AND s.again >= iif(s.again >= coalesce(:share_few, 0.05) * s.segments,
 			coalesce(:few, 3), coalesce(:count, 5)) AND s.again >= coalesce(:share, 0.02) * s.segments)
-		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)),
+		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)
+		OR (s.again AND s.stalled >= coalesce(:stuck, 0.9) * span.ns AND s.process IN (
+			SELECT t.process FROM thread_wait w JOIN thread t ON t.task = w.task
+			WHERE w.cause = 'net' AND w.ns >= coalesce(:stuck, 0.9) * span.ns))),
 -- The worst of a process, and of a connection the end that loses more.
 placed AS MATERIALIZED (
 	SELECT *, count(*) OVER (PARTITION BY process) AS connections,

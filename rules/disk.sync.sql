@@ -114,9 +114,10 @@ SELECT iif(f.lock OR f.threads > 1 OR f.process IN (SELECT server FROM client)
 	f.share AS impact, p.comm, p.pid, printf('%.0f', 100 * f.share) AS share,
 	ifnull(r.name, iif(y.call = 'sync', 'all files', 'its data')) AS file, y.call,
 	iif(f.lock, ', and for a lock that is held meanwhile', '') AS lock,
-	'file' AS resource_kind, ifnull(r.name, '') AS resource_name,
+	iif(r.name IS NULL, NULL, 'file') AS resource_kind, r.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'cgroup', t.cgroup,
+				'comm', iif(t.comm GLOB 'iou-wrk-*', t.process_comm, t.comm)) AS x -- io_uring's workers are the process's own
 			FROM whole w JOIN thread t USING (task) WHERE w.process = f.process AND w.sync ORDER BY w.sync DESC LIMIT 10)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)

@@ -249,8 +249,9 @@ SELECT stack, function, function || ifnull(' < ' || caller, '') || ifnull(' < ' 
 CREATE VIEW sync_stack AS
 WITH RECURSIVE sync_frame AS MATERIALIZED (
 	SELECT frame, name, CASE WHEN name GLOB '*_sys_*' THEN substr(name, instr(name, '_sys_') + 5)
+			WHEN name = 'io_fsync' THEN 'fsync'
 			WHEN name GLOB '*fsync*' OR name GLOB '*_sync_file' THEN 'write' ELSE 'journal' END AS call,
-		CASE WHEN name GLOB '*_sys_*' THEN 0 WHEN name GLOB '*fsync*' OR name GLOB '*_sync_file' THEN 1 ELSE 2 END AS place
+		CASE WHEN name GLOB '*_sys_*' OR name = 'io_fsync' THEN 0 WHEN name GLOB '*fsync*' OR name GLOB '*_sync_file' THEN 1 ELSE 2 END AS place
 	FROM frame_name WHERE kind = 'kernel' AND (name GLOB '*_sys_fsync' OR name GLOB '*_sys_fdatasync'
 		OR name GLOB '*_sys_msync' OR name GLOB '*_sys_sync_file_range*' OR name GLOB '*_sys_sync' OR name GLOB '*_sys_syncfs'
 		OR name = 'vfs_fsync_range' OR name GLOB '*_fsync' OR name GLOB '*_sync_file'

@@ -44,6 +44,16 @@ static __always_inline u32 walk_stack(void *ctx, struct stack_capture *s, u32 at
 	return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
 }
 
+/* Behind the kernel's frames that are there already. */
+static __always_inline void capture_user(void *ctx, struct stack_capture *s, struct task_struct *task)
+{
+	if (config.copy_stacks && entry_registers(task, s))
+		copy_stack(s, stack_top(task, s->registers.sp));
+	capture_python(s, task);
+	if ((!s->pages || walks(task_find(BPF_CORE_READ(task, pid)))) && !s->python_depth)
+		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
+}
+
 /* Kernel and user stack of the thread that runs here. */
 static __always_inline void capture_current(void *ctx, struct stack_capture *s, struct task_struct *task,
 					    enum place place, bool user)
@@ -51,13 +61,8 @@ static __always_inline void capture_current(void *ctx, struct stack_capture *s, 
 	s->pages = s->user_depth = s->kernel_depth = s->python_depth = 0;
 	if (!config.exclude_kernel)
 		s->kernel_depth = walk_kernel(ctx, s, place);
-	if (!user || !BPF_CORE_READ(task, mm))
-		return;
-	if (config.copy_stacks && entry_registers(task, s))
-		copy_stack(s, stack_top(task, s->registers.sp));
-	capture_python(s, task);
-	if ((!s->pages || walks(task_find(BPF_CORE_READ(task, pid)))) && !s->python_depth)
-		s->user_depth = walk_stack(ctx, s, s->kernel_depth, BPF_F_USER_STACK);
+	if (user && BPF_CORE_READ(task, mm))
+		capture_user(ctx, s, task);
 }
 
 /* The site by its callers as well: return addresses into the program's text among the first words of the stack. */

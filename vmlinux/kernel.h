@@ -85,6 +85,7 @@ struct bdi_writeback {
 };
 
 struct super_block {
+	u32 s_dev;
 	struct backing_dev_info *s_bdi;
 };
 
@@ -123,6 +124,7 @@ struct cgroup {
 
 struct inode {
 	unsigned short i_mode;
+	s64 i_size;
 	struct super_block *i_sb;
 	u32 i_rdev;
 };

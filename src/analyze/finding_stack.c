@@ -22,6 +22,8 @@ struct group {
 	uint32_t stack; /* one of them */
 };
 
+enum unit { UNIT_TIME, UNIT_BYTES, UNIT_COUNT };
+
 struct groups {
 	struct intern *keys; /* functions from the root -> index */
 	struct group *items;
@@ -70,14 +72,14 @@ static int by_weight(const void *a, const void *b)
 	return x->stack < y->stack ? -1 : x->stack > y->stack;
 }
 
-static bool is_memory(struct store *s, const char *metric)
+static enum unit unit_of(struct store *s, const char *metric)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 
-	if (query_new(s, "SELECT 1 FROM metric WHERE name = :metric AND unit = 'bytes'", &q) < 0)
-		return false;
+	if (query_new(s, "SELECT CASE unit WHEN 'bytes' THEN 1 WHEN 'count' THEN 2 ELSE 0 END FROM metric WHERE name = :metric", &q) < 0)
+		return UNIT_TIME;
 	query_bind_text(q, ":metric", metric);
-	return query_next(q) > 0;
+	return query_next(q) > 0 ? (enum unit)query_int(q, 0) : UNIT_TIME;
 }
 
 static int collect(struct store *s, struct stack_view *view, const struct stack_selector *selector,
@@ -96,7 +98,7 @@ static int collect(struct store *s, struct stack_view *view, const struct stack_
 }
 
 static void keep(struct findings *f, struct finding *finding, struct stack_view *view,
-		 const char *role, bool bytes, const struct group *group)
+		 const char *role, enum unit unit, const struct group *group)
 {
 	struct finding_stack *stack = &finding->stacks[finding->stack_count++];
 	size_t depth, skipped;
@@ -104,8 +106,8 @@ static void keep(struct findings *f, struct finding *finding, struct stack_view 
 
 	/* Of what is too deep, the leaf says more. */
 	skipped = depth > DEEPEST ? depth - DEEPEST : 0;
-	*stack = (struct finding_stack){.role = role, .weight_ms = bytes ? 0 : (double)group->weight / NS_PER_MS,
-					.weight_bytes = bytes ? (double)group->weight : 0, .depth = depth - skipped};
+	*stack = (struct finding_stack){.role = role, .weight_ms = unit == UNIT_TIME ? (double)group->weight / NS_PER_MS : 0,
+					.weight_bytes = unit == UNIT_BYTES ? (double)group->weight : 0, .depth = depth - skipped};
 	stack->frames = arena_alloc(f->strings, (stack->depth + 1) * sizeof(*stack->frames));
 	for (size_t i = 0; i < stack->depth; i++)
 		stack->frames[i] = findings_copy(f, frames[skipped + i]->name);
@@ -149,16 +151,16 @@ int find_stacks(struct store *s, struct stack_view *view, struct findings *f, st
 			continue;
 		g.keys = intern_new();
 		int r = collect(s, view, &draft->selectors[n], &g);
-		bool bytes = r >= 0 && g.count && is_memory(s, draft->selectors[n].metric);
+		enum unit unit = r >= 0 && g.count ? unit_of(s, draft->selectors[n].metric) : UNIT_TIME;
 
 		if (g.count)
 			qsort(g.items, g.count, sizeof(*g.items), by_weight);
 		for (size_t i = 0;
-		     i < g.count && i < (bytes ? PER_MEMORY : PER_SELECTOR) && finding->stack_count < MOST_STACKS; i++) {
+		     i < g.count && i < (unit == UNIT_BYTES ? PER_MEMORY : PER_SELECTOR) && finding->stack_count < MOST_STACKS; i++) {
 			if (is_shown(finding, &g, i, shown))
 				continue;
 			shown[finding->stack_count] = g.items[i].stack;
-			keep(f, finding, view, draft->selectors[n].role, bytes, &g.items[i]);
+			keep(f, finding, view, draft->selectors[n].role, unit, &g.items[i]);
 		}
 		intern_free(g.keys);
 		free(g.items);

@@ -146,8 +146,10 @@ static void add_stack(struct buf *b, const struct finding_stack *s, unsigned wid
 		add_frames(&text, s, call + 1, end, SHOWN_KERNEL - 1);
 	if (s->weight_bytes > 0)
 		buf_addf(&line_text, "%.1f MiB: %s", s->weight_bytes / 1048576, text.data);
-	else
+	else if (s->weight_ms > 0)
 		buf_addf(&line_text, "%.0f ms: %s", s->weight_ms, text.data);
+	else /* how often, which is in the evidence */
+		buf_addstr(&line_text, text.data);
 	put(&label, s->role);
 	line(b, label.data, line_text.data, width);
 }

@@ -42,6 +42,9 @@ static const struct explanation {
 	/* What fails is also tried again, and slow for it. */
 	{"disk.errors", "disk.latency", RESOURCE, SEVERITY_INFO},
 	{"disk.errors", "disk.sync", SHARED, SEVERITY_INFO},
+	{"disk.errors", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_INFO},
+	{"disk.errors", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_INFO},
+	{"disk.errors", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", ALMOST, SEVERITY_WARNING},
 	/* Who wants the disk to have its data at once fills it with that; who is kept from it by others is their victim. */

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Space and inodes of the file systems that lie on this machine. */
-#include <stdio.h>
-#include <string.h>
-#include <sys/statvfs.h>
-
-#include "buf.h"
-#include "cleanup.h"
 #include "gauges.h"
-#include "io.h"
-#include "mem.h"
+#include "mounts.h"
 #include "probe.h"
 
 enum { SIZE, USED, INODES, INODES_USED };
@@ -21,86 +14,39 @@ struct filesystems_state {
 	uint32_t turn;
 };
 
-/* Those of remote servers are not asked: statvfs() would hang with a server that does not answer. */
-static const char *const local_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "vfat",
-					  "exfat", "ntfs3", "jfs", "reiserfs", "tmpfs", "overlay", "nilfs2"};
+struct look {
+	struct capture *capture;
+	struct filesystems_state *state;
+};
 
-static bool is_local(const char *type)
+static void visit(void *arg, const struct mount *m)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(local_types); i++)
-		if (!strcmp(type, local_types[i]))
-			return true;
-	return false;
-}
-
-/* mountinfo writes white space and backslashes in octal. */
-static void unescape(char *path)
-{
-	char *to = path;
-
-	for (const char *p = path; *p; p++) {
-		unsigned code;
-
-		if (*p == '\\' && sscanf(p + 1, "%3o", &code) == 1 && code < 256 && strspn(p + 1, "01234567") >= 3) {
-			*to++ = (char)code;
-			p += 3;
-		} else {
-			*to++ = *p;
-		}
-	}
-	*to = 0;
-}
-
-static void add(struct capture *c, struct filesystems_state *s, struct gauge_set *set, const char *path)
-{
-	uint32_t metric = s->probe.first_metric;
-	struct statvfs v;
-
-	if (statvfs(path, &v) || !v.f_blocks)
-		return;
-	/* As df counts: what only root may use is no longer free to the others. */
-	gauge_level(c, set, metric, SIZE, (double)(v.f_blocks - v.f_bfree + v.f_bavail) * (double)v.f_frsize);
-	gauge_level(c, set, metric, USED, (double)(v.f_blocks - v.f_bfree) * (double)v.f_frsize);
-	if (v.f_files) {
-		gauge_level(c, set, metric, INODES, (double)v.f_files);
-		gauge_level(c, set, metric, INODES_USED, (double)(v.f_files - v.f_ffree));
-	}
-}
-
-/* "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS ... - TYPE SOURCE OPTIONS". Several mounts of one device are one. */
-static void look_at(struct capture *c, struct filesystems_state *s, char *line, struct gauge_sets *seen)
-{
-	char device[32], path[1024], type[32];
-	const char *dash = strstr(line, " - ");
+	const struct look *l = arg;
+	const struct statvfs *v = &m->space;
+	uint32_t metric = l->state->probe.first_metric;
 	bool is_new;
+	struct gauge_set *set = gauge_sets_get(&l->state->sets, m->name, &is_new);
 
-	if (!dash || sscanf(line, "%*u %*u %31s %*s %1023s", device, path) != 2 || sscanf(dash, " - %31s", type) != 1 ||
-	    !is_local(type))
-		return;
-	gauge_sets_get(seen, device, &is_new);
-	if (!is_new)
-		return;
-	unescape(path);
-	struct gauge_set *set = gauge_sets_get(&s->sets, path, &is_new);
 	if (!set)
 		return;
 	if (is_new)
-		set->resource = capture_resource(c, "filesystem", path);
-	add(c, s, set, path);
+		set->resource = capture_resource(l->capture, "filesystem", m->name);
+	/* As df counts: what only root may use is no longer free to the others. */
+	gauge_level(l->capture, set, metric, SIZE, (double)(v->f_blocks - v->f_bfree + v->f_bavail) * (double)v->f_frsize);
+	gauge_level(l->capture, set, metric, USED, (double)(v->f_blocks - v->f_bfree) * (double)v->f_frsize);
+	if (v->f_files) {
+		gauge_level(l->capture, set, metric, INODES, (double)v->f_files);
+		gauge_level(l->capture, set, metric, INODES_USED, (double)(v->f_files - v->f_ffree));
+	}
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct filesystems_state *s = arg;
-	_cleanup_(gauge_sets_done) struct gauge_sets seen = {0};
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char *rest;
+	struct look look = {c, s};
 
-	if (s->turn++ % EVERY || read_file("/proc/self/mountinfo", 1 << 20, &b) < 0)
-		return;
-	rest = b.data;
-	for (char *line; (line = strsep(&rest, "\n"));)
-		look_at(c, s, line, &seen);
+	if (s->turn++ % EVERY == 0)
+		mounts_each(c->tasks, visit, &look);
 }
 
 static void stop(struct capture *c, void *arg)

@@ -96,6 +96,17 @@ def fill_window():
         reader.close()
 
 
+def write_in_vain(mount, times):
+    """To a file system that is full."""
+    with open(os.path.join(mount, "y"), "ab", buffering=0) as f:
+        for _ in range(times):
+            try:
+                f.write(bytes(100000))
+            except OSError:
+                pass
+        time.sleep(0.3) # while it is open its whole path can be seen
+
+
 def open_files():
     """60 of 100 files open; the process runs until it is killed."""
     return subprocess.Popen([sys.executable, "-c", "import time; keep = [open('/dev/null') for _ in range(57)]; time.sleep(99)"],
@@ -104,8 +115,10 @@ def open_files():
 
 def test(t):
     files = open_files()
-    mount = tempfile.mkdtemp()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", mount], check=True)
+    mount, full = tempfile.mkdtemp(), tempfile.mkdtemp()
+    for folder, size in (mount, "20m"), (full, "200k"):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", folder], check=True)
+    write_in_vain(full, 4) # room for two and a bit
     disk = disk_of(t.directory.name)
 
     def workload():
@@ -116,6 +129,7 @@ def test(t):
         overflow_listener()
         overflow_datagrams()
         fill_window()
+        write_in_vain(full, 300)
         time.sleep(5)
         after = counters()
         return {name: after[name] - before.get(name, 0) for name in after}
@@ -125,8 +139,9 @@ def test(t):
     finally:
         files.kill()
         files.wait()
-        subprocess.run(["umount", mount], check=True)
-        os.rmdir(mount)
+        for folder in mount, full:
+            subprocess.run(["umount", folder], check=True)
+            os.rmdir(folder)
     for metric, name, slack in [("tcp.listen_overflows", "TcpExt.ListenOverflows", 0),
                                 ("tcp.listen_drops", "TcpExt.ListenDrops", 0),
                                 ("tcp.zero_windows", "TcpExt.TCPToZeroWindowAdv", 5),
@@ -135,6 +150,11 @@ def test(t):
                                 ("tcp.segments_sent", "Tcp.OutSegs", 200),
                                 ("memory.faults_major", "pgmajfault", 20)]:
         t.near(t.total(metric), truth[name], 0.02, slack, f"{metric} is {name}")
+    refused = t.rows("SELECT r.name, sum(s.count) FROM sample_total s JOIN metric m ON m.id = s.metric LEFT JOIN resource r ON r.id = s.resource "
+                     "WHERE m.name = 'space.refused' GROUP BY r.id")
+    t.check(refused == [(full, 300)], f"calls without room: {refused}")
+    t.check(t.rows("SELECT DISTINCT r.name FROM sample_total s JOIN metric m ON m.id = s.metric JOIN resource r ON r.id = s.resource "
+                   "WHERE m.name = 'space.file'") == [(full + "/y",)], "the file that had no room")
     lost = t.rows("SELECT th.pid, sum(s.value) FROM sample s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task "
                   "WHERE m.name = 'port.overflows' GROUP BY th.pid")
     # The clients try again after a second, perhaps when the listener has been asked for the last time.

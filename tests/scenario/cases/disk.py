@@ -35,6 +35,31 @@ def held_back_one_by_one(_):
         yield process
 
 
+# Goes on with what there is no room for.
+LOGGER = """
+import os, sys, time
+open("/proc/self/comm", "w").write("collector")
+def append_line(log):
+    try: os.write(log, bytes(50000))
+    except OSError: pass
+log = os.open(sys.argv[1] + "/events.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+while True:
+    append_line(log)
+    time.sleep(0.01)
+"""
+CAMERA = 'cd "$0"; n=0; while sleep 0.02; do n=$((n + 1)); cp /bin/ls frame-$n; done 2>/dev/null'
+
+
+@contextlib.contextmanager
+def small_file_system(options, *argv):
+    """A program that is given the folder, which is in nobody else's namespace."""
+    with scratch() as folder:
+        start = f'mount -t tmpfs -o {options} none "$0" && exec "$@"'
+        with running(["unshare", "-m", "sh", "-c", start, folder, *argv, folder], start_new_session=True) as process:
+            time.sleep(1)
+            yield process
+
+
 # Keeps what it is given under one lock, which it holds until the disk has it.
 KEEP = """
 import os, sys, threading
@@ -120,6 +145,11 @@ CASES = [
     Case("disk-fails", on_memory_disk("archiver,store,1,64,20000"), "disk.errors", None, victims=("archiver",), resource=LOOP),
     Case("disk-fails-later", on_memory_disk("archiver,commit,1,64,1000", program="diskjobs-nofp"), "disk.errors", None,
          victims=("archiver",), resource=LOOP, held_out=True, often=False),
+    Case("no-space", lambda _: small_file_system("size=8m", sys.executable, "-c", LOGGER), "disk.errors", "collector", "append_line",
+         resource="scenario-disk-", often=False),
+    Case("no-inodes", lambda _: small_file_system("nr_inodes=40", "sh", "-c", CAMERA), "disk.errors", "cp", resource="scenario-disk-",
+         held_out=True, often=False),
+    Case("space-enough", lambda _: small_file_system("size=800m", sys.executable, "-c", LOGGER), often=False),
     Case("held-back", on_file("exporter,append,1,256,0", dirty=LIMIT), "disk.writeback", "exporter", "append_block", resource=DISK),
     Case("held-back-many", on_file("exporter,append,4,64,0", program="diskjobs-nofp", dirty=LIMIT, mib=512), "disk.writeback",
          "exporter", "append_block", resource=DISK, held_out=True, often=False),

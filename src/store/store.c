@@ -130,31 +130,54 @@ static int is_recording(const char *path)
 	return 0;
 }
 
-/* The journal of a recording that was cut off belongs to it: both move together. */
-static int put_aside(const char *path)
+/* Of what SQLite keeps beside a recording that was cut off, its journal belongs to it. */
+static const char *const parts[] = {"", "-wal", "-shm"};
+
+static int remove_parts(const char *path)
 {
-	static const char *const parts[] = {"", "-wal", "-shm"};
-	int r = is_recording(path);
-
-	if (r == -ENODATA)
-		r = unlink(path) < 0 ? -errno : 0; /* nothing is lost */
-	if (r == -ENOENT)
-		r = 0;
-	else if (r == -EBADMSG || r == -EINVAL || r == -EISDIR)
-		return fail_in(-EEXIST, "not overwritten");
-	else if (r < 0)
-		return fail(r, "%s", path);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		_cleanup_free_ char *from = xasprintf("%s%s", path, parts[i]);
-		_cleanup_free_ char *to = xasprintf("%s.old%s", path, parts[i]);
+		_cleanup_free_ char *part = xasprintf("%s%s", path, parts[i]);
 
-		if (rename(from, to) == 0)
-			continue;
-		if (errno != ENOENT)
-			return fail(-errno, "rename %s", from);
-		unlink(to);
+		if (unlink(part) < 0 && errno != ENOENT)
+			return fail(-errno, "remove %s", part);
 	}
 	return 0;
+}
+
+static int move_parts(const char *path, const char *old)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		_cleanup_free_ char *from = xasprintf("%s%s", path, parts[i]);
+		_cleanup_free_ char *to = xasprintf("%s%s", old, parts[i]);
+
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return fail(-errno, "rename %s", from);
+	}
+	return 0;
+}
+
+/* 1: a recording, 0: no file or an empty one, so that nothing is lost with it; else it is refused. */
+static int may_go(const char *path)
+{
+	int r = is_recording(path);
+
+	if (r == -ENOENT || r == -ENODATA)
+		return 0;
+	if (r == -EBADMSG || r == -EINVAL || r == -EISDIR)
+		return fail_in(-EEXIST, "not overwritten");
+	return r < 0 ? fail(r, "%s", path) : 1;
+}
+
+static int put_aside(const char *path)
+{
+	_cleanup_free_ char *old = xasprintf("%s.old", path);
+	int r = may_go(path);
+
+	if (r <= 0)
+		return r < 0 ? r : remove_parts(path);
+	if ((r = may_go(old)) < 0 || (r = remove_parts(old)) < 0)
+		return r;
+	return move_parts(path, old);
 }
 
 /* An empty recording as the bytes of its file; the caller frees them with sqlite3_free(). */

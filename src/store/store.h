@@ -9,8 +9,8 @@
 
 struct store;
 
-/* A new recording, mode 0600. An older recording of that name is kept as PATH.old; any other file is
- * refused with -EEXIST. ":memory:" makes one that lives in this process only. */
+/* A new recording, mode 0600. An older recording of that name is kept as PATH.old, in place of the one before it; any
+ * other file of either name is refused with -EEXIST. ":memory:" makes one that lives in this process only. */
 int store_create(const char *path, struct store **ret_store);
 /* As ":memory:", for a process whose children ask copies of it: the pages that they read stay shared, because SQLite's notes about
  * pages lie elsewhere. */

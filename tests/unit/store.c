@@ -212,6 +212,23 @@ static void test_replace(void)
 	}
 	CHECK(store_open(old, &s) == 0);
 	CHECK(ask(s, "SELECT count(*) FROM sample") == 4);
+	store_free(s);
+	s = NULL;
+
+	/* With none to keep, the one that is kept stays. */
+	CHECK(unlink(path) == 0);
+	CHECK(store_create(path, &s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(store_open(old, &s) == 0);
+	store_free(s);
+	s = NULL;
+
+	/* What is no recording is no older one. */
+	write_file(old, "somebody's notes", 16);
+	CHECK(store_create(path, &s) == -EEXIST);
+	CHECK(strstr(fail_message(), "r.db.old: not a perfscope recording") != NULL);
+	CHECK(unlink(old) == 0);
 }
 
 /* What a view says, each row a line. */

@@ -43,7 +43,7 @@ uint64_t finding_since_ns(const struct screen_context *c, const json_t *finding)
 	return since < end ? end - since : 0;
 }
 
-int finding_rank(const json_t *finding)
+static int rank_of(const json_t *finding)
 {
 	const char *severity = answer_text(finding, "severity");
 
@@ -54,7 +54,7 @@ enum style finding_style(const struct screen_context *c, const json_t *finding)
 {
 	static const enum style styles[] = {STYLE_GOOD, STYLE_WARNING, STYLE_CRITICAL};
 
-	return finding_age(c, finding) == FINDING_LASTS ? styles[finding_rank(finding)] : STYLE_DIM;
+	return finding_age(c, finding) == FINDING_LASTS ? styles[rank_of(finding)] : STYLE_DIM;
 }
 
 const json_t *shown_findings(const struct screen_context *c)
@@ -67,7 +67,7 @@ const json_t *worst_finding(const struct screen_context *c, int rank)
 	const json_t *all = shown_findings(c);
 
 	for (size_t i = 0; i < json_array_size(all); i++)
-		if (finding_rank(json_array_get(all, i)) >= rank && finding_age(c, json_array_get(all, i)) == FINDING_LASTS)
+		if (rank_of(json_array_get(all, i)) >= rank && finding_age(c, json_array_get(all, i)) == FINDING_LASTS)
 			return json_array_get(all, i);
 	return NULL;
 }

@@ -18,7 +18,6 @@ enum style finding_style(const struct screen_context *c, const json_t *finding);
 const json_t *shown_findings(const struct screen_context *c); /* an array; NULL: nothing is known */
 /* The first finding of at least that rank (0 info, 1 warning, 2 critical) that lasts; NULL: there is none. */
 const json_t *worst_finding(const struct screen_context *c, int rank);
-int finding_rank(const json_t *finding);
 
 /* Ids in the store of the process or thread that it blames, 0 if they are not in the window. */
 uint32_t finding_process(const struct screen_context *c, const json_t *finding);

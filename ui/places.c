@@ -87,7 +87,7 @@ static enum lock_kind kind_of_function(struct stack_view *v, const struct stack_
 	return *note >> KIND_SHIFT;
 }
 
-enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack)
+static enum lock_kind lock_kind_of(struct stack_view *v, uint32_t stack)
 {
 	size_t depth;
 	const struct stack_frame *const *frames = stack_view_walk(v, stack, &depth);
@@ -126,7 +126,7 @@ const struct place *places_of(struct places *p, uint32_t stack)
 	struct place *place = &p->items[stack_view_place(p->view, stack)];
 
 	if (!place->known)
-		*place = (struct place){stack_speaker(p->view, stack), stack_lock_kind(p->view, stack), true};
+		*place = (struct place){stack_speaker(p->view, stack), lock_kind_of(p->view, stack), true};
 	return place;
 }
 

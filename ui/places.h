@@ -8,10 +8,9 @@
 /* The function that speaks for a stack: the innermost of the program's own, behind those of the C library, of a
  * language's runtime and of locks; else the innermost. NULL: there is no stack. */
 const struct stack_frame *stack_speaker(struct stack_view *v, uint32_t stack);
-/* Whether the innermost function that says what is waited for takes a lock: then the wait is for a lock, and not for
- * work, a signal or another thread's end. */
+/* What the innermost function that says what is waited for takes: only then is the wait for a lock, and not for work, a
+ * signal or another thread's end. */
 enum lock_kind { LOCK_NONE, LOCK_LOCK, LOCK_CONDITION, LOCK_SEMAPHORE, LOCK_OTHER };
-enum lock_kind stack_lock_kind(struct stack_view *v, uint32_t stack);
 extern const char *const lock_kind_names[];
 
 /* The same of many rows with few stacks: each is looked at once. Valid as long as the view does not follow. */

@@ -134,12 +134,6 @@ const struct record *table_selected(const struct table *t)
 	return t->selected < t->shown ? &t->records[t->order[t->selected]] : NULL;
 }
 
-void table_select(struct table *t, uint64_t key)
-{
-	t->held = key;
-	find_held(t);
-}
-
 bool table_shows(const struct table *t, unsigned mode)
 {
 	unsigned modes = t->columns ? t->columns[t->sort].modes : 0;

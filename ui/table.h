@@ -82,7 +82,6 @@ void table_done(struct table *t);
 
 bool table_is_match(const struct table *t, const struct record *r); /* of what is searched for */
 const struct record *table_selected(const struct table *t); /* NULL: there is none */
-void table_select(struct table *t, uint64_t key);
 void table_draw(struct table *t, struct grid *g, const struct area *a);
 bool table_key(struct table *t, const struct key_event *e); /* moves, searches, orders; false: not its key */
 bool table_shows(const struct table *t, unsigned mode); /* the column that gives the order is there in that mode, too */

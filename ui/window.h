@@ -119,6 +119,5 @@ unsigned window_series_to(const struct window *w, const char *metric, uint32_t r
 /* The value that the share (0..1) of a histogram stays below; resource 0: of all; 0: nothing was counted. The metric is
  * a name, or the beginning of names with a "*" behind it. */
 uint64_t window_quantile(const struct window *w, const char *metric, uint32_t resource, double share);
-uint64_t window_events(const struct window *w, const char *metric, uint32_t resource); /* that were counted */
 
 DEFINE_CLEANUP(struct window *, window_free)

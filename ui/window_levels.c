@@ -222,13 +222,3 @@ uint64_t window_quantile(const struct window *w, const char *metric, uint32_t re
 	add_buckets(w, metric, resource, counts);
 	return histogram_quantile(counts, share);
 }
-
-uint64_t window_events(const struct window *w, const char *metric, uint32_t resource)
-{
-	uint64_t counts[HISTOGRAM_BUCKETS] = {0}, sum = 0;
-
-	add_buckets(w, metric, resource, counts);
-	for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
-		sum += counts[i];
-	return sum;
-}

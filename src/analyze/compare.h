@@ -9,7 +9,7 @@
 
 #include "findings.h"
 
-enum compare_kind { COMPARE_MACHINE, COMPARE_LATENCY, COMPARE_PROCESS, COMPARE_FUNCTION, COMPARE_KINDS };
+enum compare_kind { COMPARE_MACHINE, COMPARE_LATENCY, COMPARE_PROCESS, COMPARE_FUNCTION };
 
 struct compare_change {
 	enum compare_kind kind;

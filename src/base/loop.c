@@ -159,10 +159,10 @@ static int dispatch(struct loop_source *s, uint32_t events)
 	return s->handler(s->arg, events);
 }
 
-int loop_run_once(struct loop *l, int timeout_ms)
+static int run_once(struct loop *l)
 {
 	struct epoll_event events[16];
-	int n = epoll_wait(l->epoll_fd, events, ARRAY_SIZE(events), timeout_ms), r = 0;
+	int n = epoll_wait(l->epoll_fd, events, ARRAY_SIZE(events), -1), r = 0;
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -178,7 +178,7 @@ int loop_run(struct loop *l)
 
 	l->stop = false;
 	while (!l->stop && r >= 0)
-		r = loop_run_once(l, -1);
+		r = run_once(l);
 	return r;
 }
 

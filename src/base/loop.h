@@ -25,7 +25,6 @@ int loop_add_signal(struct loop *l, int signal, loop_handler *handler, void *arg
 void loop_remove(struct loop *l, struct loop_source *source); /* NULL is fine; safe inside a handler */
 
 int loop_run(struct loop *l);   /* until loop_stop() (0) or a handler's error */
-int loop_run_once(struct loop *l, int timeout_ms); /* handles what is ready, then returns */
 void loop_stop(struct loop *l);
 
 DEFINE_CLEANUP(struct loop *, loop_free)

@@ -50,7 +50,8 @@ static const struct option *find_letter(const struct option_set *sets, char lett
 	return NULL;
 }
 
-int option_set_value(const struct option *o, void *field, const char *text, unsigned place)
+/* The message names the option. */
+static int set_value(const struct option *o, void *field, const char *text, unsigned place)
 {
 	int r = o->type->parse(o, text, field, place);
 
@@ -102,11 +103,11 @@ static int parse_long(struct parser *p, const char *argument)
 	if (o->type->is_flag) {
 		if (value)
 			return failx(-EINVAL, "--%.*s takes no value", (int)length, argument);
-		return option_set_value(o, field, no ? "false" : "true", p->place);
+		return set_value(o, field, no ? "false" : "true", p->place);
 	}
 	if (!value && p->at >= p->argc)
 		return lacks_value(o);
-	return option_set_value(o, field, value ? value : p->argv[p->at++], p->place);
+	return set_value(o, field, value ? value : p->argv[p->at++], p->place);
 }
 
 /* letters is what follows the "-": flags, then perhaps an option with its value. */
@@ -122,10 +123,10 @@ static int parse_short(struct parser *p, const char *letters)
 		if (!o->type->is_flag) {
 			if (!letters[1] && p->at >= p->argc)
 				return lacks_value(o);
-			return option_set_value(
+			return set_value(
 				o, field, letters[1] ? letters + 1 : p->argv[p->at++], p->place);
 		}
-		r = option_set_value(o, field, "true", p->place);
+		r = set_value(o, field, "true", p->place);
 		if (r < 0)
 			return r;
 	}

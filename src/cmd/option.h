@@ -87,9 +87,6 @@ const struct option *option_next(const struct option_set *sets, struct option_cu
 const struct option *option_find(const struct option_set *sets, const char *name, size_t length,
 				 void **ret_field);
 
-/* Set one option from text. The message names the option. */
-int option_set_value(const struct option *o, void *field, const char *text, unsigned place);
-
 struct operands {
 	char **items; /* owned, ends with NULL; the strings are argv's */
 	int count;

@@ -58,11 +58,6 @@ struct image images_get(const struct images *m, uint32_t id)
 			       .minor = key.minor, .inode = key.inode, .pid = key.pid, .process = key.process};
 }
 
-uint32_t images_count(const struct images *m)
-{
-	return intern_count(m->keys);
-}
-
 const char *image_kind_name(enum image_kind kind)
 {
 	static const char *const names[] = {

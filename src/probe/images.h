@@ -25,7 +25,6 @@ void images_free(struct images *m);
 
 uint32_t images_id(struct images *m, const struct image *module);
 struct image images_get(const struct images *m, uint32_t id); /* path stays valid */
-uint32_t images_count(const struct images *m);                 /* ids are 1..count */
 const char *image_kind_name(enum image_kind kind);
 
 DEFINE_CLEANUP(struct images *, images_free)

@@ -118,11 +118,6 @@ int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes)
 	return r;
 }
 
-int proc_tgid(uint32_t tid, uint32_t *ret_tgid)
-{
-	return status_number(tid, "\nTgid:", ret_tgid);
-}
-
 /* How much a line of /proc/PID/cgroup ("ID:CONTROLLERS:PATH") says about where a process belongs. */
 static int telling(const char *controllers, const char *path)
 {

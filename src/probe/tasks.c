@@ -96,6 +96,16 @@ struct thread *tasks_find_thread(const struct tasks *t, uint32_t tid)
 	return map_get(t->threads, tid, &value) ? (struct thread *)(uintptr_t)value : NULL;
 }
 
+static void set_cgroup(struct tasks *t, struct process *p, const char *path)
+{
+	uint32_t id = intern_id(t->cgroups, path, strlen(path), NULL) + 1;
+
+	if (p->cgroup == id)
+		return;
+	p->cgroup = id;
+	p->dirty = true;
+}
+
 static struct process *add_process(struct tasks *t, uint32_t pid, const char *comm)
 {
 	struct process *p = xcalloc(1, sizeof(*p));
@@ -107,7 +117,7 @@ static struct process *add_process(struct tasks *t, uint32_t pid, const char *co
 	p->dirty = true;
 	p->mappings = mappings_new();
 	copy_comm(p->comm, comm);
-	tasks_set_cgroup(t, p, "/");
+	set_cgroup(t, p, "/");
 	map_put(t->processes, pid, (uintptr_t)p);
 	return p;
 }
@@ -265,16 +275,6 @@ void tasks_rename(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm
 	thread->process->dirty = true;
 }
 
-void tasks_set_cgroup(struct tasks *t, struct process *p, const char *path)
-{
-	uint32_t id = intern_id(t->cgroups, path, strlen(path), NULL) + 1;
-
-	if (p->cgroup == id)
-		return;
-	p->cgroup = id;
-	p->dirty = true;
-}
-
 const char *tasks_cgroup(const struct tasks *t, uint32_t cgroup)
 {
 	return intern_key(t->cgroups, cgroup - 1, NULL);
@@ -293,7 +293,7 @@ void tasks_read_details(struct tasks *t, struct process *p)
 		p->exe = buf_steal(&exe);
 	}
 	if (proc_cgroup(p->pid, &cgroup) == 0)
-		tasks_set_cgroup(t, p, cgroup.data);
+		set_cgroup(t, p, cgroup.data);
 	if (!p->ppid)
 		proc_parent(p->pid, &p->ppid);
 	p->dirty = true;

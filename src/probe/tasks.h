@@ -92,7 +92,6 @@ void tasks_exec(struct tasks *t, const struct exec_record *r);
 void tasks_exit(struct tasks *t, const struct exit_record *r);
 void tasks_rename(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm);
 void tasks_end(struct tasks *t, struct thread *thread, uint64_t now);
-void tasks_set_cgroup(struct tasks *t, struct process *p, const char *path);
 const char *tasks_cgroup(const struct tasks *t, uint32_t cgroup); /* path */
 
 /* Command line, executable, cgroup from /proc, as far as they are there. */

@@ -83,11 +83,6 @@ static void add_paths(const char *text, const char *ends, struct buf *ret)
 	}
 }
 
-void redact_add_path(const char *path, struct buf *ret)
-{
-	add_paths(path, "", ret);
-}
-
 /* Says nothing about anybody: this host itself, or any. */
 static bool is_nobodys(const char *address, size_t length)
 {
@@ -137,8 +132,6 @@ void redact_add(struct redact *r, const char *kind, const char *text, struct buf
 {
 	if (kind && has_peers(kind, text))
 		add_peers(r, text, ret);
-	else if (*text == '/')
-		redact_add_path(text, ret);
 	else
-		add_paths(text, " \t:,;\"'()[]<>", ret);
+		add_paths(text, *text == '/' ? "" : " \t:,;\"'()[]<>", ret);
 }

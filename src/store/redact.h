@@ -11,5 +11,3 @@ void redact_free(struct redact *r); /* NULL is fine */
 
 /* Appends the text of a resource of this kind, or of anything else (kind NULL). */
 void redact_add(struct redact *r, const char *kind, const char *text, struct buf *ret);
-/* Appends a path: of one below somebody's home or run-time folder only what it is in, and its last part. */
-void redact_add_path(const char *path, struct buf *ret);

@@ -134,14 +134,3 @@ int stack_weights(struct store *s, const struct stack_filter *filter, struct sta
 	sums.weights = NULL;
 	return 0;
 }
-
-int store_has_metric(struct store *s, const char *metric)
-{
-	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, "SELECT 1 FROM metric WHERE name GLOB :metric", &q);
-
-	if (r < 0)
-		return r;
-	query_bind_text(q, ":metric", metric);
-	return query_next(q);
-}

@@ -27,6 +27,3 @@ struct stack_weight {
 /* Heaviest first; the caller frees the array. A metric that is not in the recording weighs nothing. */
 int stack_weights(struct store *s, const struct stack_filter *filter, struct stack_weight **ret_weights,
 		  size_t *ret_count);
-
-/* Whether a metric of that name or GLOB is in the recording: 1, 0 or an error. */
-int store_has_metric(struct store *s, const char *metric);

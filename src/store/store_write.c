@@ -13,7 +13,7 @@
 enum statement {
 	SET_META, ADD_SLICE, ADD_METRIC, ADD_CGROUP, PUT_PROCESS, PUT_TASK, PUT_MODULE, ADD_MAPPING, ADD_SYMBOL,
 	ADD_FRAME, NAME_FRAME, ADD_INLINED, ADD_WAIT_LOOP, ADD_CODE, ADD_STACK, ADD_RESOURCE, ADD_SAMPLE, ADD_SPAN, END_SPAN,
-	REMOVE_SPAN, ADD_EDGE, ADD_HISTOGRAM, ADD_GAUGE, ADD_EVENT, ADD_UNAVAILABLE, STATEMENT_COUNT
+	ADD_EDGE, ADD_HISTOGRAM, ADD_GAUGE, ADD_EVENT, ADD_UNAVAILABLE, STATEMENT_COUNT
 };
 
 _Static_assert((int)STATEMENT_COUNT <= STORE_STATEMENTS, "room for every statement");
@@ -38,7 +38,6 @@ static const char *const statements[] = {
 	[ADD_SAMPLE] = "INSERT INTO sample VALUES(?,?,?,?,?,?,?)",
 	[ADD_SPAN] = "INSERT INTO span VALUES(?,?,?,?,?,?,?)",
 	[END_SPAN] = "UPDATE span SET last = ?2 WHERE id = ?1",
-	[REMOVE_SPAN] = "DELETE FROM span WHERE id = ?",
 	[ADD_EDGE] = "INSERT INTO edge VALUES(?,?,?,?,?,?,?,?,?)",
 	[ADD_HISTOGRAM] = "INSERT INTO histogram VALUES(?,?,?,?,?)",
 	[ADD_GAUGE] = "INSERT INTO gauge VALUES(?,?,?,?)",
@@ -427,16 +426,6 @@ void store_end_span(struct store *s, uint32_t id, uint32_t last)
 		return;
 	bind_int(q, 1, id);
 	bind_int(q, 2, last);
-	run(s, q);
-}
-
-void store_remove_span(struct store *s, uint32_t id)
-{
-	sqlite3_stmt *q = prepare(s, REMOVE_SPAN);
-
-	if (!q)
-		return;
-	bind_int(q, 1, id);
 	run(s, q);
 }
 

@@ -72,7 +72,6 @@ void store_add_sample(struct store *s, const struct sample_row *row);
 void store_add_span(struct store *s, uint32_t id, uint32_t first, uint32_t last, uint32_t metric,
 		    uint32_t task, uint32_t stack, uint32_t resource);
 void store_end_span(struct store *s, uint32_t id, uint32_t last);
-void store_remove_span(struct store *s, uint32_t id);
 void store_add_edge(struct store *s, const struct edge_row *row);
 void store_add_histogram(struct store *s, uint32_t slice, uint32_t metric, uint32_t resource,
 			 uint32_t bucket, uint64_t count);

@@ -34,7 +34,6 @@ struct unwind_save {
 };
 
 #define UNWIND_RULE_SIGNAL 1 /* the frame was entered by a signal: its caller was interrupted */
-#define UNWIND_RULE_FLAGS 1
 
 struct unwind_rule {
 	uint8_t cfa; /* enum unwind_cfa */

@@ -178,11 +178,6 @@ const struct unwind_table_info *unwind_table_info(const struct unwind_table *t)
 	return &t->info;
 }
 
-const struct unwind_arch *unwind_table_arch(const struct unwind_table *t)
-{
-	return t->arch;
-}
-
 bool unwind_table_bias(const struct unwind_table *t, uint64_t start, uint64_t file_offset,
 		       uint64_t *ret_bias)
 {

@@ -36,7 +36,6 @@ struct unwind_table_info {
 	uint32_t build_id_len; /* 0: the module has none */
 };
 const struct unwind_table_info *unwind_table_info(const struct unwind_table *t);
-const struct unwind_arch *unwind_table_arch(const struct unwind_table *t);
 
 /* What to subtract from a run-time address to get the module's own, for a mapping of the module's
  * file that begins at `start` in memory and at `file_offset` in the file. False when no loadable

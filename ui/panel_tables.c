@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "answers.h"
-#include "clock.h"
 #include "hash.h"
 #include "mem.h"
 #include "panels.h"

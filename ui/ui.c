@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <stdlib.h>
-#include <string.h>
 
-#include "clock.h"
 #include "footer.h"
 #include "header.h"
 #include "mem.h"

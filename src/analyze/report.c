@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "arena.h"
-#include "clock.h"
 #include "fail.h"
 #include "mem.h"
 #include "store_query.h"

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "arena.h"
 #include "hash.h"
 #include "mem.h"
 #include "store_query.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "arena.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "mem.h"

@@ -2,7 +2,6 @@
 #include "escape.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #define REPLACEMENT 0xfffd
 #define REPLACEMENT_UTF8 "\xef\xbf\xbd"

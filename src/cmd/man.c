@@ -91,8 +91,7 @@ static void add_option(struct buf *b, const struct option *o, const void *field)
 		buf_addstr(b, "\\fR");
 	}
 	buf_addch(b, '\n');
-	buf_addstr(&help, o->help);
-	option_add_default(o, field, &help);
+	option_add_help(o, field, &help);
 	add_line(b, help.data);
 }
 

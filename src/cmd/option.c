@@ -179,10 +179,13 @@ void option_add_value_name(const struct option *o, struct buf *text)
 		buf_addf(text, "%s%s", i ? "|" : "", o->choices[i]);
 }
 
-void option_add_default(const struct option *o, const void *field, struct buf *text)
+void option_add_help(const struct option *o, const void *field, struct buf *text)
 {
 	_cleanup_(buf_done) struct buf value = BUF_INIT;
 
+	buf_addstr(text, o->help);
+	for (size_t i = 0; o->value && o->choices && o->choices[i]; i++)
+		buf_addf(text, "%s%s", i ? ", " : ": ", o->choices[i]);
 	o->type->show(o, field, &value);
 	if (value.len)
 		buf_addf(text, " (default: %s)", value.data);

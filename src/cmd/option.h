@@ -99,8 +99,8 @@ int option_parse(const struct option_set *sets, int argc, char *const *argv, boo
 		 unsigned place, struct operands *ret_operands);
 
 void option_add_value_name(const struct option *o, struct buf *text); /* "HZ", "text|json" */
-/* "(default: 99)" or nothing; `field` holds the default. */
-void option_add_default(const struct option *o, const void *field, struct buf *text);
+/* What it does, the choices where a name stands for them, and "(default: 99)"; `field` holds the default. */
+void option_add_help(const struct option *o, const void *field, struct buf *text);
 
 /* Nanoseconds after the start of a recording that lasts from start to end (wall clock, ns),
  * clamped to it; `unset` is what an unset time means. */

@@ -11,7 +11,6 @@
 #include "mem.h"
 #include "option.h"
 #include "parse.h"
-#include "suggest.h"
 
 static int parse_flag(const struct option *o, const char *text, void *field, unsigned place)
 {

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include <errno.h>
-#include <string.h>
 
 #include "command.h"
-#include "fail.h"
 #include "live.h"
 #include "log.h"
 #include "mem.h"

@@ -2,7 +2,6 @@
 #include "recording.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "clock.h"
 #include "fail.h"

@@ -8,7 +8,7 @@ const struct option select_option_rows[] = {
 	{"to", 0, OPTION_TIME(struct select_options, to), .value = "T",
 	 .help = "only what happened before T"},
 	{"pid", 'p', OPTION_U64(struct select_options, pid), .value = "PID", .min = 1,
-	 .max = 4194304, .complete = COMPLETE_PID, .help = "only this process"},
+	 .max = 4194304, .complete = COMPLETE_PID, .help = "only this process and its children"},
 	{"cgroup", 0, OPTION_STRING(struct select_options, cgroup), .value = "PATH",
 	 .complete = COMPLETE_FILE, .help = "only processes in this control group or below"},
 	{0},

@@ -67,8 +67,7 @@ static void add_option(struct buf *b, const struct option *o, const void *field,
 		buf_addch(&term, '=');
 		option_add_value_name(o, &term);
 	}
-	buf_addstr(&help, o->help);
-	option_add_default(o, field, &help);
+	option_add_help(o, field, &help);
 	add_term(b, term.data, help.data, columns);
 }
 

@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "buf.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
-#include "log.h"
 #include "log_libbpf.h"
 #include "mem.h"
 

@@ -4,7 +4,6 @@
 #include "java_counters.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 enum { HEADER = 32, MOST_ENTRIES = 4096 };

@@ -8,7 +8,6 @@
 
 #include "buf.h"
 #include "cleanup.h"
-#include "hash.h"
 #include "io.h"
 #include "java_counters.h"
 #include "mem.h"

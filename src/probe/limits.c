@@ -2,7 +2,6 @@
 /* What has a limit: open files and threads of the machine, tracked connections, open files of each process. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 

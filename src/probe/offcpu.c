@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Where threads wait: stacks of waits, drawn within a budget by the switch hook (bpf/offcpu.bpf.h), weighted so that
  * no wait is favoured, and scaled to each thread's exact times; and who ended those waits. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -13,7 +13,6 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "cpu_event.h"
-#include "cpus.h"
 #include "fail.h"
 #include "mem.h"
 #include "pmu_events.h"

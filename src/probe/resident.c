@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How much memory each process has, over time, from /proc/PID/statm: of those that have touched any since they were last asked. */
-#include <stdlib.h>
 
 #include "hash.h"
 #include "mem.h"

@@ -2,7 +2,6 @@
 /* Processes that are stopped and go on again, and by whom: a signal, a tracer, a freezer. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cleanup.h"
 #include "clock.h"

@@ -8,7 +8,6 @@
 
 #include "clock.h"
 #include "fail.h"
-#include "intern.h"
 #include "log.h"
 #include "mem.h"
 #include "tcp_internal.h"

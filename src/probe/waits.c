@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "waits.h"
 
-#include <string.h>
 #include <sys/syscall.h>
 
 #include "mem.h"

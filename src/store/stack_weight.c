@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "stack_weight.h"
 
-#include <errno.h>
-
 #include "buf.h"
-#include "fail.h"
 #include "hash.h"
 #include "mem.h"
 #include "store_internal.h"

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "store_write.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "escape.h"
-#include "fail.h"
 #include "mem.h"
 #include "redact.h"
 #include "store_internal.h"

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "hash.h"
 #include "intern.h"
 #include "mem.h"
 #include "module_file.h"

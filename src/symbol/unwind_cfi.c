@@ -2,9 +2,7 @@
 #include "unwind_cfi.h"
 
 #include <dwarf.h>
-#include <errno.h>
 
-#include "fail.h"
 #include "mem.h"
 #include "unwind_cfi_entry.h"
 #include "unwind_expr.h"

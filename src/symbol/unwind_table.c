@@ -7,7 +7,6 @@
 #include "hash.h"
 #include "mem.h"
 #include "search.h"
-#include "unwind_expr.h"
 #include "unwind_table_private.h"
 
 struct unwind_table {

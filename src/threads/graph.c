@@ -3,8 +3,6 @@
  */
 #include "threads.h"
 
-#include <string.h>
-
 #include "hash.h"
 #include "mem.h"
 

@@ -2,8 +2,6 @@
 /* Threads that do the same: equal state, kind of wait and stack, by name. */
 #include "threads.h"
 
-#include <string.h>
-
 #include "intern.h"
 #include "mem.h"
 

@@ -10,7 +10,6 @@
 #include "buf.h"
 #include "fail.h"
 #include "io.h"
-#include "log.h"
 #include "log_libbpf.h"
 #include "mem.h"
 

@@ -12,7 +12,6 @@
 #include "fail.h"
 #include "file_lock.h"
 #include "io.h"
-#include "log.h"
 #include "mem.h"
 #include "peer.h"
 

@@ -5,7 +5,6 @@
 #include "hash.h"
 #include "mem.h"
 #include "owner.h"
-#include "peer.h"
 #include "snapshot.h"
 
 void snapshot_find_process(const struct taking *k, struct look *look)

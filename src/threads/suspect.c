@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A cheap look for threads that may wait for each other, before a whole snapshot is taken: the words that
  * they sleep on, and the owners that locks of the C library name beside them; of other locks, what runtimes know. */
-#include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "waits.h"
 
-#include <errno.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <stdarg.h>

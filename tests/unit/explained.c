@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "check.h"
 
-#include <string.h>
-
 #include "clock.h"
 #include "explained.h"
 #include "mem.h"

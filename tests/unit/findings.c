@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "buf.h"
 #include "clock.h"
-#include "fail.h"
 #include "findings.h"
 #include "findings_text.h"
 #include "io.h"

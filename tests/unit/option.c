@@ -2,7 +2,6 @@
 #include "check.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "arena.h"

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "fail.h"
 #include "output.h"
 
 static void test_colour(void)

@@ -2,7 +2,6 @@
 /* Ids of what is measured and waited for, in a store that keeps the last minutes. */
 #include "resources.h"
 
-#include "buf.h"
 #include "check.h"
 #include "clock.h"
 #include "mem.h"

@@ -3,7 +3,6 @@
 #include "check.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "clock.h"
 #include "findings.h"

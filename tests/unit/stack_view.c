@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "buf.h"
 #include "clock.h"
 #include "fail.h"
 #include "stack_view.h"

@@ -2,8 +2,6 @@
 /* What is left out of a table, and which row keeps the selection. */
 #include "check.h"
 
-#include "buf.h"
-#include "mem.h"
 #include "clock.h"
 #include "store.h"
 #include "store_write.h"

@@ -2,7 +2,6 @@
 /* The unwinder against stacks of known shape and against libdw's opinion, without privileges. */
 #include "check.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>

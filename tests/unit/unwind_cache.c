@@ -9,10 +9,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "buf.h"
 #include "io.h"
 #include "stack_ring.h"
 #include "table_cache.h"

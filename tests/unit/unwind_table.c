@@ -9,7 +9,6 @@
 #include <gelf.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 
 #include "buf.h"
 #include "fail.h"

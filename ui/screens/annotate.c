@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "answers.h"
-#include "clock.h"
 #include "mem.h"
 #include "profile.h"
 #include "stack_view.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Disks, who uses them, which files are waited for, and how full file systems are. */
 #include <math.h>
-#include <string.h>
 
 #include "clock.h"
 #include "measure.h"

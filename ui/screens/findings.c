@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "answers.h"
-#include "clock.h"
 #include "mem.h"
 #include "table_screen.h"
-#include "window.h"
 
 enum { RANK, SINCE, IMPACT };
 enum { SEVERITY, ID, TITLE };

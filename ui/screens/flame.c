@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "amount.h"
-#include "clock.h"
 #include "mem.h"
 #include "profile.h"
 #include "view.h"

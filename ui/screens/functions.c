@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* On CPU: the functions that take the time, and the tree of who calls whom. */
-#include <math.h>
 #include <string.h>
 
 #include "clock.h"

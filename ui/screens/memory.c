@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Memory: what it is used for, whom its shortage holds up, page faults, limits. */
 #include <math.h>
-#include <string.h>
 
-#include "clock.h"
 #include "measure.h"
 #include "mem.h"
 #include "places.h"

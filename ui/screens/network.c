@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The network: services and connections by process, listeners, interfaces, dropped packets. */
-#include <string.h>
 
 #include "clock.h"
 #include "measure.h"

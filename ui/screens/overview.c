@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Is the machine well, what is the bottleneck, who and why. */
-#include <string.h>
 
 #include "answers.h"
 #include "buf.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
 #include "mem.h"
 #include "recorded.h"
 #include "rows.h"

@@ -70,22 +70,13 @@ static int ask(struct store *s, const struct rules *rules, const struct findings
 	return read_answers(rules, own ? own : o->helpers, d);
 }
 
-/* The pids that the user asked for; all children come along. */
 static int focus_pids(struct store *s, const struct findings_options *o, struct map *pids)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = query_new(s, o->pid ?
-		"WITH RECURSIVE family(id, pid) AS (SELECT id, pid FROM process WHERE pid = :pid UNION "
-		"SELECT p.id, p.pid FROM process p JOIN family f ON p.ppid = f.pid) SELECT pid FROM family" :
-		"SELECT p.pid FROM process p JOIN cgroup g ON g.id = p.cgroup WHERE g.path = :path OR "
-		"substr(g.path, 1, length(:path) + 1) = rtrim(:path, '/') || '/'", &q);
+	int r = store_selected_processes(s, &(struct selection){.pid = o->pid, .cgroup = o->cgroup}, &q);
 
-	if (r < 0)
-		return r;
-	query_bind_int(q, ":pid", o->pid);
-	query_bind_text(q, ":path", o->cgroup ? o->cgroup : "");
-	while ((r = query_next(q)) > 0)
-		map_put(pids, (uint64_t)query_int(q, 0), 1);
+	while (r >= 0 && (r = query_next(q)) > 0)
+		map_put(pids, (uint64_t)query_int(q, 1), 1);
 	return r;
 }
 

@@ -201,28 +201,39 @@ static int select_slices(struct store *s, const struct selection *sel, int64_t *
 	return 0;
 }
 
+/* Those that the selection names by pid or cgroup: `each` with what is to be asked of them for %s. */
+static int query_selected(struct store *s, const struct selection *sel, const char *each, struct query **ret_query)
+{
+	_cleanup_free_ char *sql = xasprintf(each, sel->pid ?
+		"(WITH RECURSIVE family(id, pid) AS (SELECT id, pid FROM main.process WHERE pid = :pid UNION "
+		"SELECT p.id, p.pid FROM main.process p JOIN family f ON p.ppid = f.pid) SELECT id, pid FROM family)" :
+		"(SELECT p.id, p.pid FROM main.process p JOIN main.cgroup g ON g.id = p.cgroup "
+		"WHERE g.path = :path OR substr(g.path, 1, length(:path) + 1) = :path || '/')");
+	_cleanup_free_ char *path = xstrdup(sel->cgroup ? sel->cgroup : "");
+	int r = query_new(s, sql, ret_query);
+
+	if (r < 0)
+		return r;
+	for (size_t len = strlen(path); len && path[len - 1] == '/'; len--)
+		path[len - 1] = 0; /* what is left of "/" is in front of every path */
+	query_bind_int(*ret_query, ":pid", sel->pid);
+	query_bind_text(*ret_query, ":path", path);
+	return 0;
+}
+
+int store_selected_processes(struct store *s, const struct selection *sel, struct query **ret_query)
+{
+	return query_selected(s, sel, "SELECT id, pid FROM %s", ret_query);
+}
+
 static int select_tasks(struct store *s, const struct selection *sel)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	int64_t found;
-	int r = query_new(s, sel->pid ?
-		"CREATE TEMP TABLE selected_task AS WITH RECURSIVE family(id, pid) AS ("
-		"SELECT id, pid FROM main.process WHERE pid = :pid UNION "
-		"SELECT p.id, p.pid FROM main.process p JOIN family f ON p.ppid = f.pid) "
-		"SELECT t.id FROM main.task t WHERE t.process IN (SELECT id FROM family)" :
-		"CREATE TEMP TABLE selected_task AS SELECT t.id FROM main.task t "
-		"JOIN main.process p ON p.id = t.process JOIN main.cgroup g ON g.id = p.cgroup "
-		"WHERE g.path = :path OR substr(g.path, 1, length(:path) + 1) = :path || '/'", &q);
+	int r = query_selected(s, sel, "CREATE TEMP TABLE selected_task AS SELECT t.id FROM main.task t JOIN %s p ON p.id = t.process",
+			       &q);
 
-	if (r < 0)
-		return r;
-	query_bind_int(q, ":pid", sel->pid);
-	_cleanup_free_ char *path = xstrdup(sel->cgroup ? sel->cgroup : "");
-	for (size_t len = strlen(path); len && path[len - 1] == '/'; len--)
-		path[len - 1] = 0; /* what is left of "/" is in front of every path */
-	query_bind_text(q, ":path", path);
-	r = query_next(q);
-	if (r < 0 || (r = query_one_int(s, "SELECT count(*) FROM selected_task", 0, &found)) < 0)
+	if (r < 0 || (r = query_next(q)) < 0 || (r = query_one_int(s, "SELECT count(*) FROM selected_task", 0, &found)) < 0)
 		return r;
 	if (!found && sel->pid)
 		return failx(-ENOENT, "%s: process %u is not in it", s->path, sel->pid);

@@ -51,4 +51,7 @@ int query_one_int(struct store *s, const char *sql, int64_t otherwise, int64_t *
 const char *store_meta_text(struct store *s, const char *key, char *text, size_t size);
 int64_t store_meta_int(struct store *s, const char *key);
 
+/* The processes that the selection names by pid or cgroup, whether it is in force or not: id, pid. */
+int store_selected_processes(struct store *s, const struct selection *selection, struct query **ret_query);
+
 DEFINE_CLEANUP(struct query *, query_free)

@@ -260,6 +260,7 @@ static void test_hotspot(void)
 
 static void test_focus(void)
 {
+	static const char *const groups[] = {"/batch", "/batch/", "/"};
 	_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
 	struct findings *f = NULL;
 	struct machine m;
@@ -273,8 +274,10 @@ static void test_focus(void)
 	findings_free(f);
 	CHECK(findings_new(m.store, rules, &(struct findings_options){.pid = 200}, &f) == 0 && f->count == 0);
 	findings_free(f);
-	CHECK(findings_new(m.store, rules, &(struct findings_options){.cgroup = "/batch"}, &f) == 0 && f->count == 1);
-	findings_free(f);
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		CHECK(findings_new(m.store, rules, &(struct findings_options){.cgroup = groups[i]}, &f) == 0 && f->count == 1);
+		findings_free(f);
+	}
 	const char *const only[] = {"cpu.hotspot", NULL};
 	CHECK(findings_new(m.store, rules, &(struct findings_options){.only = only}, &f) == 0 && f->count == 0);
 	findings_free(f);

@@ -23,7 +23,7 @@ struct leaf {
 };
 
 struct code {
-	struct leaf *leaves; /* by frame - 1 */
+	struct leaf *leaves; /* by frame */
 	struct function *functions; /* by symbol - 1 */
 	uint32_t leaf_count, function_count;
 	uint32_t wanted;
@@ -46,8 +46,8 @@ void code_free(struct code *c)
 
 static struct leaf *leaf_of(struct code *c, uint32_t frame)
 {
-	GROW_ZEROED(c->leaves, c->leaf_count, frame);
-	return &c->leaves[frame - 1];
+	GROW_ZEROED(c->leaves, c->leaf_count, frame + 1);
+	return &c->leaves[frame];
 }
 
 static struct function *function_of(struct code *c, uint32_t symbol)
@@ -107,6 +107,13 @@ bool code_named(struct code *c, uint32_t frame, const struct code_function *func
 		f->place = *function;
 	*leaf = (struct leaf){.symbol = function->symbol};
 	return wants(c, f, samples);
+}
+
+void code_forget_frames(struct code *c)
+{
+	free(c->leaves);
+	c->leaves = NULL;
+	c->leaf_count = 0;
 }
 
 void code_place(struct code *c, const struct code_function *place)

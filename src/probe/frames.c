@@ -32,6 +32,14 @@ struct node_key {
  * the old ones are forgotten, and those that come again are written again. */
 #define MOST_NODES (1u << 17)
 
+/* Likewise of frames, of some 60 bytes: compilers have new ones for hours. */
+#define MOST_FRAMES (1u << 16)
+
+/* Names are long: their hashes do. */
+struct symbol_key {
+	uint64_t module, start, name;
+};
+
 /* Most frames of most stacks were met before below the same ones: then one place tells where the step from there leads, instead of
  * the mapping's, the frame's and the node's tables, none of which stays in the CPU's cache beside a busy program. */
 struct step {
@@ -59,13 +67,13 @@ struct frames {
 	struct symbolizer *symbolizer;
 	struct images *images;
 	struct intern *frames, *nodes, *symbols;
-	uint32_t forgotten; /* stacks with ids up to here */
+	uint32_t forgotten, forgotten_frames; /* stacks and frames with ids up to here */
 	struct step *steps; /* by hash */
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;
 	uint32_t kernel_image;
 	struct kernel_functions kernel;
-	uint32_t *frame_images; /* by frame id - 1: whose symbols an answer belongs to */
+	uint32_t *frame_images; /* by place_of(): whose symbols an answer belongs to */
 	uint32_t frame_capacity;
 	struct code *code;
 	struct generated_code *generated;
@@ -132,16 +140,23 @@ static char *place_name(const char *path, uint64_t start)
 	return xasprintf("[%s+0x%" PRIx64 "]", slash ? slash + 1 : path, start);
 }
 
+/* Where what is known of a frame lies in tables. */
+static uint32_t place_of(const struct frames *f, uint32_t frame)
+{
+	return frame - f->forgotten_frames - 1;
+}
+
+static uint32_t image_of(const struct frames *f, uint32_t frame)
+{
+	return f->frame_images[place_of(f, frame)];
+}
+
 static uint32_t symbol_id(struct frames *f, uint32_t module, const struct symbol *symbol)
 {
-	_cleanup_(buf_done) struct buf key = BUF_INIT;
+	struct symbol_key key = {.module = module, .start = symbol->start, .name = hash_bytes(symbol->name, strlen(symbol->name))};
 	bool is_new;
-	uint32_t id;
+	uint32_t id = intern_id(f->symbols, &key, sizeof(key), &is_new) + 1;
 
-	buf_add(&key, &module, sizeof(module));
-	buf_add(&key, &symbol->start, sizeof(symbol->start));
-	buf_addstr(&key, symbol->name);
-	id = intern_id(f->symbols, key.data, key.len, &is_new) + 1;
 	if (is_new) {
 		_cleanup_free_ char *place = !strcmp(symbol->name, SYMBOL_NAMELESS) ?
 			place_name(images_get(f->images, module).path, symbol->start) : NULL;
@@ -167,9 +182,9 @@ static void identify(struct frames *f, uint32_t module)
 		store_put_module(f->store, module, image_kind_name(image.kind), image.path, id, len);
 }
 
-static void ask_for_code(struct frames *f, uint32_t frame, const struct code_function *function)
+static void ask_for_code(struct frames *f, const struct code_function *function)
 {
-	const struct image_state *state = &f->states[f->frame_images[frame - 1] - 1];
+	const struct image_state *state = &f->states[function->module - 1];
 
 	if (state->symbolizer_id >= 0 &&
 	    symbolizer_request_code(f->symbolizer, state->symbolizer_id, function->start, function->size,
@@ -183,12 +198,12 @@ static void look_around(struct frames *f, uint32_t frame, struct image image)
 	uint8_t bytes[GENERATED_BYTES];
 	struct frame_key key;
 
-	memcpy(&key, intern_key(f->frames, frame - 1, NULL), sizeof(key));
+	memcpy(&key, intern_key(f->frames, place_of(f, frame), NULL), sizeof(key));
 	uint64_t address = (uint64_t)key.high << 32 | key.low;
-	if (!generated_code_sampled(f->generated, frame, (pid_t)image.pid, address, bytes))
+	if (!generated_code_sampled(f->generated, place_of(f, frame), (pid_t)image.pid, address, bytes))
 		return;
 	_cleanup_free_ char *name = place_name("jit", address);
-	struct code_function place = {.frame = frame, .start = address};
+	struct code_function place = {.module = key.module, .start = address};
 	place.symbol = symbol_id(f, key.module, &(struct symbol){.name = name, .start = address});
 	code_place(f->code, &place);
 	if (symbolizer_request_loops(f->symbolizer, bytes, sizeof(bytes), address - GENERATED_BEFORE, address, place.symbol) == 0)
@@ -203,11 +218,13 @@ void frames_sampled(struct frames *f, uint32_t stack)
 	if (stack <= f->forgotten)
 		return;
 	memcpy(&key, intern_key(f->nodes, stack - f->forgotten - 1, NULL), sizeof(key));
-	struct image image = images_get(f->images, f->frame_images[key.frame - 1]);
+	if (key.frame <= f->forgotten_frames)
+		return;
+	struct image image = images_get(f->images, image_of(f, key.frame));
 	if (image.kind == IMAGE_JIT)
 		look_around(f, key.frame, image);
-	if (code_sampled(f->code, key.frame, &function))
-		ask_for_code(f, key.frame, &function);
+	if (code_sampled(f->code, place_of(f, key.frame), &function))
+		ask_for_code(f, &function);
 }
 
 void frames_code(struct frames *f, uint32_t symbol, const void *bytes, size_t len)
@@ -220,7 +237,7 @@ void frames_code(struct frames *f, uint32_t symbol, const void *bytes, size_t le
 void frames_callees(struct frames *f, uint32_t symbol, const struct symbol *symbols, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		symbol_id(f, f->frame_images[code_of(f->code, symbol).frame - 1], &symbols[i]);
+		symbol_id(f, code_of(f->code, symbol).module, &symbols[i]);
 }
 
 void frames_wait_loops(struct frames *f, uint32_t symbol, const struct wait_loop *loops, size_t count)
@@ -241,7 +258,9 @@ uint32_t frames_code_due(const struct frames *f)
 /* An answer: inlined functions first, then the one they were compiled into. */
 void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count)
 {
-	uint32_t module = f->frame_images[frame - 1];
+	if (frame <= f->forgotten_frames)
+		return;
+	uint32_t module = image_of(f, frame);
 
 	if (f->unnamed)
 		f->unnamed--;
@@ -259,10 +278,10 @@ void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols
 		/* Size 0: what has no file has no code to keep, either. */
 		enum image_kind kind = images_get(f->images, module).kind;
 		struct code_function function = {
-			.symbol = id, .frame = frame, .start = symbols[i].start,
+			.symbol = id, .module = module, .start = symbols[i].start,
 			.size = kind == IMAGE_ELF || kind == IMAGE_VDSO ? symbols[i].size : 0};
-		if (code_named(f->code, frame, &function))
-			ask_for_code(f, frame, &function);
+		if (code_named(f->code, place_of(f, frame), &function))
+			ask_for_code(f, &function);
 	}
 }
 
@@ -279,6 +298,23 @@ void frames_ask_again(struct frames *f)
 {
 	while (f->waiting_count && ask(f, &f->waiting[f->waiting_count - 1]))
 		f->waiting_count--;
+}
+
+/* When no answer is due, which would have to find them. */
+void frames_forget_old(struct frames *f)
+{
+	if (intern_count(f->frames) < MOST_FRAMES || f->unnamed || f->code_due)
+		return;
+	f->forgotten_frames += intern_count(f->frames);
+	intern_free(f->frames);
+	f->frames = intern_new();
+	free(f->frame_images);
+	f->frame_images = NULL;
+	f->frame_capacity = 0;
+	code_forget_frames(f->code);
+	generated_code_forget_frames(f->generated);
+	kernel_functions_forget(&f->kernel);
+	memset(f->steps, 0, STEPS * sizeof(*f->steps));
 }
 
 static struct image_state *state_of(struct frames *f, uint32_t module)
@@ -336,16 +372,13 @@ static uint32_t frame_id(struct frames *f, uint32_t module, uint64_t address, co
 {
 	struct frame_key key = {.module = module, .low = (uint32_t)address, .high = (uint32_t)(address >> 32)};
 	bool is_new;
-	uint32_t id = intern_id(f->frames, &key, sizeof(key), &is_new) + 1;
+	uint32_t place = intern_id(f->frames, &key, sizeof(key), &is_new), id = f->forgotten_frames + place + 1;
 
 	if (!is_new)
 		return id;
 	struct image_state *state = use_module(f, module, p, mapping);
-	while (f->frame_capacity < id) {
-		f->frame_capacity = f->frame_capacity ? f->frame_capacity * 2 : 1024;
-		f->frame_images = xrealloc(f->frame_images, f->frame_capacity * sizeof(*f->frame_images));
-	}
-	f->frame_images[id - 1] = module;
+	GROW(f->frame_images, place, f->frame_capacity);
+	f->frame_images[place] = module;
 	store_add_frame(f->store, id, module, address);
 	if (state->symbolizer_id < 0)
 		return id;

@@ -10,7 +10,7 @@
 #define MOST_PLACES 64    /* in a recording, however long it is */
 
 struct generated_code {
-	uint8_t *samples; /* by frame - 1; SAMPLES_NEEDED: has been looked at */
+	uint8_t *samples; /* by frame; SAMPLES_NEEDED: has been looked at */
 	uint32_t count, places;
 };
 
@@ -33,10 +33,17 @@ bool generated_code_sampled(struct generated_code *g, uint32_t frame, pid_t pid,
 	struct iovec here = {.iov_base = ret_bytes, .iov_len = GENERATED_BYTES},
 		     there = {.iov_base = (void *)(uintptr_t)(address - GENERATED_BEFORE), .iov_len = GENERATED_BYTES};
 
-	GROW_ZEROED(g->samples, g->count, frame);
-	uint8_t *samples = &g->samples[frame - 1];
+	GROW_ZEROED(g->samples, g->count, frame + 1);
+	uint8_t *samples = &g->samples[frame];
 	if (*samples == SAMPLES_NEEDED || ++*samples < SAMPLES_NEEDED || g->places == MOST_PLACES)
 		return false;
 	g->places++;
 	return process_vm_readv(pid, &here, 1, &there, 1, 0) == GENERATED_BYTES;
+}
+
+void generated_code_forget_frames(struct generated_code *g)
+{
+	free(g->samples);
+	g->samples = NULL;
+	g->count = 0;
 }

@@ -239,8 +239,10 @@ int stacks_dispatch(struct stacks *st)
 {
 	int r = symbolizer_dispatch(st->symbolizer);
 
-	if (r >= 0)
-		frames_ask_again(st->frames);
+	if (r < 0)
+		return r;
+	frames_ask_again(st->frames);
+	frames_forget_old(st->frames);
 	return r;
 }
 

@@ -17,6 +17,8 @@
 /* One drain may not go on for ever while a storm keeps filling the ring. */
 #define MOST_RECORDS_A_DRAIN 100000
 
+#define SETTLED_NS (5 * NS_PER_S) /* of a recording */
+
 static int handle(void *arg, void *data, size_t size)
 {
 	struct host *h = arg;
@@ -96,8 +98,18 @@ void host_free(struct host *h)
 
 void host_set_wait_gap(struct host *h, unsigned shift)
 {
+	h->wait_shift = shift;
 	for (uint32_t cpu = 0; cpu < h->capture->cpu_count; cpu++)
-		h->capture->cpu_slots[cpu].wait_gap_ns = h->config.wait_gap_ns << shift;
+		h->capture->cpu_slots[cpu].wait_gap_ns = h->config.wait_gap_ns << (shift + h->settled);
+}
+
+/* A short recording needs all the stacks it can get; a longer one has enough of half as many, which are most of what it costs. */
+static void settle(struct host *h, uint64_t now_ns)
+{
+	if (h->settled || !h->capture->start_ns || now_ns < h->capture->start_ns + SETTLED_NS)
+		return;
+	h->settled = true;
+	host_set_wait_gap(h, h->wait_shift);
 }
 
 void host_retune(struct host *h)
@@ -216,6 +228,7 @@ void host_drained(struct host *h)
 
 void host_slice(struct host *h, uint64_t now_ns)
 {
+	settle(h, now_ns);
 	for (size_t i = 0; i < h->count; i++)
 		if (h->loaded[i].state && h->loaded[i].probe->slice)
 			h->loaded[i].probe->slice(h->capture, h->loaded[i].state, now_ns);

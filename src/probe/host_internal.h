@@ -42,6 +42,8 @@ struct host {
 	int consumed;
 	struct btf *btf; /* the kernel's types, while objects are being opened */
 	bool detached;   /* for good */
+	bool settled;    /* fewer stacks of waits do now */
+	unsigned wait_shift; /* what host_set_wait_gap() was told */
 	struct loading *loading; /* of the probes that are coming; NULL: none are */
 	struct load *loads;      /* the objects of these */
 	struct loaded **owners;  /* whose they are */

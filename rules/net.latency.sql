@@ -1,18 +1,21 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- title: A connection's round trip or connect is slow
--- summary: {comm} spends {percent} % of its time on round trips to {where}: {how}
+-- title: A connection's round trip or connect is slow, or a name server's answer
+-- summary: {comm} spends {percent} % of its time on {where}: {how}
 -- explain: Adds up how long a client had a request under way that the other side had not even acknowledged, on connections whose
 --    round trip takes 5 ms or more, and how long its connects took. A server that thinks before it answers
 --    is not slow in this sense: what its kernel acknowledges late because of that is told apart by the shortest round trip
 --    that was ever measured and by the other end's view. Who sends much at a time does not wait for each round trip.
+--    Name servers are asked by the C library: what a thread waits in its getaddrinfo() and the like.
 -- threshold share = 0.2: of the time that is looked at; whoever asks a far host now and then loses little
 -- threshold round_trip_ms = 20: median; less is the distance to the next large town
 -- threshold count = 4: round trips that were looked at, or connects
--- action: See where the time goes on the way: mtr {host}, tc -s qdisc on both sides (a queue that is long delays all behind it)
--- action: Ask for more at a time, or several things at once; keep connections open rather than connecting for each request
--- action: Bring the two ends closer together, or keep what is asked often in a cache
+-- threshold lookup = 0.3: of the time that a thread waits for name servers,
+-- threshold lookup_ms = 200: in waits of that length on average; even an answer from the other side of the world is quicker
+-- action: {advice}
+-- action: {advice2}
+-- action: {advice3}
 -- runbook: network-latency
-WITH span AS MATERIALIZED (SELECT ns FROM period),
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 person AS MATERIALIZED (SELECT DISTINCT process, pid, process_comm AS comm, cgroup FROM thread WHERE NOT own),
 told AS MATERIALIZED (
 	SELECT m.name AS metric, t.process, r.kind, r.name, sum(s.count) AS count, sum(s.value) AS ns
@@ -57,11 +60,27 @@ server AS MATERIALIZED (
 	SELECT DISTINCT a.process, r.name AS service, b.process AS server
 	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
 		JOIN resource r ON r.id = e.resource
-	WHERE m.name = 'connection.peer')
-SELECT 'waited' AS urgency, l.share AS impact, p.comm, p.pid, printf('%.0f', 100 * l.share) AS percent, l.name AS "where",
+	WHERE m.name = 'connection.peer'),
+lookup(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name f USING (frame)
+	WHERE f.kind = 'elf' AND (f.name IN ('getaddrinfo', 'getnameinfo') OR f.name GLOB 'gethostby*' OR f.name GLOB '*res_*query*')
+	UNION
+	SELECT s.id FROM lookup l JOIN stack s ON s.parent = l.id),
+-- Short-lived processes of one name are one after the other what a thread is that stays.
+asker AS MATERIALIZED (
+	SELECT t.process, t.pid, t.tid, t.process_comm AS comm, t.cgroup, sum(w.count) AS count, sum(w.ns) AS ns
+	FROM wait_stack w JOIN thread t USING (task) JOIN process p ON p.id = t.process
+	WHERE w.stack IN lookup AND NOT t.own GROUP BY iif(p.end_ns IS NULL, w.task, t.process_comm)),
+asking AS MATERIALIZED (
+	SELECT a.*, min(1.0, max(a.ns) * 1.0 / span.ns) AS share FROM asker a, span
+	WHERE a.ns >= coalesce(:lookup, 0.3) * span.ns AND a.ns >= 1e6 * coalesce(:lookup_ms, 200) * a.count GROUP BY a.process)
+SELECT 'waited' AS urgency, l.share AS impact, p.comm, p.pid, printf('%.0f', 100 * l.share) AS percent, 'round trips to ' || l.name AS "where",
 	CASE WHEN l.slow_trips THEN printf('half of them take over %.0f ms', l.p50 / 1e6)
 		ELSE printf('connecting takes %.0f ms on average', l.connecting / 1e6 / l.opened) END AS how,
-	rtrim(rtrim(l.service, '0123456789'), ':') AS host,
+	'See where the time goes on the way: mtr ' || rtrim(rtrim(l.service, '0123456789'), ':')
+		|| ', tc -s qdisc on both sides (a queue that is long delays all behind it)' AS advice,
+	'Ask for more at a time, or several things at once; keep connections open rather than connecting for each request' AS advice2,
+	'Bring the two ends closer together, or keep what is asked often in a cache' AS advice3,
 	iif(l.connection IS NULL, 'service', 'connection') AS resource_kind, l.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT json_object('role', 'victim', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup', p.cgroup) AS x
@@ -82,4 +101,20 @@ SELECT 'waited' AS urgency, l.share AS impact, p.comm, p.pid, printf('%.0f', 100
 	json_array(json_object('role', 'victim', 'metric', 'wait.net', 'process', l.process)) AS stacks
 FROM lost l JOIN person p ON p.process = l.process
 WHERE l.share >= coalesce(:share, 0.2)
-ORDER BY l.share DESC LIMIT 5;
+UNION ALL
+SELECT 'waited', a.share, a.comm, a.pid, printf('%.0f', 100 * a.share), 'looking up names',
+	printf('name servers take %.0f ms to answer, or do not', a.ns / 1e6 / a.count),
+	printf('Ask the name servers by hand: grep nameserver /proc/%d/root/etc/resolv.conf; dig @SERVER NAME', a.pid),
+	'See which are slow, and how many queries they get: perfscope record --dns; perfscope report --view network',
+	'Take those that do not answer out of resolv.conf, or give up sooner (options timeout:1 attempts:2); a cache on this host helps',
+	NULL, NULL,
+	json_array(json_object('role', 'victim', 'pid', a.pid, 'tid', a.tid, 'comm', a.comm, 'cgroup', a.cgroup)),
+	json_array(
+		json_object('metric', 'time that a thread waited for name servers', 'value', 100 * a.share, 'unit', '%',
+			'threshold', 100 * coalesce(:lookup, 0.3)),
+		json_object('metric', 'each wait', 'value', a.ns / 1e6 / a.count, 'unit', 'ms', 'threshold', coalesce(:lookup_ms, 200)),
+		json_object('metric', 'waits', 'value', a.count, 'unit', 'count')),
+	(SELECT json_group_array(json_object('role', 'victim', 'metric', m.name, 'process', a.process, 'function', 'getaddrinfo'))
+		FROM metric m WHERE m.name IN ('wait.poll', 'wait.net'))
+FROM asking a
+ORDER BY impact DESC LIMIT 5;

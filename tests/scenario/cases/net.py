@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Connections that are held up."""
+import contextlib
 import subprocess
 import sys
+import tempfile
+import time
 
 from case import Case, running
 
@@ -37,6 +40,44 @@ def printer(takes, rests):
     return lambda _: running([sys.executable, "-c", PRINTER, str(takes), str(rests)], start_new_session=True, stderr=subprocess.DEVNULL)
 
 
+# Asks a name server that answers after so long, or never (0).
+RESOLVE = """
+import socket, sys, threading, time
+open("/proc/self/comm", "w").write("mailer")
+delay = float(sys.argv[1])
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind(("127.0.0.9", 53))
+def answer():
+    while True:
+        question, client = server.recvfrom(2000)
+        time.sleep(delay)
+        server.sendto(question[:2] + b"\\x81\\x83" + question[4:], client)  # no such name
+if delay: threading.Thread(target=answer).start()
+def look_up():
+    try: socket.getaddrinfo("mail.example.org", 25)
+    except OSError: pass
+while True:
+    look_up()
+    time.sleep(0.01)
+"""
+# One process for each name.
+ASK = 'python3 -c "$@" & sleep 0.3; while :; do getent ahosts mail.example.org; done'
+
+
+def name_server(*argv):
+    """In a network of its own, with that name server alone."""
+    @contextlib.contextmanager
+    def start(_):
+        with tempfile.NamedTemporaryFile("w") as names:
+            names.write("nameserver 127.0.0.9\noptions timeout:1 attempts:1\n")
+            names.flush()
+            ready = 'ip link set lo up && mount --bind "$0" /etc/resolv.conf && exec "$@"'
+            with running(["unshare", "-nm", "sh", "-c", ready, names.name, *argv], start_new_session=True) as process:
+                time.sleep(0.5)
+                yield process
+    return start
+
+
 CASES = [
     Case("slow-reader", "tcpfault slow-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",)),
     Case("full-queue", "tcpfault full-queue", "net.accept-queue", "gatekeeper"),
@@ -59,6 +100,11 @@ CASES = [
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),
     Case("distant-calls", "distant-nofp call 30 0 1", "net.latency", victims=("customer",), resource=":7070$", held_out=True,
          often=False),
+    Case("names-unanswered", name_server(sys.executable, "-c", RESOLVE, "0"), "net.latency", victims=("mailer",), function="getaddrinfo",
+         often=False),
+    Case("names-unanswered-short", name_server("sh", "-c", ASK, "sh", RESOLVE, "0"), "net.latency", victims=("getent", "mailer"), held_out=True,
+         often=False),
+    Case("names", name_server(sys.executable, "-c", RESOLVE, "0.02"), often=False),
     Case("distant-later", "distant-nofp ask 80 0 0 2", "net.latency", victims=("customer",), resource=":7070$", often=False),
     Case("distant-report", "distant report 60 0", often=False),
     # A line that loses packets: of requests, of a stream, of short connections; of all; a few of a stream.

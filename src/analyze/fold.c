@@ -179,6 +179,7 @@ static const struct explanation {
 	{"net.accept-queue", "net.connect-failures", PORT, SEVERITY_WARNING},
 	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},
 	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
+	{"net.accept-queue", "net.drops", PORT, SEVERITY_WARNING},
 	/* Who stands still, for whatever reason, neither accepts nor reads. */
 	STANDS_STILL("net.accept-queue"),
 	{"pause.event-loop", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},

@@ -186,7 +186,7 @@ static int keep(const struct answer *a, const struct incident *incident)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		_cleanup_(buf_done) struct buf path = BUF_INIT;
 
-		r = incident_flamegraph(incident, look_store(a->look), kinds[i], 0, &path);
+		r = incident_flamegraph(incident, look_store(a->look), &a->options->select, kinds[i], 0, &path);
 		if (r < 0 && r != -ENODATA)
 			return r;
 	}
@@ -287,6 +287,8 @@ static int run(const struct call *call)
 		return r;
 	if (o->list || o->explain)
 		return describe_rules(o, q.rules);
+	if (!call->operands.count && (o->select.from.kind != TIME_UNSET || o->select.to.kind != TIME_UNSET))
+		return failx(-EINVAL, "--from and --to are of a recording: which FILE?");
 	if ((o->runbook && (r = runbook_open(o->runbook, q.rules, &q.runbook)) < 0) ||
 	    (o->baseline && (r = recording_open(o->baseline, &(struct select_options){0}, &q.baseline)) < 0) ||
 	    (o->output && (r = incident_new(o->output, &q.incident)) < 0))

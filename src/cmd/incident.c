@@ -108,9 +108,11 @@ int incident_copy(const struct incident *i, const char *path)
 	return output_write(to, write_copy, path);
 }
 
-int incident_flamegraph(const struct incident *i, struct store *s, enum profile profile, uint64_t pid, struct buf *path)
+int incident_flamegraph(const struct incident *i, struct store *s, const struct select_options *select, enum profile profile,
+			uint64_t pid, struct buf *path)
 {
-	const struct select_options all = {0}, one = {.pid = pid};
+	const struct select_options all = {.from = select->from, .to = select->to};
+	const struct select_options one = {.from = select->from, .to = select->to, .pid = pid};
 	_cleanup_(flame_freep) struct flame *f = flame_new();
 	_cleanup_(buf_done) struct buf subtitle = BUF_INIT, stem = BUF_INIT;
 	struct recorded recorded;

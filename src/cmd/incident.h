@@ -8,6 +8,7 @@
 #include "recorded.h"
 
 struct incident;
+struct select_options;
 struct store;
 
 /* Makes the folder, mode 0700; one that is there must be empty (-ENOTEMPTY). */
@@ -19,7 +20,9 @@ char *incident_path(const struct incident *i, const char *stem, const char *suff
 int incident_write(const struct incident *i, const char *stem, const char *suffix, const char *text);
 /* The recording at `path`, as it is. */
 int incident_copy(const struct incident *i, const char *path);
-/* Of a process with its children, or of all (pid 0). Appends the file's path. -ENODATA when there is nothing of the kind. */
-int incident_flamegraph(const struct incident *i, struct store *s, enum profile profile, uint64_t pid, struct buf *path);
+/* Of a process with its children, or of all (pid 0), in the time that is selected. Appends the file's path. -ENODATA when there is
+ * nothing of the kind. */
+int incident_flamegraph(const struct incident *i, struct store *s, const struct select_options *select, enum profile profile,
+			uint64_t pid, struct buf *path);
 
 DEFINE_CLEANUP(struct incident *, incident_free)

@@ -182,7 +182,7 @@ static int draw(void *arg, const char *kind, uint32_t pid, struct buf *text)
 
 	while (profile < PROFILES && strcmp(profile_names[profile], kind))
 		profile++;
-	return incident_flamegraph(l->options->incident, l->store, profile, pid, text);
+	return incident_flamegraph(l->options->incident, l->store, l->options->select, profile, pid, text);
 }
 
 static int execute(void *arg, const char *command, struct buf *text)

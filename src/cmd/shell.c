@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,10 +60,23 @@ static int read_output(int fd, uint64_t until_ns, size_t most, struct buf *outpu
 	return 0;
 }
 
+/* It may have closed its output long before. */
+static int wait_for_end(pid_t pid, uint64_t until_ns)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	uint64_t now = clock_mono_ns();
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0)
+		return -errno;
+	return now < until_ns && poll(&p, 1, (int)((until_ns - now) / NS_PER_MS) + 1) > 0 ? 0 : -ETIME;
+}
+
 int shell_run(const char *command, uint64_t most_ns, size_t most, struct buf *output)
 {
 	int ends[2], status = 0, r;
 	size_t before = output->len;
+	uint64_t until_ns = clock_mono_ns() + most_ns;
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -72,7 +86,9 @@ int shell_run(const char *command, uint64_t most_ns, size_t most, struct buf *ou
 	close(ends[1]);
 	if (r < 0)
 		return r;
-	r = read_output(reader, clock_mono_ns() + most_ns, before + most, output);
+	r = read_output(reader, until_ns, before + most, output);
+	if (r == 0)
+		r = wait_for_end(pid, until_ns);
 	if (r < 0)
 		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -47,16 +47,23 @@ static void remember(struct capture *c, struct machine_state *s, uint32_t cpu, c
 	s->before[cpu] = *now;
 }
 
+/* The time that an idle CPU waits for disks may go back. */
+static unsigned long long growth(const struct ticks *before, const struct ticks *now, int column)
+{
+	return now->column[column] > before->column[column] ? now->column[column] - before->column[column] : 0;
+}
+
 static void add_shares(struct capture *c, struct machine_state *s, uint32_t cpu, const struct ticks *now)
 {
+	const struct ticks *before = &s->before[cpu];
 	unsigned long long total = 0;
 	char name[16];
 
 	for (int i = 0; i < COLUMNS; i++)
-		total += now->column[i] - s->before[cpu].column[i];
+		total += growth(before, now, i);
 	snprintf(name, sizeof(name), "%u", cpu);
-	for (int i = 0; total && i < COLUMNS; i++) {
-		unsigned long long ticks = now->column[i] - s->before[cpu].column[i];
+	for (int i = 0; i < COLUMNS; i++) {
+		unsigned long long ticks = growth(before, now, i);
 
 		if (ticks)
 			capture_gauge(c, s->probe.first_metric + (uint32_t)i, capture_resource(c, "cpu", name),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The machine's memory: what it is used for, swapping, reclaim. */
+#include <unistd.h>
+
 #include "gauges.h"
+#include "mem.h"
 #include "probe.h"
 
 enum {
@@ -10,7 +13,6 @@ enum {
 };
 
 #define KIB 1024.0
-#define PAGE 4096.0
 
 static const struct gauge_key meminfo[] = {
 	{"MemTotal", TOTAL, true, KIB}, {"MemAvailable", AVAILABLE, true, KIB}, {"Cached", CACHED, true, KIB},
@@ -20,14 +22,17 @@ static const struct gauge_key meminfo[] = {
 	{"SwapTotal", SWAP_TOTAL, true, KIB}, {"SwapFree", SWAP_FREE, true, KIB}, {0}};
 
 static const struct gauge_key vmstat[] = {
-	{"nr_dirty_threshold", DIRTY_LIMIT, true, PAGE},
-	{"pswpin", SWAP_IN, .factor = PAGE}, {"pswpout", SWAP_OUT, .factor = PAGE}, {"pgmajfault", MAJOR_FAULTS},
+	{"nr_dirty_threshold", DIRTY_LIMIT, true},
+	{"pswpin", SWAP_IN}, {"pswpout", SWAP_OUT}, {"pgmajfault", MAJOR_FAULTS},
 	{"pgfault", MINOR_FAULTS}, {"allocstall_dma", RECLAIMS}, {"allocstall_dma32", RECLAIMS},
 	{"allocstall_normal", RECLAIMS}, {"allocstall_movable", RECLAIMS}, {"allocstall_device", RECLAIMS},
-	{"pgsteal_direct", RECLAIMED_DIRECT, .factor = PAGE}, {"pgsteal_kswapd", RECLAIMED_KSWAPD, .factor = PAGE},
-	{"workingset_refault_anon", REFAULTS, .factor = PAGE}, {"workingset_refault_file", REFAULTS, .factor = PAGE},
-	{"workingset_refault", REFAULTS, .factor = PAGE}, /* until 5.8 */
+	{"pgsteal_direct", RECLAIMED_DIRECT}, {"pgsteal_kswapd", RECLAIMED_KSWAPD},
+	{"workingset_refault_anon", REFAULTS}, {"workingset_refault_file", REFAULTS},
+	{"workingset_refault", REFAULTS}, /* until 5.8 */
 	{"compact_stall", COMPACTIONS}, {"oom_kill", OOM_KILLS}, {0}};
+
+/* Those that /proc/vmstat counts in pages. */
+static const uint8_t in_pages[] = {DIRTY_LIMIT, SWAP_IN, SWAP_OUT, RECLAIMED_DIRECT, RECLAIMED_KSWAPD, REFAULTS};
 
 struct memory_state {
 	struct probe_state probe;
@@ -38,6 +43,8 @@ static void read_all(struct gauge_values *v)
 {
 	gauge_read_lines("/proc/meminfo", meminfo, v);
 	gauge_read_lines("/proc/vmstat", vmstat, v);
+	for (size_t i = 0; i < ARRAY_SIZE(in_pages); i++)
+		v->sum[in_pages[i]] *= (double)sysconf(_SC_PAGESIZE);
 	if (v->present >> MINOR_FAULTS & 1)
 		v->sum[MINOR_FAULTS] -= v->sum[MAJOR_FAULTS];
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "callees.h"
+#include "clock.h"
 #include "elf_image.h"
 #include "file_service.h"
 #include "mem.h"
@@ -23,9 +24,12 @@
 
 #define PACKETS_A_REPORT 16
 
+#define REST_NS (10 * NS_PER_S)
+
 struct module {
 	const struct resolver *resolver; /* NULL: not known yet */
 	void *state;                     /* NULL: nothing can be named */
+	unsigned unasked;                /* turns of rest() in which nobody asked */
 };
 
 struct child {
@@ -36,6 +40,7 @@ struct child {
 	size_t count, capacity;
 	struct packet in, out;
 	unsigned packets; /* since it was last said what has been allocated */
+	uint64_t rested_ns;
 };
 
 static const struct resolver *const resolvers[MODULE_KINDS] = {
@@ -62,12 +67,21 @@ static struct module *module_slot(struct child *c, uint32_t id)
 	return &c->modules[id];
 }
 
+/* The module of a question. */
+static struct module *asked_module(struct child *c, uint32_t id)
+{
+	struct module *m = module_slot(c, id);
+
+	m->unasked = 0;
+	return m;
+}
+
 static void on_module(struct child *c, const struct record *record)
 {
 	const struct record_module *r = (const void *)record;
 	struct module_request request = {
 		.record = r, .fd = packet_take_fd(&c->in), .files = &c->files};
-	struct module *m = module_slot(c, r->module);
+	struct module *m = asked_module(c, r->module);
 
 	if (m->state)
 		m->resolver->free(m->state);
@@ -84,7 +98,7 @@ static void on_module(struct child *c, const struct record *record)
 static void on_resolve(struct child *c, const struct record *record)
 {
 	const struct record_resolve *r = (const void *)record;
-	struct module *m = module_slot(c, r->module);
+	struct module *m = asked_module(c, r->module);
 	struct answer answer;
 
 	if (c->out.data.len > PACKET_MAX / 2)
@@ -133,7 +147,7 @@ static void on_code(struct child *c, const struct record *record)
 {
 	const struct record_code *r = (const void *)record;
 	struct record_code_answer answer = {.head.type = RECORD_CODE_ANSWER, .sequence = r->sequence};
-	struct module *m = module_slot(c, r->module);
+	struct module *m = asked_module(c, r->module);
 	const void *bytes = m->state && m->resolver->code && r->size <= CODE_MAX ?
 		m->resolver->code(m->state, r->offset, r->size) : NULL;
 	size_t padded = bytes ? record_padded(r->size) : 0;
@@ -199,6 +213,23 @@ static void report_usage(struct child *c)
 	buf_add(&c->out.data, &usage, sizeof(usage));
 }
 
+/* Of the programs that came by in an hour most are gone. */
+static void rest(struct child *c)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now < c->rested_ns + REST_NS)
+		return;
+	for (size_t i = 0; i < c->count; i++) {
+		struct module *m = &c->modules[i];
+
+		if (m->state && m->resolver->rest && m->unasked < 2)
+			m->resolver->rest(m->state, !m->unasked++);
+	}
+	malloc_trim(0);
+	c->rested_ns = clock_mono_ns();
+}
+
 void child_run(int socket, int files, struct child_progress *progress)
 {
 	struct child c = {.socket = socket, .files.socket = files, .progress = progress,
@@ -218,6 +249,7 @@ void child_run(int socket, int files, struct child_progress *progress)
 				handle(&c, record);
 		report_usage(&c);
 		flush(&c);
+		rest(&c);
 	}
 	_exit(0);
 }

@@ -20,8 +20,7 @@ struct elf_module {
 	struct elf_image *main, *packed, *debug; /* the file, its .gnu_debugdata, its debug file */
 	struct elf_image *alt;                   /* what dwz moved out of the debug file */
 	Dwarf *alt_dwarf;
-	struct table *table;
-	struct table *variables; /* made when one is asked for first */
+	struct table *table, *variables; /* made when one is asked for */
 	struct debug_lines *lines;
 	bool inlined;
 	struct segment segments[SEGMENTS_MAX];
@@ -99,6 +98,12 @@ static void read_lines(struct elf_module *m, struct module_request *request)
 	m->lines = debug_lines_new(image->elf, m->alt_dwarf);
 }
 
+static void release_pages(const struct elf_module *m)
+{
+	elf_image_release_pages(m->main);
+	elf_image_release_pages(m->debug);
+}
+
 static void add_symbols(const struct elf_module *m, enum elf_symbol_kind kind, struct table *table)
 {
 	elf_symbols_add(m->main, kind, table);
@@ -108,8 +113,10 @@ static void add_symbols(const struct elf_module *m, enum elf_symbol_kind kind, s
 		elf_symbols_add(m->debug, kind, table);
 }
 
-static void read_symbols(struct elf_module *m)
+static const struct table *functions_of(struct elf_module *m)
 {
+	if (m->table)
+		return m->table;
 	m->table = table_new();
 	if (!m->main->has_symtab)
 		elf_debugdata_open(m->main, &m->packed);
@@ -120,6 +127,32 @@ static void read_symbols(struct elf_module *m)
 		elf_starts_add(m->main, m->table);
 	}
 	table_finish(m->table);
+	return m->table;
+}
+
+static const struct table *variables_of(struct elf_module *m)
+{
+	if (m->variables)
+		return m->variables;
+	m->variables = table_new();
+	add_symbols(m, ELF_VARIABLES, m->variables);
+	table_finish(m->variables);
+	release_pages(m);
+	return m->variables;
+}
+
+static void elf_rest(void *state, bool asked)
+{
+	struct elf_module *m = state;
+
+	if (!asked) {
+		table_free(m->table);
+		table_free(m->variables);
+		elf_image_free(m->packed);
+		m->table = m->variables = NULL;
+		m->packed = NULL;
+	}
+	release_pages(m);
 }
 
 static void *elf_load(struct module_request *request)
@@ -142,14 +175,12 @@ static void *elf_load(struct module_request *request)
 	read_segments(m);
 	if (!image->has_symtab || (lines && !image->has_debug_info))
 		m->debug = elf_debug_file(image, request->files, record->module);
-	read_symbols(m);
+	request->symbols = table_count(functions_of(m));
 	if (lines)
 		read_lines(m, request);
-	elf_image_release_pages(m->main);
-	elf_image_release_pages(m->debug);
+	release_pages(m);
 	memcpy(request->build_id, image->build_id, sizeof(request->build_id));
 	request->build_id_len = image->build_id_len;
-	request->symbols = table_count(m->table);
 	return m;
 }
 
@@ -181,14 +212,7 @@ static void resolve_variable(struct elf_module *m, const struct segment *segment
 {
 	struct table_hit hit;
 
-	if (!m->variables) {
-		m->variables = table_new();
-		add_symbols(m, ELF_VARIABLES, m->variables);
-		table_finish(m->variables);
-		elf_image_release_pages(m->main);
-		elf_image_release_pages(m->debug);
-	}
-	if (table_find(m->variables, offset - segment->offset + segment->address, &hit))
+	if (table_find(variables_of(m), offset - segment->offset + segment->address, &hit))
 		answer_add(answer, &(struct found){
 			.name = hit.name, .name_len = hit.name_len, .size = hit.size,
 			.start = hit.start - segment->address + segment->offset});
@@ -208,7 +232,7 @@ static void elf_resolve(void *state, uint64_t offset, struct answer *answer)
 		return;
 	}
 	uint64_t address = offset - segment->offset + segment->address;
-	if (table_find(m->table, address, &hit)) {
+	if (table_find(functions_of(m), address, &hit)) {
 		n.function_known = true;
 		n.function = (struct found){
 			.name = hit.name, .name_len = hit.name_len, .size = hit.size,
@@ -241,17 +265,17 @@ static const void *elf_code(void *state, uint64_t offset, uint64_t size)
 
 static bool elf_function(void *state, uint64_t offset, struct found *ret)
 {
-	const struct elf_module *m = state;
+	struct elf_module *m = state;
 	const struct segment *segment = segment_at(m, offset);
 	struct table_hit hit;
 
 	if (!segment || !segment->executable)
 		return false;
 	uint64_t address = offset - segment->offset + segment->address;
-	if (!table_find(m->table, address, &hit) || hit.start != address)
+	if (!table_find(functions_of(m), address, &hit) || hit.start != address)
 		return false;
 	*ret = (struct found){.name = hit.name, .name_len = hit.name_len, .start = offset, .size = hit.size};
 	return true;
 }
 
-const struct resolver resolver_elf = {elf_load, elf_resolve, elf_module_free, elf_code, elf_function};
+const struct resolver resolver_elf = {elf_load, elf_resolve, elf_module_free, elf_code, elf_function, elf_rest};

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A file whose tables were given back names its functions and variables as before. */
+#include "resolver.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "check.h"
+#include "cleanup.h"
+#include "file_service.h"
+
+enum { PLACES = 20000, STEP = 64 };
+
+static void name_all(void *state, struct packet *answers)
+{
+	struct answer answer;
+
+	for (uint32_t i = 0; i < PLACES; i++) {
+		answer_begin(&answer, answers, RECORD_ANSWER, i);
+		resolver_elf.resolve(state, (uint64_t)i * STEP, &answer);
+		answer_end(&answer);
+	}
+}
+
+static void test_rest(void)
+{
+	struct file_service files = {.socket = -1};
+	struct record_module record = {.kind = MODULE_ELF};
+	struct module_request request = {.record = &record, .fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), .files = &files};
+	struct packet before = {.data = BUF_INIT}, asked = {.data = BUF_INIT}, unasked = {.data = BUF_INIT};
+	void *state = resolver_elf.load(&request);
+	const char *name = __func__;
+
+	CHECK(state && request.symbols);
+	name_all(state, &before);
+	resolver_elf.rest(state, true);
+	name_all(state, &asked);
+	resolver_elf.rest(state, false);
+	resolver_elf.rest(state, false);
+	name_all(state, &unasked);
+	CHECK(memmem(before.data.data, before.data.len, name, strlen(name)));
+	CHECK(before.data.len == asked.data.len && !memcmp(before.data.data, asked.data.data, before.data.len));
+	CHECK(before.data.len == unasked.data.len && !memcmp(before.data.data, unasked.data.data, before.data.len));
+	resolver_elf.free(state);
+	packet_done(&before);
+	packet_done(&asked);
+	packet_done(&unasked);
+}
+
+int main(void)
+{
+	test_rest();
+	return check_done("resolve_elf");
+}

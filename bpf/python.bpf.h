@@ -9,9 +9,6 @@
 enum {
 	PYTHON_NAMED_AT_ONCE = 64, /* code objects that one sample may describe */
 	PYTHON_THREADS_LOOKED_AT = 256,
-	PYTHON_STATE_COMPACT = 1 << 5,
-	PYTHON_STATE_ASCII = 1 << 6,
-	PYTHON_STATE_KIND_SHIFT = 2,
 };
 
 /* The host shares these three between the probes. */

@@ -298,6 +298,9 @@ enum {
 	PYTHON_CODE_NAMES = 4,    /* pointers next to each other in a code object */
 	/* The same in all versions: */
 	PYTHON_OBJECT_TYPE = 8,
+	PYTHON_STATE_KIND_SHIFT = 2, /* of a str: the width of its characters */
+	PYTHON_STATE_COMPACT = 1 << 5,
+	PYTHON_STATE_ASCII = 1 << 6,
 	PYTHON_THREAD_PREVIOUS = 0,
 	PYTHON_THREAD_NEXT = 8,
 	PYTHON_THREAD_INTERPRETER = 16,

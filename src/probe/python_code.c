@@ -9,6 +9,7 @@
 #include "intern.h"
 #include "mem.h"
 #include "python_lines.h"
+#include "python_text.h"
 #include "tasks.h"
 
 /* A program that makes new functions for ever must not eat our memory. */
@@ -42,38 +43,6 @@ void python_codes_free(struct python_codes *pc)
 	free(pc);
 }
 
-static void add_character(struct buf *b, uint32_t c)
-{
-	if (!c || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		c = 0xfffd;
-	if (c < 0x80) {
-		buf_addch(b, (char)c);
-		return;
-	}
-	int tail = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-	static const uint8_t marks[] = {0, 0xc0, 0xe0, 0xf0};
-
-	buf_addch(b, (char)(marks[tail] | c >> (6 * tail)));
-	while (tail--)
-		buf_addch(b, (char)(0x80 | (c >> (6 * tail) & 0x3f)));
-}
-
-/* With a NUL behind it. Returns the bytes that were added. */
-static uint32_t add_text(struct buf *b, const struct python_text *t)
-{
-	uint32_t bytes = t->bytes < PYTHON_TEXT_BYTES ? t->bytes : 0;
-	size_t start = b->len;
-
-	for (uint32_t i = 0; t->width && i + t->width <= bytes; i += t->width) {
-		uint32_t c = 0;
-
-		memcpy(&c, t->text + i, t->width < sizeof(c) ? t->width : sizeof(c));
-		add_character(b, c);
-	}
-	buf_addch(b, 0);
-	return (uint32_t)(b->len - start);
-}
-
 void python_codes_add(struct python_codes *pc, struct process *p,
 		      const struct python_code_record *r, uint8_t lines_format)
 {
@@ -82,8 +51,8 @@ void python_codes_add(struct python_codes *pc, struct process *p,
 	uint32_t id;
 
 	buf_add(&b, &f, sizeof(f));
-	f.name_bytes = add_text(&b, &r->name);
-	f.file_bytes = add_text(&b, &r->file);
+	f.name_bytes = python_text_add(&b, &r->name);
+	f.file_bytes = python_text_add(&b, &r->file);
 	memcpy(b.data, &f, sizeof(f));
 	buf_add(&b, r->lines, r->lines_bytes < PYTHON_LINES_BYTES ? r->lines_bytes : 0);
 	if (!p->python)

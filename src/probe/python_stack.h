@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Python's frames among the native ones: each run of the interpreter's loop gives way to the Python
- * frames that it runs, and what the interpreter calls itself through between two runs is left out.
- */
+/* Stacks of processes that run CPython, with its frames in place of the interpreter's (python_merge.h). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "python_merge.h"
 #include "python_process.h"
 
 struct frames;
 struct mappings;
 
-struct python_frame {
-	uint32_t frame; /* id of the recording; 0: only marks the end of a run */
-	bool entry;     /* outermost of its run */
-};
-
 struct python_stack {
 	struct python_loop loop;
 	bool cut; /* outer frames are missing */
 	uint32_t depth;
-	struct python_frame frames[]; /* leaf first */
+	struct python_frame frames[]; /* of the recording; leaf first */
 };
 
 struct native_stack {

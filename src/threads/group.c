@@ -15,6 +15,8 @@ static void add_key(struct buf *b, const struct thread *t)
 	for (size_t i = 0; i < t->frame_count; i++) {
 		buf_addstr(b, t->frames[i]);
 		buf_addch(b, 0);
+		if (t->sources && i < t->user_count && t->sources[i])
+			buf_addstr(b, t->sources[i]);
 	}
 }
 

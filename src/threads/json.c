@@ -59,7 +59,7 @@ static json_t *pack_thread(const struct threads *t, const struct thread *thread)
 	const char *const *frames = (const char *const *)thread->frames;
 
 	return json_pack(
-		"{si si so ss so sb si sI sb so so so so so}", "tid", (int)thread->tid, "pid",
+		"{si si so ss so sb si sI sb so so so so so so}", "tid", (int)thread->tid, "pid",
 		(int)thread->pid, "comm", text_or_null(thread->comm), "state",
 		thread_state_name(thread->state), "since_s",
 		thread->since_ns == UINT64_MAX ? json_null()
@@ -67,7 +67,8 @@ static json_t *pack_thread(const struct threads *t, const struct thread *thread)
 		"iowait", thread->iowait, "cpu", (int)thread->cpu, "switches",
 		(json_int_t)thread->switches, "moved", thread->moved, "wait", pack_wait(t, thread),
 		"deadlock", thread->cycle < 0 ? json_null() : json_integer(thread->cycle), "frames",
-		pack_frames(frames, thread->user_count), "kernel_frames",
+		pack_frames(frames, thread->user_count), "sources",
+		thread->sources ? pack_frames(thread->sources, thread->user_count) : json_null(), "kernel_frames",
 		pack_frames(frames + thread->user_count, thread->frame_count - thread->user_count),
 		"stack_ended", text_or_null(thread->stack_ended));
 }

@@ -8,12 +8,13 @@
 #include "clock.h"
 #include "intern.h"
 #include "mem.h"
+#include "python_version.h"
 
 #define MOST_TIME (20 * NS_PER_S)
 
 enum place_kind { PLACE_FUNCTION, PLACE_VARIABLE };
 
-struct place {
+struct spot {
 	uint64_t offset;
 	const char *name, *fallback;
 	const char *file; /* without its folders; NULL: in none */
@@ -30,19 +31,25 @@ struct namer {
 	unwound_handler *unwound;
 	void *unwound_arg;
 	struct intern *keys;
-	struct place *places;
+	struct spot *places;
 	size_t count, capacity, due;
+	struct python_places *python; /* an answer that is due */
+	bool python_found;
 };
+
+#define PYTHON_QUESTION UINT32_MAX /* other questions have a place's number */
 
 static void named(void *arg, uint32_t frame, const struct symbol *symbols, size_t count)
 {
 	struct namer *n = arg;
-	struct place *p = &n->places[frame];
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
 	n->due--;
-	if (!count)
+	if (frame == PYTHON_QUESTION)
+		n->python_found = n->python && python_places_note(n->python, symbols, count);
+	if (frame == PYTHON_QUESTION || !count)
 		return;
+	struct spot *p = &n->places[frame];
 	const struct symbol *s = &symbols[count - 1];
 	if (!strcmp(s->name, SYMBOL_NAMELESS) && p->file)
 		buf_addf(&b, "[%s+0x%llx]", p->file, (unsigned long long)s->start);
@@ -122,7 +129,7 @@ static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, in
 
 	if (*ret_new) {
 		GROW(n->places, n->count, n->capacity);
-		n->places[n->count++] = (struct place){.offset = offset, .kind = kind};
+		n->places[n->count++] = (struct spot){.offset = offset, .kind = kind};
 	}
 	return id;
 }
@@ -131,7 +138,7 @@ static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, in
 static void set_fallback(struct namer *n, uint32_t place, const struct space_mapping *m,
 			 uint64_t address)
 {
-	struct place *p = &n->places[place];
+	struct spot *p = &n->places[place];
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
 	if (m && symbol_path_opens(m->path, m->inode)) {
@@ -162,25 +169,38 @@ uint32_t namer_kernel(struct namer *n, uint64_t address)
 	return id;
 }
 
-int namer_module(struct namer *n, const struct space *s, const struct space_mapping *m)
+typedef int module_maker(struct symbolizer *s, const struct symbol_mapping *m);
+
+static int make_module(struct namer *n, const struct space *s, const struct space_mapping *m, module_maker *make)
 {
 	size_t len = strlen(m->path), suffix = strlen(" (deleted)");
 
-	if (!strcmp(m->path, "[vdso]"))
-		return symbolizer_vdso(n->symbolizer);
 	if (!symbol_path_opens(m->path, m->inode))
 		return -ENOENT;
 	if (len > suffix && !strcmp(m->path + len - suffix, " (deleted)"))
 		len -= suffix;
 	_cleanup_free_ char *path = xstrndup(m->path, len);
-	return symbolizer_elf(n->symbolizer, &(struct symbol_mapping){.pid = (pid_t)s->reader,
-								      .start = m->start,
-								      .end = m->end,
-								      .offset = m->offset,
-								      .path = path,
-								      .dev_major = m->major,
-								      .dev_minor = m->minor,
-								      .inode = m->inode});
+	return make(n->symbolizer, &(struct symbol_mapping){
+		.pid = (pid_t)s->reader, .start = m->start, .end = m->end, .offset = m->offset, .path = path,
+		.dev_major = m->major, .dev_minor = m->minor, .inode = m->inode});
+}
+
+int namer_module(struct namer *n, const struct space *s, const struct space_mapping *m)
+{
+	return strcmp(m->path, "[vdso]") ? make_module(n, s, m, symbolizer_elf) : symbolizer_vdso(n->symbolizer);
+}
+
+bool namer_python(struct namer *n, const struct space *s, const struct space_mapping *m, struct python_places *ret)
+{
+	int module = make_module(n, s, m, symbolizer_python);
+
+	n->python = ret;
+	n->python_found = false;
+	if (module >= 0)
+		ask(n, module, 0, PYTHON_QUESTION);
+	namer_finish(n);
+	n->python = NULL;
+	return n->python_found;
 }
 
 uint32_t namer_function(struct namer *n, const struct space *s, uint64_t address)
@@ -226,7 +246,7 @@ void namer_finish(struct namer *n)
 
 const char *namer_name(const struct namer *n, uint32_t place)
 {
-	const struct place *p = &n->places[place];
+	const struct spot *p = &n->places[place];
 
 	return p->name || p->kind == PLACE_VARIABLE ? p->name : p->fallback ? p->fallback : "?";
 }

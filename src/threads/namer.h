@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Names of functions and variables: places are collected, and named all at once. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "arena.h"
@@ -21,6 +22,11 @@ uint32_t namer_variable(struct namer *n, const struct space *s, uint64_t address
 
 /* The symbolizer's number of a mapping's module; negative when it has none. */
 int namer_module(struct namer *n, const struct space *s, const struct space_mapping *m);
+
+struct python_places;
+/* Asks where CPython keeps what its stacks are found by, and waits for the answer. False: the mapping's file is none, or does
+ * not tell. */
+bool namer_python(struct namer *n, const struct space *s, const struct space_mapping *m, struct python_places *ret);
 
 void namer_finish(struct namer *n); /* waits for names, within bounds */
 

@@ -22,8 +22,10 @@ static void taking_done(struct taking *k)
 	raw_bpf_free(k->source);
 	stack_reader_free(k->stacks);
 	peers_free(k->peers);
-	for (size_t i = 0; i < k->process_count; i++)
+	for (size_t i = 0; i < k->process_count; i++) {
+		python_free(k->pythons[i]);
 		space_free(k->spaces[i]);
+	}
 	for (size_t i = 0; i < k->count; i++)
 		stack_done(&k->looks[i].stack);
 	free(k->looks);
@@ -34,8 +36,10 @@ void threads_free(struct threads *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count; i++) {
 		free(t->items[i].frames);
+		free(t->items[i].sources);
+	}
 	for (size_t i = 0; i < t->group_count; i++)
 		free(t->groups[i].members);
 	for (size_t i = 0; i < t->cycle_count; i++)
@@ -72,6 +76,14 @@ static struct space *space_of(struct taking *k, uint32_t pid)
 	return NULL;
 }
 
+static struct python *python_of(struct taking *k, uint32_t pid)
+{
+	for (size_t i = 0; i < k->process_count; i++)
+		if (k->pids[i] == pid)
+			return k->pythons[i];
+	return NULL;
+}
+
 static void read_look(struct taking *k, struct look *look, const struct raw_threads *all)
 {
 	struct wait_context context = {
@@ -79,6 +91,9 @@ static void read_look(struct taking *k, struct look *look, const struct raw_thre
 
 	waiting_read(&context, &look->raw, &look->waiting);
 	stack_reader_read(k->stacks, &look->stack, look->space, &look->raw);
+	struct python *python = python_of(k, look->raw.r.tgid);
+	if (python && raw_is_still(&look->raw))
+		look->stack.python = python_trace(python, look->raw.r.own_tid);
 }
 
 /* A thread that will not keep still is shown as it was met last, without what takes
@@ -140,11 +155,14 @@ static int take_processes(struct taking *k, size_t first_pid)
 	size_t pid_count = k->process_count - first_pid, first = k->count;
 	struct raw_threads now = {0};
 
-	for (size_t i = first_pid; i < k->process_count; i++)
-		if (space_new(k->pids[i], &k->spaces[i]) < 0)
+	for (size_t i = first_pid; i < k->process_count; i++) {
+		if (space_new(k->pids[i], &k->spaces[i]) < 0) {
 			k->spaces[i] = NULL;
-		else
+		} else {
 			stack_reader_define(k->stacks, k->spaces[i]);
+			k->pythons[i] = python_new(k->namer, k->spaces[i], k->result->memory);
+		}
+	}
 	int r = read_raw(k, pids, pid_count, &now);
 	for (size_t i = 0; r >= 0 && i < now.count; i++) {
 		GROW(k->looks, k->count, k->capacity);
@@ -363,6 +381,9 @@ static void fill_thread(struct taking *k, struct thread *t, struct look *look,
 		t->frames[names.user_count - 1 - i] = names.user[i];
 	for (size_t i = 0; i < names.kernel_count; i++)
 		t->frames[t->frame_count - 1 - i] = names.kernel[i];
+	t->sources = names.sources ? xcalloc(t->user_count, sizeof(*t->sources)) : NULL;
+	for (size_t i = 0; names.sources && i < names.user_count; i++)
+		t->sources[names.user_count - 1 - i] = names.sources[i];
 	stack_names_done(&names);
 	for (size_t i = 0; i < t->frame_count; i++)
 		t->frames[i] = arena_strndup(k->result->memory, t->frames[i], strlen(t->frames[i]));

@@ -32,6 +32,7 @@ struct taking {
 	struct peers *peers;
 	uint32_t pids[MOST_PROCESSES];
 	struct space *spaces[MOST_PROCESSES]; /* of the same index; NULL: cannot be read */
+	struct python *pythons[MOST_PROCESSES]; /* likewise; NULL: it runs none */
 	size_t process_count;
 	struct look *looks;
 	size_t count, capacity;

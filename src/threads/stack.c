@@ -223,14 +223,55 @@ void stack_place(struct stack *stack, struct namer *n, const struct space *s,
 		stack->places[stack->user_count + i] = namer_kernel(n, t->r.kernel[i] - (i > 0));
 }
 
+struct naming {
+	const struct stack *stack;
+	const struct namer *namer;
+	struct stack_names *names;
+	size_t at; /* from the root, which is last, to the leaf */
+};
+
+static void name_merged(void *arg, bool python, size_t i)
+{
+	struct naming *x = arg;
+	const struct python_trace *t = x->stack->python;
+
+	x->names->user[--x->at] = python ? t->names[i] : namer_name(x->namer, x->stack->places[i]);
+	x->names->sources[x->at] = python ? t->sources[i] : NULL;
+}
+
+static void name_python(const struct stack *stack, const struct namer *n, struct stack_names *names)
+{
+	const struct python_trace *t = stack->python;
+	size_t most = stack->user_count + t->depth;
+	_cleanup_free_ enum python_place_of *places = xcalloc(stack->user_count, sizeof(*places));
+	struct naming x = {.stack = stack, .namer = n, .names = names, .at = most};
+
+	names->user = xcalloc(most, sizeof(*names->user));
+	names->sources = xcalloc(most, sizeof(*names->sources));
+	for (size_t i = 0; i < stack->user_count; i++)
+		places[i] = python_place(t->python, stack->user[i]);
+	python_merge(&(struct python_merge){.python = t->frames, .python_depth = t->depth, .python_cut = t->cut,
+					    .native = places, .native_depth = stack->user_count, .native_cut = stack->ended},
+		     name_merged, &x);
+	names->user_count = most - x.at;
+	memmove(names->user, names->user + x.at, names->user_count * sizeof(*names->user));
+	memmove(names->sources, names->sources + x.at, names->user_count * sizeof(*names->sources));
+}
+
+static void name_native(const struct stack *stack, const struct namer *n, struct stack_names *names)
+{
+	names->user = xcalloc(stack->user_count, sizeof(*names->user));
+	names->user_count = stack->user_count;
+	for (size_t i = 0; i < names->user_count; i++)
+		names->user[i] = namer_name(n, stack->places[i]);
+}
+
 struct stack_names stack_names(const struct stack *stack, const struct namer *n,
 			       const struct raw_thread *t)
 {
-	struct stack_names names = {.user_count = stack->user_count, .kernel_count = t->r.depth};
+	struct stack_names names = {.kernel_count = t->r.depth};
 
-	names.user = xcalloc(names.user_count, sizeof(*names.user));
-	for (size_t i = 0; i < names.user_count; i++)
-		names.user[i] = namer_name(n, stack->places[i]);
+	(stack->python ? name_python : name_native)(stack, n, &names);
 	/* Without BPF, the one function that the kernel tells. */
 	bool wchan = !t->r.depth && *t->wchan;
 	names.kernel = xcalloc(names.kernel_count + wchan, sizeof(*names.kernel));
@@ -244,5 +285,6 @@ struct stack_names stack_names(const struct stack *stack, const struct namer *n,
 void stack_names_done(const struct stack_names *names)
 {
 	free(names->user);
+	free(names->sources);
 	free(names->kernel);
 }

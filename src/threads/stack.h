@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "namer.h"
+#include "python.h"
 #include "raw.h"
 #include "space.h"
 
@@ -15,6 +16,7 @@ struct stack {
 	size_t user_count;
 	uint32_t *places;     /* user, then kernel, once placed */
 	const char *ended;    /* why the program's frames do not reach the root; NULL: they do */
+	const struct python_trace *python; /* in place of the interpreter's frames; NULL: none */
 	uint32_t answer;      /* the reader's number + 1 of what is due; 0: nothing */
 };
 
@@ -43,6 +45,7 @@ void stack_place(struct stack *stack, struct namer *n, const struct space *s,
 
 struct stack_names {
 	const char **user, **kernel; /* leaf first */
+	const char **sources;        /* of the program's functions, where known; NULL: of none */
 	size_t user_count, kernel_count;
 };
 /* After namer_finish(); the strings live as long as the namer's memory, or the thread. */

@@ -226,6 +226,16 @@ static void add_chain(struct writing *w, const struct thread *thread)
 	buf_addch(w->b, '\n');
 }
 
+/* Without its folders. */
+static void add_source(struct writing *w, const char *source)
+{
+	const char *slash = strrchr(source, '/');
+
+	buf_addstr(w->b, " (");
+	add_safe(w, slash ? slash + 1 : source);
+	buf_addch(w->b, ')');
+}
+
 static void add_frames(struct writing *w, const struct thread *thread)
 {
 	size_t skipped = thread->frame_count > MOST_FRAMES ? thread->frame_count - MOST_FRAMES : 0;
@@ -233,6 +243,8 @@ static void add_frames(struct writing *w, const struct thread *thread)
 	for (size_t i = thread->frame_count; i-- > skipped;) {
 		buf_addf(w->b, "      %s", i >= thread->user_count ? "[kernel] " : "");
 		add_safe(w, thread->frames[i]);
+		if (thread->sources && i < thread->user_count && thread->sources[i])
+			add_source(w, thread->sources[i]);
 		buf_addch(w->b, '\n');
 	}
 	if (skipped)

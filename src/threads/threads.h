@@ -60,6 +60,7 @@ struct thread {
 	struct thread_wait wait;
 	const char **frames;     /* root first: user_count of the program, then the kernel's */
 	size_t user_count, frame_count;
+	const char **sources;    /* "/path/file.py:12" of the program's frames, NULL where not known; NULL: of none */
 	const char *stack_ended; /* why the program's frames do not reach the root; NULL: they do */
 
 	/* Of the wait-for graph, indices into the snapshot: */

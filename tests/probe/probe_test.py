@@ -1,13 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests of single probes share: a recording made while a workload runs, questions to it, counting."""
 import contextlib
+import glob
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+
+
+def pythons():
+    """CPython from 3.9 to 3.13: version and folder, path; one of each, wherever they are kept."""
+    found = {}
+    for path in [*glob.glob("/usr/bin/python3.[0-9]*"), *glob.glob("/usr/local/bin/python3.[0-9]*"),
+                 *glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3.[0-9]*")), sys.executable]:
+        if not re.search(r"/python3(\.[0-9]+)?$", path):
+            continue
+        version = subprocess.run([path, "-c", "import sys; print(*sys.version_info[:2])"], text=True,
+                                 capture_output=True).stdout.split()
+        if len(version) == 2 and version[0] == "3" and 9 <= int(version[1]) <= 13:
+            found.setdefault((int(version[0]), int(version[1]), os.path.dirname(path)), path)
+    return sorted(found.items())
 
 
 class Counts:

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Python functions in stacks: every CPython from 3.9 to 3.13 that is here, against a program that knows its shares."""
-import glob
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,20 +12,6 @@ import probe_test
 WORK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python_work.py")
 LINES = {text.split("#")[1].strip(): number for number, text in enumerate(open(WORK, encoding="utf-8"), 1)
          if "  # " in text}
-
-
-def interpreters():
-    """One of each version, wherever they are kept."""
-    found = {}
-    for path in [*glob.glob("/usr/bin/python3.[0-9]*"), *glob.glob("/usr/local/bin/python3.[0-9]*"),
-                 *glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3.[0-9]*")), sys.executable]:
-        if not re.search(r"/python3(\.[0-9]+)?$", path):
-            continue
-        version = subprocess.run([path, "-c", "import sys; print(*sys.version_info[:2])"], text=True,
-                                 capture_output=True).stdout.split()
-        if len(version) == 2 and version[0] == "3" and 9 <= int(version[1]) <= 13:
-            found.setdefault((int(version[0]), int(version[1]), os.path.dirname(path)), path)
-    return sorted(found.items())
 
 
 def record(t, python, seconds, environment=None):
@@ -139,7 +123,7 @@ def wrong_version(t):
 
 
 def test(t):
-    for (major, minor, _), python in interpreters():
+    for (major, minor, _), python in probe_test.pythons():
         taken = record(t, python, 2)
         shares(t, taken, python)
         chains(t, (major, minor), python)

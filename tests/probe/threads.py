@@ -227,17 +227,37 @@ threading.Event().wait()
 
 
 def python():
+    for (*version, _), interpreter in probe_test.pythons():
+        python_of(interpreter, "Thread." if version >= [3, 11] else "")
+
+
+def python_stack(thread, class_name):
+    """Functions and lines in place of the interpreter's loop."""
+    line = CROSSED[:CROSSED.index("with lock:")].count("\n") + 1
+    sources = dict(zip(thread["frames"], thread["sources"]))
+    functions = [name for name in thread["frames"] if sources[name] or "_PyEval_" in name]
+    wanted = [*(class_name + name for name in ("_bootstrap", "_bootstrap_inner", "run")), "<lambda>", "take", *["through"] * 4, "last"]
+    check(functions == wanted, f"functions of Python: {functions}, of {thread['frames']}")
+    check(sources.get("last") == f"<string>:{line}", f"{sources}: last() waits on line {line}")
+    check(sources.get("start_thread", 0) is None, f"{sources}: C has no lines")
+
+
+def python_of(interpreter, class_name):
     """Locks of Python: two threads that each hold what the other one wants, one behind them, one that has nothing to do."""
-    with workload(sys.executable, "-c", CROSSED) as (process, said):
+    with workload(interpreter, "-c", CROSSED) as (process, said):
         found = take_json(process.pid)
         if not found:
             return
+        by = {t["tid"]: t for t in found["threads"]}
+        python_stack(by[said["one"]], class_name)
+        text = take(process.pid).stdout
+        check(re.search(r"^ +last \(<string>:[0-9]+\)$", text, re.M), text)
+        if not class_name:
+            return
         cycles = [{link["tid"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
         check(cycles == [{said["one"]: said["other"], said["other"]: said["one"]}], f"a deadlock of two in Python: {cycles} of {said}")
-        by = {t["tid"]: t for t in found["threads"]}
         check(by[said["behind"]]["wait"]["tid"] == said["one"], f"who waits behind them: {by[said['behind']]}")
         check(not by[said["idle"]]["wait"].get("tid"), f"nobody holds up who has nothing to do: {by[said['idle']]}")
-        text = take(process.pid).stdout
         check(f"held by {said['one']}" in text and f"held by {said['other']}" in text, text)
 
 

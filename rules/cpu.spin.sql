@@ -34,10 +34,11 @@ looping AS MATERIALIZED (
 	JOIN frame f ON f.module = y.module AND f.address >= w.start AND f.address < w.end
 	JOIN module m ON m.id = f.module
 	WHERE m.kind IN ('elf', 'jit') AND (w.kind = 'pause' OR m.path NOT GLOB '*/libc.so*')),
--- What a function's name says of all that is below it. V8 calls a function for each look at memory that threads share.
+-- What a function's name says of all that is below it. V8 calls a function for each look at memory that threads share, and Go
+-- for each look at a channel that does not wait.
 kind AS MATERIALIZED (
 	SELECT frame, CASE
-		WHEN name GLOB 'Builtins_Atomics*' THEN 'loop'
+		WHEN name GLOB 'Builtins_Atomics*' OR name GLOB 'runtime.selectnb*' THEN 'loop'
 		WHEN name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*' OR name GLOB '*TryLock*' OR name GLOB '*trywait*'
 			OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*' THEN 'try'
 		WHEN name IN ('sched_yield', '__sched_yield', 'runtime.gosched_m') THEN 'yield'
@@ -45,6 +46,7 @@ kind AS MATERIALIZED (
 			'__wait4', 'waitpid', '__waitpid', 'waitid') THEN 'poll'
 		ELSE 'input' END AS kind
 	FROM frame_name WHERE kind = 'elf' AND (name GLOB 'Builtins_AtomicsLoad*' OR name GLOB 'Builtins_AtomicsCompareExchange*'
+		OR name GLOB 'runtime.selectnb*'
 		OR name GLOB '*trylock*' OR name GLOB '*try_lock*' OR name GLOB '*tryLock*'
 		OR name GLOB '*TryLock*' OR name GLOB '*trywait*' OR name GLOB '*try_acquire*' OR name GLOB 'pthread_spin_lock*'
 		OR name IN ('sched_yield', '__sched_yield', 'runtime.gosched_m', 'poll', '__poll', 'ppoll', 'select', '__select', 'pselect', 'epoll_wait',

@@ -52,7 +52,8 @@ named AS MATERIALIZED (
 			OR f.name GLOB '*_sys_io_uring_enter') AS serves,
 		iif(f.name IN ('main', '__libc_start_main', '__libc_start_call_main', '<module>', 'uv_run', 'uv__io_poll')
 			OR f.name GLOB '*Selector.select', NULL, c.rank) AS rank, -- what waits there is its caller
-		f.kind = 'kernel' AND f.name GLOB '*schedule*' AS sleeps
+		f.kind = 'kernel' AND (f.name GLOB '*schedule*' OR f.name IN ('wait_woken', 'sk_wait_data')) AS sleeps,
+		f.kind = 'kernel' AND (f.name GLOB '*_sys_recv*' OR f.name GLOB 'sock_re*') AS receives
 	FROM frame_name f LEFT JOIN code_frame c USING (frame) WHERE f.frame IN (SELECT frame FROM walk)),
 total AS MATERIALIZED (SELECT task, sum(ns) AS ns FROM leaf GROUP BY task),
 serving AS MATERIALIZED (
@@ -60,6 +61,13 @@ serving AS MATERIALIZED (
 	WHERE l.stack IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.serves)
 		-- Asleep in a poll within a burst it is not the loop's own.
 		AND l.stack NOT IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.sleeps) GROUP BY l.task),
+-- A thread that serves a client, and waits for what that one sends next, is no loop that is held up: it makes no call.
+listening AS MATERIALIZED (
+	SELECT l.task, sum(l.ns) AS ns FROM leaf l
+	WHERE l.stack IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.receives)
+		AND l.stack IN (SELECT w.leaf FROM walk w JOIN named n USING (frame) WHERE n.sleeps)
+		AND l.task IN (SELECT task FROM request WHERE count) GROUP BY l.task),
+calling AS MATERIALIZED (SELECT task, sum(ns) AS ns FROM call WHERE task IN (SELECT task FROM loop) GROUP BY task),
 candidate AS MATERIALIZED (
 	SELECT w.task, w.leaf, n.name, min(w.up) AS up, iif(b.name IS NULL, n.rank, -1) AS rank
 	FROM walk w JOIN named n USING (frame) LEFT JOIN base b ON b.task = w.task AND b.name = n.name WHERE n.rank IS NOT NULL
@@ -78,12 +86,20 @@ client AS MATERIALIZED (
 	SELECT w.other_task AS loop, w.task, sum(w.ns) AS ns FROM waits_for w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.task IN (SELECT task FROM loop) AND v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY w.other_task, w.task
-	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns)
+	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),
+-- Of a process that has several, the one that is held up most tells.
+found AS MATERIALIZED (
+	SELECT *, row_number() OVER (PARTITION BY process ORDER BY ns DESC) AS place FROM (
+		SELECT l.* FROM loop l LEFT JOIN total o ON o.task = l.task LEFT JOIN serving v ON v.task = l.task
+			LEFT JOIN listening i ON i.task = l.task LEFT JOIN calling c ON c.task = l.task
+		WHERE ifnull(v.ns, 0) <= coalesce(:serving, 0.15) * ifnull(o.ns, 0)
+			AND (ifnull(i.ns, 0) - ifnull(c.ns, 0)) * 2 <= ifnull(o.ns, 0)))
 SELECT iif(l.task IN (SELECT loop FROM client), 'waited', 'none') AS urgency, min(1, l.ns * 1.0 / span.ns) AS impact,
 	t.process_comm AS comm, t.pid, printf('%.0f', 100.0 * l.ns / span.ns) AS share, printf('%.0f', l.max / 1e6) AS longest,
 	ifnull(b.name, 'one callback') AS function, iif(b.name IS NULL, NULL, 'function') AS resource_kind, b.name AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup) AS x
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', o.pid, 'tid', o.tid, 'comm', o.comm, 'cgroup', o.cgroup) AS x
+			FROM found f JOIN thread o USING (task) WHERE f.process = l.process ORDER BY f.place LIMIT 10)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', v.pid, 'tid', v.tid, 'comm', v.comm, 'cgroup', v.cgroup)
 			FROM client c JOIN thread v USING (task) WHERE c.loop = l.task ORDER BY c.ns DESC LIMIT 10))) AS affected,
@@ -97,6 +113,6 @@ SELECT iif(l.task IN (SELECT loop FROM client), 'waited', 'none') AS urgency, mi
 		json_object('metric', 'of the bursts in ' || ifnull(b.name, 'one function'), 'value', 100 * ifnull(b.share, 0), 'unit', '%',
 			'threshold', 100 * coalesce(:function, 0.5))) AS evidence,
 	json_array(json_object('role', 'hot', 'metric', 'pause.burst', 'task', l.task, 'function', ifnull(b.name, ''))) AS stacks
-FROM loop l JOIN thread t ON t.task = l.task JOIN pause_summary s ON s.process = l.process AND s.kind = 'burst'
-	LEFT JOIN burst b ON b.task = l.task LEFT JOIN total o ON o.task = l.task LEFT JOIN serving v ON v.task = l.task, span
-WHERE ifnull(v.ns, 0) <= coalesce(:serving, 0.15) * ifnull(o.ns, 0) ORDER BY l.ns DESC LIMIT 5;
+FROM found l JOIN thread t ON t.task = l.task JOIN pause_summary s ON s.process = l.process AND s.kind = 'burst'
+	LEFT JOIN burst b ON b.task = l.task, span
+WHERE l.place = 1 ORDER BY l.ns DESC LIMIT 5;

@@ -105,7 +105,8 @@ alone AS MATERIALIZED (
 	SELECT o.process, ifnull(b.count, 0) AS count, min(1.0, o.gc * 1.0 / span.ns) AS share, b.p50, b.max, 1 AS threads, 1 AS gc,
 		CASE WHEN b.kind = 'gc' THEN 'pause.gc' WHEN b.count AND o.process NOT IN (SELECT process FROM one_runs) THEN 'pause.burst'
 			ELSE 'cpu.time' END AS metric, 0 AS everybody
-	FROM only o LEFT JOIN pause_summary b ON b.process = o.process
+	FROM (SELECT o.process, o.busy, max(o.gc, ifnull(g.ns, 0)) AS gc -- from samples, or what the runtime tells
+		FROM only o LEFT JOIN pause_summary g ON g.process = o.process AND g.kind = 'gc') o LEFT JOIN pause_summary b ON b.process = o.process
 		AND b.kind = iif(EXISTS (SELECT 1 FROM pause_summary e WHERE e.process = o.process AND e.kind = 'gc' AND 2 * e.ns >= o.gc), 'gc', 'burst'), span
 	WHERE o.gc >= coalesce(:alone, 0.15) * o.busy AND o.gc >= coalesce(:share, 0.05) * span.ns
 		AND o.process NOT IN (SELECT process FROM stopped)

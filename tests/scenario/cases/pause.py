@@ -134,6 +134,8 @@ CASES = [
          victims=("sender",), held_out=True, often=False),
     Case("python-loop-child", script("python3 mailroom.py child 120 300"), "pause.event-loop", "python3", victims=("sender",), resource="^work$",
          often=False),
+    Case("python-loop-asks", script("python3 mailroom.py ask 100 200"), "pause.event-loop", "python3", function="ask", victims=("sender",),
+         often=False),
     Case("node-loop", script("node kiosk.js compute 120 400", 1), "pause.event-loop", "kiosk", victims=("customer",), often=False),
     Case("redis-script", lambda _: redis(LUA), "pause.event-loop", "redis-server", victims=("redis-benchmark",), often=False),
     Case("redis-sleep", lambda _: redis("debug sleep 0.2"), "pause.event-loop", "redis-server", function="debugCommand",

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""mailroom.py [sleep | compute | child | none] LONG-MS EVERY-MS: an asyncio server whose loop is held up by one callback."""
+"""mailroom.py [sleep | compute | child | ask | none] LONG-MS EVERY-MS: an asyncio server whose loop is held up by one callback."""
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,19 @@ def sort_letters():
         sorted(range(1000), reverse=True)
 
 
-async def work():
+def ask(colleague):
+    colleague.sendall(b"whose letter is this?\n")
+    colleague.recv(100)
+
+
+def know(server):
+    with server.accept()[0] as s:
+        while s.recv(100):
+            time.sleep(LONG)
+            s.sendall(b"mine\n")
+
+
+async def work(colleague):
     while True:
         await asyncio.sleep(EVERY)
         if HOW == "sleep":
@@ -25,6 +38,8 @@ async def work():
             sort_letters()
         elif HOW == "child":
             subprocess.run(["sleep", str(LONG)], capture_output=True, check=False)
+        elif HOW == "ask":
+            ask(colleague)
 
 
 async def answer(reader, writer):
@@ -34,7 +49,6 @@ async def answer(reader, writer):
 
 def send(port):
     import ctypes
-    import socket
     ctypes.CDLL(None).prctl(15, b"sender", 0, 0, 0)
     with socket.create_connection(("127.0.0.1", port)) as s:
         while True:
@@ -44,7 +58,16 @@ def send(port):
             time.sleep(0.002)
 
 
+def start_colleague():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if os.fork() == 0:
+            know(server)
+            os._exit(0)
+        return socket.create_connection(server.getsockname())
+
+
 async def main():
+    colleague = start_colleague() if HOW == "ask" else None
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     for _ in range(2):
@@ -53,7 +76,7 @@ async def main():
                 send(port)
             finally:
                 os._exit(0)
-    await work()
+    await work(colleague)
 
 
 asyncio.run(main())

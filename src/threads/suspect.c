@@ -19,6 +19,7 @@
 struct looking {
 	const struct sleeper *sleepers;
 	size_t count;
+	bool elsewhere; /* a lock that processes share is another process's, which waits for such a lock, too */
 };
 
 static size_t place_of(const struct looking *l, uint32_t tid)
@@ -30,11 +31,42 @@ static size_t place_of(const struct looking *l, uint32_t tid)
 	return i;
 }
 
+/* What the thread waits for in memory; false: for nothing there. */
+static bool read_futex(const char *thread, struct lock_look *ret, uint64_t *ret_sp)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	unsigned long long address, operation, value, sp;
+	char path[64];
+	long call;
+
+	snprintf(path, sizeof(path), "/proc/%s/syscall", thread);
+	if (read_file(path, 4096, &b) < 0 ||
+	    sscanf(b.data, "%ld %llx %llx %llx %*x %*x %*x %llx", &call, &address, &operation, &value, &sp) != 5 ||
+	    call != SYS_futex)
+		return false;
+	*ret = (struct lock_look){.address = address, .operation = (uint32_t)operation, .value = (uint32_t)value};
+	*ret_sp = sp;
+	return true;
+}
+
+static bool waits_for_shared(uint32_t tid)
+{
+	struct lock_look look;
+	char thread[16];
+	uint64_t sp;
+
+	snprintf(thread, sizeof(thread), "%u", tid);
+	return read_futex(thread, &look, &sp) && !(look.operation & FUTEX_PRIVATE_FLAG);
+}
+
 static bool is_sleeper(void *arg, uint32_t tid, bool shared)
 {
-	const struct looking *l = arg;
+	struct looking *l = arg;
 
-	return place_of(l, tid) < l->count;
+	if (place_of(l, tid) < l->count)
+		return true;
+	l->elsewhere = l->elsewhere || (shared && waits_for_shared(tid));
+	return false;
 }
 
 static bool read_around(uint32_t pid, struct lock_look *look)
@@ -70,24 +102,17 @@ static size_t holder_of(uint32_t pid, struct lock_look *look, struct looking *l)
 static void look_at(uint32_t pid, uint32_t tid, struct sleeper *ret, struct lock_look *ret_look)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long address, operation, value, sp;
 	char path[64];
-	long call;
 
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
-	if (read_file(path, 4096, &b) < 0 ||
-	    sscanf(b.data, "%ld %llx %llx %llx %*x %*x %*x %llx", &call, &address, &operation, &value, &sp) != 5 ||
-	    call != SYS_futex)
+	snprintf(path, sizeof(path), "%u/task/%u", pid, tid);
+	if (!read_futex(path, ret_look, &ret->sp))
 		return;
-	*ret_look = (struct lock_look){.address = address, .operation = (uint32_t)operation, .value = (uint32_t)value};
-	operation &= FUTEX_CMD_MASK;
+	uint32_t operation = ret_look->operation & FUTEX_CMD_MASK;
 	bool waits = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2 || operation == FUTEX_WAIT ||
 		     operation == FUTEX_WAIT_BITSET;
-	ret->futex = waits ? address : 0;
-	ret->sp = sp;
-	ret->is_lock = ret->futex && lock_value_is_held((uint32_t)value);
+	ret->futex = waits ? ret_look->address : 0;
+	ret->is_lock = ret->futex && lock_value_is_held(ret_look->value);
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", pid, tid);
-	buf_reset(&b);
 	ret->tid = read_file(path, 1 << 16, &b) < 0 ? tid : raw_own_number(b.data, tid);
 }
 
@@ -118,18 +143,19 @@ bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 {
 	_cleanup_free_ struct sleeper *sleepers = xcalloc(count, sizeof(*sleepers));
 	_cleanup_free_ struct lock_look *looks = xcalloc(count, sizeof(*looks));
-	struct looking l = {sleepers, count};
+	struct looking l = {.sleepers = sleepers, .count = count};
 
 	if (file_lock_cycle(pid))
 		return true;
-	if (count < 2)
-		return false;
 	for (size_t i = 0; i < count; i++)
 		look_at(pid, tids[i], &sleepers[i], &looks[i]);
 	for (size_t i = 0; i < count; i++)
 		if (sleepers[i].futex)
 			sleepers[i].holder = holder_of(pid, &looks[i], &l);
-	find_owners(pid, sleepers, count);
+	if (l.elsewhere)
+		return true;
+	if (count > 1)
+		find_owners(pid, sleepers, count);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 

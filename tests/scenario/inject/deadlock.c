@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadlock N [order | rwlock]: N threads take two locks each, the second one being the next thread's first: after
+/* deadlock N [order | rwlock | processes]: N threads take two locks each, the second one being the next thread's first: after
  * a second they wait for each other. With "order" the last takes them the other way round, and all go on. With "rwlock" the first
- * lock is one, which its first thread takes for writing and the last for reading. Others idle. */
+ * lock is one, which its first thread takes for writing and the last for reading. With "processes" each is a process, and the
+ * locks are shared. Others idle. */
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { MOST = 16, IDLE = 4 };
 
-static pthread_mutex_t locks[MOST];
+static pthread_mutex_t *locks;
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
 static pthread_rwlock_t prices = PTHREAD_RWLOCK_INITIALIZER;
@@ -69,6 +74,8 @@ static void *idle(void *arg)
 
 int main(int argc, char **argv)
 {
+	bool processes = argc > 2 && !strcmp(argv[2], "processes");
+	pthread_mutexattr_t attributes;
 	pthread_t thread;
 
 	count = argc > 1 ? atoi(argv[1]) : 2;
@@ -76,12 +83,20 @@ int main(int argc, char **argv)
 	with_prices = argc > 2 && !strcmp(argv[2], "rwlock");
 	if (count < 2 || count > MOST)
 		return 2;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	locks = mmap(NULL, MOST * sizeof(*locks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < count; i++)
-		pthread_mutex_init(&locks[i], NULL);
+		pthread_mutex_init(&locks[i], processes ? &attributes : NULL);
 	for (int i = 0; i < IDLE; i++)
 		pthread_create(&thread, NULL, idle, NULL);
 	for (int i = 0; i < count; i++)
-		pthread_create(&thread, NULL, work, (void *)(intptr_t)i);
+		if (!processes)
+			pthread_create(&thread, NULL, work, (void *)(intptr_t)i);
+		else if (!fork()) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			work((void *)(intptr_t)i);
+		}
 	pause();
 	return 0;
 }

@@ -14,7 +14,8 @@
 
 enum { MINOR, MAJOR, GROWTH };
 
-enum { FIRST_SHIFT = 5, MOST_SHIFT = 15, MANY = 50 }; /* drawn on a CPU in a slice */
+/* One in a thousand of a crowd of new processes: what is rarer says nothing of each. MANY: drawn on a CPU in a slice. */
+enum { FIRST_SHIFT = 5, MOST_SHIFT = 10, MANY = 50 };
 
 /* A fault that was drawn, until it is written: a moment later it is known whether it was a major one. */
 struct fault {

@@ -64,14 +64,15 @@ static bool is_stop_for_all(const struct thread *waker)
 	return !strcmp(waker->comm, "VM Thread"); /* HotSpot */
 }
 
-/* Letting a single thread go on is nothing special, but for those whose task is to stop all that there are. Where a runtime
- * tells its collections nobody else does: its collector's threads wait for work together, too. */
+/* Letting a single thread go on is nothing special, but for those whose task is to stop all that there are; who waited before such
+ * a one was awake was not stopped by it. Where a runtime tells its collections nobody else does: its collector's threads wait
+ * for work together, too. */
 static bool stops_world(const struct pause_state *state, const struct world_stop *stop)
 {
 	const struct thread *thread = tasks_find_thread(state->capture->tasks, stop->waker_tid);
 
 	if (thread && is_stop_for_all(thread))
-		return true;
+		return stop->early < stop->threads;
 	return stop->threads >= 2 && !(thread && thread->process->collects);
 }
 

@@ -5,10 +5,13 @@
 --    over most of the period, while the CPUs are busy. Delayed are threads that work in short bursts: they
 --    wake up often, need the CPU little and need it at once, and threads whose requests wait for a CPU for long. Threads
 --    that only compute and share the CPUs among themselves are not harmed by that as long as there are no more than two or three for
---    each CPU, or as long as they come and go: a parallel build is fine, however wide it is. The process that eats most is delayed
+--    each CPU, or as long as they come and go: a parallel build is fine, however wide it is. So are the processes of one job, such as
+--    a database's workers at one query. The process that eats most is delayed
 --    only if others wait for it or ask it.
 -- threshold busy = 0.9: below that a CPU is free often enough for a woken thread to find it
 -- threshold most = 0.6: share of the time slices that must be busy; a short burst delays nobody for long
+-- threshold some = 0.2: of the time slices, busy now and again: enough if somebody whom others ask loses much by it
+-- threshold much = 0.1: of the period, spent waiting by one thread of such a process
 -- threshold queue = 0.4: threads waiting per CPU, on average; where each job has a CPU of its own it stays below 0.3
 -- threshold crowd = 1.8: threads waiting per CPU, on average, from which on computing threads harm each other, too: each gets
 --    about a third of the time that it wants, and who starts so many believed in more CPUs than there are
@@ -48,10 +51,14 @@ served AS MATERIALIZED (
 	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
 	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
+-- Processes that work together: of one name, and one parent's.
+kin AS MATERIALIZED (
+	SELECT a.id AS process, b.id AS other FROM process a JOIN process b ON b.comm = a.comm AND b.ppid = a.ppid AND a.ppid > 1 AND b.id <> a.id),
 -- Whom other processes wait for, or ask.
 asked AS MATERIALIZED (
 	SELECT o.process FROM woken_by w JOIN thread v ON v.task = w.task JOIN task o ON o.id = w.other_task, span
-	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process GROUP BY o.process
+	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process AND (v.process, o.process) NOT IN (SELECT process, other FROM kin)
+	GROUP BY o.process
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)
 	UNION
 	SELECT t.process FROM request r JOIN task t ON t.id = r.task WHERE r.count),
@@ -72,6 +79,7 @@ slow AS MATERIALIZED (
 	SELECT r.task FROM request r, span GROUP BY r.task
 	HAVING sum(r.runqueue) >= coalesce(:request_ms, 5) * 1e6 * sum(r.count)
 		AND sum(r.runqueue) >= coalesce(:request, 0.3) * sum(r.ns) AND sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
+most AS MATERIALIZED (SELECT process FROM eater ORDER BY cpu DESC, running DESC LIMIT 1),
 victim AS MATERIALIZED (
 	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
 	FROM thread_state s, span
@@ -79,7 +87,8 @@ victim AS MATERIALIZED (
 		AND (s.pid NOT IN (SELECT pid FROM ancestor) OR s.process IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2)))
 		AND ((s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5) OR s.task IN (SELECT task FROM slow))
 		-- A job whose own threads are in each other's way gets done as quickly as it can.
-		AND (s.process IN (SELECT process FROM asked) OR s.process <> (SELECT process FROM eater ORDER BY cpu DESC, running DESC LIMIT 1))
+		AND (s.process IN (SELECT process FROM asked)
+			OR s.process NOT IN (SELECT process FROM most UNION SELECT other FROM kin WHERE process IN (SELECT process FROM most)))
 		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
 		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 histogram_total AS MATERIALIZED (
@@ -115,6 +124,7 @@ SELECT iif(v.tid OR l.crowd >= coalesce(:crowd, 1.8), 'waited', 'none') AS urgen
 	iif(v.tid, json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process),
 			json_object('role', 'victim', 'metric', 'cpu.time', 'task', v.task)),
 		json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process))) AS stacks
-FROM machine m, load l, percentile q, (SELECT * FROM eater ORDER BY cpu DESC, running DESC LIMIT 1) e
+FROM machine m, span, load l, percentile q, (SELECT * FROM eater WHERE process IN (SELECT process FROM most)) e
 	LEFT JOIN (SELECT * FROM victim ORDER BY runnable DESC LIMIT 1) v
-WHERE m.busy >= coalesce(:busy, 0.9) AND m.most >= coalesce(:most, 0.6) AND l.queue >= coalesce(:queue, 0.4);
+WHERE l.queue >= coalesce(:queue, 0.4) AND (m.busy >= coalesce(:busy, 0.9) AND m.most >= coalesce(:most, 0.6)
+	OR m.most >= coalesce(:some, 0.2) AND v.runnable >= coalesce(:much, 0.1) * span.ns AND v.process IN (SELECT process FROM asked));

@@ -3,6 +3,7 @@
 """report, flamegraph and export of a recording whose truth is known, as a user would call them."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,8 +130,21 @@ def pictures(path, pid, folder):
     shutil.copy(path, os.path.join(folder, "base.db"))
     compared = good("flamegraph", path, "--diff", os.path.join(folder, "base.db"))
     check("compared with base.db" in compared, "a comparison says with what")
-    refused("no pause stacks: there was nothing of the kind", "flamegraph", path, "--kind", "pause")
-    refused("no pause stacks: there was nothing of the kind", "export", path, "--kind", "pause")
+    refused("no pause stacks: there was nothing of the kind", "flamegraph", path, "-p", str(pid), "--kind", "pause")
+    refused("no pause stacks: there was nothing of the kind", "export", path, "-p", str(pid), "--kind", "pause")
+
+
+def incident(path, folder):
+    """What is kept of a part of a recording is of that part, whatever a runbook's steps looked at."""
+    runbook, kept = os.path.join(folder, "draw.yaml"), os.path.join(folder, "kept")
+    with open(runbook, "w", encoding="utf-8") as f:
+        f.write("issue: It is slow\ncauses: [Work]\nsteps:\n  - {name: Draw it, flamegraph: cpu}\nsolutions:\n  - do: Nothing\n")
+    run("diagnose", path, "--to", "1s", "--runbook", runbook, "-o", kept)
+    for name in ("cpu.svg", "incident.md"):
+        text = open(os.path.join(kept, name), encoding="utf-8").read()
+        seconds = re.search(r"Z, ([0-9.]+) s \(from second 0 of the recording\)", text)
+        check(seconds and float(seconds[1]) < 2.5, f"{name} is of the first second: {text[:800]}")
+    refused("which FILE?", "diagnose", "--to", "1s")
 
 
 def elsewhere(path, folder):
@@ -178,6 +192,7 @@ def main():
         times(numbers(path, pid), pid)
         everything(path, pid)
         pictures(path, pid, folder)
+        incident(path, folder)
         elsewhere(path, folder)
         bad_files(path, folder)
     return counts.end()

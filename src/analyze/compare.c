@@ -7,10 +7,10 @@
 
 #include "arena.h"
 #include "buf.h"
-#include "escape.h"
 #include "fail.h"
 #include "histogram.h"
 #include "intern.h"
+#include "json_text.h"
 #include "mem.h"
 #include "stack_view.h"
 #include "store_query.h"
@@ -293,11 +293,9 @@ json_t *compare_json(const struct compare *c)
 
 	for (size_t i = 0; i < c->count; i++) {
 		const struct compare_change *change = &c->changes[i];
-		_cleanup_(buf_done) struct buf name = BUF_INIT;
 
-		escape_utf8(&name, change->name, strlen(change->name));
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:o, s:s, s:s}",
-			"kind", compare_kind_name(change->kind), "name", name.data, "unit", change->unit,
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:f, s:f, s:o, s:s, s:s}",
+			"kind", compare_kind_name(change->kind), "name", json_text(change->name), "unit", change->unit,
 			"before", change->before, "after", change->after,
 			"sigma", isfinite(change->sigma) ? json_real(change->sigma) : json_null(),
 			"verdict", change->after > change->before ? "regression" : "improvement",

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <math.h>
-#include <string.h>
 
-#include "buf.h"
 #include "clock.h"
-#include "escape.h"
+#include "json_text.h"
 #include "findings_internal.h"
-
-/* Names of other processes are bytes; JSON wants UTF-8. */
-static json_t *text(const char *bytes)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	escape_utf8(&valid, bytes, strlen(bytes));
-	return json_stringn(valid.data, valid.len);
-}
 
 /* As many digits as mean something. */
 static json_t *number(double value)
@@ -32,9 +21,9 @@ static json_t *pack_affected(const struct finding *f)
 		const struct finding_task *t = &f->affected[i];
 
 		json_array_append_new(array,
-				      json_pack("{so si si so so}", "role", text(t->role), "pid",
+				      json_pack("{so si si so so}", "role", json_text(t->role), "pid",
 						(int)t->pid, "tid", (int)(t->tid ? t->tid : t->pid),
-						"comm", text(t->comm), "cgroup", text(t->cgroup)));
+						"comm", json_text(t->comm), "cgroup", json_text(t->cgroup)));
 	}
 	return array;
 }
@@ -45,8 +34,8 @@ static json_t *pack_evidence(const struct finding *f)
 
 	for (size_t i = 0; i < f->evidence_count; i++) {
 		const struct finding_evidence *e = &f->evidence[i];
-		json_t *item = json_pack("{so so so}", "metric", text(e->metric), "value",
-					 number(e->value), "unit", text(e->unit));
+		json_t *item = json_pack("{so so so}", "metric", json_text(e->metric), "value",
+					 number(e->value), "unit", json_text(e->unit));
 
 		if (e->has_threshold)
 			json_object_set_new(item, "threshold", number(e->threshold));
@@ -64,8 +53,8 @@ static json_t *pack_stacks(const struct finding *f)
 		json_t *frames = json_array();
 
 		for (size_t n = 0; n < s->depth; n++)
-			json_array_append_new(frames, text(s->frames[n]));
-		json_t *item = json_pack("{so so so}", "role", text(s->role), "weight_ms", number(s->weight_ms), "frames", frames);
+			json_array_append_new(frames, json_text(s->frames[n]));
+		json_t *item = json_pack("{so so so}", "role", json_text(s->role), "weight_ms", number(s->weight_ms), "frames", frames);
 
 		if (s->weight_bytes > 0)
 			json_object_set_new(item, "weight_bytes", number(s->weight_bytes));
@@ -79,21 +68,21 @@ static json_t *pack_actions(const struct finding *f)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < f->action_count; i++)
-		json_array_append_new(array, text(f->actions[i]));
+		json_array_append_new(array, json_text(f->actions[i]));
 	return array;
 }
 
 static json_t *pack(const struct finding *f)
 {
-	json_t *resource = *f->resource_kind ? json_pack("{so so}", "kind", text(f->resource_kind),
-							 "name", text(f->resource_name))
+	json_t *resource = *f->resource_kind ? json_pack("{so so}", "kind", json_text(f->resource_kind),
+							 "name", json_text(f->resource_name))
 					     : json_null();
 
-	return json_pack("{so ss so so so so so so so so}", "id", text(f->id), "severity",
+	return json_pack("{so ss so so so so so so so so}", "id", json_text(f->id), "severity",
 			 severity_name(f->severity), "impact", number(f->impact), "title",
-			 text(f->title), "affected", pack_affected(f), "resource", resource,
+			 json_text(f->title), "affected", pack_affected(f), "resource", resource,
 			 "evidence", pack_evidence(f), "stacks", pack_stacks(f), "actions",
-			 pack_actions(f), "runbook", f->runbook ? text(f->runbook) : json_null());
+			 pack_actions(f), "runbook", json_text(f->runbook));
 }
 
 json_t *findings_json(const struct findings *f)
@@ -120,8 +109,8 @@ static json_t *pack_unavailable(struct store *s)
 	if (query_new(s, "SELECT probe, reason FROM unavailable ORDER BY probe", &q) < 0)
 		return array;
 	while (query_next(q) > 0)
-		json_array_append_new(array, json_pack("{so so}", "probe", text(query_text(q, 0)),
-						       "reason", text(query_text(q, 1))));
+		json_array_append_new(array, json_pack("{so so}", "probe", json_text(query_text(q, 0)),
+						       "reason", json_text(query_text(q, 1))));
 	return array;
 }
 
@@ -130,7 +119,7 @@ static json_t *pack_errors(const struct findings *f)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < f->error_count; i++)
-		json_array_append_new(array, text(f->errors[i]));
+		json_array_append_new(array, json_text(f->errors[i]));
 	return array;
 }
 
@@ -144,8 +133,8 @@ json_t *findings_document(const struct findings *f, struct store *s)
 	store_meta_text(s, "host", host, sizeof(host));
 	store_meta_text(s, "kernel", kernel, sizeof(kernel));
 	return json_pack(
-		"{ss so so ss so s{so sI} so so so}", "schema", "perfscope.findings/1", "host", text(host),
-		"kernel", text(kernel), "start", start, "duration_s", number(ns / 1e9), "overhead",
+		"{ss so so ss so s{so sI} so so so}", "schema", "perfscope.findings/1", "host", json_text(host),
+		"kernel", json_text(kernel), "start", start, "duration_s", number(ns / 1e9), "overhead",
 		"cpu_percent", number(ns > 0 ? 100 / ns * one(s, "SELECT sum(value) FROM level "
 								"WHERE metric IN ('self.cpu', 'self.bpf')") : 0),
 		"lost_events", (json_int_t)one(s, "SELECT sum(value) FROM level WHERE metric GLOB 'lost.*'"),

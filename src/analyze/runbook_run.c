@@ -5,7 +5,7 @@
 
 #include "buf.h"
 #include "clock.h"
-#include "escape.h"
+#include "json_text.h"
 #include "fail.h"
 #include "findings.h"
 #include "runbook.h"
@@ -13,14 +13,6 @@
 
 #define MOST_NS (10 * NS_PER_S)
 enum { MOST_ROWS = 100 };
-
-static json_t *text(const char *bytes)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	escape_utf8(&valid, bytes, strlen(bytes));
-	return json_stringn(valid.data, valid.len);
-}
 
 static bool is_found(const struct findings *f, const char *id)
 {
@@ -54,9 +46,9 @@ static int found(const struct run *run, const struct runbook_step *step, json_t 
 		for (const char *const *id = step->rules; *id; id++)
 			if (!strcmp(*id, f->items[i].id))
 				json_array_append_new(
-					array, json_pack("{so ss so}", "id", text(*id), "severity",
+					array, json_pack("{so ss so}", "id", json_text(*id), "severity",
 							 severity_name(f->items[i].severity),
-							 "title", text(f->items[i].title)));
+							 "title", json_text(f->items[i].title)));
 	return json_object_set_new(result, "found", array);
 }
 
@@ -66,7 +58,7 @@ static json_t *row_of(struct query *q)
 
 	for (int i = 0; i < query_columns(q); i++)
 		json_array_append_new(row,
-				      query_is_null(q, i) ? json_null() : text(query_text(q, i)));
+				      query_is_null(q, i) ? json_null() : json_text(query_text(q, i)));
 	return row;
 }
 
@@ -82,7 +74,7 @@ static int ask(const struct run *run, const struct runbook_step *step, json_t *r
 	if (r < 0)
 		return r;
 	for (int i = 0; i < query_columns(q); i++)
-		json_array_append_new(columns, text(query_column_name(q, i)));
+		json_array_append_new(columns, json_text(query_column_name(q, i)));
 	while (json_array_size(rows) < MOST_ROWS && (r = query_next(q)) > 0)
 		json_array_append_new(rows, row_of(q));
 	return r;
@@ -147,7 +139,7 @@ static int do_step(struct run *run, const struct runbook_step *step, json_t *res
 		return ask(run, step, result);
 	r = act(run, step, &output);
 	if (output.len)
-		json_object_set_new(result, "output", text(output.data));
+		json_object_set_new(result, "output", json_text(output.data));
 	return r;
 }
 
@@ -155,17 +147,17 @@ static int do_step(struct run *run, const struct runbook_step *step, json_t *res
 static json_t *take(struct run *run, const struct runbook_step *step, bool done)
 {
 	const char *reason = done ? NULL : why_not(run, step);
-	json_t *result = json_pack("{so sb}", "name", text(step->name), "ran", !reason);
+	json_t *result = json_pack("{so sb}", "name", json_text(step->name), "ran", !reason);
 
 	if (step->note)
-		json_object_set_new(result, "note", text(step->note));
+		json_object_set_new(result, "note", json_text(step->note));
 	if (reason)
-		json_object_set_new(result, "why_not", text(reason));
+		json_object_set_new(result, "why_not", json_text(reason));
 	if (done || reason)
 		return result;
 	int r = do_step(run, step, result);
 	if (r < 0)
-		json_object_set_new(result, "error", text(fail_message()));
+		json_object_set_new(result, "error", json_text(fail_message()));
 	run->interrupted = r == -EINTR;
 	return result;
 }
@@ -180,8 +172,8 @@ int runbook_run(const struct runbook *rb, struct store *s, const struct findings
 		json_array_append_new(steps, take(&run, &rb->steps[i], !i && rb->steps[i].action == RUNBOOK_COLLECT));
 	for (size_t i = 0; i < rb->solution_count; i++)
 		if (applies(run.findings, rb->solutions[i].when))
-			json_array_append_new(solutions, text(rb->solutions[i].text));
-	*ret_result = json_pack("{so so so so}", "name", text(rb->name), "issue", text(rb->issue), "steps", steps,
+			json_array_append_new(solutions, json_text(rb->solutions[i].text));
+	*ret_result = json_pack("{so so so so}", "name", json_text(rb->name), "issue", json_text(rb->issue), "steps", steps,
 				"solutions", solutions);
 	return *ret_result ? 0 : fail(-ENOMEM, "runbook %s", rb->name);
 }

@@ -2,11 +2,10 @@
 #include "deadlock.h"
 
 #include <jansson.h>
-#include <string.h>
 
 #include "buf.h"
 #include "clock.h"
-#include "escape.h"
+#include "json_text.h"
 #include "mem.h"
 #include "store_query.h"
 #include "store_write.h"
@@ -23,14 +22,6 @@ struct suspect {
 	size_t count, capacity;
 };
 
-static json_t *clean(const char *text)
-{
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-
-	escape_utf8(&b, text, strlen(text));
-	return json_stringn(b.data, b.len);
-}
-
 /* "0x7f12... (inventory_lock+0x0)": locks of one kind are told from each other. */
 static json_t *lock_name(const struct thread_wait *w)
 {
@@ -41,7 +32,7 @@ static json_t *lock_name(const struct thread_wait *w)
 	buf_addstr(&b, w->resource ? w->resource : "a lock without a name");
 	if (w->address)
 		buf_addch(&b, ')');
-	return clean(b.data);
+	return json_text(b.data);
 }
 
 static json_t *frames_of(const struct thread *t)
@@ -49,7 +40,7 @@ static json_t *frames_of(const struct thread *t)
 	json_t *frames = json_array();
 
 	for (size_t i = 0; i < t->frame_count; i++)
-		json_array_append_new(frames, clean(t->frames[i]));
+		json_array_append_new(frames, json_text(t->frames[i]));
 	return frames;
 }
 
@@ -61,7 +52,7 @@ static double seconds_of(const struct thread *t)
 static json_t *describe(const struct thread *t, const char *what)
 {
 	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:b, s:f, s:o}", "what", what, "tid", (int)t->tid, "pid", (int)t->pid, "comm",
-			 clean(t->comm), "lock", lock_name(&t->wait), "kind", wait_kind_name(t->wait.kind), "sure",
+			 json_text(t->comm), "lock", lock_name(&t->wait), "kind", wait_kind_name(t->wait.kind), "sure",
 			 !t->wait.unsure, "seconds", seconds_of(t), "frames", frames_of(t));
 }
 
@@ -75,7 +66,7 @@ static void add_cycle(struct store *s, const struct suspect *p, const struct thr
 		json_array_append_new(list, describe(&t->items[c->members[i]], t->what));
 	for (size_t i = 0; i < t->count; i++)
 		behind += t->items[i].cycle == (int)(c - t->cycles) && !t->items[i].in_cycle;
-	document = json_pack("{s:i, s:o, s:i, s:o}", "pid", (int)p->pid, "comm", clean(t->comm), "behind", (int)behind,
+	document = json_pack("{s:i, s:o, s:i, s:o}", "pid", (int)p->pid, "comm", json_text(t->comm), "behind", (int)behind,
 			     "threads", list);
 	text = json_dumps(document, JSON_COMPACT);
 	json_decref(document);
@@ -118,8 +109,8 @@ static bool is_held(const struct thread *t)
 
 static json_t *describe_held(const struct thread *t)
 {
-	return json_pack("{s:i, s:o, s:s, s:o, s:i, s:f, s:o}", "tid", (int)t->tid, "comm", clean(t->comm), "kind",
-			 wait_kind_name(t->wait.kind), "resource", t->wait.resource ? clean(t->wait.resource) : json_null(),
+	return json_pack("{s:i, s:o, s:s, s:o, s:i, s:f, s:o}", "tid", (int)t->tid, "comm", json_text(t->comm), "kind",
+			 wait_kind_name(t->wait.kind), "resource", json_text(t->wait.resource),
 			 "pid", (int)t->wait.pid, "seconds", seconds_of(t),
 			 "frames", frames_of(t));
 }

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <jansson.h>
-#include <string.h>
 
 #include "clock.h"
-#include "escape.h"
+#include "json_text.h"
 #include "report_print.h"
 #include "report_saturation.h"
 #include "report_waits.h"
 
-static json_t *text(const char *s)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	escape_utf8(&valid, s, strlen(s));
-	return json_stringn(valid.data, valid.len);
-}
-
 static json_t *text_or_null(const char *s)
 {
-	return *s ? text(s) : json_null();
+	return *s ? json_text(s) : json_null();
 }
 
 static json_t *whole(uint64_t n)
@@ -44,7 +35,7 @@ static json_t *pack_latency(const struct report_latency *l)
 
 static json_t *pack_cpu(const struct report_cpu *c)
 {
-	return json_pack("{so sf sf sf sf sf sf so}", "cpu", text(c->name), "busy_percent", c->busy, "user_percent",
+	return json_pack("{so sf sf sf sf sf sf so}", "cpu", json_text(c->name), "busy_percent", c->busy, "user_percent",
 			 c->user, "system_percent", c->system, "irq_percent", c->irq, "steal_percent", c->steal,
 			 "iowait_percent", c->iowait, "runqueue", pack_latency(&c->latency));
 }
@@ -69,7 +60,7 @@ static void set_times(json_t *object, const struct report *r, const struct repor
 static json_t *pack_process(const struct report *r, const struct report_process *p)
 {
 	json_t *object = json_pack(
-		"{si si so so so sb si sf so so}", "pid", (int)p->pid, "ppid", (int)p->ppid, "comm", text(p->comm),
+		"{si si so so so sb si sf so so}", "pid", (int)p->pid, "ppid", (int)p->ppid, "comm", json_text(p->comm),
 		"command", text_or_null(p->command), "cgroup", text_or_null(p->cgroup), "kernel", p->kernel, "threads",
 		(int)p->threads, "start_s", (double)p->start_ns / 1e9, "end_s",
 		p->end_ns < 0 ? json_null() : json_real((double)p->end_ns / 1e9), "exit_status",
@@ -100,7 +91,7 @@ static json_t *pack_threads(const struct report *r, size_t limit)
 		if (p->own)
 			continue;
 		json_t *object = json_pack("{si si so so}", "tid", (int)t->tid, "pid", (int)p->pid, "comm",
-					   text(t->comm), "process", text(p->comm));
+					   json_text(t->comm), "process", json_text(p->comm));
 		set_times(object, r, &t->times);
 		json_array_append_new(list, object);
 	}
@@ -114,7 +105,7 @@ static json_t *pack_ended(const struct report *r, size_t limit)
 	for (size_t i = 0; i < r->ended_count && i < limit; i++) {
 		const struct report_ended *e = &r->ended[i];
 
-		json_array_append_new(list, json_pack("{so so so so}", "comm", text(e->comm), "processes",
+		json_array_append_new(list, json_pack("{so so so so}", "comm", json_text(e->comm), "processes",
 						      whole(e->count), "running_ms", ms(e->running), "mean_life_ms",
 						      ms(e->lifetime / e->count)));
 	}
@@ -131,7 +122,7 @@ static json_t *pack_functions(const struct report *r, const struct report_functi
 		const struct report_function *f = &functions[i];
 
 		json_array_append_new(list, json_pack(
-			"{so so ss sb so so so so so}", "name", text(f->name), "module", text(f->module), "kind",
+			"{so so ss sb so so so so so}", "name", json_text(f->name), "module", json_text(f->module), "kind",
 			kinds[f->kind], "inlined", f->inlined, "self_percent", percent(f->self, r->sampled_ns), "self_ms",
 			ms(f->self), "total_percent", percent(f->total, r->sampled_ns), "total_ms", ms(f->total),
 			"samples", whole(f->samples)));
@@ -144,7 +135,7 @@ static json_t *pack_held(const struct report *r)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->held_count; i++)
-		json_array_append_new(list, json_pack("{so sf sf}", "what", text(r->held[i].name), "least", r->held[i].least,
+		json_array_append_new(list, json_pack("{so sf sf}", "what", json_text(r->held[i].name), "least", r->held[i].least,
 						      "part", r->held[i].part));
 	return list;
 }
@@ -167,7 +158,7 @@ static json_t *pack_cost(const struct report *r)
 static json_t *pack_recording(const struct report *r)
 {
 	return json_pack("{sf sb sb so so so so sf}", "duration_s", (double)r->recording_ns / 1e9, "complete", r->complete, "redacted", r->redacted,
-			 "sampled_by", text(r->sampled_by), "frequency_hz", whole(r->frequency), "pid",
+			 "sampled_by", json_text(r->sampled_by), "frequency_hz", whole(r->frequency), "pid",
 			 r->filter_pid ? whole(r->filter_pid) : json_null(), "cgroup", text_or_null(r->filter_cgroup),
 			 "from_s", (double)r->from_ns / 1e9);
 }
@@ -178,7 +169,7 @@ static json_t *pack_head(const struct report *r)
 
 	clock_format_utc(r->start_wall_ns, when);
 	return json_pack("{ss so so so ss sf so so so sf sf sf so so so}", "schema", "perfscope.report/1", "host",
-			 text(r->host), "kernel", text(r->kernel), "machine", text(r->machine), "start", when,
+			 json_text(r->host), "kernel", json_text(r->kernel), "machine", json_text(r->machine), "start", when,
 			 "duration_s", (double)r->ns / 1e9, "recording", pack_recording(r), "cpus", whole(r->cpus),
 			 "memory_bytes", whole(r->memory_bytes), "busy_percent", r->busy, "load", r->load, "load_max",
 			 r->load_max, "samples", whole(r->samples), "sampled_ms", ms(r->sampled_ns), "runqueue",
@@ -190,8 +181,8 @@ static json_t *pack_gaps(const struct report *r)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->gap_count; i++)
-		json_array_append_new(list, json_pack("{so so}", "probe", text(r->gaps[i].probe), "reason",
-						      text(r->gaps[i].reason)));
+		json_array_append_new(list, json_pack("{so so}", "probe", json_text(r->gaps[i].probe), "reason",
+						      json_text(r->gaps[i].reason)));
 	return list;
 }
 

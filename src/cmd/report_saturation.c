@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "amount.h"
-#include "escape.h"
+#include "json_text.h"
 #include "listing.h"
 #include "mem.h"
 
@@ -76,14 +76,9 @@ void saturation_text(const struct saturation *t, unsigned width, bool colour, st
 	buf_addf(out, "  ! is used to %.0f %% or more; ? could not be measured; - is nothing\n", SATURATION_HIGH);
 }
 
-static json_t *text(const char *s)
+static json_t *text_or_null(const char *text)
 {
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	if (!*s)
-		return json_null();
-	escape_utf8(&valid, s, strlen(s));
-	return json_stringn(valid.data, valid.len);
+	return json_text(text && *text ? text : NULL);
 }
 
 static json_t *number(const struct saturation_figure *f)
@@ -101,7 +96,7 @@ static json_t *pack_latency(const struct saturation_row *row)
 
 static json_t *pack_process(const struct saturation_row *row)
 {
-	return row->pid ? json_pack("{si so}", "pid", (int)row->pid, "comm", text(row->comm)) : json_null();
+	return row->pid ? json_pack("{si so}", "pid", (int)row->pid, "comm", text_or_null(row->comm)) : json_null();
 }
 
 json_t *saturation_json(const struct saturation *t)
@@ -112,11 +107,11 @@ json_t *saturation_json(const struct saturation *t)
 		const struct saturation_row *row = &t->rows[i];
 
 		json_array_append_new(rows, json_pack(
-			"{so so so sb so so so so so so so so}", "kind", text(row->kind), "name", text(row->name),
+			"{so so so sb so so so so so so so so}", "kind", text_or_null(row->kind), "name", text_or_null(row->name),
 			"utilisation_percent", number(&row->utilisation), "high", saturation_is_high(row),
-			"saturation", number(&row->saturation), "saturation_unit", text(row->saturation.unit),
-			"errors", number(&row->errors), "errors_unit", text(row->errors.unit), "latency", pack_latency(row),
-			"most_by", pack_process(row), "note", text(row->note), "not_measured", text(row->missing)));
+			"saturation", number(&row->saturation), "saturation_unit", text_or_null(row->saturation.unit),
+			"errors", number(&row->errors), "errors_unit", text_or_null(row->errors.unit), "latency", pack_latency(row),
+			"most_by", pack_process(row), "note", text_or_null(row->note), "not_measured", text_or_null(row->missing)));
 	}
 	return rows;
 }

@@ -9,6 +9,7 @@
 #include "amount.h"
 #include "escape.h"
 #include "fail.h"
+#include "json_text.h"
 #include "listing.h"
 #include "mem.h"
 #include "view_table.h"
@@ -159,8 +160,6 @@ static void add_table(const struct view_table *t, const struct report_style *sty
 
 static json_t *pack_cell(const struct view_table_cell *cell, const struct suffix *suffix)
 {
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
 	switch (cell->type) {
 	case QUERY_INTEGER:
 		return json_integer(cell->integer);
@@ -172,8 +171,7 @@ static json_t *pack_cell(const struct view_table_cell *cell, const struct suffix
 
 			return counts ? counts : json_null();
 		}
-		escape_utf8(&valid, cell->text, strlen(cell->text));
-		return json_stringn(valid.data ? valid.data : "", valid.len);
+		return json_text(cell->text);
 	case QUERY_NULL:
 		break;
 	}

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "amount.h"
-#include "escape.h"
+#include "json_text.h"
 #include "listing.h"
 
 /* "backend of postgres (1234)", with the thread's name only where it has one of its own. */
@@ -140,17 +140,9 @@ void waits_text(const struct explained *e, const struct report_style *style, str
 	add_knots(e, style, out);
 }
 
-static json_t *text(const char *bytes)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	escape_utf8(&valid, bytes, strlen(bytes));
-	return json_stringn(valid.data, valid.len);
-}
-
 static json_t *pack_group(const struct explained_group *g)
 {
-	return json_pack("{si so so si}", "pid", (int)g->pid, "process", text(g->process_comm), "thread", text(g->comm),
+	return json_pack("{si so so si}", "pid", (int)g->pid, "process", json_text(g->process_comm), "thread", json_text(g->comm),
 			 "threads", (int)g->threads);
 }
 
@@ -167,7 +159,7 @@ json_t *waits_json(const struct explained *e, size_t limit)
 		for (size_t n = 0; n < r->hop_count; n++)
 			json_array_append_new(hops, pack_group(&e->groups[r->hops[n]]));
 		json_array_append_new(array, json_pack("{so ss ss so sf}", "hops", hops, "end",
-			ends[r->end], "cause", r->cause, "function", text(r->function),
+			ends[r->end], "cause", r->cause, "function", json_text(r->function),
 			"ms", r->ns / 1e6));
 	}
 	return array;

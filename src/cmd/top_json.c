@@ -1,30 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "top_json.h"
 
-#include <string.h>
-
 #include "clock.h"
-#include "escape.h"
+#include "json_text.h"
 #include "rows.h"
 #include "store_query.h"
 
 enum { MOST_CPUS = 1024 };
-
-static json_t *text_value(const char *text)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	escape_utf8(&valid, text, strlen(text));
-	return json_stringn(valid.data, valid.len);
-}
 
 static json_t *row_value(const struct row *row)
 {
 	const struct window_process *p = row->process;
 	json_t *times = json_object();
 	json_t *value = json_pack("{si si so so so so}", "pid", (int)p->pid, "ppid", (int)p->ppid,
-				  "user", text_value(p->user), "comm", text_value(row->thread ? row->thread->comm : p->comm),
-				  "command", text_value(p->command), "cgroup", text_value(p->cgroup));
+				  "user", json_text(p->user), "comm", json_text(row->thread ? row->thread->comm : p->comm),
+				  "command", json_text(p->command), "cgroup", json_text(p->cgroup));
 
 	if (row->thread)
 		json_object_set_new(value, "tid", json_integer(row->thread->tid));
@@ -95,8 +85,8 @@ void top_json(struct store *s, const struct window *w, bool threads, json_t *fin
 
 	clock_format_utc((uint64_t)store_meta_int(s, "start_wall_ns") + window_end_ns(w), when);
 	json_t *root = json_pack("{ss so so ss sf sf so so so so}", "schema", "perfscope.top/1", "host",
-				 text_value(store_meta_text(s, "host", host, sizeof(host))), "kernel",
-				 text_value(store_meta_text(s, "kernel", kernel, sizeof(kernel))), "time", when, "window_s",
+				 json_text(store_meta_text(s, "host", host, sizeof(host))), "kernel",
+				 json_text(store_meta_text(s, "kernel", kernel, sizeof(kernel))), "time", when, "window_s",
 				 (double)window_ns(w) / NS_PER_S, "load", window_level(w, "load", 0), "cpus",
 				 cpus_value(w), "runqueue_latency", latency_value(w), "overhead", overhead_value(w), "findings", findings);
 	json_object_set_new(root, threads ? "threads" : "processes", rows_value(w, threads));

@@ -3,21 +3,14 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cleanup.h"
 #include "clock.h"
-#include "escape.h"
+#include "json_text.h"
 
-/* Names of processes and files need not be UTF-8; JSON must be. */
 static json_t *text_or_null(const char *text)
 {
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	if (!text || !*text)
-		return json_null();
-	escape_utf8(&valid, text, strlen(text));
-	return json_stringn(valid.data, valid.len);
+	return json_text(text && *text ? text : NULL);
 }
 
 static json_t *pack_check(const struct doctor_result *r)

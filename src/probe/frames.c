@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "buf.h"
 #include "cleanup.h"
 #include "code.h"
 #include "generated_code.h"

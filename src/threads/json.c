@@ -6,18 +6,7 @@
 #include <sys/utsname.h>
 
 #include "clock.h"
-#include "escape.h"
-
-/* Names of processes, files and functions need not be UTF-8; JSON must be. */
-static json_t *text_or_null(const char *text)
-{
-	_cleanup_(buf_done) struct buf valid = BUF_INIT;
-
-	if (!text)
-		return json_null();
-	escape_utf8(&valid, text, strlen(text));
-	return json_stringn(valid.data, valid.len);
-}
+#include "json_text.h"
 
 static json_t *number_or_null(uint32_t number)
 {
@@ -39,9 +28,9 @@ static json_t *pack_wait(const struct threads *t, const struct thread *thread)
 	if (w->kind == WAIT_NONE)
 		return json_null();
 	return json_pack("{ss so so so so so so so sb}", "kind", wait_kind_name(w->kind), "call",
-			 text_or_null(w->call), "address", pack_address(w->address), "resource",
-			 text_or_null(w->resource), "detail", text_or_null(w->detail), "unsure",
-			 text_or_null(w->unsure), "pid", number_or_null(w->pid), "tid",
+			 json_text(w->call), "address", pack_address(w->address), "resource",
+			 json_text(w->resource), "detail", json_text(w->detail), "unsure",
+			 json_text(w->unsure), "pid", number_or_null(w->pid), "tid",
 			 number_or_null(tid), "bound", w->bound);
 }
 
@@ -50,7 +39,7 @@ static json_t *pack_frames(const char *const *frames, size_t count)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(array, text_or_null(frames[i]));
+		json_array_append_new(array, json_text(frames[i]));
 	return array;
 }
 
@@ -60,7 +49,7 @@ static json_t *pack_thread(const struct threads *t, const struct thread *thread)
 
 	return json_pack(
 		"{si si so ss so sb si sI sb so so so so so so}", "tid", (int)thread->tid, "pid",
-		(int)thread->pid, "comm", text_or_null(thread->comm), "state",
+		(int)thread->pid, "comm", json_text(thread->comm), "state",
 		thread_state_name(thread->state), "since_s",
 		thread->since_ns == UINT64_MAX ? json_null()
 					       : json_real((double)thread->since_ns / 1e9),
@@ -70,7 +59,7 @@ static json_t *pack_thread(const struct threads *t, const struct thread *thread)
 		pack_frames(frames, thread->user_count), "sources",
 		thread->sources ? pack_frames(thread->sources, thread->user_count) : json_null(), "kernel_frames",
 		pack_frames(frames + thread->user_count, thread->frame_count - thread->user_count),
-		"stack_ended", text_or_null(thread->stack_ended));
+		"stack_ended", json_text(thread->stack_ended));
 }
 
 static json_t *pack_members(const struct threads *t, const uint32_t *members, uint32_t count)
@@ -91,9 +80,9 @@ static json_t *pack_cycle(const struct threads *t, const struct thread_cycle *c)
 
 		json_array_append_new(
 			links, json_pack("{si si so so so si}", "tid", (int)thread->tid, "pid",
-					 (int)thread->pid, "comm", text_or_null(thread->comm),
+					 (int)thread->pid, "comm", json_text(thread->comm),
 					 "address", pack_address(thread->wait.address), "resource",
-					 text_or_null(thread->wait.resource), "waits_for",
+					 json_text(thread->wait.resource), "waits_for",
 					 (int)t->items[thread->waits_for].tid));
 	}
 	return links;
@@ -108,7 +97,7 @@ static json_t *pack_notes(const struct threads *t)
 		_cleanup_(buf_done) struct buf line = BUF_INIT;
 
 		buf_add(&line, at, len);
-		json_array_append_new(notes, text_or_null(line.data));
+		json_array_append_new(notes, json_text(line.data));
 		at += len + (at[len] == '\n');
 	}
 	return notes;
@@ -147,9 +136,9 @@ void threads_json(const struct threads *t, struct buf *b)
 
 	uname(&uts);
 	clock_format_utc(t->wall_ns, when);
-	json_t *root = json_pack("{ss so so ss sf si so ss so so}", "schema", "perfscope.threads/1", "host", text_or_null(uts.nodename),
-				 "kernel", text_or_null(uts.release), "time", when, "took_s", (double)t->took_ns / 1e9, "pid",
-				 (int)t->pid, "comm", text_or_null(t->comm), "source", t->source, "notes", pack_notes(t),
+	json_t *root = json_pack("{ss so so ss sf si so ss so so}", "schema", "perfscope.threads/1", "host", json_text(uts.nodename),
+				 "kernel", json_text(uts.release), "time", when, "took_s", (double)t->took_ns / 1e9, "pid",
+				 (int)t->pid, "comm", json_text(t->comm), "source", t->source, "notes", pack_notes(t),
 				 "goroutines", pack_goroutines(t->goroutines));
 	add_items(root, t, "threads");
 	char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

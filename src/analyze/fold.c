@@ -20,6 +20,7 @@ enum relation {
 	PORT,          /* their resources' names end in the same port */
 	MORE_PORT,     /* that, and the cause takes more */
 	RESOURCE,      /* both name the same resource */
+	COMMAND,       /* the symptom's first culprit goes by a name that is the cause's resource, or one of "A, B" */
 };
 
 /* What keeps a process from its sockets. */
@@ -122,6 +123,7 @@ static const struct explanation {
 	{"cpu.affinity", "cpu.saturation", CULPRIT, SEVERITY_WARNING},
 	/* A process that is started again and again is busy in the kernel with that. */
 	{"cpu.process-churn", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_INFO},
+	{"cpu.process-churn", "cpu.saturation", COMMAND, SEVERITY_WARNING},
 	/* What waits by spinning fills CPUs, and calls the kernel for nothing. */
 	{"cpu.spin", "cpu.context-switches", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"cpu.spin", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -263,6 +265,22 @@ static bool same_culprit(const struct finding *cause, const struct finding *symp
 	return false;
 }
 
+static bool lists(const char *names, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *p = names; length && (p = strstr(p, name)); p++)
+		if ((p == names || p[-1] == ' ') && (!p[length] || p[length] == ','))
+			return true;
+	return false;
+}
+
+static bool is_command(const struct finding *cause, const struct finding *symptom)
+{
+	return cause->resource_name && symptom->affected_count && !strcmp(symptom->affected[0].role, "culprit") &&
+	       lists(cause->resource_name, symptom->affected[0].comm);
+}
+
 static bool related(const struct finding *cause, const struct finding *symptom,
 		    enum relation relation)
 {
@@ -284,6 +302,8 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 	case RESOURCE:
 		return !strcmp(cause->resource_kind, symptom->resource_kind) &&
 		       !strcmp(cause->resource_name, symptom->resource_name);
+	case COMMAND:
+		return is_command(cause, symptom);
 	case MORE_PORT:
 		return cause->impact >= symptom->impact && related(cause, symptom, PORT);
 	case PORT:

@@ -13,5 +13,5 @@ SELECT w.count / (p.ns / 1e9) AS requests_s, w.ns / w.count AS mean_ns, l.p50 AS
 	100.0 * elsewhere / w.ns AS unknown_percent, w.pid,
 	nullif(w.processes, 1) AS processes, w.comm AS process, s.name AS service
 FROM work w JOIN service s ON s.resource = w.resource
-	LEFT JOIN latency_summary l ON l.metric = 'request.time' AND l.resource_kind = 'service' AND l.resource = s.name, period p
+	LEFT JOIN latency_summary l ON l.metric = 'request.time' AND l.resource_kind = 'service' AND l.resource = s.name, service_period p
 WHERE w.count ORDER BY w.ns DESC;

@@ -406,6 +406,11 @@ CREATE VIEW level AS
 SELECT g.slice, m.name AS metric, m.unit, r.kind AS resource_kind, r.name AS resource, g.value
 FROM gauge_row g JOIN metric m ON m.id = g.metric LEFT JOIN resource r ON r.id = g.resource;
 
+-- Of the period, the time in which services were watched: --max-overhead may have turned that off.
+CREATE VIEW service_period AS
+WITH share AS MATERIALIZED (SELECT slice, value FROM level WHERE metric = 'governor.share' AND resource = 'services')
+SELECT sum((s.end_ns - s.start_ns) * ifnull(h.value, 1)) AS ns FROM slice s LEFT JOIN share h ON h.slice = s.id;
+
 -- How each CPU spent its time, percent; irq holds hardware and software interrupts.
 CREATE VIEW cpu_share AS
 SELECT cpu, user, system, irq, steal, iowait, idle, 100 - idle - iowait AS busy

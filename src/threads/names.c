@@ -33,6 +33,7 @@ const char *wait_kind_name(enum wait_kind kind)
 		[WAIT_POLL] = "poll",
 		[WAIT_SLEEP] = "sleep",
 		[WAIT_CHILD] = "child",
+		[WAIT_QUEUE] = "message queue",
 		[WAIT_SIGNAL] = "signal",
 		[WAIT_STOPPED] = "stop",
 		[WAIT_TRACED] = "tracer",

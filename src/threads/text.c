@@ -86,7 +86,7 @@ static void add_target(struct writing *w, const struct thread *thread)
 							     : ", which is ");
 		add_thread(w, &w->t->items[thread->waits_for]);
 	} else if (wait->tid || wait->pid) {
-		buf_addf(w->b, ", %s %u", wait->tid ? w->t->what : "process",
+		buf_addf(w->b, ", %s%s %u", lock ? "held by " : "", wait->tid ? w->t->what : "process",
 			 wait->tid ? wait->tid : wait->pid);
 	}
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "buf.h"
+#include "decode.h"
 #include "io.h"
 #include "mem.h"
 #include "registers.h"
@@ -27,13 +27,6 @@ struct waitv_entry {
 	uint32_t flags, reserved;
 };
 
-struct decoding {
-	const struct wait_context *c;
-	const struct raw_thread *thread;
-	uint64_t argument[6];
-	struct waiting *w;
-};
-
 struct call {
 	const char *name;
 	void (*decode)(struct decoding *d, unsigned argument);
@@ -41,8 +34,7 @@ struct call {
 	bool writes;
 };
 
-__attribute__((format(printf, 2, 3))) static const char *text(const struct decoding *d,
-							      const char *format, ...)
+const char *decode_text(const struct decoding *d, const char *format, ...)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	va_list args;
@@ -53,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static const char *text(const struct decod
 	return arena_strndup(d->c->memory, b.data, b.len);
 }
 
-static bool read_memory(const struct decoding *d, uint64_t address, void *to, size_t len)
+bool decode_memory(const struct decoding *d, uint64_t address, void *to, size_t len)
 {
 	return d->c->space && address && space_read_all(d->c->space, address, to, len);
 }
@@ -71,22 +63,30 @@ static void describe_descriptor(struct decoding *d, int fd)
 	const char *anonymous = "anon_inode:";
 
 	w->kind = WAIT_FILE;
-	w->detail = text(d, "descriptor %d", fd);
+	w->detail = decode_text(d, "descriptor %d", fd);
 	if (!d->c->space || !space_descriptor(d->c->space, d->thread->r.tid, fd, &b))
 		return;
 	if ((d->w->inode = inode_in(b.data, "socket:[")))
 		w->kind = WAIT_SOCKET;
 	else if ((d->w->inode = inode_in(b.data, "pipe:[")))
 		w->kind = WAIT_PIPE;
+	else if (!strcmp(b.data, "anon_inode:[pidfd]"))
+		decode_pidfd(d, fd);
 	else if (starts_with(b.data, anonymous))
-		w->resource = text(d, "%s", b.data + strlen(anonymous));
+		w->resource = decode_text(d, "%s", b.data + strlen(anonymous));
 	else
-		w->resource = text(d, "%s", b.data);
+		w->resource = decode_text(d, "%s", b.data);
 }
 
 static void on_descriptor(struct decoding *d, unsigned argument)
 {
 	describe_descriptor(d, (int)d->argument[argument]);
+}
+
+static void on_queue_file(struct decoding *d, unsigned argument)
+{
+	describe_descriptor(d, (int)d->argument[argument]);
+	d->w->wait.kind = WAIT_QUEUE;
 }
 
 /* For fcntl() it is the command of waiting for a lock that makes a thread sleep. */
@@ -103,7 +103,7 @@ static void on_file_lock(struct decoding *d, unsigned argument)
 
 static const char *duration(const struct decoding *d, const struct timespec *t)
 {
-	return text(d, "%lld.%03ld s", (long long)t->tv_sec, t->tv_nsec / 1000000);
+	return decode_text(d, "%lld.%03ld s", (long long)t->tv_sec, t->tv_nsec / 1000000);
 }
 
 static void on_sleep(struct decoding *d, unsigned argument)
@@ -112,11 +112,11 @@ static void on_sleep(struct decoding *d, unsigned argument)
 	struct timespec t;
 
 	d->w->wait.kind = WAIT_SLEEP;
-	if (!read_memory(d, d->argument[argument], &t, sizeof(t)))
+	if (!decode_memory(d, d->argument[argument], &t, sizeof(t)))
 		return;
-	d->w->wait.detail = until ? text(d, "until %lld.%03ld s of clock %d", (long long)t.tv_sec,
+	d->w->wait.detail = until ? decode_text(d, "until %lld.%03ld s of clock %d", (long long)t.tv_sec,
 					 t.tv_nsec / 1000000, (int)d->argument[0])
-				  : text(d, "for %s", duration(d, &t));
+				  : decode_text(d, "for %s", duration(d, &t));
 }
 
 static void on_poll(struct decoding *d, unsigned argument)
@@ -124,21 +124,21 @@ static void on_poll(struct decoding *d, unsigned argument)
 	uint64_t count = d->argument[argument];
 	struct pollfd one;
 
-	if (count == 1 && read_memory(d, d->argument[0], &one, sizeof(one)) && one.fd >= 0) {
+	if (count == 1 && decode_memory(d, d->argument[0], &one, sizeof(one)) && one.fd >= 0) {
 		d->w->writes = one.events & POLLOUT && !(one.events & POLLIN);
 		describe_descriptor(d, one.fd);
 		return;
 	}
 	d->w->wait.kind = count ? WAIT_POLL : WAIT_SLEEP;
 	if (count)
-		d->w->wait.detail = text(d, "%llu descriptors", (unsigned long long)count);
+		d->w->wait.detail = decode_text(d, "%llu descriptors", (unsigned long long)count);
 }
 
 static void on_select(struct decoding *d, unsigned argument)
 {
 	d->w->wait.kind = d->argument[argument] ? WAIT_POLL : WAIT_SLEEP;
 	if (d->argument[argument])
-		d->w->wait.detail = text(d, "descriptors below %d", (int)d->argument[argument]);
+		d->w->wait.detail = decode_text(d, "descriptors below %d", (int)d->argument[argument]);
 }
 
 static void on_epoll(struct decoding *d, unsigned argument)
@@ -148,50 +148,12 @@ static void on_epoll(struct decoding *d, unsigned argument)
 	unsigned count = 0;
 
 	d->w->wait.kind = WAIT_EPOLL;
-	d->w->wait.resource = text(d, "descriptor %d", fd);
+	d->w->wait.resource = decode_text(d, "descriptor %d", fd);
 	if (!d->c->space || !space_fdinfo(d->c->space, d->thread->r.tid, fd, &b))
 		return;
 	for (const char *at = b.data; (at = strstr(at, "tfd:")); at += 4)
 		count++;
-	d->w->wait.detail = text(d, "%u descriptor%s", count, count == 1 ? "" : "s");
-}
-
-/* The children of the thread: with only one there is no doubt whom it waits for. */
-static uint32_t only_child(const struct decoding *d)
-{
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char path[80], *end;
-
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/children", d->thread->r.tgid,
-		 d->thread->r.tid);
-	if (read_file(path, 1 << 20, &b) < 0)
-		return 0;
-	unsigned long child = strtoul(b.data, &end, 10);
-	return strspn(end, " \n") == strlen(end) ? (uint32_t)child : 0;
-}
-
-static void wait_for_child(struct decoding *d, int64_t child)
-{
-	struct thread_wait *w = &d->w->wait;
-
-	w->kind = WAIT_CHILD;
-	w->bound = true;
-	w->pid = child > 0 && raw_same_namespace(d->thread) ? (uint32_t)child : only_child(d);
-	if (w->pid)
-		w->resource = text(d, "process %u", w->pid);
-	else
-		w->detail = child < -1 ? text(d, "any of process group %lld", (long long)-child)
-				       : "any child";
-}
-
-static void on_wait4(struct decoding *d, unsigned argument)
-{
-	wait_for_child(d, (int32_t)d->argument[argument]);
-}
-
-static void on_waitid(struct decoding *d, unsigned argument)
-{
-	wait_for_child(d, d->argument[argument] == P_PID ? (int32_t)d->argument[argument + 1] : -1);
+	d->w->wait.detail = decode_text(d, "%u descriptor%s", count, count == 1 ? "" : "s");
 }
 
 static void on_signal(struct decoding *d, unsigned argument)
@@ -255,7 +217,7 @@ static void look_at_futex(struct decoding *d, struct lock_look *look)
 	w->wait.address = look->address;
 	look->readable =
 		look->address > LOCK_BEFORE &&
-		read_memory(d, look->address - LOCK_BEFORE, look->memory, sizeof(look->memory));
+		decode_memory(d, look->address - LOCK_BEFORE, look->memory, sizeof(look->memory));
 	/* A lock at the very end or beginning of a mapping: what is there of it will do. */
 	if (!look->readable && look->address > LOCK_BEFORE && d->c->space) {
 		uint8_t *at = look->memory + LOCK_BEFORE;
@@ -283,8 +245,8 @@ static void on_futex_waitv(struct decoding *d, unsigned argument)
 	struct waitv_entry first;
 
 	d->w->wait.kind = WAIT_FUTEX;
-	d->w->wait.detail = text(d, "the first of %u", (unsigned)d->argument[1]);
-	if (!read_memory(d, d->argument[0], &first, sizeof(first)))
+	d->w->wait.detail = decode_text(d, "the first of %u", (unsigned)d->argument[1]);
+	if (!decode_memory(d, d->argument[0], &first, sizeof(first)))
 		return;
 	d->w->wait.address = first.address;
 	if (d->argument[1] != 1)
@@ -343,8 +305,8 @@ static const struct call calls[] = {
 	[441] = {"epoll_pwait2", on_epoll, 0},
 	[SYS_nanosleep] = {"nanosleep", on_sleep, 0},
 	[SYS_clock_nanosleep] = {"clock_nanosleep", on_sleep, 2},
-	[SYS_wait4] = {"wait4", on_wait4, 0},
-	[SYS_waitid] = {"waitid", on_waitid, 0},
+	[SYS_wait4] = {"wait4", decode_wait4, 0},
+	[SYS_waitid] = {"waitid", decode_waitid, 0},
 	[SYS_rt_sigsuspend] = {"rt_sigsuspend", on_signal},
 	[SYS_rt_sigtimedwait] = {"rt_sigtimedwait", on_signal},
 	[SYS_futex] = {"futex", on_futex},
@@ -355,13 +317,16 @@ static const struct call calls[] = {
 	[SYS_mprotect] = {"mprotect", on_other},
 	[SYS_madvise] = {"madvise", on_other},
 	[SYS_brk] = {"brk", on_other},
-	[SYS_clone] = {"clone", on_other},
+	[SYS_clone] = {"clone", decode_clone},
 	[SYS_exit] = {"exit", on_other},
 	[SYS_exit_group] = {"exit_group", on_other},
-	[SYS_msgrcv] = {"msgrcv", on_other},
-	[SYS_msgsnd] = {"msgsnd", on_other},
-	[SYS_semop] = {"semop", on_other},
-	[SYS_semtimedop] = {"semtimedop", on_other},
+	[SYS_msgrcv] = {"msgrcv", decode_message_queue},
+	[SYS_msgsnd] = {"msgsnd", decode_message_queue},
+	[SYS_semop] = {"semop", decode_semaphores},
+	[SYS_semtimedop] = {"semtimedop", decode_semaphores},
+	[SYS_mq_timedsend] = {"mq_timedsend", on_queue_file, .writes = true},
+	[SYS_mq_timedreceive] = {"mq_timedreceive", on_queue_file},
+	[435] = {"clone3", decode_clone3},
 	[SYS_io_getevents] = {"io_getevents", on_other},
 	[SYS_restart_syscall] = {"restart_syscall", on_other},
 #ifdef SYS_open /* architectures younger than x86 lack the calls that newer ones have replaced */
@@ -374,7 +339,7 @@ static const struct call calls[] = {
 	[SYS_select] = {"select", on_select, 0},
 	[SYS_epoll_wait] = {"epoll_wait", on_epoll, 0},
 	[SYS_pause] = {"pause", on_signal},
-	[SYS_vfork] = {"vfork", on_other},
+	[SYS_vfork] = {"vfork", decode_vfork},
 #endif
 };
 
@@ -387,7 +352,7 @@ static void call_wait(struct decoding *d, uint64_t number)
 	if (number == (uint64_t)-1)
 		return; /* not in a system call: a fault, or an interrupt */
 	if (!call) {
-		d->w->wait.call = text(d, "system call %llu", (unsigned long long)number);
+		d->w->wait.call = decode_text(d, "system call %llu", (unsigned long long)number);
 		return;
 	}
 	d->w->wait.call = call->name;

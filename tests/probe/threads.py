@@ -68,6 +68,7 @@ ZOO = {
     "unix-receiver": ("socket", r"unix.*", "server", ["unix_receiver"]),
     "pipe-reader": ("pipe", r"\d+ from \d+ \(server\)", "server", ["pipe_reader"]),
     "poller": ("epoll", r"descriptor \d+", None, ["poller"]),
+    "taker": ("message queue", r"/waiters-queue.*", None, ["start_thread", "taker"]),
     "sleeps": ("sleep", None, None, ["start_thread", "sleeps"]),
     "writer": ("sleep", None, None, ["start_thread", "writer", "sleep"]),
 }
@@ -187,6 +188,12 @@ def family(program):
         check(parent["wait"]["kind"] == "child" and parent["wait"]["call"] == "wait4", f"their parent: {parent}")
 
 
+def vfork(program):
+    with workload(program, "--vfork") as (process, said):
+        wait = take_json(process.pid)["threads"][0]["wait"]
+        check((wait["kind"], wait["tid"], wait["bound"]) == ("child", said["borrower"], True), f"who waits for its vfork()ed child: {wait}")
+
+
 CROSSED = """
 import queue, sys, threading
 one, other, todo, met = threading.Lock(), threading.RLock(), queue.Queue(), threading.Barrier(3)
@@ -259,6 +266,45 @@ def python_of(interpreter, class_name):
         check(by[said["behind"]]["wait"]["tid"] == said["one"], f"who waits behind them: {by[said['behind']]}")
         check(not by[said["idle"]]["wait"].get("tid"), f"nobody holds up who has nothing to do: {by[said['idle']]}")
         check(f"held by {said['one']}" in text and f"held by {said['other']}" in text, text)
+
+
+SYSTEM_V = """
+import ctypes, sys, threading
+libc, (semaphores, queue) = ctypes.CDLL(None), map(int, sys.argv[1:])
+down = (ctypes.c_short * 3)(1, -1, 0)
+
+def start(name, call, *arguments):
+    def run():
+        sys.stdout.write(f"{name} {threading.get_native_id()}\\n")
+        sys.stdout.flush()
+        call(*arguments)
+    threading.Thread(target=run, daemon=True).start()
+
+start("user", libc.semop, semaphores, down, 1)
+start("receiver", libc.msgrcv, queue, ctypes.create_string_buffer(64), 8, 0, 0)
+threading.Event().wait(0.5)
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
+
+def system_v():
+    libc = ctypes.CDLL(None)
+    create, private, remove, set_value = 0o1600, 0, 0, 16
+    semaphores, queue = libc.semget(private, 2, create), libc.msgget(private, create)
+    try:
+        libc.semctl(semaphores, 1, set_value, 0)
+        with workload(sys.executable, "-c", SYSTEM_V, str(semaphores), str(queue)) as (process, said):
+            found = take_json(process.pid)
+            by = {t["tid"]: t["wait"] for t in found["threads"]}
+            wait = by[said["user"]]
+            check(wait["kind"] == "semaphore" and wait["resource"] == f"System V semaphores {semaphores}", f"semop: {wait}")
+            check(wait["detail"] == f"number 1, last changed by process {os.getpid()}", f"semop: {wait}")
+            wait = by[said["receiver"]]
+            check(wait["kind"] == "message queue" and wait["resource"] == f"System V queue {queue}", f"msgrcv: {wait}")
+    finally:
+        libc.semctl(semaphores, 0, remove)
+        libc.msgctl(queue, remove, None)
 
 
 def words():
@@ -466,7 +512,9 @@ def main():
         without_bpf(ZOOS[1], folder)
         container(ZOOS[1], folder)
     family(ZOOS[1])
+    vfork(ZOOS[1])
     python()
+    system_v()
     words()
     java()
     traced(ZOOS[1])

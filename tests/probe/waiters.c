@@ -3,6 +3,7 @@
  *and stays until its standard input ends.
  *
  *	waiters FILE           the whole zoo; FILE is written and synced by one of them
+ *	waiters --vfork        waits for a child that it shares its memory with
  *	waiters --crowd N      N threads that wait for one condition
  *	waiters --family       two processes that deadlock over locks that they share; a third waits
  *for one of them waiters --churn        threads that come and go without end waiters --hostile
@@ -10,6 +11,7 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -218,6 +220,18 @@ static void *pipe_reader(void *arg)
 	return read(pipe_ends[0], &byte, 1) < 0 ? arg : NULL;
 }
 
+static void *taker(void *arg)
+{
+	struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 1};
+	mqd_t queue = mq_open("/waiters-queue", O_CREAT | O_RDWR, 0600, &attributes);
+	char byte;
+
+	mq_unlink("/waiters-queue");
+	name_thread("taker");
+	mq_receive(queue, &byte, 1, NULL);
+	return NULL;
+}
+
 static void *syncer(void *arg)
 {
 	static char block[1 << 20];
@@ -277,13 +291,26 @@ static pid_t start_server(void)
 	return child;
 }
 
+/* The child runs no other program, and the parent waits for that. */
+static int lend_memory(void)
+{
+	if (!vfork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		name_thread("borrower");
+		puts("ready");
+		fflush(stdout);
+		for_ever();
+	}
+	return 0;
+}
+
 static int zoo(const char *path)
 {
 	static void *(*const all[])(void *) = {dead_one,  dead_two, dead_alone,    follower,
 					       writer,    reader,   second_writer, slow,
 					       inherits,  heap,     joiner,        condition,
 					       semaphore, receiver, unix_receiver, pipe_reader,
-					       poller,    syncer,   spinner};
+					       poller,    taker,    syncer,        spinner};
 	pthread_mutexattr_t attributes;
 	char byte;
 
@@ -438,5 +465,7 @@ int main(int argc, char **argv)
 		return family();
 	if (argc == 2 && !strcmp(argv[1], "--hostile"))
 		return hostile();
+	if (argc == 2 && !strcmp(argv[1], "--vfork"))
+		return lend_memory();
 	return argc == 2 ? zoo(argv[1]) : 2;
 }

@@ -2,13 +2,12 @@
 #include "compare.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "command.h"
-#include "escape.h"
 #include "fail.h"
+#include "json_text.h"
 #include "mem.h"
 #include "output.h"
 #include "recording.h"
@@ -31,15 +30,10 @@ static const struct option rows[] = {
 
 static json_t *describe(struct store *s, const char *path)
 {
-	_cleanup_(buf_done) struct buf name = BUF_INIT, host = BUF_INIT, kernel = BUF_INIT;
-	char text[256];
+	char host[256], kernel[256];
 
-	escape_utf8(&name, path, strlen(path));
-	store_meta_text(s, "host", text, sizeof(text));
-	escape_utf8(&host, text, strlen(text));
-	store_meta_text(s, "kernel", text, sizeof(text));
-	escape_utf8(&kernel, text, strlen(text));
-	return json_pack("{s:s, s:s, s:s}", "file", name.data, "host", host.data, "kernel", kernel.data);
+	return json_pack("{s:o, s:o, s:o}", "file", json_text(path), "host", json_text(store_meta_text(s, "host", host, sizeof(host))),
+			 "kernel", json_text(store_meta_text(s, "kernel", kernel, sizeof(kernel))));
 }
 
 static int run(const struct call *call)

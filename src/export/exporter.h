@@ -14,7 +14,6 @@ struct export_options {
 struct exporter {
 	const char *name;   /* as in --format: the file's name */
 	const char *suffix; /* of files of this format, without dot */
-	const char *help;   /* who reads it, what is in it */
 	/* Negative errno with a message; `name` is what fd is called in it. */
 	int (*write)(struct store *s, const struct export_options *options, int fd, const char *name);
 };

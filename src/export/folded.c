@@ -20,7 +20,5 @@ static int write_stacks(struct store *s, const struct export_options *options, i
 const struct exporter exporter_folded = {
 	.name = "folded",
 	.suffix = "folded",
-	.help = "a line for each stack: frames from the root joined by ';', a space, and its value "
-		"(nanoseconds of CPU time with --kind cpu); for flamegraph --folded and most viewers",
 	.write = write_stacks,
 };

@@ -5,6 +5,8 @@
 #include "arena.h"
 #include "space.h"
 
+struct python_trace;
+
 /* A thread of one process while that is found out. All zero: one that is no concern. */
 struct sleeper {
 	uint32_t tid;    /* as its own process numbers it */
@@ -14,6 +16,7 @@ struct sleeper {
 	uint64_t sp;     /* 0 unknown */
 	const uint64_t *registers;
 	size_t register_count;
+	const struct python_trace *python; /* its frames; NULL: not known */
 	uint64_t stack_start, stack_end; /* 0: those of the mapping that sp lies in */
 	uint32_t within;   /* an address so many bytes before a lock is that of what the lock is part of; 0: nothing is */
 	bool holds_nothing; /* no lock, as is known */

@@ -222,6 +222,7 @@ static const char *source_of(const struct python *p, const struct function *f, u
 struct taken {
 	struct python_frame frames[PYTHON_DEPTH];
 	const char *names[PYTHON_DEPTH], *sources[PYTHON_DEPTH];
+	uint64_t addresses[PYTHON_DEPTH];
 };
 
 static uint64_t field(const unsigned char *bytes, uint16_t at)
@@ -241,6 +242,7 @@ static bool take_frame(struct python *p, uint64_t *address, struct taken *to, ui
 
 	if (!space_read_all(p->space, *address, bytes, sizeof(bytes)))
 		return false;
+	to->addresses[i] = *address;
 	byte = bytes[l->frame_entry % PYTHON_FRAME_BYTES];
 	*address = field(bytes, l->frame_back);
 	if (l->entry == PYTHON_ENTRY_SHIM && byte == PYTHON_OWNER_C_STACK) {
@@ -287,6 +289,7 @@ const struct python_trace *python_trace(struct python *p, uint32_t own_tid)
 	*t = (struct python_trace){.python = p, .depth = depth, .cut = frame,
 				   .frames = copy(p->memory, taken.frames, depth * sizeof(taken.frames[0])),
 				   .names = copy(p->memory, taken.names, depth * sizeof(taken.names[0])),
+				   .addresses = copy(p->memory, taken.addresses, depth * sizeof(taken.addresses[0])),
 				   .sources = copy(p->memory, taken.sources, depth * sizeof(taken.sources[0]))};
 	return t;
 }

@@ -11,6 +11,7 @@ struct python_trace {
 	const struct python *python;
 	const struct python_frame *frames; /* frame: 1, or 0 of a mark */
 	const char **names, **sources;     /* "/path/file.py:12" */
+	const uint64_t *addresses;         /* of the frames themselves */
 	uint32_t depth;
 	bool cut; /* outer frames are missing */
 };

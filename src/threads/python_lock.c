@@ -8,15 +8,18 @@
 
 #include "hash.h"
 #include "mem.h"
+#include "python.h"
+#include "search.h"
 #include "text.h"
 
-/* Where Python's frames are differs from version to version, but not how a bound method of a built-in type and a lock look.
- * So everything on the way is tried: words of the thread's stack point to frames or into them, words there to objects. */
+/* A bound method of a built-in type and a lock look alike in all versions. Where frames are is known of some; of others
+ * everything on the way is tried: words of the thread's stack point to frames or into them, words there to objects. */
 enum {
 	STACK_BYTES = 16 << 10,
 	CHUNK = 1 << 10,
 	CHUNKS_BELOW = 4, /* frames of callers lie below that of the callee */
 	MOST_CHUNKS = 1024,
+	MOST_FRAME = 2 << 10,
 	MOST_OBJECTS = 1 << 14,
 	BATCH = 512,
 };
@@ -123,10 +126,10 @@ static void try_objects(struct search *x, const uint64_t *objects, size_t count)
 		try_method(x, &methods[i]);
 }
 
-static void try_chunk(struct search *x, uint64_t chunk)
+static void try_range(struct search *x, uint64_t start, size_t len)
 {
 	uint64_t words[CHUNK / sizeof(uint64_t)], objects[CHUNK / sizeof(uint64_t)];
-	size_t count = 0, n = space_read(x->space, chunk, words, sizeof(words)) / sizeof(*words);
+	size_t count = 0, n = space_read(x->space, start, words, len) / sizeof(*words);
 
 	for (size_t i = 0; i < n; i++)
 		if (is_heap(x, words[i]) && is_new(x->objects, words[i], MOST_OBJECTS))
@@ -146,29 +149,73 @@ static void try_stack(struct search *x, uint64_t sp)
 		uint64_t chunk = words[i] & ~(uint64_t)(CHUNK - 1);
 		for (uint64_t at = chunk - CHUNKS_BELOW * CHUNK; at <= chunk + CHUNK; at += CHUNK)
 			if (is_heap(x, at) && is_new(x->chunks, at, MOST_CHUNKS))
-				try_chunk(x, at);
+				try_range(x, at, CHUNK);
+	}
+}
+
+/* All frames of Python that are known, by their addresses. */
+struct frames {
+	uint64_t *items;
+	size_t count, capacity;
+};
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void gather_frames(struct frames *all, const struct sleeper *sleepers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (uint32_t f = 0; sleepers[i].python && f < sleepers[i].python->depth; f++) {
+			GROW(all->items, all->count, all->capacity);
+			all->items[all->count++] = sleepers[i].python->addresses[f];
+		}
+	if (all->count)
+		qsort(all->items, all->count, sizeof(*all->items), by_address);
+}
+
+/* What lies beside them may be another thread's. */
+static void try_frames(struct search *x, const struct python_trace *t, const struct frames *all)
+{
+	for (uint32_t f = 0; f < t->depth; f++) {
+		uint64_t start = t->addresses[f], end = start + MOST_FRAME;
+		size_t next = COUNT_UP_TO(all->items, all->count, , start);
+
+		if (next < all->count && all->items[next] < end)
+			end = all->items[next];
+		for (; start < end; start += CHUNK)
+			try_range(x, start, end - start < CHUNK ? end - start : CHUNK);
 	}
 }
 
 /* The futexes of locks that the thread took so; their number. It has the method of the one that it sleeps on, too. */
-static size_t locks_held(const struct space *s, const struct sleeper *sleeper, uint64_t ret_futexes[MOST_LOCKS])
+static size_t locks_held(const struct space *s, const struct sleeper *sleeper, const struct frames *all,
+			 uint64_t ret_futexes[MOST_LOCKS])
 {
 	_cleanup_(map_freep) struct map *chunks = map_new(), *objects = map_new(), *definitions = map_new();
 	struct search x = {.space = s, .chunks = chunks, .objects = objects, .definitions = definitions,
 			   .wanted = sleeper->futex, .found = ret_futexes};
 
-	try_stack(&x, sleeper->sp);
+	if (sleeper->python)
+		try_frames(&x, sleeper->python, all);
+	else if (!all->count)
+		try_stack(&x, sleeper->sp);
 	return x.count;
 }
 
 void python_lock_holders(const struct space *s, struct sleeper *sleepers, size_t count, struct arena *names)
 {
 	uint64_t held[MOST_LOCKS];
+	struct frames all = {0};
 
 	if (!python_runs_in(s))
 		return;
+	gather_frames(&all, sleepers, count);
 	for (size_t i = 0, looked = 0; i < count && looked < MOST_THREADS; i++) {
-		size_t locks = sleepers[i].sp && !sleepers[i].moves ? locks_held(s, &sleepers[i], held) : 0;
+		size_t locks = sleepers[i].sp && !sleepers[i].moves ? locks_held(s, &sleepers[i], &all, held) : 0;
 
 		looked += sleepers[i].sp != 0;
 		for (size_t n = 0; n < locks; n++)
@@ -176,4 +223,5 @@ void python_lock_holders(const struct space *s, struct sleeper *sleepers, size_t
 				if (!sleepers[k].holder && sleepers[k].futex == held[n])
 					sleepers[k].holder = i + 1;
 	}
+	free(all.items);
 }

@@ -32,6 +32,7 @@ static void fill_sleepers(const struct look *looks, size_t count, const struct s
 		sleepers[i].tid = looks[i].raw.r.own_tid;
 		sleepers[i].futex = waiting_unowned(&looks[i].waiting);
 		sleepers[i].is_lock = waiting_is_lock(&looks[i].waiting);
+		sleepers[i].python = looks[i].stack.python;
 		sleepers[i].moves = !looks[i].settled;
 		sleepers[i].sp = stack_pointer(&looks[i].raw);
 		sleepers[i].registers = looks[i].raw.r.registers;

@@ -259,8 +259,6 @@ def python_of(interpreter, class_name):
         python_stack(by[said["one"]], class_name)
         text = take(process.pid).stdout
         check(re.search(r"^ +last \(<string>:[0-9]+\)$", text, re.M), text)
-        if not class_name:
-            return
         cycles = [{link["tid"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
         check(cycles == [{said["one"]: said["other"], said["other"]: said["one"]}], f"a deadlock of two in Python: {cycles} of {said}")
         check(by[said["behind"]]["wait"]["tid"] == said["one"], f"who waits behind them: {by[said['behind']]}")

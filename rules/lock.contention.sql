@@ -53,6 +53,17 @@ wait_walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM woken)
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wait_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
+-- A thread that is new, as one for each request, has rarely been looked at before it waits for long: then only the kernel's part of its
+-- stack is known, and what most others of its process do that wait for the same tells the rest.
+bare AS MATERIALIZED (
+	SELECT w.leaf FROM wait_walk w JOIN frame_name n USING (frame) GROUP BY w.leaf HAVING sum(n.kind <> 'kernel') = 0),
+usual AS MATERIALIZED (
+	SELECT process, resource, stack, max(ns) FROM (
+		SELECT process, resource, stack, sum(ns) AS ns FROM woken WHERE stack NOT IN (SELECT leaf FROM bare) GROUP BY process, resource, stack)
+	GROUP BY process, resource),
+known AS MATERIALIZED (
+	SELECT w.process, w.task, coalesce(u.stack, w.stack) AS stack, w.resource, w.other_task, w.other_stack, w.count, w.ns
+	FROM woken w LEFT JOIN bare b ON b.leaf = w.stack LEFT JOIN usual u ON b.leaf AND u.process = w.process AND u.resource = w.resource),
 sorted AS MATERIALIZED (
 	SELECT leaf, sort, parks, name, up, min(iif(is_outer, -up - 64 * is_outer, up)) FROM wait_walk JOIN named USING (frame) GROUP BY leaf
 	UNION ALL -- a program without names
@@ -86,7 +97,7 @@ sorted_wait AS MATERIALIZED (
 	FROM (SELECT w.task, w.process, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name, t.parks = 2 AS idle,
 			iif(t.parks, min(w.resource) OVER (PARTITION BY CASE t.parks WHEN 2 THEN w.resource WHEN 3 THEN p.ppid ELSE w.process END, t.parks, t.name),
 				w.resource) AS resource
-		FROM woken w JOIN taker t ON t.leaf = w.stack JOIN process p ON p.id = w.process
+		FROM known w JOIN taker t ON t.leaf = w.stack JOIN process p ON p.id = w.process
 		WHERE w.process NOT IN (SELECT process FROM one_goroutine))),
 -- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock. But one that is held
 -- by who waits for a message is a place in a line of workers.

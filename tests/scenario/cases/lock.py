@@ -35,6 +35,7 @@ def ledger(kind):
 
 CASES = [
     Case("lock-python", ledger("threads"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="heap", often=False),
+    Case("lock-fresh-threads", ledger("fresh"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="heap", often=False),
     Case("lock-processes", ledger("processes"), "lock.contention", "ledgerkeeper", function="update_ledger", resource="sem", often=False),
     Case("lock-java-monitor", script("java -Xmx64m Tills.java monitor", 3), "lock.contention", "teller", resource="ObjectMonitor",
          needs="java", often=False),

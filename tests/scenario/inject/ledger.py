@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""ledger.py threads|processes|file|crossed|files: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock, one of
-multiprocessing, which is a semaphore, or a file's. Crossed: two who each hold the lock that the other one wants; files: two
-processes that each hold the file."""
+"""ledger.py threads|fresh|processes|file|crossed|files: who keeps a ledger holds a lock while it waits on a clock: a threading.Lock,
+one of multiprocessing, which is a semaphore, or a file's. Fresh: each entry is a new thread's. Crossed: two who each hold the lock
+that the other one wants; files: two processes that each hold the file."""
 import ctypes
 import fcntl
 import multiprocessing
@@ -14,12 +14,13 @@ import threading
 import time
 
 WRITERS = 4
+HOLDS = 0.02 if sys.argv[1:] == ["fresh"] else 0.004
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
 def update_ledger(lock):
     with lock:
-        time.sleep(0.004)
+        time.sleep(HOLDS)
 
 
 def write_journal(file):
@@ -52,6 +53,12 @@ def lock_each_others_file():
         signal.pause()
 
 
+def update_anew(lock):
+    thread = threading.Thread(target=update_ledger, args=(lock,))
+    thread.start()
+    thread.join()
+
+
 def for_ever(work, what):
     while True:
         work(what)
@@ -60,10 +67,11 @@ def for_ever(work, what):
 def main():
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_NAME, b"ledgerkeeper")
-    if sys.argv[1] == "threads":
+    if sys.argv[1] in ("threads", "fresh"):
         lock = threading.Lock()
+        update = update_ledger if sys.argv[1] == "threads" else update_anew
         for _ in range(WRITERS):
-            threading.Thread(target=for_ever, args=(update_ledger, lock), daemon=True).start()
+            threading.Thread(target=for_ever, args=(update, lock), daemon=True).start()
         signal.pause()
     if sys.argv[1] == "crossed":
         locks = [threading.Lock(), threading.Lock()]

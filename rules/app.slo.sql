@@ -75,7 +75,7 @@ SELECT iif(b.counts, 'waited', 'none') AS urgency,
 		FROM quantile q WHERE q.port = b.port
 		UNION ALL SELECT 'response time, mean', w.ns / 1e6 / w.count, 'ms' FROM whole w WHERE w.port = b.port
 		UNION ALL SELECT 'limit', b.most / 1e6, 'ms'
-		UNION ALL SELECT 'requests', w.count * 1e9 / period.ns, '/s' FROM whole w, period WHERE w.port = b.port
+		UNION ALL SELECT 'requests', w.count * 1e9 / p.ns, '/s' FROM whole w, service_period p WHERE w.port = b.port
 		UNION ALL SELECT * FROM (
 			SELECT 'of the time: waiting for a thread to take it', 100.0 * queue / ns, '%' FROM whole WHERE port = b.port AND queue
 			UNION ALL SELECT 'of the time: waiting for a CPU', 100.0 * runqueue / ns, '%' FROM whole WHERE port = b.port AND runqueue

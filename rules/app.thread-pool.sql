@@ -119,13 +119,13 @@ place AS MATERIALIZED (
 	SELECT w.leaf, c.name, min(w.up - 64 * c.rank) FROM walk w JOIN code_frame c USING (frame) GROUP BY w.leaf),
 -- What goes on as the recording ends.
 recent AS MATERIALIZED (
-	SELECT id, end_ns - start_ns AS ns FROM slice WHERE start_ns >= (SELECT end_ns FROM period) - coalesce(:age, 2) * 1e9),
+	SELECT id, end_ns - start_ns AS ns FROM slice WHERE start_ns >= (SELECT end_ns FROM period) - coalesce(:age, 2) * 1e9
+		AND EXISTS (SELECT 1 FROM unanswered)),
 late AS MATERIALIZED (
 	SELECT t.process, r.name, m.name AS metric, r.id AS resource, sum(s.value) AS value
-	FROM sample s JOIN recent ON recent.id = s.slice JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	FROM recent CROSS JOIN sample s ON s.slice = recent.id JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 		LEFT JOIN resource r ON r.id = s.resource
 	WHERE m.name IN ('connection.standing', 'connection.sent', 'request.time', 'task.running', 'offcpu.disk') AND NOT t.own
-		AND EXISTS (SELECT 1 FROM unanswered)
 	GROUP BY t.process, m.name, r.id),
 unread AS MATERIALIZED (SELECT resource, sum(count) AS count, sum(ns) AS ns FROM unanswered WHERE kind = 'unread' GROUP BY resource),
 dead AS MATERIALIZED (

@@ -51,17 +51,21 @@ served AS MATERIALIZED (
 	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
 	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
--- Processes that work together: of one name, and one parent's.
-kin AS MATERIALIZED (
-	SELECT a.id AS process, b.id AS other FROM process a JOIN process b ON b.comm = a.comm AND b.ppid = a.ppid AND a.ppid > 1 AND b.id <> a.id),
--- Whom other processes wait for, or ask.
+-- Whose work a process does: its parent's, with the same command ("postgres: parallel worker for PID 7" is one of "postgres:").
+job AS MATERIALIZED (
+	SELECT id AS process, ppid, comm, iif(substr(command, 1, instr(command, ' ') - 1) GLOB '*:', substr(command, 1, instr(command, ' ')), command) AS command
+	FROM process WHERE ppid > 1),
+-- Whom processes of other jobs wait for, or ask.
 asked AS MATERIALIZED (
-	SELECT o.process FROM woken_by w JOIN thread v ON v.task = w.task JOIN task o ON o.id = w.other_task, span
-	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process AND (v.process, o.process) NOT IN (SELECT process, other FROM kin)
+	SELECT o.process FROM woken_by w JOIN thread v ON v.task = w.task JOIN task o ON o.id = w.other_task
+		LEFT JOIN job vj ON vj.process = v.process LEFT JOIN job oj ON oj.process = o.process, span
+	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process
+		AND NOT (oj.process IS NOT NULL AND (vj.ppid, vj.comm, vj.command) IS (oj.ppid, oj.comm, oj.command))
 	GROUP BY o.process
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)
 	UNION
-	SELECT t.process FROM request r JOIN task t ON t.id = r.task WHERE r.count),
+	SELECT t.process FROM request r JOIN task t ON t.id = r.task, span GROUP BY t.process
+	HAVING sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
 eater AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu, -- of all processes of that name
@@ -69,17 +73,22 @@ eater AS MATERIALIZED (
 		FROM process_state p, span WHERE NOT p.own AND NOT p.kernel)
 	WHERE place <= 6 ORDER BY cpu DESC, running DESC LIMIT 16),
 -- Who starts those that eat, one after another, waits for them.
+maker AS MATERIALIZED (SELECT pid, ppid FROM process WHERE pid IN (SELECT ppid FROM process)),
 ancestor(pid) AS (
 	SELECT p.ppid FROM process p WHERE p.id IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2))
 		AND p.id NOT IN (SELECT t.process FROM task t JOIN lasting ON lasting.task = t.id) AND p.ppid > 1
 	UNION
-	SELECT p.ppid FROM ancestor a JOIN process p ON p.pid = a.pid WHERE p.ppid > 1),
+	SELECT p.ppid FROM ancestor a JOIN maker p ON p.pid = a.pid WHERE p.ppid > 1),
 -- Who answers requests, of which much is waiting for a CPU, is delayed however long each of them computes.
 slow AS MATERIALIZED (
 	SELECT r.task FROM request r, span GROUP BY r.task
 	HAVING sum(r.runqueue) >= coalesce(:request_ms, 5) * 1e6 * sum(r.count)
 		AND sum(r.runqueue) >= coalesce(:request, 0.3) * sum(r.ns) AND sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
 most AS MATERIALIZED (SELECT process FROM eater ORDER BY cpu DESC, running DESC LIMIT 1),
+crew AS MATERIALIZED (
+	SELECT process FROM most
+	UNION
+	SELECT j.process FROM most JOIN job m USING (process) JOIN job j ON (j.ppid, j.comm, j.command) IS (m.ppid, m.comm, m.command)),
 victim AS MATERIALIZED (
 	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
 	FROM thread_state s, span
@@ -88,7 +97,7 @@ victim AS MATERIALIZED (
 		AND ((s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5) OR s.task IN (SELECT task FROM slow))
 		-- A job whose own threads are in each other's way gets done as quickly as it can.
 		AND (s.process IN (SELECT process FROM asked)
-			OR s.process NOT IN (SELECT process FROM most UNION SELECT other FROM kin WHERE process IN (SELECT process FROM most)))
+			OR s.process NOT IN (SELECT process FROM crew))
 		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
 		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
 histogram_total AS MATERIALIZED (
@@ -114,6 +123,8 @@ SELECT iif(v.tid OR l.crowd >= coalesce(:crowd, 1.8), 'waited', 'none') AS urgen
 			FROM victim ORDER BY runnable DESC LIMIT 10))) AS affected,
 	json_array(
 		json_object('metric', 'CPUs busy', 'value', 100 * m.busy, 'unit', '%', 'threshold', 100 * coalesce(:busy, 0.9)),
+		json_object('metric', 'time in which they are', 'value', 100 * m.most, 'unit', '%',
+			'threshold', 100 * iif(m.busy >= coalesce(:busy, 0.9), coalesce(:most, 0.6), coalesce(:some, 0.2))),
 		json_object('metric', 'threads waiting for a CPU, per CPU', 'value', l.queue, 'unit', 'threads',
 			'threshold', coalesce(:queue, 0.4)),
 		json_object('metric', 'waiting of ' || coalesce(v.comm, 'all threads') || ' for a CPU',
@@ -125,6 +136,6 @@ SELECT iif(v.tid OR l.crowd >= coalesce(:crowd, 1.8), 'waited', 'none') AS urgen
 			json_object('role', 'victim', 'metric', 'cpu.time', 'task', v.task)),
 		json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', e.process))) AS stacks
 FROM machine m, span, load l, percentile q, (SELECT * FROM eater WHERE process IN (SELECT process FROM most)) e
-	LEFT JOIN (SELECT * FROM victim ORDER BY runnable DESC LIMIT 1) v
+	LEFT JOIN (SELECT * FROM victim ORDER BY process IN (SELECT process FROM asked) DESC, runnable DESC LIMIT 1) v
 WHERE l.queue >= coalesce(:queue, 0.4) AND (m.busy >= coalesce(:busy, 0.9) AND m.most >= coalesce(:most, 0.6)
 	OR m.most >= coalesce(:some, 0.2) AND v.runnable >= coalesce(:much, 0.1) * span.ns AND v.process IN (SELECT process FROM asked));

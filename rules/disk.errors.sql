@@ -7,6 +7,7 @@
 --    while less than 1 % is free. Of the processes that such calls fail for the culprit is the one with the largest file there, if
 --    that is a tenth of the file system; else the one that most fail for.
 -- threshold large = 0.1: share of a file system; whose file is smaller has not filled it alone
+-- threshold often = 50: such calls a second are all that a program does; fewer are its impact in proportion
 -- action: {advice}
 -- action: {advice2}
 -- action: {advice3}
@@ -29,6 +30,7 @@ file AS MATERIALIZED (
 	SELECT t.process, s.resource, sum(s.count) AS count, sum(s.value) / sum(s.count) AS bytes
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name = 'space.file' GROUP BY t.process, s.resource),
+largest AS MATERIALIZED (SELECT process, max(bytes) AS bytes FROM file GROUP BY process),
 room AS MATERIALIZED (
 	SELECT resource, max(iif(metric = 'filesystem.size', value, 0)) AS bytes,
 		max(iif(metric = 'filesystem.inodes', value, 0)) - max(iif(metric = 'filesystem.inodes_used', value, 0)) < 1
@@ -37,15 +39,13 @@ room AS MATERIALIZED (
 		WHERE m.name GLOB 'filesystem.*' GROUP BY m.name, g.resource)
 	GROUP BY resource),
 blamed AS MATERIALIZED (
-	SELECT r.*, ifnull((SELECT max(f.bytes) FROM file f WHERE f.process = r.process), 0) AS bytes, room.bytes AS size, room.no_inodes,
-		row_number() OVER (PARTITION BY r.resource ORDER BY
-			ifnull((SELECT max(f.bytes) FROM file f WHERE f.process = r.process), 0) >= coalesce(:large, 0.1) * room.bytes DESC,
-			r.count DESC) AS place
-	FROM refused r LEFT JOIN room ON room.resource IS r.resource),
+	SELECT r.*, ifnull(l.bytes, 0) AS bytes, room.bytes AS size, room.no_inodes, sum(r.count) OVER (PARTITION BY r.resource, r.comm) AS named,
+		row_number() OVER (PARTITION BY r.resource ORDER BY ifnull(l.bytes, 0) >= coalesce(:large, 0.1) * room.bytes DESC, r.count DESC) AS place
+	FROM refused r LEFT JOIN largest l ON l.process = r.process LEFT JOIN room ON room.resource IS r.resource),
 first AS MATERIALIZED (
 	SELECT b.*, ifnull(r.name, 'A file system') AS name,
 		-- Of another namespace: "PATH of COMM (PID)".
-		iif(r.name GLOB '* of * ([0-9]*)', 'nsenter -t ' || b.pid || ' -m ', '') AS enter,
+		iif(r.name GLOB '* of * ([0-9]*)', 'nsenter -t ' || CAST(substr(r.name, instr(r.name, ' (') + 2) AS INTEGER) || ' -m ', '') AS enter,
 		iif(r.name GLOB '* of * ([0-9]*)', substr(r.name, 1, instr(r.name, ' of ') - 1), ifnull(r.name, '/')) AS path,
 		(SELECT n.name FROM file f JOIN resource n ON n.id = f.resource WHERE f.process = b.process
 			ORDER BY f.bytes DESC, f.count DESC LIMIT 1) AS file,
@@ -70,7 +70,7 @@ SELECT 'failing' AS urgency,
 		FROM who w WHERE w.resource = f.resource ORDER BY count DESC LIMIT 1)) AS stacks
 FROM failed f JOIN resource r ON r.id = f.resource JOIN sort s ON s.resource = f.resource, span
 UNION ALL
-SELECT 'failing', 1,
+SELECT 'failing', min(1, max(0.1, f.all_count * 1e9 / (coalesce(:often, 50) * span.ns))),
 	f.name || iif(f.no_inodes, ' has no inodes left', ' is full') || ': ' || f.all_count || ' calls of ' || f.comm
 		|| iif(f.comms > 1, ' and others', '') || ' failed'
 		|| iif(f.bytes >= coalesce(:large, 0.1) * f.size, ', whose ' || f.file || ' takes ' || CAST(100 * f.bytes / f.size AS INTEGER) || ' % of it', ''),
@@ -85,7 +85,7 @@ SELECT 'failing', 1,
 	json_array(
 		json_object('metric', 'calls that failed for want of room', 'value', f.all_count, 'unit', 'calls', 'threshold', 1),
 		json_object('metric', 'such calls', 'value', f.all_count * 1e9 / span.ns, 'unit', '/s'),
-		json_object('metric', 'of them ' || f.comm || '''s', 'value', 100.0 * f.count / f.all_count, 'unit', '%'),
+		json_object('metric', 'of them ' || f.comm || '''s', 'value', 100.0 * f.named / f.all_count, 'unit', '%'),
 		json_object('metric', ifnull(f.file, 'its largest file there'), 'value', f.bytes / 1048576.0, 'unit', 'MiB')),
 	json_array(json_object('role', 'culprit', 'metric', 'space.refused', 'process', f.process))
 FROM first f, span

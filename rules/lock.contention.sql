@@ -107,7 +107,7 @@ listening(id) AS (
 	SELECT s.id FROM listening l JOIN stack s ON s.parent = l.id),
 listened AS MATERIALIZED (
 	SELECT w.resource, sum(iif(d.other_stack IN (SELECT id FROM listening), d.ns, 0)) * 1.0 / sum(d.ns) AS share
-	FROM waker_did d JOIN (SELECT DISTINCT task, stack, resource FROM sorted_wait WHERE sort = 'semaphore') w USING (task, stack)
+	FROM waker_did_total d JOIN (SELECT DISTINCT task, stack, resource FROM sorted_wait WHERE sort = 'semaphore') w USING (task, stack)
 	WHERE d.other_stack NOT IN (SELECT stack FROM sorted_wait) GROUP BY w.resource),
 taken_in_turn AS MATERIALIZED (
 	SELECT w.resource FROM sorted_wait w
@@ -151,7 +151,7 @@ holder AS MATERIALIZED (
 did AS MATERIALIZED (
 	SELECT process, resource, stack, max(ns) AS ns FROM (
 		SELECT c.process, c.resource, d.other_stack AS stack, sum(d.ns) AS ns
-		FROM waker_did d JOIN (SELECT DISTINCT task, stack, process, resource FROM lock_wait) l USING (task, stack)
+		FROM waker_did_total d JOIN (SELECT DISTINCT task, stack, process, resource FROM lock_wait) l USING (task, stack)
 			JOIN contended c USING (process, resource)
 		WHERE NOT d.ran AND d.other_stack NOT IN (SELECT stack FROM sorted_wait)
 		GROUP BY c.process, c.resource, d.other_stack)

@@ -9,8 +9,9 @@
 -- threshold share = 0.2: of the time that is looked at; whoever asks a far host now and then loses little
 -- threshold round_trip_ms = 20: median; less is the distance to the next large town
 -- threshold count = 4: round trips that were looked at, or connects
--- threshold lookup = 0.3: of the time that a thread waits for name servers,
+-- threshold lookup = 0.3: of the time that a thread lives, waiting for name servers,
 -- threshold lookup_ms = 200: in waits of that length on average; even an answer from the other side of the world is quicker
+-- threshold lasts = 0.8: of the period; processes that are there for less count together with others of their name
 -- action: {advice}
 -- action: {advice2}
 -- action: {advice3}
@@ -63,17 +64,22 @@ server AS MATERIALIZED (
 	WHERE m.name = 'connection.peer'),
 lookup(id) AS (
 	SELECT s.id FROM stack s JOIN frame_name f USING (frame)
-	WHERE f.kind = 'elf' AND (f.name IN ('getaddrinfo', 'getnameinfo') OR f.name GLOB 'gethostby*' OR f.name GLOB '*res_*query*')
+	WHERE f.kind = 'elf' AND (f.name IN ('getaddrinfo', 'getnameinfo') OR f.name GLOB 'gethostby*'
+		OR f.name GLOB 'res_*query*' OR f.name GLOB '__res_*query*' OR f.name GLOB '__libc_res_*query*' OR f.name GLOB 'ares_*query*')
 	UNION
 	SELECT s.id FROM lookup l JOIN stack s ON s.parent = l.id),
+looked_up AS MATERIALIZED (
+	SELECT w.task, sum(w.count) AS count, sum(w.ns) AS ns FROM wait_stack w WHERE w.stack IN lookup GROUP BY w.task),
 -- Short-lived processes of one name are one after the other what a thread is that stays.
 asker AS MATERIALIZED (
-	SELECT t.process, t.pid, t.tid, t.process_comm AS comm, t.cgroup, sum(w.count) AS count, sum(w.ns) AS ns
-	FROM wait_stack w JOIN thread t USING (task) JOIN process p ON p.id = t.process
-	WHERE w.stack IN lookup AND NOT t.own GROUP BY iif(p.end_ns IS NULL, w.task, t.process_comm)),
+	SELECT process, pid, tid, comm, cgroup, max(1, sum(count)) AS count, sum(l.ns) AS ns, sum(life) AS life FROM (
+		SELECT l.*, t.process, t.pid, t.tid, t.process_comm AS comm, t.cgroup, p.end_ns IS NOT NULL AS ended,
+			min(ifnull(p.end_ns, e.end_ns), e.end_ns) - max(ifnull(p.start_ns, 0), e.start_ns) AS life
+		FROM looked_up l JOIN thread t USING (task) JOIN process p ON p.id = t.process, period e WHERE NOT t.own) l, span
+	GROUP BY iif(ended AND life < coalesce(:lasts, 0.8) * span.ns, comm, task)),
 asking AS MATERIALIZED (
-	SELECT a.*, min(1.0, max(a.ns) * 1.0 / span.ns) AS share FROM asker a, span
-	WHERE a.ns >= coalesce(:lookup, 0.3) * span.ns AND a.ns >= 1e6 * coalesce(:lookup_ms, 200) * a.count GROUP BY a.process)
+	SELECT a.*, min(1.0, max(a.ns * 1.0 / max(span.ns, a.life))) AS share FROM asker a, span
+	WHERE a.ns >= coalesce(:lookup, 0.3) * max(span.ns, a.life) AND a.ns >= 1e6 * coalesce(:lookup_ms, 200) * a.count GROUP BY a.process)
 SELECT 'waited' AS urgency, l.share AS impact, p.comm, p.pid, printf('%.0f', 100 * l.share) AS percent, 'round trips to ' || l.name AS "where",
 	CASE WHEN l.slow_trips THEN printf('half of them take over %.0f ms', l.p50 / 1e6)
 		ELSE printf('connecting takes %.0f ms on average', l.connecting / 1e6 / l.opened) END AS how,

@@ -42,7 +42,10 @@ judged AS MATERIALIZED (
 		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)
 		OR (s.again AND s.stalled >= coalesce(:stuck, 0.9) * span.ns AND s.process IN (
 			SELECT t.process FROM thread_wait w JOIN thread t ON t.task = w.task
-			WHERE w.cause = 'net' AND w.ns >= coalesce(:stuck, 0.9) * span.ns))),
+			WHERE w.cause = 'net' AND w.ns >= coalesce(:stuck, 0.9) * span.ns)
+			-- A server waits for its clients' requests, however long one is gone.
+			AND s.process NOT IN (SELECT t.process FROM sample_total x JOIN metric m ON m.id = x.metric JOIN thread t ON t.task = x.task
+				WHERE m.name IN ('port.queue_limit', 'connection.accepted')))),
 -- The worst of a process, and of a connection the end that loses more.
 placed AS MATERIALIZED (
 	SELECT *, count(*) OVER (PARTITION BY process) AS connections,

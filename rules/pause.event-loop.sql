@@ -87,13 +87,14 @@ client AS MATERIALIZED (
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.task IN (SELECT task FROM loop) AND v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY w.other_task, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),
--- Of a process that has several, the one that is held up most tells.
+-- Of a process that has several, one that others wait for tells, the one that is held up most.
 found AS MATERIALIZED (
-	SELECT *, row_number() OVER (PARTITION BY process ORDER BY ns DESC) AS place FROM (
+	SELECT *, row_number() OVER (PARTITION BY process ORDER BY task IN (SELECT loop FROM client) DESC, ns DESC) AS place FROM (
 		SELECT l.* FROM loop l LEFT JOIN total o ON o.task = l.task LEFT JOIN serving v ON v.task = l.task
 			LEFT JOIN listening i ON i.task = l.task LEFT JOIN calling c ON c.task = l.task
 		WHERE ifnull(v.ns, 0) <= coalesce(:serving, 0.15) * ifnull(o.ns, 0)
-			AND (ifnull(i.ns, 0) - ifnull(c.ns, 0)) * 2 <= ifnull(o.ns, 0)))
+			AND ((ifnull(i.ns, 0) - ifnull(c.ns, 0)) * 2 <= ifnull(o.ns, 0)
+				OR (SELECT v.ns < 0.9 * s.ns FROM service_period v, span s)))) -- calls were not looked at all the time
 SELECT iif(l.task IN (SELECT loop FROM client), 'waited', 'none') AS urgency, min(1, l.ns * 1.0 / span.ns) AS impact,
 	t.process_comm AS comm, t.pid, printf('%.0f', 100.0 * l.ns / span.ns) AS share, printf('%.0f', l.max / 1e6) AS longest,
 	ifnull(b.name, 'one callback') AS function, iif(b.name IS NULL, NULL, 'function') AS resource_kind, b.name AS resource_name,

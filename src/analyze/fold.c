@@ -20,7 +20,7 @@ enum relation {
 	PORT,          /* their resources' names end in the same port */
 	MORE_PORT,     /* that, and the cause takes more */
 	RESOURCE,      /* both name the same resource */
-	COMMAND,       /* the symptom's first culprit goes by a name that is the cause's resource, or one of "A, B" */
+	COMMAND,       /* the symptom's first culprit goes by a name that is the cause's resource, or one of "A, B"; the cause takes a third */
 };
 
 /* What keeps a process from its sockets. */
@@ -43,9 +43,9 @@ static const struct explanation {
 	/* What fails is also tried again, and slow for it. */
 	{"disk.errors", "disk.latency", RESOURCE, SEVERITY_INFO},
 	{"disk.errors", "disk.sync", SHARED, SEVERITY_INFO},
-	{"disk.errors", "cpu.kernel-time", FIRST_CULPRIT, SEVERITY_INFO},
-	{"disk.errors", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_INFO},
-	{"disk.errors", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
+	{"disk.errors", "cpu.kernel-time", MORE, SEVERITY_INFO},
+	{"disk.errors", "cpu.single-thread", MORE, SEVERITY_INFO},
+	{"disk.errors", "cpu.hotspot", MORE, SEVERITY_INFO},
 	/* A lock that is held while the disk writes: that counts as waiting for the disk, too. */
 	{"disk.sync", "lock.contention", ALMOST, SEVERITY_WARNING},
 	/* Who wants the disk to have its data at once fills it with that; who is kept from it by others is their victim. */
@@ -303,7 +303,7 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 		return !strcmp(cause->resource_kind, symptom->resource_kind) &&
 		       !strcmp(cause->resource_name, symptom->resource_name);
 	case COMMAND:
-		return is_command(cause, symptom);
+		return cause->impact >= 1 / 3.0 && is_command(cause, symptom);
 	case MORE_PORT:
 		return cause->impact >= symptom->impact && related(cause, symptom, PORT);
 	case PORT:

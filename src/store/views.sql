@@ -185,6 +185,11 @@ CREATE VIEW waker_did AS
 SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.other_stack, m.name = 'waker.run' AS ran, e.count, e.ns
 FROM edge e JOIN metric m ON m.id = e.kind WHERE m.name IN ('waker.run', 'waker.wait');
 
+-- The same added up over the whole period.
+CREATE VIEW waker_did_total AS
+SELECT e.task, e.stack, e.resource, e.other_task, e.other_stack, m.name = 'waker.run' AS ran, e.count, e.ns
+FROM metric m JOIN edge_total e ON e.kind = m.id WHERE m.name IN ('waker.run', 'waker.wait');
+
 -- How long `other_task` waited for a CPU while `task` waited at `stack` for it, ns.
 CREATE VIEW waker_queued AS
 SELECT e.slice, e.task, e.stack, e.resource, e.other_task, e.count, e.ns

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "code.h"
 #include "generated_code.h"
 #include "hash.h"
@@ -31,8 +32,10 @@ struct node_key {
  * the old ones are forgotten, and those that come again are written again. */
 #define MOST_NODES (1u << 17)
 
-/* Likewise of frames, of some 60 bytes: compilers have new ones for hours. */
+/* Likewise of frames, of some 60 bytes: compilers have new ones for hours. When there are so many again in minutes, so many are in
+ * use, and there may be twice as many. */
 #define MOST_FRAMES (1u << 16)
+#define SOON_NS (600 * NS_PER_S)
 
 /* Names are long: their hashes do. */
 struct symbol_key {
@@ -67,6 +70,8 @@ struct frames {
 	struct images *images;
 	struct intern *frames, *nodes, *symbols;
 	uint32_t forgotten, forgotten_frames; /* stacks and frames with ids up to here */
+	uint32_t most_frames;
+	uint64_t forgotten_ns; /* when frames were, or the first one came */
 	struct step *steps; /* by hash */
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;
@@ -86,6 +91,8 @@ struct frames *frames_new(struct store *s)
 	struct frames *f = xcalloc(1, sizeof(*f));
 
 	f->store = s;
+	f->most_frames = MOST_FRAMES;
+	f->forgotten_ns = clock_mono_ns();
 	f->images = images_new();
 	f->frames = intern_new();
 	f->nodes = intern_new();
@@ -302,8 +309,13 @@ void frames_ask_again(struct frames *f)
 /* When no answer is due, which would have to find them. */
 void frames_forget_old(struct frames *f)
 {
-	if (intern_count(f->frames) < MOST_FRAMES || f->unnamed || f->code_due)
+	uint64_t now = clock_mono_ns();
+
+	if (intern_count(f->frames) < f->most_frames || f->unnamed || f->code_due)
 		return;
+	if (now < f->forgotten_ns + SOON_NS)
+		f->most_frames *= 2;
+	f->forgotten_ns = now;
 	f->forgotten_frames += intern_count(f->frames);
 	intern_free(f->frames);
 	f->frames = intern_new();

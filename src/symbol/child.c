@@ -25,6 +25,7 @@
 #define PACKETS_A_REPORT 16
 
 #define REST_NS (10 * NS_PER_S)
+#define REST_TURNS 3 /* in which nobody has asked about a file */
 
 struct module {
 	const struct resolver *resolver; /* NULL: not known yet */
@@ -223,8 +224,8 @@ static void rest(struct child *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct module *m = &c->modules[i];
 
-		if (m->state && m->resolver->rest && m->unasked < 2)
-			m->resolver->rest(m->state, !m->unasked++);
+		if (m->state && m->resolver->rest && m->unasked <= REST_TURNS)
+			m->resolver->rest(m->state, m->unasked++ < REST_TURNS);
 	}
 	malloc_trim(0);
 	c->rested_ns = clock_mono_ns();

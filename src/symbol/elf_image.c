@@ -15,11 +15,31 @@ static int reject(struct elf_image *image, int r)
 	return r;
 }
 
+/* As the mapped file says now: what is written over in place shows there. */
+static uint32_t read_build_id(const struct elf_image *image, uint8_t ret_id[20])
+{
+	const void *id;
+	ssize_t len = dwelf_elf_gnu_build_id(image->elf, &id);
+
+	if (len <= 0)
+		return 0;
+	if (len > 20)
+		len = 20;
+	memcpy(ret_id, id, (size_t)len);
+	return (uint32_t)len;
+}
+
+bool elf_image_is_unchanged(const struct elf_image *image)
+{
+	uint8_t id[20] = {0};
+
+	return elf_image_has_id(image, id, read_build_id(image, id));
+}
+
 static int inspect(struct elf_image *image, struct elf_image **ret)
 {
 	GElf_Ehdr header;
 	GElf_Shdr section;
-	const void *id;
 
 	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &header))
 		return reject(image, -ENOEXEC);
@@ -27,11 +47,7 @@ static int inspect(struct elf_image *image, struct elf_image **ret)
 	if (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL)
 		return reject(image, -ENOEXEC);
 	image->machine = header.e_machine;
-	ssize_t len = dwelf_elf_gnu_build_id(image->elf, &id);
-	if (len > 0) {
-		image->build_id_len = len < 20 ? (uint32_t)len : 20;
-		memcpy(image->build_id, id, image->build_id_len);
-	}
+	image->build_id_len = read_build_id(image, image->build_id);
 	image->has_symtab = elf_image_section(image, ".symtab", &section) &&
 			    section.sh_type == SHT_SYMTAB;
 	image->has_debug_info = (elf_image_section(image, ".debug_info", &section) ||

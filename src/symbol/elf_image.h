@@ -28,6 +28,7 @@ int elf_image_open(int fd, struct elf_image **ret);
 int elf_image_from_memory(void *memory, size_t size, struct elf_image **ret);
 void elf_image_free(struct elf_image *image);
 
+bool elf_image_is_unchanged(const struct elf_image *image); /* in place since it was opened, by its build id */
 bool elf_image_has_id(const struct elf_image *image, const uint8_t *id, size_t len);
 /* What was stripped from it, in a file of its own: by its build id, else by .gnu_debuglink. NULL: none is found. */
 struct elf_image *elf_debug_file(const struct elf_image *image, struct file_service *files, uint32_t module);

@@ -118,6 +118,10 @@ static const struct table *functions_of(struct elf_module *m)
 	if (m->table)
 		return m->table;
 	m->table = table_new();
+	if (!elf_image_is_unchanged(m->main)) {
+		table_finish(m->table);
+		return m->table;
+	}
 	if (!m->main->has_symtab)
 		elf_debugdata_open(m->main, &m->packed);
 	add_symbols(m, ELF_FUNCTIONS, m->table);
@@ -135,7 +139,8 @@ static const struct table *variables_of(struct elf_module *m)
 	if (m->variables)
 		return m->variables;
 	m->variables = table_new();
-	add_symbols(m, ELF_VARIABLES, m->variables);
+	if (elf_image_is_unchanged(m->main))
+		add_symbols(m, ELF_VARIABLES, m->variables);
 	table_finish(m->variables);
 	release_pages(m);
 	return m->variables;

@@ -23,15 +23,14 @@ static int64_t ask(struct store *s, const char *sql)
 static void test_many_frames(void)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
-	uint32_t last = 0, hot = 0, other, changes = 0;
+	uint32_t last = 0, hot = 0, other, changes = 0, wrong = 0;
 
 	CHECK(store_create(":memory:", &s) == 0 && store_begin(s) == 0);
 	struct frames *f = frames_new(s);
 	for (uint32_t i = 1; i <= FUNCTIONS; i++) {
 		uint32_t id = line_of(f, "step", i);
 
-		CHECK(id > last);
-		CHECK(line_of(f, "step", i) == id);
+		wrong += id <= last || line_of(f, "step", i) != id;
 		frames_sampled(f, frames_push(f, frames_push(f, 0, id), id));
 		last = id;
 		if (i % RARELY)
@@ -42,7 +41,7 @@ static void test_many_frames(void)
 		hot = now;
 		frames_forget_old(f);
 	}
-	CHECK(changes == 1);
+	CHECK(!wrong && changes == 1);
 	other = frames_push(f, 0, 1); /* of a frame that is forgotten */
 	frames_sampled(f, other);
 	CHECK(store_commit(s) == 0);

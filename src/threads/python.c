@@ -12,7 +12,9 @@
 
 enum {
 	MOST_STATES = 1 << 16,
-	MOST_LINES_BYTES = 1 << 16, /* of one function's table */
+	MOST_INTERPRETERS = 1 << 12,
+	MOST_LINES_BYTES = 1 << 16, /* of one function's table, */
+	MOST_ALL_LINES_BYTES = 16 << 20, /* and of all */
 	BYTES_AT = 32,              /* a bytes object's own */
 #if defined(__aarch64__)
 	PTHREAD_TID = 208, /* in glibc's control block of a thread */
@@ -43,6 +45,7 @@ struct python {
 	uint32_t state_count, state_capacity;
 	struct function *functions;
 	uint32_t function_count, function_capacity;
+	size_t lines_bytes; /* of all functions */
 };
 
 static uint64_t word_at(const struct python *p, uint64_t address)
@@ -73,12 +76,13 @@ static void add_state(struct python *p, uint64_t address)
 		note_tid(p, word_at(p, address + l->thread_id + sizeof(uint64_t)));
 }
 
+/* Its memory may hold anything: lists that never end, too. */
 static void read_states(struct python *p)
 {
 	const struct python_layout *l = &p->process.layout;
 	uint64_t interpreter = word_at(p, p->process.runtime + l->interpreters);
 
-	for (; interpreter && p->state_count < MOST_STATES; interpreter = word_at(p, interpreter + l->interpreter_next)) {
+	for (unsigned i = 0; interpreter && i < MOST_INTERPRETERS; i++, interpreter = word_at(p, interpreter + l->interpreter_next)) {
 		uint64_t state = word_at(p, interpreter + l->interpreter_threads);
 
 		for (; state && p->state_count < MOST_STATES; state = word_at(p, state + PYTHON_THREAD_NEXT))
@@ -158,19 +162,23 @@ static const char *read_text(const struct python *p, uint64_t address)
 	return arena_strndup(p->memory, b.data, bytes - 1);
 }
 
-static bool read_lines(const struct python *p, uint64_t address, struct function *f)
+/* What is too much for all of them has no table: its first line is told. */
+static bool read_lines(struct python *p, uint64_t address, struct function *f)
 {
 	uint64_t head[3];
 
 	if (!space_read_all(p->space, address, head, sizeof(head)) || head[1] != p->process.bytes_type)
 		return false;
 	f->lines_len = head[2] < MOST_LINES_BYTES ? head[2] : MOST_LINES_BYTES;
+	if (p->lines_bytes + f->lines_len > MOST_ALL_LINES_BYTES)
+		f->lines_len = 0;
+	p->lines_bytes += f->lines_len;
 	void *bytes = arena_alloc(p->memory, f->lines_len);
 	f->lines = bytes;
 	return space_read_all(p->space, address + BYTES_AT, bytes, f->lines_len);
 }
 
-static bool read_function(const struct python *p, uint64_t code, struct function *f)
+static bool read_function(struct python *p, uint64_t code, struct function *f)
 {
 	const struct python_layout *l = &p->process.layout;
 	uint64_t names[PYTHON_CODE_NAMES];
@@ -207,8 +215,9 @@ static uint32_t line_of(const struct python *p, const struct function *f, uint64
 	const struct python_layout *l = &p->process.layout;
 	uint64_t unit = (l->code_bytes ? instruction - code - l->code_bytes : (uint32_t)instruction) >> l->index_shift;
 
-	return unit >= PYTHON_FRAME_NO_UNIT ? f->first_line
-					    : python_line(l->lines_format, f->lines, f->lines_len, f->first_line, (uint32_t)unit);
+	return unit >= PYTHON_FRAME_NO_UNIT || !f->lines_len
+		       ? f->first_line
+		       : python_line(l->lines_format, f->lines, f->lines_len, f->first_line, (uint32_t)unit);
 }
 
 static const char *source_of(const struct python *p, const struct function *f, uint32_t line)

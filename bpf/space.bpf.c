@@ -110,10 +110,10 @@ int space_exit(u64 *ctx)
 {
 	s64 result = (s64)ctx[1];
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_of_run(cpu, COST_SYSCALL);
+	u64 start = cost_of_run(cpu, COST_SPACE);
 
 	if (result == -NO_SPACE && selected(task_find((u32)bpf_get_current_pid_tgid())))
 		failed(ctx);
-	cost_end(cpu, COST_SYSCALL, start);
+	cost_end(cpu, COST_SPACE, start);
 	return 0;
 }

@@ -21,6 +21,7 @@ struct activity {
 struct capture {
 	struct store *store;
 	struct tasks *tasks;
+	struct mounts *mounts;
 	struct stacks *stacks;
 	const struct kernel_text *text; /* where the kernel's functions lie */
 	struct task_slot *task_slots; /* the kernel side's arrays, mapped */

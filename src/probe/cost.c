@@ -17,6 +17,7 @@ const char *cost_name(enum cost_of kind)
 		[COST_RECLAIM] = "memory reclaim", [COST_TCP] = "connections", [COST_SERVICE] = "requests of services",
 		[COST_FAULT] = "page faults", [COST_SYSCALL] = "system calls", [COST_SOFTIRQ] = "soft interrupts raised",
 		[COST_DNS] = "name lookups", [COST_COLLECTION] = "garbage collections", [COST_PMU] = "hardware counters",
+		[COST_SPACE] = "file systems without room",
 	};
 
 	return names[kind];

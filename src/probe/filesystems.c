@@ -14,39 +14,39 @@ struct filesystems_state {
 	uint32_t turn;
 };
 
-struct look {
-	struct capture *capture;
-	struct filesystems_state *state;
-};
-
-static void visit(void *arg, const struct mount *m)
+static void write_mount(struct capture *c, struct filesystems_state *s, const struct mount *m)
 {
-	const struct look *l = arg;
 	const struct statvfs *v = &m->space;
-	uint32_t metric = l->state->probe.first_metric;
+	uint32_t metric = s->probe.first_metric;
 	bool is_new;
-	struct gauge_set *set = gauge_sets_get(&l->state->sets, m->name, &is_new);
+	struct gauge_set *set = gauge_sets_get(&s->sets, m->name, &is_new);
 
 	if (!set)
 		return;
 	if (is_new)
-		set->resource = capture_resource(l->capture, "filesystem", m->name);
+		set->resource = capture_resource(c, "filesystem", m->name);
 	/* As df counts: what only root may use is no longer free to the others. */
-	gauge_level(l->capture, set, metric, SIZE, (double)(v->f_blocks - v->f_bfree + v->f_bavail) * (double)v->f_frsize);
-	gauge_level(l->capture, set, metric, USED, (double)(v->f_blocks - v->f_bfree) * (double)v->f_frsize);
+	gauge_level(c, set, metric, SIZE, (double)(v->f_blocks - v->f_bfree + v->f_bavail) * (double)v->f_frsize);
+	gauge_level(c, set, metric, USED, (double)(v->f_blocks - v->f_bfree) * (double)v->f_frsize);
 	if (v->f_files) {
-		gauge_level(l->capture, set, metric, INODES, (double)v->f_files);
-		gauge_level(l->capture, set, metric, INODES_USED, (double)(v->f_files - v->f_ffree));
+		gauge_level(c, set, metric, INODES, (double)v->f_files);
+		gauge_level(c, set, metric, INODES_USED, (double)(v->f_files - v->f_ffree));
 	}
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct filesystems_state *s = arg;
-	struct look look = {c, s};
 
-	if (s->turn++ % EVERY == 0)
-		mounts_each(c->tasks, visit, &look);
+	if (s->turn++ % EVERY)
+		return;
+	mounts_look(c->mounts, c->tasks);
+	for (size_t i = 0; i < mounts_count(c->mounts); i++) {
+		struct mount *m = mounts_get(c->mounts, i);
+
+		if (mount_ask(m))
+			write_mount(c, s, m);
+	}
 }
 
 static void stop(struct capture *c, void *arg)

@@ -94,6 +94,7 @@ static const struct dial dials[] = {
 	{"connections", PROBE, 1 << COST_TCP, 0, 0, turn_probe, "tcp"},
 	{"interrupts", PROBE, 1 << COST_IRQ, 0, 0, turn_probe, "irq"},
 	{"disk requests", PROBE, 1 << COST_BLOCK, 0, 0, turn_probe, "blkio"},
+	{"file systems without room", PROBE, 1 << COST_SPACE, 0, 0, turn_probe, "space"},
 	{"times by state", ACCOUNTS, 1 << COST_SWITCH | 1 << COST_WAKING, 0, 5, turn_accounts, NULL},
 };
 

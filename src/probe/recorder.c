@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "mappings.h"
 #include "mem.h"
+#include "mounts.h"
 #include "past.h"
 #include "sideband.h"
 
@@ -397,6 +398,7 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 	r->loop = l;
 	r->capture.store = s;
 	r->capture.tasks = tasks_new();
+	r->capture.mounts = mounts_new();
 	r->capture.frequency = o->frequency;
 	r->capture.filter = o->pid || o->cgroup;
 	capture_init(&r->capture);
@@ -446,6 +448,7 @@ void recorder_free(struct recorder *r)
 	host_free(r->host);
 	sideband_free(r->sideband);
 	tasks_free(r->capture.tasks); /* before stacks: freed mappings are forgotten there */
+	mounts_free(r->capture.mounts);
 	stacks_free(r->capture.stacks);
 	capture_done(&r->capture);
 	free(r);

@@ -6,13 +6,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fail.h"
-#include "log.h"
 #include "map_take.h"
 #include "mem.h"
 #include "mounts.h"
@@ -22,15 +19,11 @@
 enum { REFUSED, FILES };
 
 enum {
-	EVERY = 5,          /* slices between two looks, while there is much room everywhere */
-	CLOSE_PERCENT = 10, /* free: looked at each slice, it may soon be full */
+	EVERY = 5,          /* slices between two looks at all file systems */
+	CLOSE_PERCENT = 10, /* free: asked each slice, it may soon be full */
 	FULL_PERCENT = 1,   /* free, and */
 	FULL_BYTES = 256 << 20, /* less than that: what is asked for at once may not fit */
-	MOST_FULL = 16,
-};
-
-struct full {
-	uint32_t major, minor, resource;
+	MOST_TOLD = 32,     /* files, a slice */
 };
 
 struct space_state {
@@ -40,9 +33,8 @@ struct space_state {
 	struct bpf_link *link; /* NULL: there is room everywhere */
 	int sums;
 	uint32_t turn;
-	bool close;
-	struct full full[MOST_FULL];
-	size_t full_count;
+	unsigned told;
+	bool failed; /* to attach the program */
 };
 
 /* Calls that may want more room. Architectures younger than x86 lack those that newer ones have replaced. */
@@ -98,46 +90,110 @@ static bool lacks(const struct statvfs *v, uint64_t percent, uint64_t bytes)
 	       (v->f_files && is_below(v->f_favail, v->f_files, 1, percent, UINT64_MAX));
 }
 
-static void visit(void *arg, const struct mount *m)
+static bool is_full(const struct mount *m)
 {
-	struct space_state *s = arg;
+	return !m->read_only && lacks(&m->space, FULL_PERCENT, FULL_BYTES);
+}
 
-	if (m->read_only)
-		return;
-	s->close |= lacks(&m->space, CLOSE_PERCENT, UINT64_MAX);
-	if (s->full_count < MOST_FULL && lacks(&m->space, FULL_PERCENT, FULL_BYTES))
-		s->full[s->full_count++] =
-			(struct full){m->major, m->minor, capture_resource(s->capture, "filesystem", m->name)};
+static void watch(struct space_state *s, bool on)
+{
+	if (!on) {
+		bpf_link__destroy(s->link);
+		s->link = NULL;
+	} else if (!s->link && !s->failed) {
+		s->link = bpf_program__attach(s->program);
+		s->failed = !s->link;
+		if (s->failed) {
+			fail(-errno, "attach to sys_exit");
+			store_add_unavailable(s->capture->store, "space", fail_message());
+		}
+	}
 }
 
 static void look(struct space_state *s)
 {
-	s->close = false;
-	s->full_count = 0;
-	mounts_each(s->capture->tasks, visit, s);
-	if (s->full_count && !s->link) {
-		s->link = bpf_program__attach(s->program);
-		if (!s->link)
-			log_debug("attach to sys_exit: %s", strerror(errno));
-	} else if (!s->full_count) {
-		bpf_link__destroy(s->link);
-		s->link = NULL;
+	struct mounts *mounts = s->capture->mounts;
+	bool full = false;
+
+	if (s->turn++ % EVERY == 0)
+		mounts_look(mounts, s->capture->tasks);
+	for (size_t i = 0; i < mounts_count(mounts); i++) {
+		struct mount *m = mounts_get(mounts, i);
+
+		if (!m->read_only && lacks(&m->space, CLOSE_PERCENT, UINT64_MAX))
+			mount_ask(m);
+		full |= is_full(m);
 	}
+	watch(s, full);
 }
 
-/* The file system's resource. Where the call does not say it, and one alone is full, it is that one. */
-static uint32_t file_system(const struct space_state *s, uint32_t device)
+/* That of a device, if it is full, or has become so since it was asked. */
+static struct mount *full_device(struct mounts *mounts, uint32_t device)
 {
-	for (size_t i = 0; i < s->full_count; i++)
-		if (device && s->full[i].major == device >> 20 && s->full[i].minor == (device & 0xfffff))
-			return s->full[i].resource;
-	return !device && s->full_count == 1 ? s->full[0].resource : 0;
+	for (size_t i = 0; i < mounts_count(mounts); i++) {
+		struct mount *m = mounts_get(mounts, i);
+
+		if (m->major == device >> 20 && m->minor == (device & 0xfffff))
+			return is_full(m) || (mount_ask(m) && is_full(m)) ? m : NULL;
+	}
+	return NULL;
 }
 
+/* How much of a path is the place where the file system is mounted. */
+static size_t length_above(const struct mount *m, const char *path)
+{
+	size_t length = strlen(m->path);
+
+	if (strncmp(path, m->path, length) || (length > 1 && path[length] && path[length] != '/'))
+		return 0;
+	return length;
+}
+
+/* Where the call does not say the device: the one that is full and that the path leads to, or that alone is full. The path is not
+ * looked up: that could take for ever. False: none is full. */
+static bool full_at(struct mounts *mounts, uint32_t pid, const char *path, struct mount **ret)
+{
+	uint64_t namespace = path[0] == '/' ? mounts_namespace(pid) : 0;
+	size_t longest = 0, count = 0;
+	struct mount *found = NULL, *any = NULL;
+
+	for (size_t i = 0; i < mounts_count(mounts); i++) {
+		struct mount *m = mounts_get(mounts, i);
+		size_t length;
+
+		if (!is_full(m))
+			continue;
+		any = m;
+		count++;
+		length = m->namespace == namespace ? length_above(m, path) : 0;
+		if (length > longest) {
+			longest = length;
+			found = m;
+		}
+	}
+	*ret = found ? found : count == 1 ? any : NULL;
+	return count;
+}
+
+/* False: calls fail for another reason than that a file system is full. Resource 0: it is not known which. */
+static bool find_full(const struct space_state *s, const struct space_key *key, const char *path, uint32_t *ret_resource)
+{
+	struct mounts *mounts = s->capture->mounts;
+	struct mount *m = NULL;
+
+	if (key->device)
+		m = full_device(mounts, key->device);
+	else if (!full_at(mounts, key->tgid, path, &m))
+		return false;
+	*ret_resource = m ? capture_resource(s->capture, "filesystem", m->name) : 0;
+	return m || !key->device;
+}
+
+/* May outlive the probe. */
 struct refusal {
-	struct space_state *state;
+	struct capture *capture;
 	uint64_t count;
-	uint32_t task, resource;
+	uint32_t metric, task, resource;
 };
 
 static void stack_known(void *arg, const void *data, uint32_t stack)
@@ -145,7 +201,16 @@ static void stack_known(void *arg, const void *data, uint32_t stack)
 	struct refusal r;
 
 	memcpy(&r, data, sizeof(r));
-	capture_add(r.state->capture, r.state->probe.first_metric + REFUSED, r.task, stack, r.resource, r.count, (int64_t)r.count);
+	capture_add(r.capture, r.metric, r.task, stack, r.resource, r.count, (int64_t)r.count);
+}
+
+/* The descriptor may stand for another file by now. */
+static bool is_named(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = strlen(name);
+
+	return slash && length && !strncmp(slash + 1, name, length) && (!slash[1 + length] || !strcmp(slash + 1 + length, " (deleted)"));
 }
 
 /* A path in the words of the process: its folders are another's who lives in another mount namespace. */
@@ -167,21 +232,8 @@ static void full_path(const struct space_record *r, char *path, size_t size)
 	folder[length] = 0;
 	if (r->is_path)
 		snprintf(path, size, "%s/%.*s", folder, SPACE_PATH_BYTES, r->path);
-	else if (r->fd != SPACE_NO_FD)
+	else if (is_named(folder, path))
 		snprintf(path, size, "%s", folder);
-}
-
-/* Of the folder that a path leads to; 0: not known. */
-static uint32_t device_at(uint32_t pid, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX + 64];
-	struct stat st;
-
-	if (!slash)
-		return 0;
-	snprintf(folder, sizeof(folder), "/proc/%u/root%.*s/", pid, (int)(slash - path), path);
-	return stat(folder, &st) ? 0 : major(st.st_dev) << 20 | minor(st.st_dev);
 }
 
 static void record(struct capture *c, void *arg, const struct record *head)
@@ -189,17 +241,15 @@ static void record(struct capture *c, void *arg, const struct record *head)
 	const struct space_record *r = (const struct space_record *)head;
 	struct space_state *s = arg;
 	struct thread *t = tasks_recent(c->tasks, head->tid, head->tgid);
-	uint32_t device = r->key.device;
 	char path[PATH_MAX + SPACE_PATH_BYTES];
+	struct refusal data = {.capture = c, .count = r->count, .metric = s->probe.first_metric + REFUSED, .task = t->id};
 
 	if (!s->capture || (c->filter && !t->process->selected))
 		return;
 	full_path(r, path, sizeof(path));
-	if (!device && r->is_path)
-		device = device_at(head->tgid, path);
-	struct refusal data = {.state = s, .count = r->count, .task = t->id,
-			       .resource = file_system(s, device)};
-	if (path[0])
+	if (!find_full(s, &r->key, path, &data.resource))
+		return;
+	if (path[0] && s->told++ < MOST_TOLD)
 		capture_add(c, s->probe.first_metric + FILES, t->id, 0, capture_resource(c, "file", path), 1,
 			    (int64_t)r->size);
 	stacks_resolve(c->stacks, t->process, &r->stack, capture_time(c, head->time_ns), stack_known, &data, sizeof(data));
@@ -214,9 +264,10 @@ static void take_rest(struct capture *c, struct space_state *s)
 
 	while (map_take(s->sums, &pass, &key, sizeof(key), &sum) == 0) {
 		const struct thread *t = tasks_recent(c->tasks, key.tid, key.tgid);
+		uint32_t resource;
 
-		if (sum.count && (!c->filter || t->process->selected))
-			capture_add(c, s->probe.first_metric + REFUSED, t->id, 0, file_system(s, key.device), sum.count, (int64_t)sum.count);
+		if (sum.count && (!c->filter || t->process->selected) && find_full(s, &key, "", &resource))
+			capture_add(c, s->probe.first_metric + REFUSED, t->id, 0, resource, sum.count, (int64_t)sum.count);
 	}
 }
 
@@ -234,8 +285,8 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 
 	if (s->link)
 		take_rest(c, s);
-	if (s->turn++ % EVERY == 0 || s->close)
-		look(s);
+	s->told = 0;
+	look(s);
 }
 
 static void detach(struct capture *c, void *arg)

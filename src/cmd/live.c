@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "output.h"
 #include "parse.h"
+#include "pmu_events.h"
 #include "recorder.h"
 
 enum { LONGEST_TURN_US = 1000000 };
@@ -126,6 +127,7 @@ static int run(struct live *live, struct child *child, struct live_result *resul
 	if (child && child_release(child) < 0) {
 		/* Nothing ran that could be recorded: as a shell would, say why. */
 		output_error("record");
+		result->command_failed = true;
 		loop_stop(live->loop);
 		return recorder_stop(live->recorder);
 	}
@@ -144,14 +146,29 @@ static int run(struct live *live, struct child *child, struct live_result *resul
 	return stopped;
 }
 
+static int parse_cpus(const struct live_options *o, struct cpus *cpus)
+{
+	int r = o->cpus ? parse_cpu_list(o->cpus, cpus->bits, CPUS_MOST) : 0;
+
+	return r < 0 ? fail_in(r, "--cpu") : 0;
+}
+
+int live_check(const struct live_options *o)
+{
+	struct cpus cpus = {0};
+	int r = o->events ? pmu_events_check(o->events) : 0;
+
+	return r < 0 ? r : parse_cpus(o, &cpus);
+}
+
 static int open_recorder(struct store *s, struct live *live, struct child *child)
 {
 	const struct live_options *o = live->options;
 	struct cpus cpus = {0};
-	int r = 0;
+	int r = parse_cpus(o, &cpus);
 
-	if (o->cpus && (r = parse_cpu_list(o->cpus, cpus.bits, CPUS_MOST)) < 0)
-		return fail_in(r, "--cpu");
+	if (r < 0)
+		return r;
 	return recorder_new(s, live->loop, &(struct recorder_options){
 		.frequency = o->frequency, .stack_bytes = (uint32_t)(o->stack_bytes + 4095) & ~4095u,
 		.most_overhead = live_most_overhead(o->most_overhead),

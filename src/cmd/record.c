@@ -4,7 +4,6 @@
 #include "live.h"
 #include "log.h"
 #include "mem.h"
-#include "pmu_events.h"
 #include "store_write.h"
 
 struct record_options {
@@ -67,7 +66,7 @@ static int run(const struct call *call)
 	struct live_options live = o->live;
 	const char *on_demand[5];
 	struct live_result result;
-	int r = o->live.events ? pmu_events_check(o->live.events) : 0;
+	int r = live_check(&o->live);
 
 	if (r < 0 || (r = store_create(o->output, &s)) < 0)
 		return r;
@@ -78,6 +77,11 @@ static int run(const struct call *call)
 	if (choose_probes(o, on_demand))
 		live.on_demand = on_demand;
 	r = live_record(s, &live, command, &result);
+	if (result.command_failed || (r < 0 && !store_has_slices(s))) {
+		store_withdraw(s);
+		s = NULL;
+		return r < 0 ? r : result.command_status;
+	}
 	/* Whatever came first: what was written so far is kept. */
 	int finished = store_finish(s);
 	if (r < 0 || finished < 0)

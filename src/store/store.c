@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "redact.h"
 #include "store_internal.h"
+#include "store_query.h"
 
 #define APPLICATION_ID 0x70736370 /* "pscp", in the file's header */
 
@@ -139,7 +140,7 @@ static int remove_parts(const char *path)
 		_cleanup_free_ char *part = xasprintf("%s%s", path, parts[i]);
 
 		if (unlink(part) < 0 && errno != ENOENT)
-			return fail(-errno, "remove %s", part);
+			return -errno;
 	}
 	return 0;
 }
@@ -151,33 +152,66 @@ static int move_parts(const char *path, const char *old)
 		_cleanup_free_ char *to = xasprintf("%s%s", old, parts[i]);
 
 		if (rename(from, to) < 0 && errno != ENOENT)
-			return fail(-errno, "rename %s", from);
+			return -errno;
 	}
 	return 0;
 }
 
-/* 1: a recording, 0: no file or an empty one, so that nothing is lost with it; else it is refused. */
+/* What cannot be asked may have some. */
+static bool may_have_slices(const char *path)
+{
+	_cleanup_(store_freep) struct store *s = NULL;
+	int64_t slices = 0;
+
+	return store_open(path, &s) < 0 || query_one_int(s, "SELECT count(*) FROM slice", 0, &slices) < 0 || slices;
+}
+
+/* 1: a recording, 0: no file or nothing in it, so that nothing is lost with it; else it is refused. */
 static int may_go(const char *path)
 {
+	struct stat st;
 	int r = is_recording(path);
 
+	if (r == -ENOENT && lstat(path, &st) == 0)
+		return failx(-EEXIST, "not overwritten: %s: a symbolic link to nothing", path);
 	if (r == -ENOENT || r == -ENODATA)
 		return 0;
 	if (r == -EBADMSG || r == -EINVAL || r == -EISDIR)
 		return fail_in(-EEXIST, "not overwritten");
-	return r < 0 ? fail(r, "%s", path) : 1;
+	return r < 0 ? fail(r, "%s", path) : may_have_slices(path);
 }
 
+static int make_room(const char *path)
+{
+	int r = may_go(path);
+
+	if (r < 0)
+		return r;
+	r = remove_parts(path);
+	return r < 0 ? fail(r, "remove %s", path) : 0;
+}
+
+/* 1: there was one. */
 static int put_aside(const char *path)
 {
 	_cleanup_free_ char *old = xasprintf("%s.old", path);
 	int r = may_go(path);
 
 	if (r <= 0)
-		return r < 0 ? r : remove_parts(path);
-	if ((r = may_go(old)) < 0 || (r = remove_parts(old)) < 0)
+		return r < 0 ? r : make_room(path);
+	if ((r = make_room(old)) < 0)
 		return r;
-	return move_parts(path, old);
+	r = move_parts(path, old);
+	return r < 0 ? fail(r, "rename %s", path) : 1;
+}
+
+/* Without a message: what led here has one. */
+static void put_back(const char *path)
+{
+	_cleanup_free_ char *old = xasprintf("%s.old", path);
+
+	if (remove_parts(path) == 0)
+		move_parts(old, path);
 }
 
 /* An empty recording as the bytes of its file; the caller frees them with sqlite3_free(). */
@@ -223,15 +257,18 @@ static int place(const char *path, const unsigned char *bytes, size_t len)
 	return r < 0 ? fail(r, "create %s", path) : 0;
 }
 
-static int create_file(const char *path)
+static int create_file(const char *path, bool *ret_aside)
 {
 	unsigned char *bytes = NULL;
 	size_t len;
-	int r = put_aside(path);
+	int r = blank(&bytes, &len);
 
-	if (r < 0 || (r = blank(&bytes, &len)) < 0)
-		return r;
-	r = place(path, bytes, len);
+	if (r >= 0 && (r = put_aside(path)) >= 0) {
+		*ret_aside = r > 0;
+		r = place(path, bytes, len);
+		if (r < 0 && *ret_aside)
+			put_back(path);
+	}
 	sqlite3_free(bytes);
 	return r;
 }
@@ -251,13 +288,15 @@ static int create_in_memory(const char *path, struct store **ret_store)
 int store_create(const char *path, struct store **ret_store)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
+	bool aside = false;
 	int r;
 
 	if (!strcmp(path, ":memory:"))
 		return create_in_memory(path, ret_store);
-	if ((r = create_file(path)) < 0 || (r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
+	if ((r = create_file(path, &aside)) < 0 || (r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
 	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0)
 		return r;
+	s->aside = aside;
 	*ret_store = s;
 	s = NULL;
 	return 0;
@@ -267,6 +306,23 @@ int store_create(const char *path, struct store **ret_store)
 int store_create_for_forks(struct store **ret_store)
 {
 	return create_in_memory("file:memory?vfs=memdb", ret_store);
+}
+
+bool store_has_slices(const struct store *s)
+{
+	return s->committed;
+}
+
+void store_withdraw(struct store *s)
+{
+	_cleanup_free_ char *path = xstrdup(s->path);
+	bool aside = s->aside;
+
+	store_free(s);
+	if (aside)
+		put_back(path);
+	else
+		remove_parts(path);
 }
 
 int store_finish(struct store *s)

@@ -3,18 +3,24 @@
  * one; store_write.h fills it, store_query.h asks it. Errors are negative errno with fail_message()
  * naming the file and the reason. */
 #pragma once
+#include <stdbool.h>
+
 #include "cleanup.h"
 
 #define STORE_SCHEMA_VERSION 1
 
 struct store;
 
-/* A new recording, mode 0600. An older recording of that name is kept as PATH.old, in place of the one before it; any
- * other file of either name is refused with -EEXIST. ":memory:" makes one that lives in this process only. */
+/* A new recording, mode 0600. An older recording of that name, unless it has no slice, is kept as PATH.old, in place of the one
+ * before it; any other file of either name is refused with -EEXIST. ":memory:" makes one that lives in this process only. */
 int store_create(const char *path, struct store **ret_store);
 /* As ":memory:", for a process whose children ask copies of it: the pages that they read stay shared, because SQLite's notes about
  * pages lie elsewhere. */
 int store_create_for_forks(struct store **ret_store);
+
+bool store_has_slices(const struct store *s); /* that were written by us, and will be there after a crash */
+/* A recording that did not come about is removed, and the older one has its name again. Frees it. */
+void store_withdraw(struct store *s);
 
 /* An existing recording, which may be somebody else's or still being written: read-only, and refused
  * (-EBADMSG) unless its schema is exactly ours. What is written after this is not seen. */

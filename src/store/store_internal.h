@@ -22,6 +22,8 @@ struct store {
 	bool foreign_views;                     /* the file's are of another version: ours are temporary ones, always */
 	struct totals *totals;                  /* NULL: none are kept; see totals.c */
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
+	bool committed;                         /* some of them */
+	bool aside;                             /* the older recording of its name is PATH.old now */
 	bool unordered;                         /* they did not come slice by slice */
 	struct pruned *pruned;                  /* NULL: nothing was; see store_prune.c */
 	struct redact *redact;                  /* NULL: texts are written as they are */

@@ -149,6 +149,8 @@ int store_commit(struct store *s)
 	r = store_execute(s, "COMMIT");
 	if (r < 0)
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	else
+		s->committed |= s->newest_slice;
 	return r;
 }
 

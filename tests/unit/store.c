@@ -204,9 +204,10 @@ static void test_replace(void)
 	_cleanup_(store_freep) struct store *s = NULL;
 
 	for (int i = 0; i < 3; i++) {
-		CHECK(store_create(path, &s) == 0);
+		CHECK(store_create(path, &s) == 0 && !store_has_slices(s));
 		if (i < 2)
 			fill(s);
+		CHECK(store_has_slices(s) == (i < 2));
 		store_free(s);
 		s = NULL;
 	}
@@ -214,10 +215,18 @@ static void test_replace(void)
 	CHECK(ask(s, "SELECT count(*) FROM sample") == 4);
 	store_free(s);
 	s = NULL;
+	/* One without a slice is not worth the one that is kept. */
+	CHECK(store_create(path, &s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(store_open(old, &s) == 0);
+	store_free(s);
+	s = NULL;
 
 	/* With none to keep, the one that is kept stays. */
 	CHECK(unlink(path) == 0);
 	CHECK(store_create(path, &s) == 0);
+	fill(s);
 	store_free(s);
 	s = NULL;
 	CHECK(store_open(old, &s) == 0);
@@ -229,6 +238,38 @@ static void test_replace(void)
 	CHECK(store_create(path, &s) == -EEXIST);
 	CHECK(strstr(fail_message(), "r.db.old: not a perfscope recording") != NULL);
 	CHECK(unlink(old) == 0);
+}
+
+static void test_withdraw(void)
+{
+	_cleanup_free_ char *path = in_directory("w.db"), *old = in_directory("w.db.old"), *journal = in_directory("w.db-wal");
+	_cleanup_(store_freep) struct store *s = NULL;
+
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	store_free(s);
+	for (int i = 0; i < 2; i++) {
+		CHECK(store_create(path, &s) == 0 && access(old, F_OK) == 0);
+		CHECK(store_begin(s) == 0);
+		store_add_metric(s, 1, "task.running", "ns", "");
+		CHECK(store_commit(s) == 0 && !store_has_slices(s));
+		store_withdraw(s);
+		CHECK(access(old, F_OK) < 0);
+	}
+	CHECK(store_open(path, &s) == 0 && ask(s, "SELECT count(*) FROM sample") == 4);
+	store_free(s);
+	CHECK(unlink(path) == 0);
+	unlink(journal);
+	CHECK(store_create(path, &s) == 0);
+	store_withdraw(s);
+	s = NULL;
+	CHECK(access(path, F_OK) < 0 && access(journal, F_OK) < 0);
+
+	/* A link may be there for a file that comes back. */
+	CHECK(symlink("/nonexistent/x.db", path) == 0);
+	CHECK(store_create(path, &s) == -EEXIST);
+	CHECK(strstr(fail_message(), "w.db: a symbolic link to nothing") != NULL);
+	CHECK(unlink(path) == 0);
 }
 
 /* What a view says, each row a line. */
@@ -437,6 +478,7 @@ int main(void)
 	test_foreign_views();
 	test_long_name();
 	test_replace();
+	test_withdraw();
 	test_totals();
 	test_live();
 	test_forget();

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "hash.h"
 #include "mem.h"
+#include "table.h"
 
 enum { DEEPEST = 60 };
 
@@ -30,12 +31,11 @@ static int compare_rows(const void *a, const void *b, void *arg)
 {
 	const struct row_order *order = arg;
 	const struct row *x = a, *y = b;
-	double a_value = row_number(x, order->field), b_value = row_number(y, order->field);
-	int c = (a_value > b_value) - (a_value < b_value);
+	int c = compare_numbers(row_number(x, order->field), row_number(y, order->field), order->reverse);
 	uint32_t id_x = x->thread ? x->thread->id : 0, id_y = y->thread ? y->thread->id : 0;
 
 	if (c)
-		return order->reverse ? -c : c;
+		return c;
 	if (x->group || y->group)
 		return x->group && y->group ? strcmp(x->group, y->group) : !x->group - !y->group;
 	if (x->process->pid != y->process->pid)

@@ -57,11 +57,11 @@ const char *table_text(struct table *t, const char *format, ...)
 	return arena_strndup(t->strings, text.data, text.len);
 }
 
-static int compare_numbers(double x, double y)
+int compare_numbers(double x, double y, bool reverse)
 {
 	if (isnan(x) || isnan(y))
-		return isnan(y) - isnan(x);
-	return (x > y) - (x < y);
+		return !!isnan(x) - !!isnan(y);
+	return reverse ? (y > x) - (y < x) : (x > y) - (x < y);
 }
 
 /* Ties keep an order of their own, so that rows do not dance. */
@@ -70,14 +70,15 @@ static int compare(const void *a, const void *b, void *arg)
 	const struct table *t = arg;
 	const struct column *column = &t->columns[t->sort];
 	const struct record *x = &t->records[*(const uint32_t *)a], *y = &t->records[*(const uint32_t *)b];
-	int c = 0;
+	bool reverse = column->ascending == t->inverted;
+	int c;
 
 	if (column->kind == COLUMN_TEXT)
-		c = strcmp(x->text[column->field], y->text[column->field]);
+		c = strcmp(x->text[column->field], y->text[column->field]) * (reverse ? -1 : 1);
 	else
-		c = compare_numbers(x->number[column->field], y->number[column->field]);
+		c = compare_numbers(x->number[column->field], y->number[column->field], reverse);
 	if (c)
-		return column->ascending != t->inverted ? c : -c;
+		return c;
 	return (x->key > y->key) - (x->key < y->key);
 }
 

@@ -80,6 +80,7 @@ const char *table_text(struct table *t, const char *format, ...) __attribute__((
 void table_end(struct table *t); /* puts them in order */
 void table_done(struct table *t);
 
+int compare_numbers(double x, double y, bool reverse); /* NAN, not known, comes last in either direction */
 bool table_is_match(const struct table *t, const struct record *r); /* of what is searched for */
 const struct record *table_selected(const struct table *t); /* NULL: there is none */
 void table_draw(struct table *t, struct grid *g, const struct area *a);

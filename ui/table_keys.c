@@ -97,8 +97,8 @@ void table_sort_by(struct table *t, int column)
 {
 	unsigned modes = t->columns[column].modes;
 
-	if (modes && !(modes & t->mode))
-		return; /* nobody sees what it orders by */
+	if ((modes && !(modes & t->mode)) || t->columns[column].kind == COLUMN_STATES)
+		return; /* nobody sees what it orders by, or it is no number */
 	t->sort = column;
 	t->inverted = false;
 	table_end(t);

@@ -2,9 +2,13 @@
 /* What is left out of a table, and which row keeps the selection. */
 #include "check.h"
 
+#include <math.h>
+
 #include "clock.h"
+#include "rows.h"
 #include "store.h"
 #include "store_write.h"
+#include "table.h"
 #include "ui_fixture.h"
 
 static void press(struct ui *ui, const char *keys)
@@ -88,6 +92,51 @@ static void test_facts(struct ui *ui)
 	CHECK(screen_shows(ui, 170, "only watches"));
 }
 
+/* Whose number is not known comes last, whether the largest comes first or the smallest. */
+static void test_unknown_last(const struct window *w)
+{
+	for (enum row_field field = ROW_RESIDENT; field <= ROW_NICE; field++)
+		for (int reverse = 0; reverse < 2; reverse++) {
+			const struct row_order order = {.reverse = reverse, .field = field};
+			struct row_list list = {0};
+			uint32_t unknown = 0, wrong = 0;
+
+			rows_build(&list, w, &order);
+			for (uint32_t i = 1; i < list.count; i++) {
+				double before = row_number(&list.rows[i - 1], field), value = row_number(&list.rows[i], field);
+
+				unknown += isnan(value);
+				wrong += isnan(before) ? !isnan(value) : reverse ? value > before : value < before;
+			}
+			CHECK(list.count > 3 && !wrong && (field != ROW_RESIDENT || unknown));
+			rows_done(&list);
+		}
+}
+
+/* A bar of several times is no order. */
+static void test_click_on_states(void)
+{
+	static const struct column columns[] = {
+		{"NUMBER", "", .width = 8, .ascending = true}, {"STATE TIME", "", .width = 10, .kind = COLUMN_STATES}, {0},
+	};
+	_cleanup_(grid_freep) struct grid *g = grid_new(4, 40);
+	const struct area whole = {0, 0, 4, 40};
+	struct table t = {0};
+
+	table_begin(&t, columns);
+	for (int i = 0; i < 3; i++)
+		table_append(&t)->number[0] = i ? i : NAN;
+	table_end(&t);
+	table_draw(&t, g, &whole);
+	for (unsigned column = 10; column <= 14; column += 4) {
+		CHECK(table_key(&t, &(struct key_event){.code = UI_KEY_CLICK, .row = 0, .column = column}));
+		CHECK(t.sort == 0 && !t.inverted && t.order[0] == 1 && t.order[2] == 0);
+	}
+	CHECK(table_key(&t, &(struct key_event){.code = UI_KEY_CLICK, .row = 0, .column = 2}));
+	CHECK(t.sort == 0 && t.inverted && t.order[0] == 2 && t.order[2] == 0);
+	table_done(&t);
+}
+
 /* Of two threads that wait on semaphores, a finding knows that one waits for a lock. */
 static void test_lock_of_a_finding(struct store *s, struct ui *ui)
 {
@@ -124,6 +173,8 @@ int main(void)
 	test_user_and_kernel(ui);
 	test_follow(ui);
 	test_facts(ui);
+	test_unknown_last(ui_window(ui));
+	test_click_on_states();
 	test_lock_of_a_finding(s, ui);
 	return check_done("ui-table");
 }

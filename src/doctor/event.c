@@ -10,6 +10,13 @@
 #include "clock.h"
 #include "mem.h"
 
+static bool is_without_counters(int error)
+{
+	return error == -ENOENT || error == -EOPNOTSUPP || error == -ENODEV;
+}
+
+static const char without_counters[] = "no hardware counters here (usual in virtual machines)";
+
 static int run_cycles(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	struct perf_event_attr attr = {
@@ -21,8 +28,8 @@ static int run_cycles(struct trial *t, const struct check *c, struct doctor_resu
 	};
 	_cleanup_close_ int event = event_open(&attr, -1, 0);
 
-	if (event == -ENOENT || event == -EOPNOTSUPP || event == -ENODEV)
-		buf_addstr(&r->detail, "no hardware counters here (usual in virtual machines)");
+	if (is_without_counters(event))
+		buf_addstr(&r->detail, without_counters);
 	return event < 0 ? event : 0;
 }
 
@@ -50,7 +57,12 @@ static int run_counters(struct trial *t, const struct check *c, struct doctor_re
 			error = event;
 		}
 	}
-	return any ? 0 : error;
+	if (any)
+		return 0;
+	buf_reset(&r->detail);
+	if (is_without_counters(error))
+		buf_addstr(&r->detail, without_counters);
+	return error;
 }
 
 static int run_clock(struct trial *t, const struct check *c, struct doctor_result *r)
@@ -73,7 +85,7 @@ static void burn(uint64_t ns)
 		;
 }
 
-/* The whole way of a CPU sample: clock, program, kernel stack, map. Follows this thread alone. */
+/* The whole way of a CPU sample: clock, program, user stack, map. Follows this thread alone. */
 static int run_sample(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	static const struct program p = { .type = BPF_PROG_TYPE_PERF_EVENT };

@@ -46,9 +46,9 @@ void doctor_json(const struct doctor_report *report, struct buf *b)
 	for (size_t i = 0; i < report->count; i++)
 		json_array_append_new(checks, pack_check(&report->results[i]));
 	json_t *root = json_pack(
-		"{ss so so so ss si sf sb so so}", "schema", "perfscope.doctor/1", "host",
+		"{ss so so so ss sI sf sb so so}", "schema", "perfscope.doctor/1", "host",
 		text_or_null(report->uts.nodename), "kernel", text_or_null(report->uts.release),
-		"machine", text_or_null(report->uts.machine), "time", when, "uid", (int)report->uid,
+		"machine", text_or_null(report->uts.machine), "time", when, "uid", (json_int_t)report->uid,
 		"duration_s", (double)report->took_ns / NS_PER_S, "can_record", report->can_record,
 		"counts", pack_counts(report), "checks", checks);
 	char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

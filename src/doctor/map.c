@@ -16,6 +16,9 @@ static int run_keyed(struct trial *t, const struct check *c, struct doctor_resul
 {
 	enum bpf_map_type type = *(const enum bpf_map_type *)c->arg;
 	_cleanup_close_ int map = bpf_map_create(type, "perfscope_try", 4, 8, 16, NULL);
+
+	if (map < 0)
+		return -errno;
 	int cpus = libbpf_num_possible_cpus();
 	_cleanup_free_ uint64_t *values = xcalloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*values));
 	uint32_t key = 7;
@@ -23,7 +26,7 @@ static int run_keyed(struct trial *t, const struct check *c, struct doctor_resul
 	if (cpus < 0)
 		return cpus;
 	values[0] = 42;
-	if (map < 0 || bpf_map_update_elem(map, &key, values, BPF_ANY) < 0)
+	if (bpf_map_update_elem(map, &key, values, BPF_ANY) < 0)
 		return -errno;
 	values[0] = 0;
 	if (bpf_map_lookup_elem(map, &key, values) < 0)

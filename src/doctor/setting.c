@@ -24,7 +24,7 @@ static int run_lockdown(struct trial *t, const struct check *c, struct doctor_re
 	}
 	buf_addstr(&r->detail, t->lockdown);
 	if (t->lockdown_inferred)
-		buf_addstr(&r->detail, ", told from which BPF helpers are refused");
+		buf_addstr(&r->detail, ", told from whether a BPF helper is refused");
 	if (!strcmp(t->lockdown, "confidentiality"))
 		r->status = DOCTOR_MISSING;
 	else if (!strcmp(t->lockdown, "integrity"))

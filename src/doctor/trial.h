@@ -22,7 +22,7 @@ struct trial {
 	bool user_namespace;   /* not the initial one: capabilities count for nothing */
 	unsigned release;     /* RELEASE() of the running kernel */
 	bool filtered;        /* a seccomp filter may refuse system calls, as in containers */
-	const char *lockdown; /* "none", "integrity", "confidentiality", or NULL: unknown */
+	const char *lockdown; /* "none", "integrity", "confidentiality", "none or integrity", or NULL: unknown */
 	bool lockdown_inferred; /* from behaviour, because the file cannot be read */
 	char log[512];        /* the verifier's words about the last program that it refused */
 };

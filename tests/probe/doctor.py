@@ -175,7 +175,7 @@ def check_files(doctor):
     forced = [m for m in ('INTEGRITY', 'CONFIDENTIALITY') if f'CONFIG_LOCK_DOWN_KERNEL_FORCE_{m}=y' in config]
     expected = mode or (forced[0].lower() if forced else None)
     if expected:
-        check(doctor.checks['setting', 'lockdown']['detail'].startswith(expected), f'lockdown is {expected}')
+        check(expected in doctor.checks['setting', 'lockdown']['detail'], f'lockdown is {expected}')
     versions = {line.split()[2] for line in read('/proc/mounts').splitlines()} & {'cgroup', 'cgroup2'}
     agree_on(doctor, '/proc/mounts', [('kernel', 'release', True), ('cgroup', 'cgroup version', versions == {'cgroup2'})])
 

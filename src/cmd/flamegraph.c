@@ -67,7 +67,7 @@ static void warn_of_skipped(const char *name, const struct folded_result *result
 			    (unsigned long long)result->skipped, (unsigned long long)result->lines);
 }
 
-static int read_folded(struct flame *f, enum flame_side side, const char *path)
+static int read_folded(const struct flamegraph_options *o, struct flame *f, enum flame_side side, const char *path)
 {
 	bool is_stdin = !strcmp(path, "-");
 	const char *name = is_stdin ? "standard input" : path;
@@ -79,9 +79,12 @@ static int read_folded(struct flame *f, enum flame_side side, const char *path)
 	if (is_stdin && output_is_terminal(STDIN_FILENO))
 		log_info("reading folded stacks from the terminal; end with Ctrl-D");
 	int r = flame_read_folded(f, side, is_stdin ? STDIN_FILENO : opened, name, &result);
-	if (r == 0)
-		warn_of_skipped(name, &result);
-	return r;
+	if (r < 0)
+		return r;
+	if (o->diff && result.two_counts)
+		return failx(-EINVAL, "%s: its lines have two counts, which is a comparison already: draw it without --diff", name);
+	warn_of_skipped(name, &result);
+	return 0;
 }
 
 struct picture {
@@ -115,10 +118,10 @@ static int draw_folded(const struct flamegraph_options *o, const char *file)
 	_cleanup_(flame_freep) struct flame *f = flame_new();
 	_cleanup_free_ char *compared = NULL;
 	struct picture p = {.flame = f, .svg = svg_options(o)};
-	int r = read_folded(f, FLAME_NEW, file);
+	int r = read_folded(o, f, FLAME_NEW, file);
 
 	if (r == 0 && o->diff)
-		r = read_folded(f, FLAME_BASE, o->diff);
+		r = read_folded(o, f, FLAME_BASE, o->diff);
 	if (r < 0)
 		return r;
 	if (o->diff && !o->title)

@@ -2,10 +2,10 @@
 #include "select.h"
 
 const struct option select_option_rows[] = {
-	{"from", 0, OPTION_TIME(struct select_options, from), .value = "T",
+	{"from", 0, OPTION_TIME(struct select_options, from), .value = "T", .no_setting = true,
 	 .help = "only what happened after T: 10s after the start, -10s before the end, or a time "
 		 "such as 2026-01-01T12:30:00 (local; UTC with a Z)"},
-	{"to", 0, OPTION_TIME(struct select_options, to), .value = "T",
+	{"to", 0, OPTION_TIME(struct select_options, to), .value = "T", .no_setting = true,
 	 .help = "only what happened before T"},
 	{"pid", 'p', OPTION_U64(struct select_options, pid), .value = "PID", .min = 1,
 	 .max = 4194304, .complete = COMPLETE_PID, .help = "only this process and its children"},

@@ -39,6 +39,23 @@ static int start(const char *command, int output, pid_t *ret_pid)
 	return error ? fail(-error, "run sh") : 0;
 }
 
+/* Until it is readable: -ETIME when the time is up first. */
+static int wait_until(int fd, uint64_t until_ns)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t now;
+
+	while ((now = clock_mono_ns()) < until_ns) {
+		int r = poll(&p, 1, (int)((until_ns - now) / NS_PER_MS) + 1);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+	}
+	return -ETIME;
+}
+
 /* Until it has closed its output, or the time is up. */
 static int read_output(int fd, uint64_t until_ns, size_t most, struct buf *output)
 {
@@ -46,11 +63,10 @@ static int read_output(int fd, uint64_t until_ns, size_t most, struct buf *outpu
 	ssize_t n = 1;
 
 	while (n > 0) {
-		uint64_t now = clock_mono_ns();
-		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int r = wait_until(fd, until_ns);
 
-		if (now >= until_ns || poll(&p, 1, (int)((until_ns - now) / NS_PER_MS) + 1) == 0)
-			return -ETIME;
+		if (r < 0)
+			return r;
 		n = read(fd, bytes, sizeof(bytes));
 		if (n < 0 && errno == EINTR)
 			n = 1;
@@ -60,16 +76,12 @@ static int read_output(int fd, uint64_t until_ns, size_t most, struct buf *outpu
 	return 0;
 }
 
-/* It may have closed its output long before. */
+/* It may have closed its output long before. Where its end cannot be polled, by kernel or by a filter, it has no limit. */
 static int wait_for_end(pid_t pid, uint64_t until_ns)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	uint64_t now = clock_mono_ns();
-	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	if (fd < 0)
-		return -errno;
-	return now < until_ns && poll(&p, 1, (int)((until_ns - now) / NS_PER_MS) + 1) > 0 ? 0 : -ETIME;
+	return fd < 0 ? 0 : wait_until(fd, until_ns);
 }
 
 int shell_run(const char *command, uint64_t most_ns, size_t most, struct buf *output)

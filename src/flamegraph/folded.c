@@ -235,6 +235,7 @@ int flame_read_folded(struct flame *f, enum flame_side side, int fd, const char 
 	double before = flame_total(f, FLAME_NEW) + flame_total(f, FLAME_BASE);
 	int r = read_lines(&reader, fd);
 
+	reader.result.two_counts = reader.two_counts;
 	*ret_result = reader.result;
 	if (r < 0)
 		return fail(r, "read %s", name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Folded stacks: one a line, frames from the root joined by ';', a space, a count. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "flame.h"
@@ -10,6 +11,7 @@ struct folded_result {
 	uint64_t skipped;  /* malformed ones among them */
 	uint64_t first_skipped; /* its line number, from 1; 0: none */
 	const char *reason;     /* of the first one; static */
+	bool two_counts;        /* on each line: both sides are in it */
 };
 
 /* Reads to the end of fd; `name` is for messages. Counts may have fractions. A malformed line is

@@ -20,10 +20,11 @@ const char *kind_suffix(enum flame_kind kind)
 	return suffixes[kind];
 }
 
-/* Names that tools write when they have none. */
+/* Names that tools write when they have none, and what stands in our own stacks for what is not known. */
 static int is_unknown(const char *text, size_t len)
 {
-	static const char *const words[] = {"[unknown]", "unknown", "??", "-", "--", ""};
+	static const char *const words[] = {"[unknown]", "unknown", "??", "-", "--", "", "[stack not readable]",
+					    "[many short waits]"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strlen(words[i]) == len && !memcmp(words[i], text, len))

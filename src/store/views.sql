@@ -222,8 +222,8 @@ SELECT frame, name, kind, module, CASE
 			WHEN module GLOB '*/lib/python[23].[0-9]*/*' OR module GLOB '<frozen *' THEN 2 ELSE 4 END
 		WHEN kind = 'jit' THEN CASE WHEN name GLOB '*/node_modules/*' THEN 3
 			WHEN name GLOB '* node:*' OR name GLOB 'RegExp:*' OR name GLOB '*[[]System.*'
-				OR name GLOB 'java*.*' OR name GLOB 'jdk.*' OR name GLOB 'sun.*' OR name GLOB 'com.sun.*'
-				OR name GLOB 'Ljava*/*' OR name GLOB 'Ljdk/*' OR name GLOB 'Lsun/*' OR name GLOB 'Lcom/sun/*' THEN 2 ELSE 4 END
+				OR name GLOB 'java.*' OR name GLOB 'javax.*' OR name GLOB 'jdk.*' OR name GLOB 'sun.*' OR name GLOB 'com.sun.*'
+				OR name GLOB 'Ljava/*' OR name GLOB 'Ljavax/*' OR name GLOB 'Ljdk/*' OR name GLOB 'Lsun/*' OR name GLOB 'Lcom/sun/*' THEN 2 ELSE 4 END
 		WHEN file = 'libjvm.so' OR file GLOB 'python[23]*' OR file GLOB 'libpython*' OR file GLOB 'ruby*' OR file GLOB 'libruby*'
 			OR file GLOB 'php[0-9]*' OR file = 'perl' OR file GLOB 'libperl*' OR file GLOB 'lua*' OR file GLOB 'liblua*' OR file = 'beam.smp'
 			OR file GLOB 'libstdc++*' OR name GLOB 'std::*' OR name GLOB '<std::*' OR name GLOB 'core::*' OR name GLOB '<core::*' OR name GLOB 'alloc::*' OR name GLOB '<alloc::*'

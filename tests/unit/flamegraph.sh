@@ -84,6 +84,9 @@ check "a folder that is not there" status 2 "create no/where.svg" --folded good.
 printf 'x' >hostile.base
 check "a malformed base" status 2 "hostile.base:1: no count at its end" --folded good.folded --diff hostile.base -o x.svg
 check "no picture of half a comparison" test ! -e x.svg
+printf 'main;a 1 2\nmain;b 3 4\n' >two.folded
+check "a comparison that is compared" status 2 "two.folded: its lines have two counts" --folded two.folded --diff good.folded -o x.svg
+check "a comparison as base" status 2 "two.folded: its lines have two counts" --folded good.folded --diff two.folded -o x.svg
 check "itself as base" status 2 "compared with itself" --folded good.folded --diff good.folded -o x.svg
 check "a width of nothing" status 2 "width" --folded good.folded --width 1
 

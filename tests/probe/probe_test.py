@@ -46,6 +46,13 @@ class Counts:
         self.skipped += 1
         print("skipped: " + words)
 
+    def pythons(self):
+        """As pythons(); a skip where there is none."""
+        found = pythons()
+        if not found:
+            self.skip("no Python from 3.9 to 3.13 is installed")
+        return found
+
     def near(self, value, wanted, share, slack, words):
         """perfscope's value against that of another source, which comes into the table at the end."""
         value = value or 0

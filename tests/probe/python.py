@@ -123,7 +123,7 @@ def wrong_version(t):
 
 
 def test(t):
-    for (major, minor, _), python in probe_test.pythons():
+    for (major, minor, _), python in t.pythons():
         taken = record(t, python, 2)
         shares(t, taken, python)
         chains(t, (major, minor), python)

@@ -139,11 +139,16 @@ def incident(path, folder):
     runbook, kept = os.path.join(folder, "draw.yaml"), os.path.join(folder, "kept")
     with open(runbook, "w", encoding="utf-8") as f:
         f.write("issue: It is slow\ncauses: [Work]\nsteps:\n  - {name: Draw it, flamegraph: cpu}\nsolutions:\n  - do: Nothing\n")
-    run("diagnose", path, "--to", "1s", "--runbook", runbook, "-o", kept)
-    for name in ("cpu.svg", "incident.md"):
+    said = run("diagnose", path, "--to", "1s", "--runbook", runbook, "-o", kept)
+    of_one = [name for name in os.listdir(kept) if re.fullmatch(r"cpu-[0-9]+\.svg", name)]
+    check(len(of_one) == 1, f"a step draws one process: {of_one}, {said.stdout}")
+    for name in (*of_one, "cpu.svg", "offcpu.svg", "incident.md"):
         text = open(os.path.join(kept, name), encoding="utf-8").read()
-        seconds = re.search(r"Z, ([0-9.]+) s \(from second 0 of the recording\)", text)
-        check(seconds and float(seconds[1]) < 2.5, f"{name} is of the first second: {text[:800]}")
+        said = re.search(r"Z, ([0-9.]+) s(, process [0-9]+ with its children)? \(from second 0 of the recording\)", text)
+        check(said and float(said[1]) < 2.5 and bool(said[2]) == (name in of_one), f"{name} is of the first second: {text[:800]}")
+    after, whole = (sorted(re.findall("(?s)<title>.*?</title>", text)[1:]) for text in (
+        open(os.path.join(kept, "cpu.svg"), encoding="utf-8").read(), good("flamegraph", path, "--to", "1s")))
+    check(whole and after == whole, f"what is drawn after it is of all processes: {len(after)} frames of {len(whole)}")
     refused("which FILE?", "diagnose", "--to", "1s")
 
 

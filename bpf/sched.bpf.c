@@ -264,13 +264,15 @@ int sched_waking(u64 *ctx)
 
 	if (slot && slot->state >= STATE_SLEEPING && !slot->woken_ns) {
 		u64 who = bpf_get_current_pid_tgid();
+		/* It may just be going to sleep, on another CPU. */
+		u64 slept = now > slot->since_ns ? now - slot->since_ns : 0;
 
 		slot->woken_ns = now;
 		if ((u32)who && wakes_by_itself(slot)) { /* of an idle CPU there is nothing to look at */
-			remember_waker(slot, (u32)who, now - slot->since_ns);
+			remember_waker(slot, (u32)who, slept);
 			note_release(task, slot, cpu, who >> 32, now);
 		}
-		draw_again(slot, cpu, now - slot->since_ns);
+		draw_again(slot, cpu, slept);
 		if (wants_waker(slot, now))
 			note_waker(ctx, task, slot, now);
 	}

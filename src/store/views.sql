@@ -452,14 +452,15 @@ SELECT process FROM runtime WHERE name IN ('HotSpot', 'V8', 'Go', '.NET');
 -- garbage collection that the runtime tells itself (gc).
 -- `task` ended it, is the loop, was stopped, or collected. `threads` were stopped together; `early` of them before `task` itself began.
 CREATE VIEW pause AS
+WITH host AS MATERIALIZED (SELECT time_ns AS start_ns, time_ns + value AS end_ns FROM event WHERE kind IN ('pause.host', 'pause.suspend'))
 SELECT iif(e.kind = 'process.continue', 'stop', substr(e.kind, 7)) AS kind, t.process, e.task,
 	e.time_ns - iif(e.kind = 'process.continue', e.value, 0) AS start_ns, e.value AS ns,
 	ifnull(json_extract(e.detail, '$.threads'), 1) AS threads, ifnull(json_extract(e.detail, '$.early'), 0) AS early
 FROM event e JOIN thread t ON t.task = e.task
 WHERE e.kind IN ('pause.world', 'pause.burst', 'pause.gc', 'process.continue') AND NOT t.own
 	-- Not when no CPU ran for most of it.
-	AND NOT EXISTS (SELECT 1 FROM event h WHERE h.kind IN ('pause.host', 'pause.suspend') AND e.kind <> 'process.continue'
-		AND 2 * (min(h.time_ns + h.value, e.time_ns + e.value) - max(h.time_ns, e.time_ns)) > e.value);
+	AND NOT EXISTS (SELECT 1 FROM host h WHERE e.kind <> 'process.continue'
+		AND 2 * (min(h.end_ns, e.time_ns + e.value) - max(h.start_ns, e.time_ns)) > e.value);
 
 -- The same by process and kind, ns: how often, together, half of them were at most, the longest.
 CREATE VIEW pause_summary AS

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "hash.h"
 #include "map_take.h"
 #include "mem.h"
 #include "mounts.h"
@@ -34,6 +35,7 @@ struct space_state {
 	int sums;
 	uint32_t turn;
 	unsigned told;
+	struct map *last; /* by thread: the file system that its last record was of, where the call does not say it */
 	bool failed; /* to attach the program */
 };
 
@@ -249,6 +251,8 @@ static void record(struct capture *c, void *arg, const struct record *head)
 	full_path(r, path, sizeof(path));
 	if (!find_full(s, &r->key, path, &data.resource))
 		return;
+	if (!r->key.device)
+		map_put(s->last, head->tid, data.resource);
 	if (path[0] && s->told++ < MOST_TOLD)
 		capture_add(c, s->probe.first_metric + FILES, t->id, 0, capture_resource(c, "file", path), 1,
 			    (int64_t)r->size);
@@ -265,9 +269,13 @@ static void take_rest(struct capture *c, struct space_state *s)
 	while (map_take(s->sums, &pass, &key, sizeof(key), &sum) == 0) {
 		const struct thread *t = tasks_recent(c->tasks, key.tid, key.tgid);
 		uint32_t resource;
+		uint64_t last;
 
-		if (sum.count && (!c->filter || t->process->selected) && find_full(s, &key, "", &resource))
-			capture_add(c, s->probe.first_metric + REFUSED, t->id, 0, resource, sum.count, (int64_t)sum.count);
+		if (!sum.count || (c->filter && !t->process->selected) || !find_full(s, &key, "", &resource))
+			continue;
+		if (!resource && map_get(s->last, key.tid, &last))
+			resource = (uint32_t)last;
+		capture_add(c, s->probe.first_metric + REFUSED, t->id, 0, resource, sum.count, (int64_t)sum.count);
 	}
 }
 
@@ -276,6 +284,7 @@ static void start(struct capture *c, void *arg)
 	struct space_state *s = arg;
 
 	s->capture = c;
+	s->last = map_new();
 	look(s);
 }
 
@@ -297,6 +306,11 @@ static void detach(struct capture *c, void *arg)
 	s->link = NULL;
 }
 
+static void stop(struct capture *c, void *arg)
+{
+	map_free(((struct space_state *)arg)->last);
+}
+
 extern const char perfscope_space_object[];
 extern const unsigned long perfscope_space_object_size;
 
@@ -316,5 +330,6 @@ const struct probe probe_space = {
 	.record = record,
 	.slice = slice,
 	.detach = detach,
+	.stop = stop,
 	.records = 1u << RECORD_SPACE,
 };

@@ -51,9 +51,10 @@ served AS MATERIALIZED (
 	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
 	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
--- Whose work a process does: its parent's, with the same command ("postgres: parallel worker for PID 7" is one of "postgres:").
+-- Whose work a process does: its parent's, with the same command but for a number ("postgres: parallel worker for PID 7" is one of
+-- "postgres:").
 job AS MATERIALIZED (
-	SELECT id AS process, ppid, comm, iif(substr(command, 1, instr(command, ' ') - 1) GLOB '*:', substr(command, 1, instr(command, ' ')), command) AS command
+	SELECT id AS process, ppid, comm, iif(substr(command, 1, instr(command, ' ') - 1) GLOB '*:', substr(command, 1, instr(command, ' ')), rtrim(command, '0123456789')) AS command
 	FROM process WHERE ppid > 1),
 -- Whom processes of other jobs wait for, or ask.
 asked AS MATERIALIZED (

@@ -45,7 +45,7 @@ blamed AS MATERIALIZED (
 first AS MATERIALIZED (
 	SELECT b.*, ifnull(r.name, 'A file system') AS name,
 		-- Of another namespace: "PATH of COMM (PID)".
-		iif(r.name GLOB '* of * ([0-9]*)', 'nsenter -t ' || CAST(substr(r.name, instr(r.name, ' (') + 2) AS INTEGER) || ' -m ', '') AS enter,
+		iif(r.name GLOB '* of * ([0-9]*)', 'nsenter -t ' || substr(rtrim(r.name, ')'), length(rtrim(rtrim(r.name, ')'), '0123456789')) + 1) || ' -m ', '') AS enter,
 		iif(r.name GLOB '* of * ([0-9]*)', substr(r.name, 1, instr(r.name, ' of ') - 1), ifnull(r.name, '/')) AS path,
 		(SELECT n.name FROM file f JOIN resource n ON n.id = f.resource WHERE f.process = b.process
 			ORDER BY f.bytes DESC, f.count DESC LIMIT 1) AS file,

@@ -9,7 +9,7 @@
 -- threshold share = 0.2: of the time that is looked at; whoever asks a far host now and then loses little
 -- threshold round_trip_ms = 20: median; less is the distance to the next large town
 -- threshold count = 4: round trips that were looked at, or connects
--- threshold lookup = 0.3: of the time that a thread lives, waiting for name servers,
+-- threshold lookup = 0.3: of the period, waiting for name servers,
 -- threshold lookup_ms = 200: in waits of that length on average; even an answer from the other side of the world is quicker
 -- threshold lasts = 0.8: of the period; processes that are there for less count together with others of their name
 -- action: {advice}

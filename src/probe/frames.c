@@ -71,7 +71,7 @@ struct frames {
 	struct intern *frames, *nodes, *symbols;
 	uint32_t forgotten, forgotten_frames; /* stacks and frames with ids up to here */
 	uint32_t most_frames;
-	uint64_t forgotten_ns; /* when frames were, or the first one came */
+	uint64_t forgotten_ns; /* when frames were; at first: when all this began */
 	struct step *steps; /* by hash */
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;

@@ -168,6 +168,19 @@ static void add(struct mounts *m, const struct namespace *n, const struct line *
 	m->items[m->count++] = new;
 }
 
+/* What is mounted there now hides what was: an automount, once somebody has come by. */
+static void uncover(struct slow *slow, const char *path)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < slow->count; i++)
+		if (strcmp(slow->paths[i], path))
+			slow->paths[kept++] = slow->paths[i];
+		else
+			free(slow->paths[i]);
+	slow->count = kept;
+}
+
 /* Where a walk to local mounts is no good idea. False: on the way to any. What lies above "/" is not seen, so that must be a mount. */
 static bool find_slow(const struct buf *lines, struct slow *slow)
 {
@@ -178,8 +191,10 @@ static bool find_slow(const struct buf *lines, struct slow *slow)
 		if (!parse(text, &l))
 			continue;
 		root |= !strcmp(l.path, "/");
-		if (is_local(l.type) || is_one_of(l.type, quick_types, ARRAY_SIZE(quick_types)))
+		if (is_local(l.type) || is_one_of(l.type, quick_types, ARRAY_SIZE(quick_types))) {
+			uncover(slow, l.path);
 			continue;
+		}
 		GROW(slow->paths, slow->count, slow->capacity);
 		slow->paths[slow->count++] = xstrdup(l.path);
 	}

@@ -157,13 +157,22 @@ static int move_parts(const char *path, const char *old)
 	return 0;
 }
 
-/* What cannot be asked may have some. */
+/* Whoever has a recording open for SQLite holds a lock of it. */
+static bool is_in_use(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/* What cannot be asked may have some, and what is being written will. */
 static bool may_have_slices(const char *path)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
 	int64_t slices = 0;
 
-	return store_open(path, &s) < 0 || query_one_int(s, "SELECT count(*) FROM slice", 0, &slices) < 0 || slices;
+	return is_in_use(path) || store_open(path, &s) < 0 || query_one_int(s, "SELECT count(*) FROM slice", 0, &slices) < 0 || slices;
 }
 
 /* 1: a recording, 0: no file or nothing in it, so that nothing is lost with it; else it is refused. */
@@ -191,27 +200,41 @@ static int make_room(const char *path)
 	return r < 0 ? fail(r, "remove %s", path) : 0;
 }
 
-/* 1: there was one. */
+/* Without a message: what led here has one. */
+static void put_back(const char *path)
+{
+	_cleanup_free_ char *old = xasprintf("%s.old", path), *older = xasprintf("%s.older", path);
+
+	if (remove_parts(path) == 0 && move_parts(old, path) == 0)
+		move_parts(older, old);
+}
+
+/* 1: there was one. What was PATH.old is PATH.older until the new one has a slice. */
 static int put_aside(const char *path)
 {
-	_cleanup_free_ char *old = xasprintf("%s.old", path);
+	_cleanup_free_ char *old = xasprintf("%s.old", path), *older = xasprintf("%s.older", path);
 	int r = may_go(path);
 
 	if (r <= 0)
 		return r < 0 ? r : make_room(path);
-	if ((r = make_room(old)) < 0)
+	if ((r = may_go(old)) < 0)
 		return r;
-	r = move_parts(path, old);
-	return r < 0 ? fail(r, "rename %s", path) : 1;
+	r = r ? move_parts(old, older) : remove_parts(old);
+	if (r < 0)
+		return fail(r, "rename %s", old);
+	if ((r = move_parts(path, old)) == 0)
+		return 1;
+	move_parts(old, path);
+	move_parts(older, old);
+	return fail(r, "rename %s", path);
 }
 
-/* Without a message: what led here has one. */
-static void put_back(const char *path)
+void store_keep_new(struct store *s)
 {
-	_cleanup_free_ char *old = xasprintf("%s.old", path);
+	_cleanup_free_ char *older = s->aside ? xasprintf("%s.older", s->path) : NULL;
 
-	if (remove_parts(path) == 0)
-		move_parts(old, path);
+	if (older)
+		remove_parts(older);
 }
 
 /* An empty recording as the bytes of its file; the caller frees them with sqlite3_free(). */
@@ -285,20 +308,36 @@ static int create_in_memory(const char *path, struct store **ret_store)
 	return 0;
 }
 
+static void take_back(const char *path, bool aside)
+{
+	if (aside)
+		put_back(path);
+	else
+		remove_parts(path);
+}
+
 int store_create(const char *path, struct store **ret_store)
 {
-	_cleanup_(store_freep) struct store *s = NULL;
+	struct store *s = NULL;
+	struct stat st;
 	bool aside = false;
 	int r;
 
 	if (!strcmp(path, ":memory:"))
 		return create_in_memory(path, ret_store);
-	if ((r = create_file(path, &aside)) < 0 || (r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
-	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0)
+	if ((r = create_file(path, &aside)) < 0)
 		return r;
+	if ((r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
+	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0 ||
+	    (r = stat(path, &st) < 0 ? fail(-errno, "%s", path) : 0) < 0) {
+		store_free(s);
+		take_back(path, aside);
+		return r;
+	}
 	s->aside = aside;
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
 	*ret_store = s;
-	s = NULL;
 	return 0;
 }
 
@@ -317,12 +356,12 @@ void store_withdraw(struct store *s)
 {
 	_cleanup_free_ char *path = xstrdup(s->path);
 	bool aside = s->aside;
+	struct stat st;
+	bool ours = stat(path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode;
 
 	store_free(s);
-	if (aside)
-		put_back(path);
-	else
-		remove_parts(path);
+	if (ours) /* not another recorder's that has come meanwhile */
+		take_back(path, aside);
 }
 
 int store_finish(struct store *s)

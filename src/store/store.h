@@ -12,14 +12,15 @@
 struct store;
 
 /* A new recording, mode 0600. An older recording of that name, unless it has no slice, is kept as PATH.old, in place of the one
- * before it; any other file of either name is refused with -EEXIST. ":memory:" makes one that lives in this process only. */
+ * before it, which is PATH.older until the new one has a slice; any other file of either name is refused with -EEXIST.
+ * ":memory:" makes one that lives in this process only. */
 int store_create(const char *path, struct store **ret_store);
 /* As ":memory:", for a process whose children ask copies of it: the pages that they read stay shared, because SQLite's notes about
  * pages lie elsewhere. */
 int store_create_for_forks(struct store **ret_store);
 
 bool store_has_slices(const struct store *s); /* that were written by us, and will be there after a crash */
-/* A recording that did not come about is removed, and the older one has its name again. Frees it. */
+/* A recording that did not come about is removed, and the older ones have their names again. Frees it. */
 void store_withdraw(struct store *s);
 
 /* An existing recording, which may be somebody else's or still being written: read-only, and refused

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "buf.h"
 #include "store.h"
@@ -24,6 +25,8 @@ struct store {
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool committed;                         /* some of them */
 	bool aside;                             /* the older recording of its name is PATH.old now */
+	dev_t device;                           /* of the file that was created */
+	ino_t inode;
 	bool unordered;                         /* they did not come slice by slice */
 	struct pruned *pruned;                  /* NULL: nothing was; see store_prune.c */
 	struct redact *redact;                  /* NULL: texts are written as they are */
@@ -45,6 +48,7 @@ int store_execute(struct store *s, const char *sql);
 void store_add_views(struct buf *sql); /* as temporary ones */
 int store_drop_temporary(struct store *s, const char *which);
 void store_free_pruned(struct store *s);
+void store_keep_new(struct store *s); /* it has something: what it has put aside stays aside */
 void store_free_totals(struct store *s); /* once nothing in SQL reads them */
 
 /* Sums of foreign numbers must not overflow. */

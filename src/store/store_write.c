@@ -149,8 +149,10 @@ int store_commit(struct store *s)
 	r = store_execute(s, "COMMIT");
 	if (r < 0)
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	else
-		s->committed |= s->newest_slice;
+	else if (s->newest_slice && !s->committed) {
+		s->committed = true;
+		store_keep_new(s);
+	}
 	return r;
 }
 

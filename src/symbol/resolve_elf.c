@@ -243,7 +243,7 @@ static void elf_resolve(void *state, uint64_t offset, struct answer *answer)
 			.name = hit.name, .name_len = hit.name_len, .size = hit.size,
 			.start = hit.start - segment->address + segment->offset};
 	}
-	if (m->lines)
+	if (m->lines && elf_image_is_unchanged(m->main))
 		debug_lines_find(m->lines, address, m->inlined, add_frame, &n);
 	if (n.function_known && !n.answered)
 		answer_add(answer, &n.function);

@@ -242,7 +242,8 @@ static void test_replace(void)
 
 static void test_withdraw(void)
 {
-	_cleanup_free_ char *path = in_directory("w.db"), *old = in_directory("w.db.old"), *journal = in_directory("w.db-wal");
+	_cleanup_free_ char *path = in_directory("w.db"), *old = in_directory("w.db.old"), *journal = in_directory("w.db-wal"),
+			     *older = in_directory("w.db.older");
 	_cleanup_(store_freep) struct store *s = NULL;
 
 	CHECK(store_create(path, &s) == 0);
@@ -258,7 +259,25 @@ static void test_withdraw(void)
 	}
 	CHECK(store_open(path, &s) == 0 && ask(s, "SELECT count(*) FROM sample") == 4);
 	store_free(s);
-	CHECK(unlink(path) == 0);
+
+	/* Both that were there come back; the older one goes when there is something new. */
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	store_free(s);
+	CHECK(access(old, F_OK) == 0 && access(older, F_OK) < 0);
+	CHECK(store_create(path, &s) == 0 && access(old, F_OK) == 0 && access(older, F_OK) == 0);
+	store_withdraw(s);
+	CHECK(access(old, F_OK) == 0 && access(older, F_OK) < 0 && access(path, F_OK) == 0);
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	CHECK(access(old, F_OK) == 0 && access(older, F_OK) < 0);
+
+	/* What another recorder has put there meanwhile is not taken away. */
+	CHECK(rename(path, older) == 0 && link(older, path) == 0 && unlink(path) == 0);
+	CHECK(link(old, path) == 0);
+	store_withdraw(s);
+	CHECK(access(path, F_OK) == 0 && access(old, F_OK) == 0);
+	CHECK(unlink(old) == 0 && unlink(older) == 0 && unlink(path) == 0);
 	unlink(journal);
 	CHECK(store_create(path, &s) == 0);
 	store_withdraw(s);

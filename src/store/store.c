@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,8 @@ void store_free(struct store *s)
 	for (int i = 0; i < STORE_STATEMENTS; i++)
 		sqlite3_finalize(s->insert[i]);
 	sqlite3_close_v2(s->db);
+	if (s->lock >= 0) /* not before: that would take SQLite's own locks away */
+		close(s->lock);
 	store_free_totals(s);
 	store_free_pruned(s);
 	redact_free(s->redact);
@@ -86,6 +89,7 @@ static int connect_to(const char *path, int flags, struct store **ret_store)
 {
 	_cleanup_(store_freep) struct store *s = xcalloc(1, sizeof(*s));
 
+	s->lock = -1;
 	s->path = xstrdup(path);
 	s->writable = flags & SQLITE_OPEN_READWRITE;
 	/* Nobody asks how much it has taken, and counting is a lock at each allocation: a sixth of a rule's time. Refused, and not
@@ -157,22 +161,21 @@ static int move_parts(const char *path, const char *old)
 	return 0;
 }
 
-/* Whoever has a recording open for SQLite holds a lock of it. */
+/* Who writes a recording holds a lock of it, from before it has its name until it is closed: see place(). */
 static bool is_in_use(const char *path)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-/* What cannot be asked may have some, and what is being written will. */
+/* What cannot be asked may have some. */
 static bool may_have_slices(const char *path)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
 	int64_t slices = 0;
 
-	return is_in_use(path) || store_open(path, &s) < 0 || query_one_int(s, "SELECT count(*) FROM slice", 0, &slices) < 0 || slices;
+	return store_open(path, &s) < 0 || query_one_int(s, "SELECT count(*) FROM slice", 0, &slices) < 0 || slices;
 }
 
 /* 1: a recording, 0: no file or nothing in it, so that nothing is lost with it; else it is refused. */
@@ -187,7 +190,10 @@ static int may_go(const char *path)
 		return 0;
 	if (r == -EBADMSG || r == -EINVAL || r == -EISDIR)
 		return fail_in(-EEXIST, "not overwritten");
-	return r < 0 ? fail(r, "%s", path) : may_have_slices(path);
+	if (r < 0)
+		return fail(r, "%s", path);
+	/* SQLite finds what belongs to it by its name: it cannot be moved either. */
+	return is_in_use(path) ? failx(-EBUSY, "not overwritten: %s: another perfscope is recording into it", path) : may_have_slices(path);
 }
 
 static int make_room(const char *path)
@@ -256,7 +262,7 @@ static int blank(unsigned char **ret_bytes, size_t *ret_len)
 }
 
 /* The file appears with all its tables or not at all, whenever the process may be killed. */
-static int place(const char *path, const unsigned char *bytes, size_t len)
+static int place(const char *path, const unsigned char *bytes, size_t len, int *ret_lock)
 {
 	_cleanup_free_ char *copy = xstrdup(path);
 	_cleanup_close_ int fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -266,21 +272,31 @@ static int place(const char *path, const unsigned char *bytes, size_t len)
 	if (fd >= 0) {
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		r = write_all(fd, bytes, len);
-		if (r == 0 && linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+		flock(fd, LOCK_SH);
+		if (r == 0 && linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
+			*ret_lock = fd;
+			fd = -1;
 			return 0;
+		}
 		if (r < 0)
 			return fail(r, "create %s", path);
 		close(fd);
 	}
 	/* Not every file system knows nameless files. */
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		flock(fd, LOCK_SH);
 	r = fd < 0 ? -errno : write_all(fd, bytes, len);
 	if (fd >= 0 && r < 0)
 		unlink(path);
-	return r < 0 ? fail(r, "create %s", path) : 0;
+	if (r < 0)
+		return fail(r, "create %s", path);
+	*ret_lock = fd;
+	fd = -1;
+	return 0;
 }
 
-static int create_file(const char *path, bool *ret_aside)
+static int create_file(const char *path, bool *ret_aside, int *ret_lock)
 {
 	unsigned char *bytes = NULL;
 	size_t len;
@@ -288,7 +304,7 @@ static int create_file(const char *path, bool *ret_aside)
 
 	if (r >= 0 && (r = put_aside(path)) >= 0) {
 		*ret_aside = r > 0;
-		r = place(path, bytes, len);
+		r = place(path, bytes, len, ret_lock);
 		if (r < 0 && *ret_aside)
 			put_back(path);
 	}
@@ -321,19 +337,21 @@ int store_create(const char *path, struct store **ret_store)
 	struct store *s = NULL;
 	struct stat st;
 	bool aside = false;
-	int r;
+	int r, lock = -1;
 
 	if (!strcmp(path, ":memory:"))
 		return create_in_memory(path, ret_store);
-	if ((r = create_file(path, &aside)) < 0)
+	if ((r = create_file(path, &aside, &lock)) < 0)
 		return r;
 	if ((r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
 	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0 ||
 	    (r = stat(path, &st) < 0 ? fail(-errno, "%s", path) : 0) < 0) {
 		store_free(s);
+		close(lock);
 		take_back(path, aside);
 		return r;
 	}
+	s->lock = lock;
 	s->aside = aside;
 	s->device = st.st_dev;
 	s->inode = st.st_ino;

@@ -25,7 +25,8 @@ struct store {
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool committed;                         /* some of them */
 	bool aside;                             /* the older recording of its name is PATH.old now */
-	dev_t device;                           /* of the file that was created */
+	int lock;                               /* of the file that was created, for others that would; -1: none */
+	dev_t device;                           /* its own */
 	ino_t inode;
 	bool unordered;                         /* they did not come slice by slice */
 	struct pruned *pruned;                  /* NULL: nothing was; see store_prune.c */

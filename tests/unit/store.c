@@ -272,6 +272,10 @@ static void test_withdraw(void)
 	fill(s);
 	CHECK(access(old, F_OK) == 0 && access(older, F_OK) < 0);
 
+	/* Nor is one that another recorder writes, with a slice or none. */
+	struct store *second = NULL;
+	CHECK(store_create(path, &second) == -EBUSY && strstr(fail_message(), "another perfscope is recording into it"));
+
 	/* What another recorder has put there meanwhile is not taken away. */
 	CHECK(rename(path, older) == 0 && link(older, path) == 0 && unlink(path) == 0);
 	CHECK(link(old, path) == 0);

@@ -335,7 +335,6 @@ static void take_back(const char *path, bool aside)
 int store_create(const char *path, struct store **ret_store)
 {
 	struct store *s = NULL;
-	struct stat st;
 	bool aside = false;
 	int r, lock = -1;
 
@@ -344,8 +343,7 @@ int store_create(const char *path, struct store **ret_store)
 	if ((r = create_file(path, &aside, &lock)) < 0)
 		return r;
 	if ((r = connect_to(path, SQLITE_OPEN_READWRITE, &s)) < 0 ||
-	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0 ||
-	    (r = stat(path, &st) < 0 ? fail(-errno, "%s", path) : 0) < 0) {
+	    (r = store_execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")) < 0) {
 		store_free(s);
 		close(lock);
 		take_back(path, aside);
@@ -353,8 +351,6 @@ int store_create(const char *path, struct store **ret_store)
 	}
 	s->lock = lock;
 	s->aside = aside;
-	s->device = st.st_dev;
-	s->inode = st.st_ino;
 	*ret_store = s;
 	return 0;
 }
@@ -374,8 +370,8 @@ void store_withdraw(struct store *s)
 {
 	_cleanup_free_ char *path = xstrdup(s->path);
 	bool aside = s->aside;
-	struct stat st;
-	bool ours = stat(path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode;
+	struct stat there, own;
+	bool ours = stat(path, &there) == 0 && fstat(s->lock, &own) == 0 && there.st_dev == own.st_dev && there.st_ino == own.st_ino;
 
 	store_free(s);
 	if (ours) /* not another recorder's that has come meanwhile */

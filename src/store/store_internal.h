@@ -4,7 +4,6 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "buf.h"
 #include "store.h"
@@ -26,8 +25,6 @@ struct store {
 	bool committed;                         /* some of them */
 	bool aside;                             /* the older recording of its name is PATH.old now */
 	int lock;                               /* of the file that was created, for others that would; -1: none */
-	dev_t device;                           /* its own */
-	ino_t inode;
 	bool unordered;                         /* they did not come slice by slice */
 	struct pruned *pruned;                  /* NULL: nothing was; see store_prune.c */
 	struct redact *redact;                  /* NULL: texts are written as they are */

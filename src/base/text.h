@@ -8,3 +8,9 @@ static inline bool starts_with(const char *text, const char *prefix)
 {
 	return !strncmp(text, prefix, strlen(prefix));
 }
+
+/* A path that is this folder's, or lies in it; its own `len` bytes end in no slash, but for "/". */
+static inline bool is_path_in(const char *path, const char *folder, size_t len)
+{
+	return !strncmp(path, folder, len) && (len == 1 || !path[len] || path[len] == '/');
+}

@@ -13,6 +13,7 @@
 #include "io.h"
 #include "mem.h"
 #include "tasks.h"
+#include "text.h"
 
 static const char *const local_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "vfat",
 					  "exfat", "ntfs3", "jfs", "reiserfs", "tmpfs", "overlay", "nilfs2"};
@@ -102,12 +103,9 @@ static bool parse(const char *text, struct line *l)
 
 static bool is_slow(const struct slow *s, const char *path)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		size_t length = strlen(s->paths[i]);
-
-		if (!strncmp(path, s->paths[i], length) && (length == 1 || !path[length] || path[length] == '/'))
+	for (size_t i = 0; i < s->count; i++)
+		if (is_path_in(path, s->paths[i], strlen(s->paths[i])))
 			return true;
-	}
 	return false;
 }
 

@@ -22,6 +22,7 @@
 #include "mounts.h"
 #include "past.h"
 #include "sideband.h"
+#include "text.h"
 
 /* Who a process is and what a descriptor stands for can be read only as long as it is there; nobody waits for stacks. Slices end
  * between two drains, and stacks are sent in the last one before, so that they are counted in the slice that they are from. */
@@ -68,7 +69,7 @@ static bool in_cgroup(const char *path, const char *wanted)
 
 	while (len > 1 && wanted[len - 1] == '/')
 		len--;
-	return !strncmp(path, wanted, len) && (!path[len] || path[len] == '/' || len == 1);
+	return is_path_in(path, wanted, len);
 }
 
 static bool is_selected(struct recorder *r, const struct process *p)

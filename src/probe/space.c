@@ -16,6 +16,7 @@
 #include "mounts.h"
 #include "probe.h"
 #include "space.h"
+#include "text.h"
 
 enum { REFUSED, FILES };
 
@@ -146,9 +147,7 @@ static size_t length_above(const struct mount *m, const char *path)
 {
 	size_t length = strlen(m->path);
 
-	if (strncmp(path, m->path, length) || (length > 1 && path[length] && path[length] != '/'))
-		return 0;
-	return length;
+	return is_path_in(path, m->path, length) ? length : 0;
 }
 
 /* Where the call does not say the device: the one that is full and that the path leads to, or that alone is full. The path is not

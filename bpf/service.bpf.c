@@ -430,15 +430,10 @@ static __always_inline int open_kind(const struct connection *c, enum service_si
 }
 
 /* What has been waited for for long and is not over: nothing else would ever tell of it. */
-SEC("iter/bpf_sk_storage_map")
-int walk_open(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline int tell_open(struct bpf_iter_meta *meta, struct sock *sk, const struct connection *c)
 {
-	struct sock *sk = ctx->sk;
-	const struct connection *c = ctx->value;
 	struct service_open o = {};
 
-	if (!sk || !c || !c->since_ns)
-		return 0;
 	o.ns = elapsed(c->since_ns, bpf_ktime_get_ns());
 	enum service_side side = side_of(sk);
 	if (o.ns < SERVICE_OPEN_NS || side == SERVICE_NONE || sk->__sk_common.skc_state == STATE_CLOSED)
@@ -454,6 +449,31 @@ int walk_open(struct bpf_iter__bpf_sk_storage_map *ctx)
 	}
 	o.shift = c->shift;
 	o.path_length = read_path(sk, side, o.path);
-	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
+	bpf_seq_write(meta->seq, &o, sizeof(o));
 	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int list_open(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	const struct connection *c = ctx->value;
+
+	return sk && c && c->since_ns ? tell_open(ctx->meta, sk, c) : 0;
+}
+
+/* The same for a kernel that does not let the map be listed; what nobody has accepted is not met. */
+SEC("?iter/task_file")
+int walk_open(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket = ctx->task && file ? file_socket(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+	struct connection *c = sk ? connection_of(sk) : NULL;
+
+	/* Other processes may have it open, too. */
+	if (!c || !c->since_ns || c->told == ctx->meta->session_id)
+		return 0;
+	c->told = ctx->meta->session_id;
+	return tell_open(ctx->meta, sk, c);
 }

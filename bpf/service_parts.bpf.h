@@ -16,6 +16,7 @@ struct connection {
 	u64 more_ns;     /* when more data came after that; 0: none */
 	u32 tid, tgid;   /* who received, or called */
 	u32 shift;       /* it stands for 1 << shift of its like */
+	u64 told;        /* in the walk of that number */
 	u64 before[PARTS_BEFORE]; /* parts of the request's time until it was received */
 	u64 account[PARTS];       /* of the thread, when it received it */
 	struct table_place latency, sums;

@@ -59,6 +59,14 @@ static int run_iterator(struct trial *t, const struct check *c, struct doctor_re
 	return n < 0 ? n : 0;
 }
 
+/* Once loaded nothing can stand in its way. */
+static int run_load(struct trial *t, const struct check *c, struct doctor_result *r)
+{
+	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
+
+	return prog < 0 ? prog : 0;
+}
+
 static int run_syscall(struct trial *t, const struct check *c, struct doctor_result *r)
 {
 	_cleanup_close_ int prog = program_load(t, c->arg, NULL, 0);
@@ -294,6 +302,18 @@ static const struct check rows[] = {
 		.run = run_iterator,
 		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, "bpf_iter_",
 			       "task", BTF_KIND_FUNC),
+	},
+	{
+		.name = "iter/bpf_sk_storage_map",
+		.purpose = "requests that wait for their answer",
+		.cost = "requests in connections that nobody has accepted are not met",
+		.fallback = "a walk over the files of all processes",
+		.config = "BPF_SYSCALL",
+		.since = RELEASE(5, 9),
+		.caps = BPF_CAPS,
+		.run = run_load,
+		.arg = PROGRAM(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, "bpf_iter_",
+			       "bpf_sk_storage_map", BTF_KIND_FUNC),
 	},
 	{
 		.name = "syscall",

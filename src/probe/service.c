@@ -94,6 +94,7 @@ static int prepare(const struct capture *c, struct bpf_object *object)
 
 	if (r < 0)
 		return r;
+	service_open_choose(object);
 	return map ? bpf_map__set_initial_value(map, &(uint8_t){sees_sending}, 1) : -ENOENT;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "service_open.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "fail.h"
@@ -12,11 +14,38 @@
 #include "service.h"
 #include "tcp_name.h"
 
+static bool can_list(void)
+{
+	static const struct bpf_insn nothing[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int type = libbpf_find_vmlinux_btf_id("bpf_sk_storage_map", BPF_TRACE_ITER);
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_ITER, .attach_btf_id = (uint32_t)type);
+	int fd = type > 0 ? bpf_prog_load(BPF_PROG_TYPE_TRACING, NULL, "Dual BSD/GPL", nothing, 2, &options) : -1;
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+void service_open_choose(struct bpf_object *object)
+{
+	bool list = can_list();
+
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "list_open"), list);
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "walk_open"), !list);
+}
+
 struct bpf_link *service_open_attach(struct bpf_object *object)
 {
+	struct bpf_program *lists = bpf_object__find_program_by_name(object, "list_open");
 	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)bpf_object__find_map_fd_by_name(object, "connections")};
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
-	struct bpf_link *link = bpf_program__attach_iter(bpf_object__find_program_by_name(object, "walk_open"), &options);
+	struct bpf_link *link = bpf_program__autoload(lists) ?
+		bpf_program__attach_iter(lists, &options) :
+		bpf_program__attach_iter(bpf_object__find_program_by_name(object, "walk_open"), NULL);
 
 	if (!link)
 		log_debug("requests without an answer cannot be listed: %s", strerror(errno));

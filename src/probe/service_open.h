@@ -7,6 +7,8 @@
 
 struct bpf_link;
 
+/* Before the object is loaded: by the map of sockets where the kernel lets it be listed, else by all files of all processes. */
+void service_open_choose(struct bpf_object *object);
 /* The program that lists them. NULL: not here. */
 struct bpf_link *service_open_attach(struct bpf_object *object);
 /* Adds each to the open slice; metrics: the first of three, as enum service_open_kind; servers: resource -> the

@@ -39,7 +39,7 @@ turn AS MATERIALIZED (
 		AND sum(w.count * b.in_turn) * 1e9 >= span.ns * iif(a.process IN (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
 		coalesce(:slice_rate, 1), coalesce(:rate, 10))),
 ready(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'elf' AND n.name IN ('runtime.ready', 'runtime.goready')
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.kind = 'elf' AND n.name IN ('runtime.ready', 'runtime.goready')
 	UNION
 	SELECT s.id FROM ready r JOIN stack s ON s.parent = r.id),
 lent AS MATERIALIZED (

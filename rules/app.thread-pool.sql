@@ -68,7 +68,7 @@ queue_frame AS MATERIALIZED (
 	SELECT frame FROM frame_name WHERE name GLOB '*cond_*wait*' OR name GLOB '*sem_*wait*' OR name GLOB '*[pP]ark*'
 		OR name GLOB '*pipe_write*' OR name GLOB '*lock_timed*' OR name GLOB '*ObjectMonitor::wait*'),
 queue_stack(id) AS (
-	SELECT s.id FROM stack s JOIN queue_frame USING (frame)
+	SELECT s.id FROM queue_frame CROSS JOIN stack s USING (frame)
 	UNION
 	SELECT s.id FROM queue_stack q JOIN stack s ON s.parent = q.id),
 -- What a runtime compiles and collects is not handed to the workers.

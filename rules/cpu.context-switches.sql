@@ -19,7 +19,7 @@ often AS MATERIALIZED (
 	SELECT p.* FROM process_state p, span WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.2) * span.ns
 		AND p.switches * 1e9 >= coalesce(:rate, 5000) * span.ns AND p.running <= coalesce(:work, 8e-06) * 1e9 * p.switches),
 below(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('schedule', '__schedule', 'try_to_wake_up', 'wake_up_q', 'default_wake_function',
 		'autoremove_wake_function', 'do_sched_yield', 'schedule_idle') OR n.name GLOB '__wake_up*' OR n.name GLOB '*sys_sched_yield')
 	UNION

@@ -33,14 +33,14 @@ entry AS MATERIALIZED (
 			'invoke_syscall', 'do_int80_emulation', 'do_fast_syscall_32'))),
 -- The function right behind the entry is the call: __x64_sys_read, ksys_read, __do_sys_newfstatat.
 below(id, call, depth) AS (
-	SELECT s.id, NULL, 0 FROM stack s JOIN entry USING (frame)
+	SELECT s.id, NULL, 0 FROM entry CROSS JOIN stack s USING (frame)
 	UNION
 	SELECT s.id, iif(b.depth, b.call, iif(s.frame IN (SELECT frame FROM entry), NULL, s.frame)),
 		b.depth OR s.frame NOT IN (SELECT frame FROM entry)
 	FROM below b JOIN stack s ON s.parent = b.id),
 -- libc's functions that do nothing but call: where a clock samples, the way in and out shows there, too.
 wrapper AS MATERIALIZED (
-	SELECT DISTINCT f.symbol FROM stack s JOIN entry USING (frame) JOIN stack p ON p.id = s.parent JOIN frame f ON f.id = p.frame
+	SELECT DISTINCT f.symbol FROM entry CROSS JOIN stack s USING (frame) JOIN stack p ON p.id = s.parent JOIN frame f ON f.id = p.frame
 	JOIN module m ON m.id = f.module WHERE m.kind = 'elf' AND (m.path GLOB '*/libc.so*' OR m.path GLOB '*/libc-*')),
 total AS MATERIALIZED (
 	SELECT s.process, sum(s.ns) AS ns, sum(s.count) AS count, sum(iif(b.id OR w.symbol, s.ns, 0)) AS kernel,
@@ -63,7 +63,7 @@ found AS MATERIALIZED (
 		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:one, 0.05), coalesce(:call, 0.4)) * t.ns),
 -- Sending answers and reading requests is what a server is for, however much it costs; so are packets to a tunnel.
 transport(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('sock_write_iter', 'sock_read_iter', 'sock_sendmsg', 'sock_recvmsg', '__sock_sendmsg',
 		'tun_chr_write_iter', 'tun_chr_read_iter', '__sys_sendto', '__sys_recvfrom', '__sys_sendmsg', '__sys_recvmsg') OR n.name GLOB '*_sendmsg' OR n.name GLOB '*_recvmsg')
 	UNION

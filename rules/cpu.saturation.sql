@@ -47,60 +47,71 @@ load AS MATERIALIZED (
 		sum(iif(task IN (SELECT task FROM lasting), runnable, 0)) * 1.0 / (SELECT ns * cpus FROM span) AS crowd,
 		sum(runnable) * 1.0 / sum(running + runnable) AS lost
 	FROM thread_state WHERE NOT own AND NOT kernel),
+-- Where the CPUs are seldom busy, or nobody waits for them, nothing else is asked.
+pressed AS MATERIALIZED (
+	SELECT 1 FROM machine m, load l WHERE l.queue >= coalesce(:queue, 0.4)
+		AND m.most >= min(coalesce(:most, 0.6), coalesce(:some, 0.2))),
 served AS MATERIALIZED (
-	SELECT w.other_task AS task FROM woken_by w JOIN thread v ON v.task = w.task, span
+	SELECT w.other_task AS task FROM pressed CROSS JOIN woken_by w JOIN thread v ON v.task = w.task, span
 	WHERE NOT v.own AND NOT v.kernel GROUP BY w.other_task
 	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
--- Whose work a process does: its parent's, with the same command but for a number ("postgres: parallel worker for PID 7" is one of
--- "postgres:").
-job AS MATERIALIZED (
-	SELECT id AS process, ppid, comm, iif(substr(command, 1, instr(command, ' ') - 1) GLOB '*:', substr(command, 1, instr(command, ' ')), rtrim(command, '0123456789')) AS command
-	FROM process WHERE ppid > 1),
--- Whom processes of other jobs wait for, or ask.
-asked AS MATERIALIZED (
-	SELECT o.process FROM woken_by w JOIN thread v ON v.task = w.task JOIN task o ON o.id = w.other_task
-		LEFT JOIN job vj ON vj.process = v.process LEFT JOIN job oj ON oj.process = o.process, span
-	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process
-		AND NOT (oj.process IS NOT NULL AND (vj.ppid, vj.comm, vj.command) IS (oj.ppid, oj.comm, oj.command))
-	GROUP BY o.process
-	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)
-	UNION
-	SELECT t.process FROM request r JOIN task t ON t.id = r.task, span GROUP BY t.process
-	HAVING sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
+-- Of each name the busiest six; cpu: of all processes of that name.
 eater AS MATERIALIZED (
-	SELECT * FROM (
-		SELECT p.*, sum(p.running) OVER (PARTITION BY p.comm) * 1.0 / span.ns AS cpu, -- of all processes of that name
-			row_number() OVER (PARTITION BY p.comm ORDER BY p.running DESC) AS place
-		FROM process_state p, span WHERE NOT p.own AND NOT p.kernel)
-	WHERE place <= 6 ORDER BY cpu DESC, running DESC LIMIT 16),
+	SELECT p.*, e.cpu FROM (
+		SELECT process, cpu, running FROM (
+			SELECT t.process, t.running, row_number() OVER names AS place,
+				sum(t.running) OVER (names ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) * 1.0 / span.ns AS cpu
+			FROM pressed CROSS JOIN process_time t JOIN process p ON p.id = t.process, span WHERE NOT (p.flags & 3)
+			WINDOW names AS (PARTITION BY p.comm ORDER BY t.running DESC))
+		WHERE place <= 6 ORDER BY cpu DESC, running DESC LIMIT 16) e
+	JOIN process_state p ON p.process = e.process ORDER BY e.cpu DESC, e.running DESC),
 -- Who starts those that eat, one after another, waits for them.
-maker AS MATERIALIZED (SELECT pid, ppid FROM process WHERE pid IN (SELECT ppid FROM process)),
 ancestor(pid) AS (
 	SELECT p.ppid FROM process p WHERE p.id IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2))
 		AND p.id NOT IN (SELECT t.process FROM task t JOIN lasting ON lasting.task = t.id) AND p.ppid > 1
 	UNION
-	SELECT p.ppid FROM ancestor a JOIN maker p ON p.pid = a.pid WHERE p.ppid > 1),
+	SELECT p.ppid FROM ancestor a JOIN process p ON p.pid = a.pid WHERE p.ppid > 1),
 -- Who answers requests, of which much is waiting for a CPU, is delayed however long each of them computes.
 slow AS MATERIALIZED (
 	SELECT r.task FROM request r, span GROUP BY r.task
 	HAVING sum(r.runqueue) >= coalesce(:request_ms, 5) * 1e6 * sum(r.count)
 		AND sum(r.runqueue) >= coalesce(:request, 0.3) * sum(r.ns) AND sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
 most AS MATERIALIZED (SELECT process FROM eater ORDER BY cpu DESC, running DESC LIMIT 1),
-crew AS MATERIALIZED (
-	SELECT process FROM most
-	UNION
-	SELECT j.process FROM most JOIN job m USING (process) JOIN job j ON (j.ppid, j.comm, j.command) IS (m.ppid, m.comm, m.command)),
-victim AS MATERIALIZED (
+delayed AS MATERIALIZED (
 	SELECT s.*, s.runnable * 1.0 / (s.running + s.runnable) AS wait_share
-	FROM thread_state s, span
+	FROM pressed CROSS JOIN thread_state s, span
 	WHERE NOT s.own AND NOT s.kernel AND s.task IN (SELECT task FROM lasting)
 		AND (s.pid NOT IN (SELECT pid FROM ancestor) OR s.process IN (SELECT process FROM eater WHERE cpu >= coalesce(:eats, 0.2)))
 		AND ((s.switches - s.preempted) * 1e9 / span.ns >= coalesce(:wakeups, 5) OR s.task IN (SELECT task FROM slow))
-		-- A job whose own threads are in each other's way gets done as quickly as it can.
-		AND (s.process IN (SELECT process FROM asked)
-			OR s.process NOT IN (SELECT process FROM crew))
 		AND s.runnable >= coalesce(:lost, 0.05) * span.ns * iif(s.task IN (SELECT task FROM served), 1, 2)
 		AND s.runnable >= coalesce(:wait_share, 0.3) * (s.running + s.runnable)),
+woke AS MATERIALIZED (
+	SELECT o.process, v.process AS other, sum(w.count) AS count
+	FROM pressed CROSS JOIN woken_by w JOIN thread v ON v.task = w.task JOIN task o ON o.id = w.other_task
+	WHERE NOT v.own AND NOT v.kernel AND v.process <> o.process GROUP BY o.process, v.process),
+wakes_often AS MATERIALIZED (
+	SELECT process FROM woke, span GROUP BY process HAVING sum(count) * 1e9 / span.ns >= coalesce(:wakeups, 5)),
+-- Whose work a process does: its parent's, with the same command but for a number ("postgres: parallel worker for PID 7" is one of
+-- "postgres:"). Of those that are compared.
+job AS MATERIALIZED (
+	SELECT p.id AS process, iif(p.ppid > 1, p.ppid, NULL) AS ppid, p.comm, iif(substr(p.command, 1, instr(p.command, ' ') - 1) GLOB '*:',
+		substr(p.command, 1, instr(p.command, ' ')), rtrim(p.command, '0123456789')) AS command
+	FROM (SELECT process FROM wakes_often UNION SELECT other FROM wakes_often JOIN woke USING (process)
+		UNION SELECT process FROM most UNION SELECT process FROM delayed) c JOIN process p ON p.id = c.process),
+-- Whom processes of other jobs wait for, or ask.
+asked AS MATERIALIZED (
+	SELECT w.process FROM wakes_often JOIN woke w USING (process) JOIN job oj ON oj.process = w.process JOIN job vj ON vj.process = w.other, span
+	WHERE NOT ifnull(vj.ppid = oj.ppid AND vj.comm = oj.comm AND vj.command IS oj.command, 0)
+	GROUP BY w.process
+	HAVING sum(w.count) * 1e9 / span.ns >= coalesce(:wakeups, 5)
+	UNION
+	SELECT t.process FROM request r JOIN task t ON t.id = r.task, span GROUP BY t.process
+	HAVING sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
+-- A job whose own threads are in each other's way gets done as quickly as it can.
+victim AS MATERIALIZED (
+	SELECT d.* FROM delayed d JOIN job j ON j.process = d.process, (SELECT job.* FROM most JOIN job USING (process)) m
+	WHERE d.process IN (SELECT process FROM asked)
+		OR NOT (d.process = m.process OR ifnull(j.ppid = m.ppid AND j.comm = m.comm AND j.command IS m.command, 0))),
 histogram_total AS MATERIALIZED (
 	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency_total
 	WHERE metric = 'runqueue.latency' GROUP BY high_ns),

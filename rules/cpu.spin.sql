@@ -60,22 +60,22 @@ kind AS MATERIALIZED (
 		OR name GLOB '__*_sys_recv*' OR name GLOB '__*_sys_accept*' OR name IN ('sock_read_iter', 'pipe_read', 'anon_pipe_read',
 			'fifo_pipe_read', 'eventfd_read', 'timerfd_read', 'timerfd_read_iter', 'signalfd_read_iter', 'tty_read'))),
 below(id, kind) AS (
-	SELECT s.id, k.kind FROM stack s JOIN kind k USING (frame)
+	SELECT s.id, k.kind FROM kind k CROSS JOIN stack s USING (frame)
 	UNION
 	SELECT s.id, b.kind FROM below b JOIN stack s ON s.parent = b.id),
 copied(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('_copy_to_iter', '_copy_to_user', 'copy_page_to_iter', 'simple_copy_to_iter', 'copyout',
 		'copy_user_generic', '__arch_copy_to_user') OR n.name GLOB 'skb_copy_datagram*' OR n.name GLOB 'rep_movs*')
 	UNION
 	SELECT s.id FROM copied c JOIN stack s ON s.parent = c.id),
 -- The way to the kernel and back is part of a read that brings nothing; of files, that says nothing.
 read_call(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name IN ('read', '__read', '__libc_read', 'ksys_read')
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.name IN ('read', '__read', '__libc_read', 'ksys_read')
 	UNION
 	SELECT s.id FROM read_call r JOIN stack s ON s.parent = r.id),
 file_read(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('filemap_read', 'seq_read', 'seq_read_iter', 'proc_reg_read', 'proc_reg_read_iter', 'urandom_read_iter')
 		OR n.name GLOB '*file_read_iter' OR n.name GLOB '*read_iter_zero' OR n.name GLOB 'read_zero')
 	UNION
@@ -95,7 +95,7 @@ near_python(stack, id, symbol) AS (
 	SELECT w.stack, s.parent, iif(m.kind = 'python', f.symbol, NULL) FROM near_python w JOIN stack s ON s.id = w.id
 		JOIN frame f ON f.id = s.frame JOIN module m ON m.id = f.module WHERE w.symbol IS NULL AND s.parent IS NOT NULL),
 lock_call(id, takes) AS (
-	SELECT s.id, n.name GLOB '*_acquire_lock*' FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id, n.name GLOB '*_acquire_lock*' FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'elf' AND (n.name GLOB '*PyThread_acquire_lock*' OR n.name GLOB '*PyThread_release_lock*')
 	UNION
 	SELECT s.id, l.takes FROM lock_call l JOIN stack s ON s.parent = l.id),

@@ -86,7 +86,7 @@ client AS MATERIALIZED (
 	WHERE f.place = 1 AND v.process <> t.process AND NOT v.own AND NOT v.kernel AND b.ns >= 0.3 * span.ns AND b.count * 1e9 >= 5 * span.ns),
 -- Threads that wait for the first of what they have asked for to be done.
 gathering(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND n.name IN ('do_io_getevents', 'io_cqring_wait')
 	UNION
 	SELECT s.id FROM gathering g JOIN stack s ON s.parent = g.id),

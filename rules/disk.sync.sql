@@ -65,7 +65,7 @@ takes_lock AS MATERIALIZED (
 	SELECT frame FROM frame_name WHERE name GLOB 'PyThread_acquire_lock*' OR name GLOB 'rb_mutex_*' OR name GLOB '*mutex*lock*' OR name GLOB '*Mutex*[lL]ock*' OR name GLOB '*rwlock*lock*'
 		OR name GLOB '*lll_lock*' OR name GLOB 'LWLockAcquire*'),
 lock_stack(id) AS (
-	SELECT s.id FROM stack s JOIN takes_lock USING (frame)
+	SELECT s.id FROM takes_lock CROSS JOIN stack s USING (frame)
 	UNION
 	SELECT s.id FROM lock_stack l JOIN stack s ON s.parent = l.id),
 held AS MATERIALIZED (

@@ -43,16 +43,17 @@ pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('elf', 'LockAcquireExtended', 'lock', 1, 2), -- of a database: its processes sleep in a poll meanwhile
 	('elf', '*sem_*wait*', 'semaphore', 0, 0), ('kernel', '*semtimedop', 'semaphore', 0, 0), ('elf', '*SimpleQueue_get*', 'work', 1, 0),
 	('elf', '*cond_*wait*', 'work', 0, 0), ('elf', '*barrier_wait*', 'work', 0, 0), ('elf', '*join*', 'work', 0, 0)),
-named AS MATERIALIZED (
-	SELECT f.frame, f.name, p.is_outer, p.sort, p.parks
-	FROM frame_name f JOIN pattern p ON p.kind = f.kind AND f.name GLOB p.name GROUP BY f.frame HAVING max(p.is_outer) IS NOT NULL
-	UNION ALL
-	SELECT frame, name, 2, 'work', 0 FROM frame_name
-	WHERE kind = 'python' AND module GLOB '*/threading.py' AND (name GLOB '*wait*' OR name GLOB '*join*')),
 wait_walk(leaf, frame, parent, up) AS (
 	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM woken)
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM wait_walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
+walked AS MATERIALIZED (SELECT DISTINCT frame FROM wait_walk),
+named AS MATERIALIZED (
+	SELECT f.frame, f.name, p.is_outer, p.sort, p.parks
+	FROM walked JOIN frame_name f USING (frame) JOIN pattern p ON p.kind = f.kind AND f.name GLOB p.name GROUP BY f.frame HAVING max(p.is_outer) IS NOT NULL
+	UNION ALL
+	SELECT frame, name, 2, 'work', 0 FROM walked JOIN frame_name USING (frame)
+	WHERE kind = 'python' AND module GLOB '*/threading.py' AND (name GLOB '*wait*' OR name GLOB '*join*')),
 -- A thread that is new, as one for each request, has rarely been looked at before it waits for long: then only the kernel's part of its
 -- stack is known, and what most others of its process do that wait for the same tells the rest.
 bare AS MATERIALIZED (
@@ -76,7 +77,7 @@ taker AS MATERIALIZED (
 -- A thread of Go that has nothing to run sleeps where its last goroutine stopped, until there is something, and one of Ruby sleeps
 -- in one place whatever it waits for: only what an unlock ends was a wait for the lock.
 unlocking(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.name GLOB 'sync.([*]Mutex).unlockSlow' OR n.name GLOB 'sync.([*]RWMutex).*Unlock*'
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.name GLOB 'sync.([*]Mutex).unlockSlow' OR n.name GLOB 'sync.([*]RWMutex).*Unlock*'
 		OR n.name GLOB 'rb_mutex_unlock*'
 	UNION
 	SELECT s.id FROM unlocking u JOIN stack s ON s.parent = u.id),
@@ -102,7 +103,7 @@ sorted_wait AS MATERIALIZED (
 -- Whoever waits for a semaphore and also lets others go on there had it to himself: he uses it as a lock. But one that is held
 -- by who waits for a message is a place in a line of workers.
 listening(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name GLOB '*pipe_read'
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.kind = 'kernel' AND n.name GLOB '*pipe_read'
 	UNION
 	SELECT s.id FROM listening l JOIN stack s ON s.parent = l.id),
 listened AS MATERIALIZED (

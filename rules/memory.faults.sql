@@ -16,7 +16,7 @@
 -- runbook: high-cpu
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 below(id, first) AS (
-	SELECT s.id, s.parent FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id, s.parent FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND n.name IN ('asm_exc_page_fault', 'exc_page_fault', 'do_page_fault', 'do_mem_abort')
 	UNION
 	SELECT s.id, b.first FROM below b JOIN stack s ON s.parent = b.id),

@@ -52,10 +52,12 @@ known AS MATERIALIZED (
 grown AS MATERIALIZED (
 	SELECT process, heap FROM known GROUP BY process, heap HAVING max(bytes) - min(bytes) >= coalesce(:growth, 1) * 1048576),
 -- Levels are written when they change.
+held AS MATERIALIZED (
+	SELECT k.*, lead(k.slice, 1, 1 << 40) OVER (PARTITION BY k.process, k.heap ORDER BY k.slice) AS next
+	FROM grown g JOIN known k ON k.process = g.process AND k.heap = g.heap),
 level_at AS MATERIALIZED (
-	SELECT g.process, g.heap, w.place, w.end_ns,
-		(SELECT k.bytes FROM known k WHERE k.process = g.process AND k.heap = g.heap AND k.slice <= w.id ORDER BY k.slice DESC LIMIT 1) AS bytes
-	FROM grown g, whole w),
+	SELECT h.process, h.heap, w.place, w.end_ns, h.bytes
+	FROM held h CROSS JOIN slice s ON s.id >= h.slice AND s.id < h.next CROSS JOIN whole w ON w.id = s.id),
 step AS MATERIALIZED (
 	SELECT *, bytes - lag(bytes) OVER (PARTITION BY process, heap ORDER BY place) AS more,
 		max(place) OVER (PARTITION BY process, heap) AS last FROM level_at WHERE bytes IS NOT NULL),

@@ -17,7 +17,7 @@ refault AS MATERIALIZED (
 		ifnull(sum(iif(l.metric = 'swap.in', l.value, 0)), 0) / 4096 * 1e9 / span.ns AS swapped
 	FROM level l, span WHERE l.metric IN ('memory.refaults', 'swap.in')),
 page_in(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame)
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND n.name IN ('filemap_fault', 'do_swap_page', 'swapin_readahead', 'filemap_get_pages', 'filemap_read',
 		'generic_file_buffered_read')
 	UNION

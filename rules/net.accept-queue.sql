@@ -43,7 +43,7 @@ judged AS MATERIALIZED (
 	FROM told t LEFT JOIN queue q ON q.listener = t.listener AND q.process = t.process
 	JOIN longest g ON g.listener = t.listener AND g.process = t.process, accepted a, span),
 connecting(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'unix_stream_connect'
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.kind = 'kernel' AND n.name = 'unix_stream_connect'
 	UNION
 	SELECT s.id FROM connecting c JOIN stack s ON s.parent = c.id),
 shut_out AS MATERIALIZED (

@@ -63,7 +63,7 @@ server AS MATERIALIZED (
 		JOIN resource r ON r.id = e.resource
 	WHERE m.name = 'connection.peer'),
 lookup(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name f USING (frame)
+	SELECT s.id FROM frame_name f CROSS JOIN stack s USING (frame)
 	WHERE f.kind = 'elf' AND (f.name IN ('getaddrinfo', 'getnameinfo') OR f.name GLOB 'gethostby*'
 		OR f.name GLOB 'res_*query*' OR f.name GLOB '__res_*query*' OR f.name GLOB '__libc_res_*query*' OR f.name GLOB 'ares_*query*')
 	UNION

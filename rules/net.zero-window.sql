@@ -65,7 +65,7 @@ placed AS MATERIALIZED (
 	WINDOW by_process AS (PARTITION BY b.process, iif(b.process IS NULL, a.process, NULL) ORDER BY s.share DESC
 		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
 sending(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'sk_stream_wait_memory'
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.kind = 'kernel' AND n.name = 'sk_stream_wait_memory'
 	UNION
 	SELECT s.id FROM sending g JOIN stack s ON s.parent = g.id),
 -- What the receiver spends its time on, apart from waiting for work, and from sending, where it is the sender, too.

@@ -24,8 +24,9 @@
 -- action: See what runs meanwhile: perfscope flamegraph --kind pause -p {pid}
 -- runbook: gc-pauses
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
+named AS MATERIALIZED (SELECT frame, name, lower(name) AS low FROM frame_name WHERE kind IN ('elf', 'jit', 'python')),
 gc_frame AS MATERIALIZED (
-	SELECT frame FROM frame_name WHERE kind IN ('elf', 'jit', 'python') AND (
+	SELECT frame FROM named WHERE
 		-- HotSpot
 		name GLOB '*CollectedHeap::*collect*' OR name GLOB 'VM_G*::doit*' OR name GLOB 'DefNewGeneration::*'
 		OR name GLOB 'G1*::*' OR name GLOB 'PSParallelCompact::*' OR name GLOB 'PSScavenge::*' OR name GLOB 'GenMarkSweep::*'
@@ -39,10 +40,10 @@ gc_frame AS MATERIALIZED (
 		OR name GLOB 'sgen_*' OR name GLOB 'caml_*major*' OR name GLOB 'caml_*minor*' OR name GLOB 'GC_*collect*'
 		OR name GLOB 'GC_mark*'
 		-- what others may call it
-		OR lower(name) GLOB '*garbage*' OR lower(name) GLOB '*stop*the*world*' OR lower(name) GLOB '*stoptheworld*'
-		OR lower(name) GLOB 'gc_*' OR lower(name) GLOB '*_gc' OR lower(name) GLOB '*_gc_*' OR lower(name) GLOB '*mark*sweep*'
-		OR name GLOB 'GC*' OR name GLOB '*[a-z]GC*' OR name GLOB '*[a-z]Gc*' OR lower(name) GLOB '*sweep*heap*' OR lower(name) GLOB '*compact*heap*'
-		OR lower(name) GLOB '*heap*compact*' OR lower(name) GLOB '*collect_heap*')),
+		OR low GLOB '*garbage*' OR low GLOB '*stop*the*world*' OR low GLOB '*stoptheworld*'
+		OR low GLOB 'gc_*' OR low GLOB '*_gc' OR low GLOB '*_gc_*' OR low GLOB '*mark*sweep*'
+		OR name GLOB 'GC*' OR name GLOB '*[a-z]GC*' OR name GLOB '*[a-z]Gc*' OR low GLOB '*sweep*heap*' OR low GLOB '*compact*heap*'
+		OR low GLOB '*heap*compact*' OR low GLOB '*collect_heap*'),
 -- Ruby's library is delivered without its inner functions' names. They lie among those of the same file that have one: what its
 -- allocators call only gets and gives memory; what is called in turn from there, or three deep from elsewhere, makes room.
 ruby_named AS MATERIALIZED (
@@ -55,16 +56,16 @@ ruby_inner AS MATERIALIZED (
 ruby_outer AS MATERIALIZED (
 	SELECT f.id AS frame FROM ruby_named n JOIN frame f ON f.symbol = n.id UNION SELECT frame FROM ruby_inner),
 gc_stack(id) AS (
-	SELECT s.id FROM stack s JOIN gc_frame USING (frame)
+	SELECT s.id FROM gc_frame CROSS JOIN stack s USING (frame)
 	UNION
-	SELECT s.id FROM stack s JOIN ruby_inner i USING (frame) JOIN stack p ON p.id = s.parent JOIN ruby_inner j ON j.frame = p.frame
+	SELECT s.id FROM ruby_inner i CROSS JOIN stack s USING (frame) JOIN stack p ON p.id = s.parent JOIN ruby_inner j ON j.frame = p.frame
 		JOIN stack a ON a.id = p.parent JOIN ruby_outer o ON o.frame = a.frame
 	UNION
 	SELECT s.id FROM gc_stack g JOIN stack s ON s.parent = g.id),
 -- Under an interpreter's lock any thread collects, and all are let go on by others.
 one_runs AS MATERIALIZED (SELECT process FROM runtime WHERE name IN ('CPython', 'Ruby')),
 gc_thread AS MATERIALIZED (
-	SELECT task FROM thread WHERE process NOT IN (SELECT process FROM one_runs) AND (comm IN ('VM Thread', '.NET Server GC', '.NET SVR GC') OR comm GLOB 'GC Thread#*' OR comm GLOB 'G1 *'
+	SELECT task FROM thread WHERE tid <> pid AND process NOT IN (SELECT process FROM one_runs) AND (comm IN ('VM Thread', '.NET Server GC', '.NET SVR GC') OR comm GLOB 'GC Thread#*' OR comm GLOB 'G1 *'
 		OR comm GLOB 'ZWorker*' OR comm GLOB 'Shenandoah*' OR comm GLOB 'SGen*' OR lower(comm) GLOB 'gc*' OR lower(comm) GLOB '*[-_ ]gc*')),
 ran AS MATERIALIZED (
 	SELECT t.process, s.task, sum(s.value) AS ns,

@@ -2,7 +2,7 @@
 -- title: Who is held up by a shortage of memory
 -- machine: made room when the machine's memory was short; limit: at its cgroup's limit; compaction: for a large page; page in: waited for a page's content
 WITH RECURSIVE swapping(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name IN ('do_swap_page', 'swapin_readahead')
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.kind = 'kernel' AND n.name IN ('do_swap_page', 'swapin_readahead')
 	UNION
 	SELECT s.id FROM swapping i JOIN stack s ON s.parent = i.id),
 part AS (

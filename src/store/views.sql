@@ -132,7 +132,7 @@ WITH RECURSIVE pipe_frame AS MATERIALIZED (
 	FROM frame f JOIN module m ON m.id = f.module JOIN symbol y ON y.id = f.symbol
 	WHERE m.kind = 'kernel' AND (y.name GLOB '*pipe_write' OR y.name GLOB '*pipe_read' OR y.name GLOB 'pipe_wait_*able')),
 pipe(stack, writes) AS (
-	SELECT s.id, f.writes FROM stack s JOIN pipe_frame f USING (frame)
+	SELECT s.id, f.writes FROM pipe_frame f CROSS JOIN stack s USING (frame)
 	UNION
 	SELECT s.id, p.writes FROM pipe p JOIN stack s ON s.parent = p.stack),
 drawn AS MATERIALIZED (
@@ -217,21 +217,27 @@ FROM frame f JOIN module m ON m.id = f.module LEFT JOIN symbol y ON y.id = f.sym
 -- compiled as it runs, 3 of a library that was installed for it, 2 of the language's own library; 1 machine code, 0 that of a
 -- language's interpreter or runtime. The C library's, and code made at run time without a name, are not there.
 CREATE VIEW code_frame AS
-SELECT frame, name, kind, module, CASE
-		WHEN kind = 'python' THEN CASE WHEN module GLOB '*/site-packages/*' OR module GLOB '*/dist-packages/*' THEN 3
-			WHEN module GLOB '*/lib/python[23].[0-9]*/*' OR module GLOB '<frozen *' THEN 2 ELSE 4 END
-		WHEN kind = 'jit' THEN CASE WHEN name GLOB '*/node_modules/*' THEN 3
-			WHEN name GLOB '* node:*' OR name GLOB 'RegExp:*' OR name GLOB '*[[]System.*'
-				OR name GLOB 'java.*' OR name GLOB 'javax.*' OR name GLOB 'jdk.*' OR name GLOB 'sun.*' OR name GLOB 'com.sun.*'
-				OR name GLOB 'Ljava/*' OR name GLOB 'Ljavax/*' OR name GLOB 'Ljdk/*' OR name GLOB 'Lsun/*' OR name GLOB 'Lcom/sun/*' THEN 2 ELSE 4 END
-		WHEN file = 'libjvm.so' OR file GLOB 'python[23]*' OR file GLOB 'libpython*' OR file GLOB 'ruby*' OR file GLOB 'libruby*'
-			OR file GLOB 'php[0-9]*' OR file = 'perl' OR file GLOB 'libperl*' OR file GLOB 'lua*' OR file GLOB 'liblua*' OR file = 'beam.smp'
-			OR file GLOB 'libstdc++*' OR name GLOB 'std::*' OR name GLOB '<std::*' OR name GLOB 'core::*' OR name GLOB '<core::*' OR name GLOB 'alloc::*' OR name GLOB '<alloc::*'
-			OR name GLOB 'runtime.*' OR name GLOB 'sync.*' OR name GLOB 'internal/*' OR name GLOB 'syscall.*' THEN 0
+WITH place AS MATERIALIZED ( -- what the file alone says
+	SELECT id, kind, CASE
+			WHEN kind = 'python' THEN CASE WHEN path GLOB '*/site-packages/*' OR path GLOB '*/dist-packages/*' THEN 3
+				WHEN path GLOB '*/lib/python[23].[0-9]*/*' OR path GLOB '<frozen *' THEN 2 ELSE 4 END
+			WHEN kind = 'elf' AND (file = 'libjvm.so' OR file GLOB 'python[23]*' OR file GLOB 'libpython*' OR file GLOB 'ruby*'
+				OR file GLOB 'libruby*' OR file GLOB 'php[0-9]*' OR file = 'perl' OR file GLOB 'libperl*' OR file GLOB 'lua*'
+				OR file GLOB 'liblua*' OR file = 'beam.smp' OR file GLOB 'libstdc++*') THEN 0 END AS rank
+	FROM (SELECT id, kind, path, replace(path, rtrim(path, replace(path, '/', '')), '') AS file FROM module)
+	WHERE kind IN ('python', 'jit') OR kind = 'elf' AND path NOT GLOB '*/libc.so*' AND path NOT GLOB '*/libc-*'
+		AND path NOT GLOB '*/libpthread*' AND path NOT GLOB '*/ld-linux*')
+SELECT n.frame, n.name, n.kind, n.module, CASE
+		WHEN p.rank IS NOT NULL THEN p.rank
+		WHEN p.kind = 'jit' THEN CASE WHEN n.name GLOB '*/node_modules/*' THEN 3
+			WHEN n.name GLOB '* node:*' OR n.name GLOB 'RegExp:*' OR n.name GLOB '*[[]System.*'
+				OR n.name GLOB 'java.*' OR n.name GLOB 'javax.*' OR n.name GLOB 'jdk.*' OR n.name GLOB 'sun.*' OR n.name GLOB 'com.sun.*'
+				OR n.name GLOB 'Ljava/*' OR n.name GLOB 'Ljavax/*' OR n.name GLOB 'Ljdk/*' OR n.name GLOB 'Lsun/*' OR n.name GLOB 'Lcom/sun/*' THEN 2 ELSE 4 END
+		WHEN n.name GLOB 'std::*' OR n.name GLOB '<std::*' OR n.name GLOB 'core::*' OR n.name GLOB '<core::*' OR n.name GLOB 'alloc::*' OR n.name GLOB '<alloc::*'
+			OR n.name GLOB 'runtime.*' OR n.name GLOB 'sync.*' OR n.name GLOB 'internal/*' OR n.name GLOB 'syscall.*' THEN 0
 		ELSE 1 END AS rank
-FROM (SELECT frame, name, kind, module, symbol, replace(module, rtrim(module, replace(module, '/', '')), '') AS file FROM frame_name)
-WHERE kind = 'python' OR kind = 'jit' AND symbol IS NOT NULL OR kind = 'elf' AND module NOT GLOB '*/libc.so*'
-	AND module NOT GLOB '*/libc-*' AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*' AND name <> '_start';
+FROM frame f CROSS JOIN place p ON p.id = f.module CROSS JOIN frame_name n ON n.frame = f.id
+WHERE (p.kind <> 'jit' OR f.symbol IS NOT NULL) AND (p.kind <> 'elf' OR n.name <> '_start');
 
 -- The function that speaks for each stack: the one nearest to its leaf that belongs neither to the kernel, nor to the C library,
 -- nor to a lock or an allocator; of Python the nearest of its own. path: that one, who called it, and who called that.
@@ -267,7 +273,7 @@ WITH RECURSIVE sync_frame AS MATERIALIZED (
 		OR name GLOB 'xfs_log_force*' OR name GLOB 'xlog_wait_on_iclog*' OR name GLOB 'xlog_grant_head_wait*'
 		OR name GLOB 'btrfs_sync_log*' OR name GLOB 'btrfs_commit_transaction*')),
 inside(id, name, call, place) AS (
-	SELECT s.id, f.name, f.call, f.place FROM stack s JOIN sync_frame f USING (frame)
+	SELECT s.id, f.name, f.call, f.place FROM sync_frame f CROSS JOIN stack s USING (frame)
 	UNION
 	SELECT s.id, i.name, i.call, i.place FROM inside i JOIN stack s ON s.parent = i.id)
 SELECT id, name AS function, call, min(place) AS place FROM inside GROUP BY id;
@@ -315,7 +321,7 @@ primitive AS MATERIALIZED (
 		OR name GLOB '*queued_*lock*' OR name GLOB '*raw_*lock*' OR name GLOB '*spin_lock*' OR name GLOB 'rtlock*'
 		OR name GLOB 'mmap_*_lock*' OR name GLOB '*madvise_lock*' OR name GLOB 'inode_lock*'),
 spinning(id) AS (
-	SELECT s.id FROM stack s JOIN kernel_frame k USING (frame)
+	SELECT s.id FROM kernel_frame k CROSS JOIN stack s USING (frame)
 	WHERE k.name IN ('rwsem_spin_on_owner', 'rwsem_optimistic_spin', 'mutex_spin_on_owner', 'mutex_optimistic_spin', 'osq_lock')
 		OR k.name GLOB '*queued_*_lock_slowpath'
 	UNION

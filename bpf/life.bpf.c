@@ -18,6 +18,7 @@ int sched_process_exec(u64 *ctx)
 	}
 	fill_head(&r->head, RECORD_EXEC, now, task);
 	bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), task->comm);
+	r->old_tid = (u32)ctx[1];
 	u64 first = task->mm->arg_start, length = task->mm->arg_end - first;
 	if (length > ARGUMENT_BYTES)
 		length = ARGUMENT_BYTES;

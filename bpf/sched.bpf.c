@@ -6,6 +6,8 @@
 #include "offcpu.bpf.h"
 #include "pause.bpf.h"
 
+enum { INHERITED = TASK_SELECTED | TASK_OWN | TASK_WALK };
+
 /* A free place for the thread. Two threads can meet in one place only when their tids are equal in the
  * low bits and both are claimed in the same nanoseconds: no lock is worth that. */
 static __always_inline struct task_slot *claim(struct task_struct *task, u64 now, u8 state, u8 flags,
@@ -109,6 +111,20 @@ static __always_inline void set_state(struct task_slot *slot, u64 now, u8 state)
 	slot->since_ns = now;
 	slot->woken_ns = 0;
 	slot->state = state;
+}
+
+static __noinline int change_state(struct task_slot *slot, u64 now, u8 state)
+{
+	if (!slot)
+		return 0;
+	slot->sequence++;
+	barrier();
+	if (slot->state != STATE_DEAD)
+		settle(slot, now, STATE_RUNNING);
+	set_state(slot, now, state);
+	barrier();
+	slot->sequence++;
+	return 0;
 }
 
 /* Not every switch is seen: some machines hide their init, and a program is skipped where it would nest.
@@ -295,7 +311,33 @@ int sched_process_fork(u64 *ctx)
 		stale->tid = 0;
 		count(cpu, LOST_SLOTS);
 	}
-	introduce(child, now, STATE_RUNNABLE, slot ? slot->flags & (TASK_SELECTED | TASK_OWN | TASK_WALK) : 0, parent->tgid);
+	introduce(child, now, STATE_RUNNABLE, slot ? slot->flags & INHERITED : 0, parent->tgid);
+	cost_end(cpu, COST_LIFE, start);
+	return 0;
+}
+
+/* The thread was not the first of its process: that one has ended, as all others, and it goes on under the first one's number. */
+SEC("tp_btf/sched_process_exec")
+int sched_process_exec(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	u32 old_tid = (u32)ctx[1];
+
+	if (old_tid == task->pid)
+		return 0;
+	struct task_slot *old = task_find(old_tid), *slot = task_find(task->pid);
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_begin(cpu, COST_LIFE, now);
+
+	if (old)
+		change_state(old, now, STATE_DEAD);
+	if (slot)
+		change_state(slot, now, STATE_RUNNING);
+	else
+		introduce(task, now, STATE_RUNNING, old ? old->flags & INHERITED : 0, 0);
+	if (cpu)
+		cpu->running = task->pid;
 	cost_end(cpu, COST_LIFE, start);
 	return 0;
 }

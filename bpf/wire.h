@@ -428,6 +428,7 @@ struct task_record {
 struct exec_record {
 	struct record head;
 	char comm[COMM_LENGTH];
+	u32 old_tid; /* another than the head's: not the first thread has done it, and it took that one's number */
 	u32 length;
 	char arguments[ARGUMENT_BYTES]; /* separated by NULs, cut at `length` */
 };

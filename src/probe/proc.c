@@ -108,6 +108,18 @@ int proc_parent(uint32_t pid, uint32_t *ret_ppid)
 	return status_number(pid, "\nPPid:", ret_ppid);
 }
 
+bool proc_lives(uint32_t tid, uint32_t pid)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	unsigned int owner;
+	char state;
+
+	if (read_proc(tid, "status", 1 << 16, &b) < 0)
+		return false;
+	const char *line = strstr(b.data, "\nState:");
+	return line && sscanf(line, "\nState: %c %*[^\n] Tgid: %u", &state, &owner) == 2 && !strchr("ZX", state) && owner == pid;
+}
+
 int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes)
 {
 	uint32_t kib;

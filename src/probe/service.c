@@ -205,7 +205,7 @@ static void find_servers(struct capture *c, struct service_state *s)
 
 	for (uint32_t i = next_used(used, 0, SERVICE_THREADS); i < SERVICE_THREADS; i = next_used(used, i + 1, SERVICE_THREADS)) {
 		const struct service_sums *e = &s->sums[i];
-		const struct thread *t = e->key.side == SERVICE_ANSWERS ? tasks_recent(c->tasks, e->tid, e->tgid) : NULL;
+		const struct thread *t = e->key.side == SERVICE_ANSWERS ? tasks_known(c->tasks, e->tid, e->tgid) : NULL;
 
 		if (t)
 			map_put(s->servers, resource_of(c, s, &e->key), (uintptr_t)t);

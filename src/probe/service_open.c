@@ -76,7 +76,7 @@ static uint32_t resource_of(struct capture *c, const struct service_open *o)
 static void add(struct capture *c, const struct service_open *o, uint32_t metrics, const struct map *servers)
 {
 	uint32_t resource = resource_of(c, o);
-	const struct thread *t = o->tid ? tasks_recent(c->tasks, o->tid, o->tgid) : NULL;
+	const struct thread *t = o->tid ? tasks_known(c->tasks, o->tid, o->tgid) : NULL;
 	uint64_t server = 0, weight = 1ull << (o->shift & 31);
 
 	if (!o->tid && map_get(servers, resource, &server))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "hash.h"
 #include "intern.h"
 #include "mappings.h"
@@ -159,15 +160,21 @@ static const char *process_comm(uint32_t pid, const char *thread_comm, char comm
 	return proc_comm(pid, comm) < 0 ? thread_comm : comm;
 }
 
-struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm)
+struct thread *tasks_known(const struct tasks *t, uint32_t tid, uint32_t tgid)
 {
 	struct thread *thread = tasks_find_thread(t, tid);
-	struct process *p;
+
+	for (uint32_t i = t->ended_count; !thread && i-- > 0;)
+		if (t->ended[i]->tid == tid && t->ended[i]->process->pid == tgid)
+			thread = t->ended[i];
+	return thread;
+}
+
+static struct thread *make_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm)
+{
+	struct process *p = tasks_find_process(t, tgid);
 	char leader[COMM_LENGTH];
 
-	if (thread)
-		return thread;
-	p = tasks_find_process(t, tgid);
 	if (!p) {
 		p = add_process(t, tgid, process_comm(tgid, comm, leader));
 		tasks_read_details(t, p);
@@ -175,14 +182,26 @@ struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const 
 	return add_thread(t, p, tid, comm);
 }
 
+struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm)
+{
+	struct thread *thread = tasks_known(t, tid, tgid);
+
+	if (thread)
+		return thread;
+	thread = make_thread(t, tid, tgid, comm);
+	if (proc_lives(tid, tgid))
+		return thread;
+	tasks_end(t, thread, clock_mono_ns());
+	if (thread->process->end_ns == UINT64_MAX && !proc_lives(tgid, tgid)) {
+		thread->process->end_ns = thread->end_ns;
+		thread->process->dirty = true;
+	}
+	return thread;
+}
+
 struct thread *tasks_recent(struct tasks *t, uint32_t tid, uint32_t tgid)
 {
-	struct thread *thread = tasks_find_thread(t, tid);
-
-	for (uint32_t i = t->ended_count; !thread && i-- > 0;)
-		if (t->ended[i]->tid == tid && t->ended[i]->process->pid == tgid)
-			thread = t->ended[i];
-	return thread ? thread : tasks_thread(t, tid, tgid, "?");
+	return tasks_thread(t, tid, tgid, "?");
 }
 
 static struct process *fork_process(struct tasks *t, const struct task_record *r)
@@ -210,6 +229,10 @@ struct thread *tasks_begin(struct tasks *t, const struct task_record *r)
 	char comm[COMM_LENGTH];
 	struct process *p = tasks_find_process(t, r->head.tgid);
 
+	if (old && !r->forked && old->slot < 0 && old->process == p) { /* it was met before it was told of */
+		old->slot = r->slot;
+		return old;
+	}
 	if (old)
 		tasks_end(t, old, r->head.time_ns);
 	if (r->forked && r->head.tid == r->head.tgid) {
@@ -229,10 +252,36 @@ struct thread *tasks_begin(struct tasks *t, const struct task_record *r)
 	return thread;
 }
 
+/* Another thread goes on under its number. */
+static void go_on(struct tasks *t, struct thread *thread)
+{
+	uint32_t i = 0;
+
+	while (t->ended[i] != thread)
+		i++;
+	t->ended[i] = t->ended[--t->ended_count];
+	thread->end_ns = UINT64_MAX;
+	thread->dirty = true;
+	map_put(t->threads, thread->tid, (uintptr_t)thread);
+}
+
+static struct thread *executing_thread(struct tasks *t, const struct exec_record *r)
+{
+	struct thread *old = r->old_tid == r->head.tid ? NULL : tasks_find_thread(t, r->old_tid);
+	struct thread *thread = tasks_known(t, r->head.tid, r->head.tgid);
+
+	if (old && old->process->pid == r->head.tgid)
+		tasks_end(t, old, r->head.time_ns);
+	if (!thread)
+		return make_thread(t, r->head.tid, r->head.tgid, r->comm);
+	if (thread->end_ns != UINT64_MAX)
+		go_on(t, thread);
+	return thread;
+}
+
 void tasks_exec(struct tasks *t, const struct exec_record *r)
 {
-	struct thread *thread = tasks_thread(t, r->head.tid, r->head.tgid, r->comm);
-	struct process *p = thread->process;
+	struct process *p = executing_thread(t, r)->process;
 	struct buf command = BUF_INIT, exe = BUF_INIT;
 
 	tasks_rename(t, r->head.tid, r->head.tgid, r->comm);
@@ -347,6 +396,12 @@ static void write_thread(struct store *s, struct thread *thread, uint64_t start)
 		.start_ns = relative(thread->start_ns, start), .end_ns = relative(thread->end_ns, start)});
 }
 
+/* The first one, as long as others go on without it. */
+static bool stands_for_process(const struct tasks *t, const struct thread *thread)
+{
+	return thread->tid == thread->process->pid && thread->process->threads > 1 && !tasks_find_thread(t, thread->tid);
+}
+
 static void forget_ended(struct tasks *t)
 {
 	uint32_t kept = 0;
@@ -354,7 +409,7 @@ static void forget_ended(struct tasks *t)
 	for (uint32_t i = 0; i < t->ended_count; i++) {
 		struct thread *thread = t->ended[i];
 
-		if (thread->slot >= 0) {
+		if (thread->slot >= 0 || stands_for_process(t, thread)) {
 			t->ended[kept++] = thread;
 			continue;
 		}

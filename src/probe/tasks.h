@@ -82,10 +82,11 @@ void process_release(struct process *p);
 struct process *tasks_find_process(const struct tasks *t, uint32_t pid);
 struct thread *tasks_find_thread(const struct tasks *t, uint32_t tid);
 
-/* The thread of that number that lives or, last of all, has ended within the slice; made when it is not known. */
-struct thread *tasks_recent(struct tasks *t, uint32_t tid, uint32_t tgid);
-/* The living thread; made when it is not known, with what /proc or `comm` still tell. */
+/* The thread of that number that lives or, last of all, has ended within the slice; NULL: it is not known. */
+struct thread *tasks_known(const struct tasks *t, uint32_t tid, uint32_t tgid);
+/* The same, made when it is not known, with what /proc or `comm` still tell. One that is gone has ended: nothing would ever say so. */
 struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const char *comm);
+struct thread *tasks_recent(struct tasks *t, uint32_t tid, uint32_t tgid);
 /* A thread that has just begun: any older one of that tid has ended. */
 struct thread *tasks_begin(struct tasks *t, const struct task_record *r);
 void tasks_exec(struct tasks *t, const struct exec_record *r);

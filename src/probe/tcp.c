@@ -27,7 +27,7 @@ enum {
 
 const struct thread *tcp_owner(struct capture *c, uint32_t pid)
 {
-	const struct thread *t = pid ? tasks_recent(c->tasks, pid, pid) : NULL;
+	const struct thread *t = pid ? tasks_known(c->tasks, pid, pid) : NULL;
 
 	return t && (!c->filter || t->process->selected) ? t : NULL;
 }

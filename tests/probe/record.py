@@ -99,6 +99,35 @@ def short_lived(path):
     check(orphans[0][0] == 0, f"each with its parent: {orphans}")
 
 
+def slow_ends(path):
+    """What a process does as it ends is its own, and none lives on that has ended."""
+    work = ("import os, resource, time\nmost = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\nend = time.monotonic() + 2.5\n"
+            "while time.monotonic() < end:\n    pid = os.fork()\n    if not pid:\n        file = os.open('/dev/null', 0)\n"
+            "        for _ in range(min(most, 20000) - 10): os.dup(file)\n        os._exit(0)\n    os.waitpid(pid, 0)")
+    run = record(path, "--", sys.executable, "-c", work)
+    check(run.returncode == 0, f"status 0, not {run.returncode}: {run.stderr}")
+    mine = "t.process IN (SELECT id FROM process WHERE command LIKE '%os.dup(file)%' AND comm LIKE 'python%')"
+    found = rows(path, f"SELECT count(*), count(DISTINCT t.tid), sum(t.end_ns IS NULL) FROM task t WHERE {mine}")[0]
+    check(found[0] > 20 and found[0] == found[1] and found[2] == 0, f"threads, their numbers, alive: {found}")
+
+
+def exec_by_thread(path):
+    """Another thread than the first runs a new program: it goes on as the first, and is no more under its own number."""
+    spin = "import resource, time; end = time.monotonic() + 1.2\nwhile time.monotonic() < end: pass\n" \
+           "print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))"
+    run = record(path, "--", sys.executable, "-c", "import os, sys, threading, time\ntime.sleep(0.3)\n"
+                 f"threading.Thread(target=os.execv, args=(sys.executable, [sys.executable, '-c', {spin!r}])).start()\ntime.sleep(60)")
+    found = rows(path, "SELECT t.tid = p.pid, t.start_ns, t.end_ns - t.start_ns, s.running, (SELECT sum(c.ns) FROM cpu_sample c "
+                       "WHERE c.task = t.id) FROM task t JOIN process p ON p.id = t.process LEFT JOIN thread_state s ON s.task = t.id "
+                       "WHERE p.command LIKE '%RUSAGE_SELF%' AND p.comm LIKE 'python%' ORDER BY t.start_ns")
+    check(len(found) == 2 and [first for first, *_ in found] == [1, 0], f"the first thread, and the one that ran the program: {found}")
+    if len(found) == 2:
+        cpu = float(run.stdout) * 1e9
+        check(near(found[0][3], cpu, 0.2, 5e7) and near(found[0][4] or 0, cpu, 0.2, 5e7), f"the first has run {cpu} ns: {found[0]}")
+        check(found[1][2] is not None and found[1][2] < 1e9, f"the other one has ended: {found[1]}")
+
+
 def stripped(path):
     """Samples of one function of a stripped program stay together, under its place."""
     program = path + ".stripped"
@@ -253,7 +282,7 @@ def main():
         return counts.end()
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
-        for test in (thread_times, before, idle_threads, short_lived, stripped, exit_codes, filters, interrupted, busy_while, killed,
+        for test in (thread_times, before, idle_threads, short_lived, slow_ends, exec_by_thread, stripped, exit_codes, filters, interrupted, busy_while, killed,
                      unprivileged):
             test(path)
         full_disk()

@@ -35,7 +35,7 @@ static int read_samples(struct store *s, const struct function *f, struct annota
 		"SELECT f.address, sum(c.count), sum(c.ns), ifnull(i.line, f.line), iif(i.frame IS NULL, y.file, z.file) "
 		"FROM cpu_sample c JOIN stack s ON s.id = c.stack JOIN frame f ON f.id = s.frame "
 		"JOIN symbol y ON y.id = f.symbol LEFT JOIN inlined i ON i.frame = f.id AND i.depth = 0 "
-		"LEFT JOIN symbol z ON z.id = i.symbol WHERE f.symbol = :symbol GROUP BY f.id", &q);
+		"LEFT JOIN symbol z ON z.id = i.symbol WHERE f.symbol IN " SAME_FUNCTION " GROUP BY f.id", &q);
 
 	if (r < 0)
 		return r;
@@ -66,18 +66,19 @@ static int read_total(struct store *s, struct annotation *a)
 	return 0;
 }
 
-static int read_neighbours(struct store *s, uint32_t module, struct arena *memory, struct neighbour **ret,
+static int read_neighbours(struct store *s, uint32_t symbol, struct arena *memory, struct neighbour **ret,
 			   size_t *ret_count)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	size_t capacity = 0;
-	int r = query_new(s, "SELECT start, name FROM symbol WHERE module = :module AND start > 0 ORDER BY start", &q);
+	int r = query_new(s, "SELECT start, name FROM symbol WHERE module = (SELECT module FROM symbol WHERE id = :symbol) "
+		"AND start > 0 ORDER BY start", &q);
 
 	*ret = NULL;
 	*ret_count = 0;
 	if (r < 0)
 		return r;
-	query_bind_int(q, ":module", module);
+	query_bind_int(q, ":symbol", symbol);
 	while ((r = query_next(q)) > 0) {
 		const char *name = query_text(q, 1);
 
@@ -99,7 +100,7 @@ static int name_targets(struct store *s, const struct function *f, struct annota
 {
 	_cleanup_free_ struct neighbour *neighbours = NULL;
 	size_t count;
-	int r = read_neighbours(s, f->module, a->memory, &neighbours, &count);
+	int r = read_neighbours(s, f->symbol, a->memory, &neighbours, &count);
 
 	for (size_t i = 0; r >= 0 && i < a->count; i++) {
 		struct annotated_target *t = &a->rows[i].target;

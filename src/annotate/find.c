@@ -39,19 +39,18 @@ static const char *keep(struct arena *memory, struct query *q, int column)
 /* Only the best fit counts: an exact name is meant although it is part of others. */
 static void consider(struct candidates *c, struct query *q, const struct annotate_options *o, struct arena *memory)
 {
-	enum fit fit = fit_of(query_text(q, 2), o->symbol);
+	enum fit fit = fit_of(query_text(q, 1), o->symbol);
 
-	if (fit == FIT_NOT || fit < c->fit || (o->module && !strstr(query_text(q, 3), o->module)))
+	if (fit == FIT_NOT || fit < c->fit || (o->module && !strstr(query_text(q, 2), o->module)))
 		return;
 	if (fit > c->fit)
 		c->count = 0;
 	c->fit = fit;
 	GROW(c->items, c->count, c->capacity);
 	c->items[c->count++] = (struct function){
-		.symbol = (uint32_t)query_int(q, 0), .module = (uint32_t)query_int(q, 1), .name = keep(memory, q, 2),
-		.path = keep(memory, q, 3), .kind = keep(memory, q, 4), .file = keep(memory, q, 5),
-		.size = (uint64_t)query_int(q, 6), .has_code = query_int(q, 7), .samples = (uint64_t)query_int(q, 8),
-		.ns = (uint64_t)query_int(q, 9)};
+		.symbol = (uint32_t)query_int(q, 0), .name = keep(memory, q, 1), .path = keep(memory, q, 2),
+		.kind = keep(memory, q, 3), .file = keep(memory, q, 4), .size = (uint64_t)query_int(q, 5),
+		.has_code = query_int(q, 6), .samples = (uint64_t)query_int(q, 7), .ns = (uint64_t)query_int(q, 8)};
 }
 
 static int read_candidates(struct store *s, const struct annotate_options *o, struct arena *memory,
@@ -59,11 +58,13 @@ static int read_candidates(struct store *s, const struct annotate_options *o, st
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 	int r = query_new(s,
-		"SELECT y.id, y.module, y.name, m.path, m.kind, y.file, y.size, k.symbol IS NOT NULL, n.count, n.ns "
+		"SELECT coalesce(max(k.symbol), max(y.id)), y.name, m.path, m.kind, y.file, y.size, "
+		"max(k.symbol) IS NOT NULL, sum(n.count) AS count, sum(n.ns) "
 		"FROM symbol y JOIN module m ON m.id = y.module LEFT JOIN code k ON k.symbol = y.id "
 		"LEFT JOIN (SELECT f.symbol, sum(c.count) AS count, sum(c.ns) AS ns FROM cpu_sample c "
 		"JOIN stack s ON s.id = c.stack JOIN frame f ON f.id = s.frame GROUP BY f.symbol) n "
-		"ON n.symbol = y.id ORDER BY n.count DESC", &q);
+		"ON n.symbol = y.id GROUP BY iif(m.kind = 'elf' AND m.build_id IS NOT NULL, m.path || hex(m.build_id), m.id), y.start, y.name "
+		"ORDER BY count DESC", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)
 		consider(c, q, o, memory);

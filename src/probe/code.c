@@ -4,56 +4,46 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "recent.h"
 #include "symbolizer.h"
 
 #define ROOM_BYTES (1u << 20) /* in a recording, however long it is */
 #define ROOM_FUNCTIONS 512
 #define SAMPLES_NEEDED 3      /* fewer tell nothing of single instructions */
 #define BYTES_A_SAMPLE 1024   /* large functions cost more room, and spread their samples */
-
-struct function {
-	struct code_function place; /* symbol 0: not known yet */
-	uint32_t samples;
-	bool wanted;
-};
-
-struct leaf {
-	uint32_t symbol;  /* 0: no name yet */
-	uint32_t samples; /* of the time before */
-};
+#define MOST_SAMPLED 4096     /* functions whose samples are counted; who has none while so many others have some is forgotten */
 
 struct code {
-	struct leaf *leaves; /* by frame */
-	struct function *functions; /* by symbol - 1 */
-	uint32_t leaf_count, function_count;
-	uint32_t wanted;
+	struct recent *samples; /* symbol -> uint32_t */
+	struct code_function *wanted; /* and places */
+	uint32_t wanted_count, wanted_capacity;
+	uint32_t functions; /* of the wanted */
 	uint64_t bytes;
 };
 
 struct code *code_new(void)
 {
-	return xcalloc(1, sizeof(struct code));
+	struct code *c = xcalloc(1, sizeof(*c));
+
+	c->samples = recent_new(sizeof(uint32_t), sizeof(uint32_t), MOST_SAMPLED);
+	return c;
 }
 
 void code_free(struct code *c)
 {
 	if (!c)
 		return;
-	free(c->leaves);
-	free(c->functions);
+	recent_free(c->samples);
+	free(c->wanted);
 	free(c);
 }
 
-static struct leaf *leaf_of(struct code *c, uint32_t frame)
+static const struct code_function *find(const struct code *c, uint32_t symbol)
 {
-	GROW_ZEROED(c->leaves, c->leaf_count, frame + 1);
-	return &c->leaves[frame];
-}
-
-static struct function *function_of(struct code *c, uint32_t symbol)
-{
-	GROW_ZEROED(c->functions, c->function_count, symbol);
-	return &c->functions[symbol - 1];
+	for (uint32_t i = 0; i < c->wanted_count; i++)
+		if (c->wanted[i].symbol == symbol)
+			return &c->wanted[i];
+	return NULL;
 }
 
 /* The fuller it is, the hotter a function must be: what becomes hot after an hour finds room, too. */
@@ -62,7 +52,7 @@ static uint32_t samples_needed(const struct code *c, uint64_t size)
 	uint64_t used = c->bytes + size, left = ROOM_BYTES, functions = ROOM_FUNCTIONS;
 	uint32_t needed = SAMPLES_NEEDED + (uint32_t)(size / BYTES_A_SAMPLE);
 
-	while (needed < UINT32_MAX / 10 && (used > ROOM_BYTES - left / 2 || c->wanted >= ROOM_FUNCTIONS - functions / 2)) {
+	while (needed < UINT32_MAX / 10 && (used > ROOM_BYTES - left / 2 || c->functions >= ROOM_FUNCTIONS - functions / 2)) {
 		needed *= 10;
 		left /= 2;
 		functions /= 2;
@@ -70,58 +60,37 @@ static uint32_t samples_needed(const struct code *c, uint64_t size)
 	return needed;
 }
 
-static bool wants(struct code *c, struct function *f, uint32_t samples)
+static uint32_t count(struct code *c, uint32_t symbol, uint32_t samples)
 {
-	uint64_t size = f->place.size;
+	uint32_t *sum = recent_find(c->samples, &symbol);
 
-	f->samples += samples;
-	if (f->wanted || !size || size > SYMBOL_CODE_MAX || f->samples < samples_needed(c, size) ||
-	    c->bytes + size > ROOM_BYTES || c->wanted == ROOM_FUNCTIONS)
+	if (!sum)
+		sum = recent_add(c->samples, &symbol);
+	return *sum += samples;
+}
+
+bool code_sampled(struct code *c, const struct code_function *function, uint32_t samples)
+{
+	uint64_t size = function->size;
+
+	if (!size || size > SYMBOL_CODE_MAX || count(c, function->symbol, samples) < samples_needed(c, size) ||
+	    c->bytes + size > ROOM_BYTES || c->functions == ROOM_FUNCTIONS || find(c, function->symbol))
 		return false;
-	f->wanted = true;
-	c->wanted++;
+	code_place(c, function);
+	c->functions++;
 	c->bytes += size;
 	return true;
 }
 
-bool code_sampled(struct code *c, uint32_t frame, struct code_function *ret_function)
-{
-	struct leaf *leaf = leaf_of(c, frame);
-
-	if (!leaf->symbol) {
-		leaf->samples++;
-		return false;
-	}
-	struct function *f = function_of(c, leaf->symbol);
-	*ret_function = f->place;
-	return wants(c, f, 1);
-}
-
-bool code_named(struct code *c, uint32_t frame, const struct code_function *function)
-{
-	struct leaf *leaf = leaf_of(c, frame);
-	struct function *f = function_of(c, function->symbol);
-	uint32_t samples = leaf->samples;
-
-	if (!f->place.symbol)
-		f->place = *function;
-	*leaf = (struct leaf){.symbol = function->symbol};
-	return wants(c, f, samples);
-}
-
-void code_forget_frames(struct code *c)
-{
-	free(c->leaves);
-	c->leaves = NULL;
-	c->leaf_count = 0;
-}
-
 void code_place(struct code *c, const struct code_function *place)
 {
-	function_of(c, place->symbol)->place = *place;
+	GROW(c->wanted, c->wanted_count, c->wanted_capacity);
+	c->wanted[c->wanted_count++] = *place;
 }
 
 struct code_function code_of(const struct code *c, uint32_t symbol)
 {
-	return c->functions[symbol - 1].place;
+	const struct code_function *function = find(c, symbol);
+
+	return function ? *function : (struct code_function){0};
 }

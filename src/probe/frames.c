@@ -6,20 +6,20 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "clock.h"
 #include "code.h"
 #include "generated_code.h"
 #include "hash.h"
 #include "images.h"
-#include "intern.h"
 #include "kernel_functions.h"
+#include "keys.h"
 #include "mappings.h"
 #include "mem.h"
+#include "recent.h"
 #include "store_write.h"
 #include "tasks.h"
 #include "wait_loops.h"
 
-/* Interned keys, packed: equal frames and stacks have equal bytes. */
+/* Keys, packed: equal frames and stacks have equal bytes. */
 struct frame_key {
 	uint32_t module, low, high; /* address in two halves: 8 bytes would bring padding */
 };
@@ -28,14 +28,21 @@ struct node_key {
 	uint32_t parent, frame;
 };
 
-/* Each takes about 46 bytes. Programs that recurse, such as compilers, have new ones for ever: of so many (of a minute or more, then)
+/* Each takes about 16 bytes. Programs that recurse, such as compilers, have new ones for ever: of so many (of a minute or more, then)
  * the old ones are forgotten, and those that come again are written again. */
 #define MOST_NODES (1u << 17)
 
-/* Likewise of frames, of some 60 bytes: compilers have new ones for hours. When there are so many again in minutes, so many are in
- * use, and there may be twice as many. */
-#define MOST_FRAMES (1u << 16)
-#define SOON_NS (600 * NS_PER_S)
+/* Likewise of frames, of some 70 bytes, and of symbols, of 20: builds and tests bring new functions for ever. Only those that nobody met
+ * while so many others came by are forgotten. */
+#define MOST_FRAMES (1u << 15)
+#define MOST_SYMBOLS (1u << 15)
+
+struct frame {
+	uint64_t address, start; /* of its function */
+	uint32_t image;          /* whose symbols an answer belongs to */
+	uint32_t symbol, size;   /* of the function whose code it is; 0: not known (yet), or code without a file */
+	uint32_t samples;        /* of the time before, or of generated code */
+};
 
 /* Names are long: their hashes do. */
 struct symbol_key {
@@ -68,19 +75,19 @@ struct frames {
 	struct store *store;
 	struct symbolizer *symbolizer;
 	struct images *images;
-	struct intern *frames, *nodes, *symbols;
-	uint32_t forgotten, forgotten_frames; /* stacks and frames with ids up to here */
-	uint32_t most_frames;
-	uint64_t forgotten_ns; /* when frames were; at first: when all this began */
+	struct recent *ids;     /* of frames, by struct frame_key */
+	struct recent *known;   /* by id: struct frame */
+	struct recent *symbols; /* by hash of struct symbol_key: id */
+	struct keys *nodes;
+	uint32_t last_frame, last_symbol;
+	uint32_t forgotten; /* stacks with ids up to here */
 	struct step *steps; /* by hash */
 	struct image_state *states; /* by image id - 1 */
 	uint32_t state_count;
 	uint32_t kernel_image;
 	struct kernel_functions kernel;
-	uint32_t *frame_images; /* by place_of(): whose symbols an answer belongs to */
-	uint32_t frame_capacity;
 	struct code *code;
-	struct generated_code *generated;
+	struct generated_code generated;
 	uint32_t unnamed, code_due;
 	struct question *waiting;
 	uint32_t waiting_count, waiting_capacity;
@@ -91,15 +98,13 @@ struct frames *frames_new(struct store *s)
 	struct frames *f = xcalloc(1, sizeof(*f));
 
 	f->store = s;
-	f->most_frames = MOST_FRAMES;
-	f->forgotten_ns = clock_mono_ns();
 	f->images = images_new();
-	f->frames = intern_new();
-	f->nodes = intern_new();
-	f->symbols = intern_new();
+	f->ids = recent_new(sizeof(struct frame_key), sizeof(uint32_t), MOST_FRAMES);
+	f->known = recent_new(sizeof(uint32_t), sizeof(struct frame), MOST_FRAMES);
+	f->symbols = recent_new(sizeof(uint64_t), sizeof(uint32_t), MOST_SYMBOLS);
+	f->nodes = keys_new(sizeof(struct node_key));
 	f->steps = xcalloc(STEPS, sizeof(*f->steps));
 	f->code = code_new();
-	f->generated = generated_code_new();
 	f->kernel_image = images_id(f->images, &(struct image){.kind = IMAGE_KERNEL, .path = "[kernel]"});
 	return f;
 }
@@ -121,14 +126,13 @@ void frames_free(struct frames *f)
 		return;
 	images_free(f->images);
 	kernel_functions_done(&f->kernel);
-	intern_free(f->frames);
-	intern_free(f->nodes);
-	intern_free(f->symbols);
+	recent_free(f->ids);
+	recent_free(f->known);
+	recent_free(f->symbols);
+	keys_free(f->nodes);
 	free(f->steps);
 	code_free(f->code);
-	generated_code_free(f->generated);
 	free(f->states);
-	free(f->frame_images);
 	free(f->waiting);
 	free(f);
 }
@@ -146,31 +150,19 @@ static char *place_name(const char *path, uint64_t start)
 	return xasprintf("[%s+0x%" PRIx64 "]", slash ? slash + 1 : path, start);
 }
 
-/* Where what is known of a frame lies in tables. */
-static uint32_t place_of(const struct frames *f, uint32_t frame)
-{
-	return frame - f->forgotten_frames - 1;
-}
-
-static uint32_t image_of(const struct frames *f, uint32_t frame)
-{
-	return f->frame_images[place_of(f, frame)];
-}
-
 static uint32_t symbol_id(struct frames *f, uint32_t module, const struct symbol *symbol)
 {
 	struct symbol_key key = {.module = module, .start = symbol->start, .name = hash_bytes(symbol->name, strlen(symbol->name))};
-	bool is_new;
-	uint32_t id = intern_id(f->symbols, &key, sizeof(key), &is_new) + 1;
+	uint64_t hash = hash_bytes(&key, sizeof(key));
+	const uint32_t *known = recent_find(f->symbols, &hash);
 
-	if (is_new) {
-		_cleanup_free_ char *place = !strcmp(symbol->name, SYMBOL_NAMELESS) ?
-			place_name(images_get(f->images, module).path, symbol->start) : NULL;
-
-		store_add_symbol(f->store, id, module, place ? place : symbol->name, symbol->file, symbol->start,
-				 symbol->size);
-	}
-	return id;
+	if (known)
+		return *known;
+	_cleanup_free_ char *place = !strcmp(symbol->name, SYMBOL_NAMELESS) ?
+		place_name(images_get(f->images, module).path, symbol->start) : NULL;
+	store_add_symbol(f->store, ++f->last_symbol, module, place ? place : symbol->name, symbol->file, symbol->start,
+			 symbol->size);
+	return *(uint32_t *)recent_add(f->symbols, &hash) = f->last_symbol;
 }
 
 /* The build id is known once the file has been read, that is with its first answer. */
@@ -199,38 +191,49 @@ static void ask_for_code(struct frames *f, const struct code_function *function)
 }
 
 /* Code without a file has no function to be searched, but places with many samples. */
-static void look_around(struct frames *f, uint32_t frame, struct image image)
+static void look_around(struct frames *f, const struct frame *frame, pid_t pid)
 {
 	uint8_t bytes[GENERATED_BYTES];
-	struct frame_key key;
+	uint64_t address = frame->address;
 
-	memcpy(&key, intern_key(f->frames, place_of(f, frame), NULL), sizeof(key));
-	uint64_t address = (uint64_t)key.high << 32 | key.low;
-	if (!generated_code_sampled(f->generated, place_of(f, frame), (pid_t)image.pid, address, bytes))
+	if (!generated_code_sampled(&f->generated, frame->samples, pid, address, bytes))
 		return;
 	_cleanup_free_ char *name = place_name("jit", address);
-	struct code_function place = {.module = key.module, .start = address};
-	place.symbol = symbol_id(f, key.module, &(struct symbol){.name = name, .start = address});
+	struct code_function place = {.module = frame->image, .start = address};
+	place.symbol = symbol_id(f, place.module, &(struct symbol){.name = name, .start = address});
 	code_place(f->code, &place);
 	if (symbolizer_request_loops(f->symbolizer, bytes, sizeof(bytes), address - GENERATED_BEFORE, address, place.symbol) == 0)
 		f->code_due++;
 }
 
+static void add_samples(struct frames *f, const struct frame *frame, uint32_t samples)
+{
+	struct code_function function = {
+		.symbol = frame->symbol, .module = frame->image, .start = frame->start, .size = frame->size};
+
+	if (code_sampled(f->code, &function, samples))
+		ask_for_code(f, &function);
+}
+
 void frames_sampled(struct frames *f, uint32_t stack)
 {
-	struct code_function function;
 	struct node_key key;
+	struct frame *frame;
 
 	if (stack <= f->forgotten)
 		return;
-	memcpy(&key, intern_key(f->nodes, stack - f->forgotten - 1, NULL), sizeof(key));
-	if (key.frame <= f->forgotten_frames)
+	memcpy(&key, keys_get(f->nodes, stack - f->forgotten - 1), sizeof(key));
+	frame = recent_find(f->known, &key.frame);
+	if (!frame)
 		return;
-	struct image image = images_get(f->images, image_of(f, key.frame));
+	if (frame->symbol) {
+		add_samples(f, frame, 1);
+		return;
+	}
+	struct image image = images_get(f->images, frame->image);
+	frame->samples++;
 	if (image.kind == IMAGE_JIT)
-		look_around(f, key.frame, image);
-	if (code_sampled(f->code, place_of(f, key.frame), &function))
-		ask_for_code(f, &function);
+		look_around(f, frame, (pid_t)image.pid);
 }
 
 void frames_code(struct frames *f, uint32_t symbol, const void *bytes, size_t len)
@@ -262,32 +265,35 @@ uint32_t frames_code_due(const struct frames *f)
 }
 
 /* An answer: inlined functions first, then the one they were compiled into. */
-void frames_named(struct frames *f, uint32_t frame, const struct symbol *symbols, size_t count)
+void frames_named(struct frames *f, uint32_t id, const struct symbol *symbols, size_t count)
 {
-	if (frame <= f->forgotten_frames)
-		return;
-	uint32_t module = image_of(f, frame);
+	struct frame *frame = recent_find(f->known, &id);
+	enum image_kind kind;
 
 	if (f->unnamed)
 		f->unnamed--;
-	identify(f, module);
-	if (module == f->kernel_image && count == 1 && !symbols[0].line)
-		kernel_functions_add(&f->kernel, symbols[0].start, symbols[0].size, frame);
+	if (!frame)
+		return;
+	kind = images_get(f->images, frame->image).kind;
+	identify(f, frame->image);
+	if (kind == IMAGE_KERNEL && count == 1 && !symbols[0].line)
+		kernel_functions_add(&f->kernel, symbols[0].start, symbols[0].size, id);
 	for (size_t i = 0; i < count; i++) {
-		uint32_t id = symbol_id(f, module, &symbols[i]);
+		const struct symbol *symbol = &symbols[i];
+		uint32_t name = symbol_id(f, frame->image, symbol);
 
-		if (symbols[i].inlined) {
-			store_add_inlined(f->store, frame, (uint32_t)i, id, symbols[i].line);
+		if (symbol->inlined) {
+			store_add_inlined(f->store, id, (uint32_t)i, name, symbol->line);
 			continue;
 		}
-		store_name_frame(f->store, frame, id, symbols[i].line);
-		/* Size 0: what has no file has no code to keep, either. */
-		enum image_kind kind = images_get(f->images, module).kind;
-		struct code_function function = {
-			.symbol = id, .module = module, .start = symbols[i].start,
-			.size = kind == IMAGE_ELF || kind == IMAGE_VDSO ? symbols[i].size : 0};
-		if (code_named(f->code, place_of(f, frame), &function))
-			ask_for_code(f, &function);
+		store_name_frame(f->store, id, name, symbol->line);
+		if (kind != IMAGE_ELF && kind != IMAGE_VDSO)
+			continue;
+		frame->symbol = name;
+		frame->start = symbol->start;
+		frame->size = symbol->size > UINT32_MAX ? 0 : (uint32_t)symbol->size;
+		if (frame->samples)
+			add_samples(f, frame, frame->samples);
 	}
 }
 
@@ -304,28 +310,6 @@ void frames_ask_again(struct frames *f)
 {
 	while (f->waiting_count && ask(f, &f->waiting[f->waiting_count - 1]))
 		f->waiting_count--;
-}
-
-/* When no answer is due, which would have to find them. */
-void frames_forget_old(struct frames *f)
-{
-	uint64_t now = clock_mono_ns();
-
-	if (intern_count(f->frames) < f->most_frames || f->unnamed || f->code_due)
-		return;
-	if (now < f->forgotten_ns + SOON_NS)
-		f->most_frames *= 2;
-	f->forgotten_ns = now;
-	f->forgotten_frames += intern_count(f->frames);
-	intern_free(f->frames);
-	f->frames = intern_new();
-	free(f->frame_images);
-	f->frame_images = NULL;
-	f->frame_capacity = 0;
-	code_forget_frames(f->code);
-	generated_code_forget_frames(f->generated);
-	kernel_functions_forget(&f->kernel);
-	memset(f->steps, 0, STEPS * sizeof(*f->steps));
 }
 
 static struct image_state *state_of(struct frames *f, uint32_t module)
@@ -382,14 +366,14 @@ static uint32_t frame_id(struct frames *f, uint32_t module, uint64_t address, co
 			 const struct mapping *mapping)
 {
 	struct frame_key key = {.module = module, .low = (uint32_t)address, .high = (uint32_t)(address >> 32)};
-	bool is_new;
-	uint32_t place = intern_id(f->frames, &key, sizeof(key), &is_new), id = f->forgotten_frames + place + 1;
+	const uint32_t *known = recent_find(f->ids, &key);
 
-	if (!is_new)
-		return id;
+	if (known)
+		return *known;
+	uint32_t id = ++f->last_frame;
 	struct image_state *state = use_module(f, module, p, mapping);
-	GROW(f->frame_images, place, f->frame_capacity);
-	f->frame_images[place] = module;
+	*(uint32_t *)recent_add(f->ids, &key) = id;
+	*(struct frame *)recent_add(f->known, &id) = (struct frame){.image = module, .address = address};
 	store_add_frame(f->store, id, module, address);
 	if (state->symbolizer_id < 0)
 		return id;
@@ -430,14 +414,13 @@ uint32_t frames_push(struct frames *f, uint32_t parent, uint32_t frame)
 	struct node_key key = {.parent = parent, .frame = frame};
 	bool is_new;
 
-	if (intern_count(f->nodes) == MOST_NODES) {
+	if (keys_count(f->nodes) == MOST_NODES) {
 		f->forgotten += MOST_NODES;
 		store_end_stacks(f->store, f->forgotten);
-		intern_free(f->nodes);
-		f->nodes = intern_new();
+		keys_clear(f->nodes);
 		memset(f->steps, 0, STEPS * sizeof(*f->steps));
 	}
-	uint32_t id = f->forgotten + intern_id(f->nodes, &key, sizeof(key), &is_new) + 1;
+	uint32_t id = f->forgotten + keys_id(f->nodes, &key, &is_new) + 1;
 	if (is_new)
 		store_add_stack(f->store, id, parent, frame);
 	return id;
@@ -448,10 +431,10 @@ uint32_t frames_marker(struct frames *f, const char *words)
 {
 	struct image image = {.kind = IMAGE_UNKNOWN, .path = "[truncated]"};
 	_cleanup_free_ char *name = xasprintf("[%s]", words);
-	uint32_t module = images_id(f->images, &image), count = intern_count(f->frames);
+	uint32_t module = images_id(f->images, &image), last = f->last_frame;
 	uint32_t id = frame_id(f, module, hash_bytes(words, strlen(words)), NULL, NULL);
 
-	if (intern_count(f->frames) > count) {
+	if (id > last) {
 		struct symbol symbol = {.name = name};
 
 		store_name_frame(f->store, id, symbol_id(f, module, &symbol), 0);
@@ -487,10 +470,10 @@ uint32_t frames_native(struct frames *f, uint32_t parent, struct process *p, str
 uint32_t frames_interpreted(struct frames *f, const struct interpreted *function, uint32_t line)
 {
 	struct image image = {.kind = IMAGE_PYTHON, .path = function->file};
-	uint32_t module = images_id(f->images, &image), count = intern_count(f->frames);
+	uint32_t module = images_id(f->images, &image), last = f->last_frame;
 	uint32_t id = frame_id(f, module, (uint64_t)function->id << 32 | line, NULL, NULL);
 
-	if (intern_count(f->frames) > count) {
+	if (id > last) {
 		struct symbol symbol = {.name = function->name, .file = function->file, .start = function->first_line};
 
 		store_name_frame(f->store, id, symbol_id(f, module, &symbol), line);

@@ -11,13 +11,11 @@ enum {
 	GENERATED_BYTES = 320,
 };
 
-struct generated_code;
+struct generated_code {
+	uint32_t places; /* that have been looked at */
+};
 
-struct generated_code *generated_code_new(void);
-void generated_code_free(struct generated_code *g);
-
-/* A CPU sample is in this frame (they count from 0), at that address of the process. True: `ret_bytes` are what lies there now, from
- * GENERATED_BEFORE bytes before it. */
-bool generated_code_sampled(struct generated_code *g, uint32_t frame, pid_t pid, uint64_t address,
+/* This is the so manieth CPU sample at that address of the process. True: `ret_bytes` are what lies there now, from GENERATED_BEFORE
+ * bytes before it. */
+bool generated_code_sampled(struct generated_code *g, uint32_t samples, pid_t pid, uint64_t address,
 			    uint8_t ret_bytes[GENERATED_BYTES]);
-void generated_code_forget_frames(struct generated_code *g); /* they count from 0 again */

@@ -13,11 +13,6 @@ void kernel_functions_done(struct kernel_functions *k)
 	*k = (struct kernel_functions){0};
 }
 
-void kernel_functions_forget(struct kernel_functions *k)
-{
-	k->count = 0;
-}
-
 /* How many begin at the address or before. */
 static uint32_t count_up_to(const struct kernel_functions *k, uint64_t address)
 {

@@ -16,6 +16,5 @@ struct kernel_functions {
 };
 
 void kernel_functions_done(struct kernel_functions *k);
-void kernel_functions_forget(struct kernel_functions *k);
 void kernel_functions_add(struct kernel_functions *k, uint64_t start, uint64_t size, uint32_t frame); /* a known one stays what it is */
 uint32_t kernel_functions_find(const struct kernel_functions *k, uint64_t address); /* its frame; 0: not known */

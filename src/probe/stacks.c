@@ -242,7 +242,6 @@ int stacks_dispatch(struct stacks *st)
 	if (r < 0)
 		return r;
 	frames_ask_again(st->frames);
-	frames_forget_old(st->frames);
 	return r;
 }
 

@@ -151,6 +151,29 @@ static void test_selection(void)
 		CHECK(row_of(first, START + 4)->samples == 6 && first->all_samples == 6 && !row_of(first, START + 7)->samples);
 }
 
+/* The second one's file was known under another id when it came again. */
+static void test_again(void)
+{
+	_cleanup_(store_freep) struct store *s = filled("x86_64", x86, sizeof(x86));
+	static const uint8_t id[20] = {1};
+
+	CHECK(store_begin(s) == 0);
+	store_put_module(s, 1, "elf", "/bin/x", id, sizeof(id));
+	store_put_module(s, 4, "elf", "/bin/x", id, sizeof(id));
+	store_put_module(s, 5, "elf", "/bin/x", (const uint8_t[20]){2}, sizeof(id));
+	for (uint32_t i = 0; i < 3; i++) {
+		store_add_symbol(s, 6 + i, (const uint32_t[]){1, 4, 5}[i], "Spin", "x.c", START, sizeof(x86));
+		store_add_frame(s, 6 + i, (const uint32_t[]){1, 4, 5}[i], START + 4);
+		store_name_frame(s, 6 + i, 6 + i, 41);
+		store_add_stack(s, 6 + i, 0, 6 + i);
+		store_add_sample(s, &(struct sample_row){.slice = 2, .metric = 1, .task = 2, .stack = 6 + i, .count = 100, .value = 1});
+	}
+	CHECK(store_commit(s) == 0);
+	_cleanup_(annotation_freep) struct annotation *a = annotate_one(s, "Spin", false);
+	if (a)
+		CHECK(row_of(a, START + 4)->samples == 207 && !strcmp(a->rows[0].mnemonic, "pushq"));
+}
+
 static void refused(struct store *s, const char *symbol, const char *module, int wanted, const char *words)
 {
 	struct annotation *a = NULL;
@@ -219,6 +242,7 @@ int main(void)
 	test_x86();
 	test_arm64();
 	test_selection();
+	test_again();
 	test_names();
 	test_hostile();
 	test_last_address();

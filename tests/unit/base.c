@@ -11,7 +11,9 @@
 #include "fail.h"
 #include "hash.h"
 #include "intern.h"
+#include "keys.h"
 #include "parse.h"
+#include "recent.h"
 
 static void test_parse(void)
 {
@@ -74,6 +76,54 @@ static void test_intern(void)
 	CHECK_STR(intern_key(in, 77, NULL), "key 77");
 }
 
+static void test_keys(void)
+{
+	_cleanup_(keys_freep) struct keys *k = keys_new(sizeof(uint32_t[3]));
+	bool is_new, right = true;
+	uint32_t id;
+
+	for (int round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 10000; i++) {
+			uint32_t key[3] = {i % 7, i, ~i};
+
+			right &= keys_find(k, key, &id) == (round == 1) && keys_id(k, key, &is_new) == i && is_new == (round != 1) &&
+				 keys_find(k, key, &id) && id == i && !memcmp(keys_get(k, i), key, sizeof(key));
+		}
+		CHECK(right && keys_count(k) == 10000);
+		if (round == 1)
+			keys_clear(k);
+	}
+}
+
+/* The 100 last ones are known, and at most 200. */
+static void test_recent(void)
+{
+	_cleanup_(recent_freep) struct recent *r = recent_new(sizeof(uint64_t), sizeof(uint32_t), 100);
+	uint64_t hot = UINT64_MAX, key;
+	bool right = true;
+	uint32_t known = 0;
+
+	CHECK(!recent_find(r, &hot));
+	*(uint32_t *)recent_add(r, &hot) = 7;
+	for (uint32_t i = 1; i <= 10000; i++) {
+		uint32_t *value = recent_add(r, &(uint64_t){i});
+
+		right &= !*value;
+		*value = i;
+		key = i > 40 ? i - 40 : 1; /* 80 others were added and found meanwhile */
+		value = recent_find(r, &key);
+		right &= value && *value == key;
+		if (i % 40)
+			continue;
+		value = recent_find(r, &hot);
+		right &= value && *value == 7;
+	}
+	CHECK(right);
+	for (key = 10000; key; key--)
+		known += recent_find(r, &key) != NULL;
+	CHECK(known >= 100 - 1 && known < 200); /* the hot one is among them */
+}
+
 static void test_map(void)
 {
 	_cleanup_(map_freep) struct map *m = map_new();
@@ -121,6 +171,8 @@ int main(void)
 	test_parse();
 	test_escape();
 	test_intern();
+	test_keys();
+	test_recent();
 	test_map();
 	test_fail();
 	test_arena();

@@ -25,12 +25,10 @@
 #define PACKETS_A_REPORT 16
 
 #define REST_NS (10 * NS_PER_S)
-#define REST_TURNS 3 /* in which nobody has asked about a file */
 
 struct module {
 	const struct resolver *resolver; /* NULL: not known yet */
 	void *state;                     /* NULL: nothing can be named */
-	unsigned unasked;                /* turns of rest() in which nobody asked */
 };
 
 struct child {
@@ -59,7 +57,7 @@ static void flush(struct child *c)
 	packet_reset(&c->out);
 }
 
-static struct module *module_slot(struct child *c, uint32_t id)
+static struct module *module_of(struct child *c, uint32_t id)
 {
 	while (id >= c->count) {
 		GROW(c->modules, c->count, c->capacity);
@@ -68,13 +66,11 @@ static struct module *module_slot(struct child *c, uint32_t id)
 	return &c->modules[id];
 }
 
-/* The module of a question. */
-static struct module *asked_module(struct child *c, uint32_t id)
+static void forget(struct module *m)
 {
-	struct module *m = module_slot(c, id);
-
-	m->unasked = 0;
-	return m;
+	if (m->state)
+		m->resolver->free(m->state);
+	m->state = NULL;
 }
 
 static void on_module(struct child *c, const struct record *record)
@@ -82,10 +78,9 @@ static void on_module(struct child *c, const struct record *record)
 	const struct record_module *r = (const void *)record;
 	struct module_request request = {
 		.record = r, .fd = packet_take_fd(&c->in), .files = &c->files};
-	struct module *m = asked_module(c, r->module);
+	struct module *m = module_of(c, r->module);
 
-	if (m->state)
-		m->resolver->free(m->state);
+	forget(m);
 	m->resolver = resolvers[r->kind];
 	m->state = m->resolver->load(&request);
 	c->packets = 0;
@@ -96,10 +91,15 @@ static void on_module(struct child *c, const struct record *record)
 	buf_add(&c->out.data, &info, sizeof(info));
 }
 
+static void on_forget_module(struct child *c, const struct record *record)
+{
+	forget(module_of(c, ((const struct record_forget_module *)(const void *)record)->module));
+}
+
 static void on_resolve(struct child *c, const struct record *record)
 {
 	const struct record_resolve *r = (const void *)record;
-	struct module *m = asked_module(c, r->module);
+	struct module *m = module_of(c, r->module);
 	struct answer answer;
 
 	if (c->out.data.len > PACKET_MAX / 2)
@@ -148,7 +148,7 @@ static void on_code(struct child *c, const struct record *record)
 {
 	const struct record_code *r = (const void *)record;
 	struct record_code_answer answer = {.head.type = RECORD_CODE_ANSWER, .sequence = r->sequence};
-	struct module *m = asked_module(c, r->module);
+	struct module *m = module_of(c, r->module);
 	const void *bytes = m->state && m->resolver->code && r->size <= CODE_MAX ?
 		m->resolver->code(m->state, r->offset, r->size) : NULL;
 	size_t padded = bytes ? record_padded(r->size) : 0;
@@ -189,6 +189,7 @@ static record_handler *const handlers[RECORD_TYPES] = {
 	[RECORD_RESOLVE] = on_resolve,
 	[RECORD_CODE] = on_code,
 	[RECORD_GENERATED] = on_generated,
+	[RECORD_FORGET_MODULE] = on_forget_module,
 };
 
 static void handle(struct child *c, const struct record *record)
@@ -214,7 +215,6 @@ static void report_usage(struct child *c)
 	buf_add(&c->out.data, &usage, sizeof(usage));
 }
 
-/* Of the programs that came by in an hour most are gone. */
 static void rest(struct child *c)
 {
 	uint64_t now = clock_mono_ns();
@@ -224,8 +224,8 @@ static void rest(struct child *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct module *m = &c->modules[i];
 
-		if (m->state && m->resolver->rest && m->unasked <= REST_TURNS)
-			m->resolver->rest(m->state, m->unasked++ < REST_TURNS);
+		if (m->state && m->resolver->rest)
+			m->resolver->rest(m->state);
 	}
 	malloc_trim(0);
 	c->rested_ns = clock_mono_ns();

@@ -250,6 +250,11 @@ void modules_forget_process(struct modules *m, pid_t pid)
 					   &(struct symbol_mapping){.pid = pid, .path = ""});
 }
 
+uint32_t modules_count(const struct modules *m)
+{
+	return (uint32_t)m->count;
+}
+
 void modules_lost(struct modules *m)
 {
 	for (size_t i = 0; i < m->count; i++)

@@ -17,7 +17,8 @@ struct module {
 	int64_t size, mtime_ns; /* of the file when it was opened; size -1: never opened */
 	uint64_t seen[MODULE_SEEN]; /* pid and where it is mapped, of the last processes that were found to have this file, round and round */
 	uint8_t seen_next;
-	bool with_child;       /* the child that runs has it */
+	bool with_child;       /* the child that runs has it, */
+	uint64_t asked_ns;     /* and was asked about it last */
 	uint64_t retry_ns;     /* it could not be opened: not again before */
 	uint8_t strikes;       /* children that died over it */
 	uint8_t unwind_strikes; /* the same, of those that unwind */
@@ -37,6 +38,7 @@ uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping);
 uint32_t modules_python(struct modules *m, const struct symbol_mapping *mapping);
 uint32_t modules_marks(struct modules *m, const struct symbol_mapping *mapping);
 void modules_lost(struct modules *m); /* the child is gone, and what it had */
+uint32_t modules_count(const struct modules *m); /* ids are smaller */
 void modules_forget_process(struct modules *m, pid_t pid);
 struct module *modules_get(const struct modules *m, uint32_t id); /* NULL: no such id */
 

@@ -44,7 +44,9 @@ struct name_client {
 	size_t queue_size; /* a power of two */
 	uint64_t answered, sent, asked;
 	struct worker worker;
-	uint32_t modules_sent;
+	uint32_t modules_with_child;
+	uint64_t forgot_ns; /* those that nobody asks about, last */
+	uint64_t now_ns; /* of this turn */
 	struct buf text; /* of the answer that is being handed over */
 };
 
@@ -58,7 +60,7 @@ static void disconnect(struct name_client *c)
 static void connect_child(struct name_client *c)
 {
 	if (worker_start(&c->worker))
-		c->modules_sent = 0;
+		c->modules_with_child = 0;
 }
 
 /* What was sent and not answered is sent again, except about the module that it died over twice. */
@@ -79,25 +81,33 @@ static struct question *question_at(struct name_client *c, uint64_t number)
 	return &c->queue[number & (c->queue_size - 1)];
 }
 
+/* If that is known: as it was when the file was read before, or as the kernel says. */
+static void expect_build_id(const struct module *module, struct record_module *record)
+{
+	bool was_read = module->build_id_len;
+
+	record->build_id_len = (uint8_t)(was_read ? module->build_id_len : module->mapping.build_id_len);
+	memcpy(record->build_id, was_read ? module->build_id : module->mapping.build_id, sizeof(record->build_id));
+}
+
 /* True if the child has the module, or will by this packet. */
 static bool provide_module(struct name_client *c, uint32_t id, struct module *module)
 {
 	struct record_module record = {
 		.head = {RECORD_MODULE, sizeof(record)}, .module = id,
 		.kind = (uint8_t)module->kind, .source_lines = c->options->source_lines,
-		.inlined = c->options->inlined,
-		.build_id_len = (uint8_t)module->mapping.build_id_len};
+		.inlined = c->options->inlined};
 
 	if (module->with_child)
 		return true;
 	int fd = modules_take_fd(c->modules, module);
 	if (fd < 0)
 		return false;
-	memcpy(record.build_id, module->mapping.build_id, sizeof(record.build_id));
+	expect_build_id(module, &record);
 	buf_add(&c->worker.out.data, &record, sizeof(record));
 	c->worker.out.fds[c->worker.out.fd_count++] = fd;
 	module->with_child = true;
-	c->modules_sent++;
+	c->modules_with_child++;
 	return true;
 }
 
@@ -129,13 +139,37 @@ static void add_generated(struct name_client *c, const struct question *q)
 	record_pad(&c->worker.out.data, q->code_size);
 }
 
+/* Of the programs that came by in an hour most are gone. But the kernel's names take long to read. */
+static void forget_unasked(struct name_client *c)
+{
+	struct record_forget_module record = {.head = {RECORD_FORGET_MODULE, sizeof(record)}};
+	uint64_t unused = c->options->unused_ns;
+
+	if (c->now_ns < c->forgot_ns + unused / 4)
+		return;
+	c->forgot_ns = c->now_ns;
+	for (uint32_t id = 0; id < modules_count(c->modules) && c->worker.out.data.len < BATCH; id++) {
+		struct module *module = modules_get(c->modules, id);
+
+		if (!module->with_child || module->kind == MODULE_KERNEL || c->now_ns < module->asked_ns + unused)
+			continue;
+		record.module = id;
+		buf_add(&c->worker.out.data, &record, sizeof(record));
+		module->with_child = false;
+		c->modules_with_child--;
+		c->stats->forgotten++;
+	}
+}
+
 static void ask_about_module(struct name_client *c, struct question *q)
 {
 	struct module *module = modules_get(c->modules, q->module);
 
 	q->hopeless = !module_usable(module) || !provide_module(c, q->module, module);
-	if (!q->hopeless)
-		add_question(c, q);
+	if (q->hopeless)
+		return;
+	module->asked_ns = c->now_ns;
+	add_question(c, q);
 }
 
 static void ask_about_generated(struct name_client *c, struct question *q)
@@ -147,6 +181,7 @@ static void ask_about_generated(struct name_client *c, struct question *q)
 
 static void fill_packet(struct name_client *c)
 {
+	forget_unasked(c);
 	while (c->sent < c->asked && c->worker.out.data.len < BATCH &&
 	       c->worker.out.fd_count < PACKET_FDS) {
 		struct question *q = question_at(c, c->sent);
@@ -163,6 +198,7 @@ static void send_questions(struct name_client *c)
 {
 	int r = 0;
 
+	c->now_ns = clock_mono_ns();
 	while (c->worker.socket >= 0 && r == 0) {
 		if (!c->worker.out.data.len)
 			fill_packet(c);
@@ -384,7 +420,7 @@ static void keep_child_small(struct name_client *c)
 		return;
 	bool lines = c->options->source_lines || c->options->inlined;
 	if (c->stats->child_bytes > (lines ? CHILD_MEMORY_LINES : CHILD_MEMORY) ||
-	    c->modules_sent > CHILD_MODULES) {
+	    c->modules_with_child > CHILD_MODULES) {
 		disconnect(c);
 		c->stats->child_bytes = 0;
 	}

@@ -126,6 +126,7 @@ const struct record *packet_next(const struct packet *p, size_t *position)
 		[RECORD_CALLEES] = sizeof(struct record_answer),
 		[RECORD_GENERATED] = sizeof(struct record_generated),
 		[RECORD_WAIT_LOOPS] = sizeof(struct record_wait_loops),
+		[RECORD_FORGET_MODULE] = sizeof(struct record_forget_module),
 	};
 	size_t left = p->data.len - *position;
 	const struct record *r = (const void *)(p->data.data + *position);

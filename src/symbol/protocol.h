@@ -42,6 +42,7 @@ enum record_type {
 	RECORD_CALLEES, /* shaped as RECORD_ANSWER */
 	RECORD_WAIT_LOOPS,
 	RECORD_GENERATED, /* to the child that names: answered as RECORD_CODE, without code */
+	RECORD_FORGET_MODULE, /* to the child that names */
 	RECORD_TYPES,
 };
 
@@ -60,6 +61,13 @@ struct record_module {
 	bool inlined;
 	uint8_t build_id_len; /* 0: any file will do */
 	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t reserved;
+};
+
+/* No question about it follows before it is sent again. */
+struct record_forget_module {
+	struct record head;
+	uint32_t module;
 	uint32_t reserved;
 };
 
@@ -139,6 +147,7 @@ struct record_setup {
 	struct record head;
 	uint64_t stack_memory; /* bytes of it */
 	uint64_t table_memory; /* bytes that unwind tables may take */
+	uint64_t unused_ns;    /* tables that nobody uses for so long are forgotten */
 };
 
 /* Followed by mappings `first` .. `first + count` of `total`, ordered by address, without overlaps.
@@ -188,7 +197,7 @@ struct record_unwound {
 struct record_tables {
 	struct record head;
 	uint64_t tables, bytes;
-	uint64_t built, loaded, evicted, failed;
+	uint64_t built, loaded, evicted, failed, unused;
 	uint64_t unsupported; /* rows of the tables that are there */
 };
 

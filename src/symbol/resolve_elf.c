@@ -146,18 +146,9 @@ static const struct table *variables_of(struct elf_module *m)
 	return m->variables;
 }
 
-static void elf_rest(void *state, bool asked)
+static void elf_rest(void *state)
 {
-	struct elf_module *m = state;
-
-	if (!asked) {
-		table_free(m->table);
-		table_free(m->variables);
-		elf_image_free(m->packed);
-		m->table = m->variables = NULL;
-		m->packed = NULL;
-	}
-	release_pages(m);
+	release_pages(state);
 }
 
 static void *elf_load(struct module_request *request)

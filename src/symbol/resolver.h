@@ -26,9 +26,8 @@ struct resolver {
 	const void *(*code)(void *state, uint64_t offset, uint64_t size);
 	/* The function that begins there, by the symbol table alone. */
 	bool (*function)(void *state, uint64_t offset, struct found *ret);
-	/* Gives back memory of files, which comes again from the page cache; and, when nobody has asked for a while, what can be
-	 * made again of them. May be left out. */
-	void (*rest)(void *state, bool asked);
+	/* Gives back memory of files, which comes again from the page cache. May be left out. */
+	void (*rest)(void *state);
 };
 
 extern const struct resolver resolver_elf, resolver_kernel, resolver_perf_map, resolver_python, resolver_marks;

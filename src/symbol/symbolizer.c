@@ -16,6 +16,8 @@
 #include "unwind_client.h"
 #include "zygote.h"
 
+#define UNUSED_NS (30 * NS_PER_S)
+
 struct symbolizer {
 	struct symbolizer_options options;
 	struct symbolizer_stats stats;
@@ -209,6 +211,8 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	_cleanup_(symbolizer_freep) struct symbolizer *s = xcalloc(1, sizeof(*s));
 
 	s->options = *options;
+	if (!s->options.unused_ns)
+		s->options.unused_ns = UNUSED_NS;
 	s->zygote.control = -1;
 	s->modules = modules_new(&s->stats);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -63,6 +63,7 @@ struct symbolizer_options {
 	void *arg;
 	uint64_t table_memory;    /* for unwind tables that are not mapped from the cache, in bytes; 0: 24 MiB */
 	const char *table_cache;  /* the directory that keeps them; NULL: the usual; "": none */
+	uint64_t unused_ns;       /* what children have made of files is forgotten when nobody needs it for so long; 0: half a minute */
 };
 
 struct symbol_mapping {
@@ -82,6 +83,7 @@ struct symbolizer_stats {
 	uint64_t modules, opened, open_failed;
 	uint64_t restarts;    /* of the child, after it died or hung */
 	uint64_t poisoned;    /* modules given up because of that */
+	uint64_t forgotten;   /* by the child that names, as nobody asked about them */
 	uint64_t child_bytes; /* allocated in the child, as it last said */
 	pid_t child_pid;      /* 0: none runs */
 	/* Unwinding: */
@@ -90,6 +92,7 @@ struct symbolizer_stats {
 	uint64_t tables, table_bytes, rows_unsupported; /* there now */
 	uint64_t tables_built, tables_loaded; /* from the cache */
 	uint64_t tables_evicted, tables_failed;
+	uint64_t tables_unused; /* forgotten as nobody needed them */
 	uint64_t unwind_restarts;
 	pid_t unwind_pid;     /* 0: none runs */
 };

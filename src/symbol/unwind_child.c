@@ -58,7 +58,7 @@ static void on_setup(struct unwind_child *c, const struct record *record)
 	if (c->stacks == MAP_FAILED)
 		_exit(1);
 	close(fd);
-	unwind_tables_budget(c->tables, r->table_memory);
+	unwind_tables_budget(c->tables, r->table_memory, r->unused_ns);
 }
 
 static void on_space(struct unwind_child *c, const struct record *record)
@@ -152,7 +152,7 @@ void unwind_child_run(int socket, int files, struct child_progress *progress)
 				handlers[record->type](c, record);
 		report_tables(c);
 		flush(c);
-		unwind_tables_release_pages(c->tables);
+		unwind_tables_rest(c->tables);
 		clear_traces(c);
 	}
 	_exit(0);

@@ -108,7 +108,8 @@ static int start(struct unwind_client *c)
 {
 	uint64_t table_memory = c->options->table_memory ? c->options->table_memory : TABLE_MEMORY;
 	struct record_setup setup = {.head = {RECORD_SETUP, sizeof(setup)},
-				     .table_memory = table_memory};
+				     .table_memory = table_memory,
+				     .unused_ns = c->options->unused_ns};
 
 	if (c->worker.socket >= 0)
 		return 0;
@@ -327,6 +328,7 @@ static bool on_tables(void *arg, const struct record *record)
 	c->stats->tables_loaded = r->loaded;
 	c->stats->tables_evicted = r->evicted;
 	c->stats->tables_failed = r->failed;
+	c->stats->tables_unused = r->unused;
 	c->stats->rows_unsupported = r->unsupported;
 	return true;
 }

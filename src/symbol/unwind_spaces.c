@@ -162,6 +162,5 @@ void unwind_spaces_unwind(struct unwind_spaces *s, uint32_t number, struct unwin
 		refresh(s, space);
 		unwind_stack(in, out);
 	}
-	if (unwind_tables_scarce(s->tables))
-		note_used(s, space, out);
+	note_used(s, space, out);
 }

@@ -2,6 +2,7 @@
 #include "unwind_tables.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -39,6 +40,8 @@ struct unwind_tables {
 	uint64_t budget, generation, uses;
 	uint64_t own_bytes;   /* without what is mapped from the cache */
 	uint64_t released_ns; /* that was given back last */
+	uint64_t unused_ns;
+	uint64_t forgot_ns, forgot_uses; /* unused tables were forgotten last, and `uses` then */
 	struct record_tables totals;
 };
 
@@ -48,13 +51,14 @@ struct unwind_tables *unwind_tables_new(int files_socket, struct child_progress 
 
 	t->files.socket = files_socket;
 	t->progress = progress;
-	t->budget = UINT64_MAX;
+	t->budget = t->unused_ns = UINT64_MAX / 2;
 	return t;
 }
 
-void unwind_tables_budget(struct unwind_tables *t, uint64_t bytes)
+void unwind_tables_budget(struct unwind_tables *t, uint64_t bytes, uint64_t unused_ns)
 {
 	t->budget = bytes;
+	t->unused_ns = unused_ns;
 }
 
 static struct entry *entry(struct unwind_tables *t, uint32_t module)
@@ -85,15 +89,8 @@ uint64_t unwind_tables_generation(const struct unwind_tables *t)
 	return t->generation;
 }
 
-bool unwind_tables_scarce(const struct unwind_tables *t)
+static void release_pages(struct unwind_tables *t, uint64_t now)
 {
-	return t->own_bytes > t->budget / 2;
-}
-
-void unwind_tables_release_pages(struct unwind_tables *t)
-{
-	uint64_t now = clock_mono_ns();
-
 	if (now < t->released_ns + RELEASE_NS || t->totals.bytes - t->own_bytes < MOST_MAPPED)
 		return;
 	t->released_ns = now;
@@ -130,17 +127,48 @@ static void adopt(struct unwind_tables *t, struct entry *e, struct unwind_table 
 	t->totals.unsupported += info->unsupported;
 }
 
-static void evict(struct unwind_tables *t, struct entry *e)
+static void forget(struct unwind_tables *t, struct entry *e)
 {
 	const struct unwind_table_info *info = unwind_table_info(e->table);
 
 	t->totals.tables--;
-	t->totals.evicted++;
 	t->totals.bytes -= info->bytes;
 	t->own_bytes -= info->own_bytes;
 	t->totals.unsupported -= info->unsupported;
 	unwind_table_free(e->table);
-	*e = (struct entry){.not_before_ns = clock_mono_ns() + EVICTED_NS};
+	*e = (struct entry){0};
+	t->generation++;
+}
+
+static void evict(struct unwind_tables *t, struct entry *e)
+{
+	forget(t, e);
+	e->not_before_ns = clock_mono_ns() + EVICTED_NS;
+	t->totals.evicted++;
+}
+
+/* Of the programs that came by in an hour most are gone. */
+static void forget_unused(struct unwind_tables *t, uint64_t now)
+{
+	if (now < t->forgot_ns + t->unused_ns)
+		return;
+	for (size_t i = 0; i < t->count; i++) {
+		if (!t->entries[i].table || t->entries[i].used > t->forgot_uses)
+			continue;
+		forget(t, &t->entries[i]);
+		t->totals.unused++;
+	}
+	t->forgot_ns = now;
+	t->forgot_uses = t->uses;
+	malloc_trim(0);
+}
+
+void unwind_tables_rest(struct unwind_tables *t)
+{
+	uint64_t now = clock_mono_ns();
+
+	release_pages(t, now);
+	forget_unused(t, now);
 }
 
 /* All but `keep`, which was just made, may go. */

@@ -18,7 +18,7 @@ enum table_state {
 struct unwind_tables;
 
 struct unwind_tables *unwind_tables_new(int files_socket, struct child_progress *progress);
-void unwind_tables_budget(struct unwind_tables *t, uint64_t bytes);
+void unwind_tables_budget(struct unwind_tables *t, uint64_t bytes, uint64_t unused_ns);
 /* *ret_table is set when it is ready, and stays until the generation changes. */
 enum table_state unwind_tables_get(struct unwind_tables *t, uint32_t module,
 				   const struct unwind_table **ret_table);
@@ -27,6 +27,6 @@ bool unwind_tables_load(struct unwind_tables *t, uint32_t module);
 void unwind_tables_used(struct unwind_tables *t, uint32_t module);
 void unwind_tables_retry(struct unwind_tables *t); /* files that could not be had */
 uint64_t unwind_tables_generation(const struct unwind_tables *t); /* of what get() says */
-bool unwind_tables_scarce(const struct unwind_tables *t); /* it matters which are used */
-void unwind_tables_release_pages(struct unwind_tables *t); /* from time to time, of those that are mapped */
+/* From time to time: gives back pages of tables that are mapped, and tables that nobody has used for a while. */
+void unwind_tables_rest(struct unwind_tables *t);
 void unwind_tables_report(const struct unwind_tables *t, struct record_tables *record);

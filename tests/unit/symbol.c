@@ -481,6 +481,25 @@ static void test_container(struct bench *b)
 	sh("rm -rf %s", root);
 }
 
+/* What nobody asks about is forgotten, and read again when somebody does: if it is still the same file. */
+static void test_unused(struct bench *b)
+{
+	_cleanup_free_ char *path = xasprintf("%s/unused", b->samples), *other = xasprintf("%s/other", b->samples);
+	_cleanup_free_ char *copy = xasprintf("cp %s/sample %s && cp %s/go %s", b->samples, path, b->samples, other);
+	uint64_t helper = address_of(b, "quiet_helper");
+
+	CHECK(system(copy) == 0);
+	int m = module_of(b, path);
+	for (int i = 0; i < 3; i++) {
+		CHECK_STR(ask(b, m, helper), "quiet_helper");
+		CHECK_STR(ask(b, sample_module(b, "packed"), helper), "quiet_helper");
+	}
+	CHECK(symbolizer_stats(b->s)->forgotten >= 5 && !symbolizer_stats(b->s)->restarts);
+	CHECK(rename(other, path) == 0);
+	CHECK_STR(ask(b, m, helper), "");
+	unlink(path);
+}
+
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct bench *) = {
@@ -488,7 +507,7 @@ int main(int argc, char **argv)
 		test_vdso, test_kernel, test_replaced, test_container,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;
-	struct bench b;
+	struct bench b = {0};
 
 	if (!samples) {
 		fprintf(stderr, "usage: symbol SAMPLES\n");
@@ -501,6 +520,10 @@ int main(int argc, char **argv)
 	}
 	bench_init(&b, samples, true);
 	test_inlined(&b);
+	bench_done(&b);
+	b.unused_ns = 1;
+	bench_init(&b, samples, false);
+	test_unused(&b);
 	bench_done(&b);
 	printf("symbol: %d passed, %d failed, %d skipped\n", check_passed, check_failed, skipped);
 	return check_failed != 0;

@@ -36,6 +36,7 @@ struct seen {
 struct bench {
 	const char *samples;
 	struct symbolizer *s;
+	uint64_t unused_ns; /* as in symbolizer_options */
 	struct seen seen;
 };
 
@@ -81,10 +82,11 @@ static inline void on_callees(void *arg, uint32_t function, const struct symbol 
 
 static inline void bench_init(struct bench *b, const char *samples, bool lines)
 {
-	*b = (struct bench){.samples = samples, .seen.in_order = true};
+	*b = (struct bench){.samples = samples, .unused_ns = b->unused_ns, .seen.in_order = true};
 	struct symbolizer_options options = {
 		.source_lines = lines, .inlined = lines,
-		.handler = on_symbol, .code = on_code, .code_callees = on_callees, .arg = &b->seen};
+		.handler = on_symbol, .code = on_code, .code_callees = on_callees, .arg = &b->seen,
+		.unused_ns = b->unused_ns};
 	if (symbolizer_new(&options, &b->s) < 0) {
 		CHECK(!"symbolizer_new");
 		exit(check_done("symbol"));

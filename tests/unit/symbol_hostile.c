@@ -222,7 +222,7 @@ int main(int argc, char **argv)
 		test_hostile_elf, test_poisoned,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;
-	struct bench b;
+	struct bench b = {0};
 
 	if (!samples) {
 		fprintf(stderr, "usage: symbol_hostile SAMPLES\n");

@@ -41,7 +41,8 @@ void bench_open(struct bench *b)
 					     .unwound = on_unwound,
 					     .arg = &b->seen,
 					     .table_cache = b->cache,
-					     .table_memory = b->table_memory};
+					     .table_memory = b->table_memory,
+					     .unused_ns = b->unused_ns};
 
 	b->seen = (struct seen){.times = xcalloc(COOKIES, 1)};
 	if (symbolizer_new(&options, &b->s) < 0) {

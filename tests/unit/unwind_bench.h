@@ -28,7 +28,7 @@ struct bench {
 	struct symbolizer *s;
 	struct seen seen;
 	char cache[64]; /* directory for tables; "": none */
-	uint64_t table_memory;
+	uint64_t table_memory, unused_ns;
 	bool with_build_ids; /* as the kernel tells them */
 };
 

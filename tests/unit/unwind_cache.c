@@ -257,6 +257,26 @@ static void test_budget(void)
 	bench_close(&b);
 }
 
+/* Tables that are not needed for a while go, and are made again. */
+static void test_unused(void)
+{
+	static struct subject x[2];
+	struct bench b = {.unused_ns = 1};
+
+	bench_open(&b);
+	for (uint32_t i = 0; i < 2; i++)
+		CHECK(subject_start(&x[i], i ? "static" : "nofp", "callback", "0") && define_space(&b, &x[i], i) == 0);
+	for (uint32_t i = 0; i < 6; i++) {
+		CHECK(ask(&b, &x[i % 2], i % 2, i) == 0);
+		symbolizer_flush(b.s, PATIENCE);
+		CHECK(as_expected(&b, &x[i % 2]));
+	}
+	CHECK(symbolizer_stats(b.s)->tables_unused >= 3 && !symbolizer_stats(b.s)->tables_evicted);
+	for (uint32_t i = 0; i < 2; i++)
+		subject_end(&x[i]);
+	bench_close(&b);
+}
+
 /* Pieces of any size, taken and given back in turn, never share a byte. */
 static void test_ring(void)
 {
@@ -423,6 +443,7 @@ int main(void)
 	test_other_table();
 	test_bounded();
 	test_budget();
+	test_unused();
 	test_ring();
 #ifndef __SANITIZE_ADDRESS__ /* it has terabytes to look through, and keeps what is freed */
 	test_cleared();

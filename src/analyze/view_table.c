@@ -5,6 +5,8 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "clock.h"
+#include "log.h"
 #include "mem.h"
 #include "tables.h"
 
@@ -81,10 +83,11 @@ int view_table_new(struct store *s, const struct view_table_source *source, size
 {
 	_cleanup_(view_table_freep) struct view_table *t = xcalloc(1, sizeof(*t));
 	_cleanup_(query_freep) struct query *q = NULL;
+	uint64_t start_ns = clock_mono_ns();
 	size_t capacity = 0;
-	int r = query_new(s, source->sql, &q);
+	int r = strstr(source->sql, "stack_speaker") ? store_keep_speakers(s) : 0;
 
-	if (r < 0)
+	if (r < 0 || (r = query_new(s, source->sql, &q)) < 0)
 		return r;
 	t->memory = arena_new();
 	t->source = source;
@@ -107,6 +110,7 @@ int view_table_new(struct store *s, const struct view_table_source *source, size
 	r = t->all_rows ? 0 : read_reason(t, s);
 	if (r < 0)
 		return r;
+	log_debug("views/%s.%s.sql: asked in %.1f ms", source->view, source->name, (double)(clock_mono_ns() - start_ns) / 1e6);
 	*ret_table = t;
 	t = NULL;
 	return 0;

@@ -10,6 +10,11 @@
 
 enum { NOWHERE = UINT32_MAX };
 
+/* row: + 1, 0: it is free. */
+struct rows_place {
+	uint32_t row, hash;
+};
+
 /* Rows with the same value, one after the other. Ids are dense, and need no hash. */
 struct rows_index {
 	uint32_t *dense;   /* value -> row, NOWHERE: none; NULL: it is the map */
@@ -77,39 +82,61 @@ int64_t *rows_table_add(struct rows_table *t)
 	return memset(rows_table_row(t, t->count++), 0, bytes);
 }
 
-static uint32_t *place_of(const struct rows_table *t, const int64_t *keys)
+static bool has_keys(const struct rows_table *t, uint32_t row, const int64_t *keys)
 {
-	size_t bytes = t->keys * sizeof(*keys), mask = t->place_count - 1, i = hash_bytes(keys, bytes) & mask;
+	const int64_t *cells = rows_table_row(t, row);
 
-	while (t->places[i] && memcmp(rows_table_row(t, t->places[i] - 1), keys, bytes))
+	for (unsigned i = 0; i < t->keys; i++)
+		if (cells[i] != keys[i])
+			return false;
+	return true;
+}
+
+/* Rows lie all over memory: one is looked at only if its hash is right. */
+static struct rows_place *place_of(const struct rows_table *t, const int64_t *keys, uint32_t hash)
+{
+	size_t mask = t->place_count - 1, i = hash & mask;
+
+	while (t->places[i].row && (t->places[i].hash != hash || !has_keys(t, t->places[i].row - 1, keys)))
 		i = (i + 1) & mask;
 	return &t->places[i];
 }
 
 static void enlarge(struct rows_table *t)
 {
-	free(t->places);
-	t->place_count = t->place_count ? 2 * t->place_count : 256;
+	_cleanup_free_ struct rows_place *old = t->places;
+	size_t count = t->place_count, mask;
+
+	t->place_count = count ? 2 * count : 256;
 	t->places = xcalloc(t->place_count, sizeof(*t->places));
-	for (size_t row = 0; row < t->count; row++)
-		*place_of(t, rows_table_row(t, row)) = (uint32_t)row + 1;
+	mask = t->place_count - 1;
+	for (size_t k = 0; k < count; k++) {
+		size_t i = old[k].hash & mask;
+
+		if (!old[k].row)
+			continue;
+		while (t->places[i].row)
+			i = (i + 1) & mask;
+		t->places[i] = old[k];
+	}
 }
 
 /* Every slice names the same things in much the same order: the next one is guessed before it is looked up. */
 int64_t *rows_table_place(struct rows_table *t, const int64_t *keys)
 {
-	size_t bytes = t->keys * sizeof(*keys), guess = t->last + 1;
+	size_t guess = t->last + 1;
 
-	if (guess < t->count && !memcmp(rows_table_row(t, guess), keys, bytes))
+	if (guess < t->count && has_keys(t, (uint32_t)guess, keys))
 		return rows_table_row(t, t->last = guess);
 	if (2 * (t->count + 1) > t->place_count)
 		enlarge(t);
-	uint32_t *place = place_of(t, keys);
-	if (!*place) {
-		memcpy(rows_table_add(t), keys, bytes);
-		*place = (uint32_t)t->count;
+	uint32_t hash = (uint32_t)hash_bytes(keys, t->keys * sizeof(*keys));
+	struct rows_place *place = place_of(t, keys, hash);
+	if (!place->row) {
+		memcpy(rows_table_add(t), keys, t->keys * sizeof(*keys));
+		*place = (struct rows_place){(uint32_t)t->count, hash};
 	}
-	t->last = *place - 1;
+	t->last = place->row - 1;
 	return rows_table_row(t, t->last);
 }
 

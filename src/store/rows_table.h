@@ -23,7 +23,7 @@ struct rows_table {
 	enum rows_type type[ROWS_MOST_COLUMNS];
 	int64_t *cells;           /* ROWS_NULL is NULL */
 	size_t count, capacity;
-	uint32_t *places;         /* hash of the keys -> row + 1 */
+	struct rows_place *places; /* hash of the keys -> row */
 	size_t place_count, last;
 	enum { ROWS_ANY_ORDER, ROWS_SORTED, ROWS_UNSORTED } order; /* by the first column; any: not known yet */
 	struct rows_index *index[ROWS_MOST_COLUMNS]; /* nothing may be added any more once there is one */

@@ -21,6 +21,8 @@ int store_select(struct store *s, const struct selection *selection);
  * process_time, frame_name and some more say is kept until it is dropped, as is needed before the recording or the selection changes (which drops
  * it, too). 1: kept now, 0: it was kept already. */
 int store_keep_totals(struct store *s);
+/* What stack_speaker says, too: it is dear, and few ask for it. Only while those are kept. */
+int store_keep_speakers(struct store *s);
 int store_drop_totals(struct store *s);
 
 struct query;

@@ -8,10 +8,11 @@
 #include "intern.h"
 #include "mem.h"
 #include "rows_table.h"
+#include "speakers.h"
 #include "store_internal.h"
 #include "store_query.h"
 
-enum { SAMPLES, HISTOGRAMS, EDGES, GAUGES, LEVELS, STACKS, PROCESSES, TASKS, THREADS, TIMES, THREAD_TIMES, PROCESS_TIMES, TOTALS };
+enum { SAMPLES, HISTOGRAMS, EDGES, GAUGES, LEVELS, STACKS, PROCESSES, TASKS, THREADS, TIMES, THREAD_TIMES, PROCESS_TIMES, SPEAKERS, TOTALS };
 
 /* The first columns of the rows, the keys, say what they are about, the others are added up. */
 static const struct total {
@@ -33,6 +34,7 @@ static const struct total {
 	[THREAD_TIMES] = {"thread_time", "task,running,runnable,sleeping,disk,stopped,held_up,switches,preempted", NULL, 1},
 	[PROCESS_TIMES] = {"process_time", "process,threads,running,runnable,sleeping,disk,stopped,held_up,switches,preempted,"
 			   "max_thread", NULL, 1},
+	[SPEAKERS] = {"stack_speaker", "stack,function TEXT,path TEXT", NULL, 1},
 };
 
 /* Columns of THREAD_TIMES; those of PROCESS_TIMES are one further on. */
@@ -244,16 +246,21 @@ static void add_processes(struct totals *kept)
 	rows_table_sort(kept->tables[PROCESS_TIMES]);
 }
 
+static void add_shown(struct buf *sql, const char *name)
+{
+	buf_addf(sql, "DROP VIEW IF EXISTS temp.%s; CREATE VIRTUAL TABLE temp.%s USING rows;", name, name);
+}
+
 static int keep_totals(struct store *s, struct totals *kept)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < TOTALS; i++) {
+	for (size_t i = 0; r >= 0 && i < SPEAKERS; i++) {
 		kept->tables[i] = rows_table_new(totals[i].columns, totals[i].keys);
 		if (totals[i].rows)
 			r = read_rows(s, &totals[i], kept->tables[i]);
-		buf_addf(&sql, "DROP VIEW IF EXISTS temp.%s; CREATE VIRTUAL TABLE temp.%s USING rows;", totals[i].name, totals[i].name);
+		add_shown(&sql, totals[i].name);
 	}
 	if (r < 0 || (r = add_threads(s, kept)) < 0 || (r = add_times(s, kept)) < 0)
 		return r;
@@ -305,6 +312,20 @@ int store_keep_totals(struct store *s)
 	if (r >= 0)
 		r = keep_copies(s);
 	return r < 0 ? r : 1;
+}
+
+int store_keep_speakers(struct store *s)
+{
+	_cleanup_(buf_done) struct buf sql = BUF_INIT;
+	struct totals *kept = s->totals;
+	int r;
+
+	if (!kept || kept->tables[SPEAKERS])
+		return 0;
+	kept->tables[SPEAKERS] = rows_table_new(totals[SPEAKERS].columns, totals[SPEAKERS].keys);
+	r = store_find_speakers(s, kept->tables[STACKS], kept->texts, kept->tables[SPEAKERS]);
+	add_shown(&sql, totals[SPEAKERS].name);
+	return r < 0 ? r : store_execute(s, sql.data);
 }
 
 int store_drop_totals(struct store *s)

@@ -239,15 +239,18 @@ SELECT n.frame, n.name, n.kind, n.module, CASE
 FROM frame f CROSS JOIN place p ON p.id = f.module CROSS JOIN frame_name n ON n.frame = f.id
 WHERE (p.kind <> 'jit' OR f.symbol IS NOT NULL) AND (p.kind <> 'elf' OR n.name <> '_start');
 
--- The function that speaks for each stack: the one nearest to its leaf that belongs neither to the kernel, nor to the C library,
--- nor to a lock or an allocator; of Python the nearest of its own. path: that one, who called it, and who called that.
+-- Functions that may speak for a stack: those that belong neither to the kernel, nor to the C library, nor to a lock or an allocator.
+CREATE VIEW speaking_frame AS
+SELECT frame, name, kind = 'python' AS python FROM frame_name
+WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*'
+	AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*' AND module NOT GLOB '*/libstdc++*'
+	AND module NOT GLOB '*/lib*alloc*.so*' AND name NOT GLOB '*mutex*lock*' AND name NOT GLOB '*rwlock*lock*'
+	AND name NOT GLOB '*lll_lock*' AND name NOT GLOB '*[mc]alloc' AND name NOT GLOB 'operator new*' AND name <> '_start';
+
+-- The one that does: the nearest to the stack's leaf; of Python the nearest of its own. path: that one, who called it, and who
+-- called that.
 CREATE VIEW stack_speaker AS
-WITH RECURSIVE speaker AS MATERIALIZED (
-	SELECT frame, name, kind = 'python' AS python FROM frame_name
-	WHERE kind IN ('elf', 'jit', 'python') AND module NOT GLOB '*/libc.so*' AND module NOT GLOB '*/libc-*'
-		AND module NOT GLOB '*/libpthread*' AND module NOT GLOB '*/ld-linux*' AND module NOT GLOB '*/libstdc++*'
-		AND module NOT GLOB '*/lib*alloc*.so*' AND name NOT GLOB '*mutex*lock*' AND name NOT GLOB '*rwlock*lock*'
-		AND name NOT GLOB '*lll_lock*' AND name NOT GLOB '*[mc]alloc' AND name NOT GLOB 'operator new*' AND name <> '_start'),
+WITH RECURSIVE speaker AS MATERIALIZED (SELECT * FROM speaking_frame),
 down(stack, python, function, caller, outer) AS (
 	SELECT s.id, ifnull(k.python, 0), k.name, NULL, NULL FROM stack s LEFT JOIN speaker k USING (frame) WHERE s.parent IS NULL
 	UNION ALL

@@ -316,13 +316,15 @@ static void check_totals(struct store *s)
 		"SELECT process AS metric, task, running AS stack, sleeping AS resource, switches AS count, 0 AS value FROM thread_state",
 		"SELECT process AS metric, threads AS task, running AS stack, sleeping AS resource, switches AS count, max_thread"
 		" AS value FROM process_state",
+		"SELECT stack AS metric, function AS task, path AS stack, 0 AS resource, 0 AS count, 0 AS value FROM stack_speaker",
 	};
 	char *asked[ARRAY_SIZE(views)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
 		CHECK(*(asked[i] = rows_of(s, views[i])) == '[');
 	CHECK(store_keep_totals(s) == 1);
-	CHECK(store_keep_totals(s) == 0);
+	CHECK(store_keep_totals(s) == 0 && store_keep_speakers(s) == 0);
+	CHECK(ask(s, "SELECT count(*) FROM temp.sqlite_schema WHERE name = 'stack_speaker' AND type = 'table'") == 1);
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
 		_cleanup_free_ char *kept = rows_of(s, views[i]);
 
@@ -339,6 +341,37 @@ static void check_totals(struct store *s)
 	}
 }
 
+/* Stacks 1, 2, ... of functions of which Python's, machine code and a lock's come in all orders. */
+static void add_stacks(struct store *s)
+{
+	static const struct {
+		uint32_t module;
+		const char *name;
+	} functions[] = {{1, "main"}, {1, "work"}, {1, "pthread_mutex_lock"}, {2, "run"}, {2, "step"}, {3, "do_sleep"}};
+	uint32_t count = ARRAY_SIZE(functions), stack = 0;
+
+	store_put_module(s, 1, "elf", "/bin/a", NULL, 0);
+	store_put_module(s, 2, "python", "/a.py", NULL, 0);
+	store_put_module(s, 3, "kernel", "[kernel]", NULL, 0);
+	for (uint32_t i = 0; i < count; i++) {
+		store_add_symbol(s, i + 1, functions[i].module, functions[i].name, NULL, 0, 0);
+		store_add_frame(s, i + 1, functions[i].module, i);
+		store_name_frame(s, i + 1, i + 1, 0);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t root = ++stack;
+
+		store_add_stack(s, root, 0, i + 1);
+		for (uint32_t k = 0; k < count; k++) {
+			uint32_t middle = ++stack;
+
+			store_add_stack(s, middle, root, k + 1);
+			for (uint32_t l = 0; l < count; l++)
+				store_add_stack(s, ++stack, middle, l + 1);
+		}
+	}
+}
+
 /* Kept sums say what the views say, of the whole and of a part. */
 static void test_totals(void)
 {
@@ -352,6 +385,7 @@ static void test_totals(void)
 		store_add_sample(s, &(struct sample_row){.slice = i, .metric = 3, .resource = 4, .count = 2, .value = 8});
 		store_add_histogram(s, i, 5, i / 2, 17, i);
 	}
+	add_stacks(s);
 	CHECK(store_commit(s) == 0);
 	check_totals(s);
 	CHECK(store_select(s, &(struct selection){.from_ns = NS_PER_S, .pid = 100}) == 0);

@@ -3,7 +3,7 @@
 -- summary: {who} of {comm} {waits} for {whom} for ever{behind}
 -- explain: When a recording ends, processes whose threads have slept on locks for long are looked at: who holds each lock
 --    is written in its memory; of Java's monitors and java.util.concurrent, in the virtual machine's; of files' locks, in
---    /proc/locks; a lock of Python is held by the thread that has yet to come out of its `with`. Where nothing names the holder, as of Rust's, it is looked for who has the
+--    /proc/locks; a lock of Python is held by the thread that has yet to come out of its `with`. Where nothing names the holder, as of Rust's and of semaphores, it is looked for who has the
 --    lock's address on the stack, and they only seem to wait for each other. Threads that form a circle, and of which none went on
 --    between two looks, never will. Goroutines, whose locks put no thread to sleep, are looked at likewise.
 -- threshold threads = 1: in the circle; one thread that takes a lock twice is a circle, too

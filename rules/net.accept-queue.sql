@@ -46,22 +46,39 @@ connecting(id) AS (
 	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE n.kind = 'kernel' AND n.name = 'unix_stream_connect'
 	UNION
 	SELECT s.id FROM connecting c JOIN stack s ON s.parent = c.id),
+hung AS MATERIALIZED (
+	SELECT task, max(value) AS pid, substr(max(detail), 6) AS name FROM event WHERE kind = 'shut.out' GROUP BY task),
 shut_out AS MATERIALIZED (
 	SELECT w.task, sum(w.ns) AS ns FROM wait_part w, span
-	WHERE w.cause = 'ipc' AND w.stack IN (SELECT id FROM connecting)
-	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:connecting, 0.2) * span.ns),
+	WHERE w.cause = 'ipc' AND w.stack IN (SELECT id FROM connecting) AND w.task NOT IN (SELECT task FROM hung)
+	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:connecting, 0.2) * span.ns
+	UNION ALL
+	SELECT w.task, w.ns FROM thread_wait w, span
+	WHERE w.cause = 'ipc' AND w.task IN (SELECT task FROM hung) AND w.ns >= coalesce(:connecting, 0.2) * span.ns),
 -- Who accepts wakes them.
 let_in AS MATERIALIZED (
 	SELECT o.task, o.ns, t.process FROM shut_out o
 	JOIN (SELECT task, other_task, max(ns) FROM waker_total WHERE stack IN (SELECT id FROM connecting) AND other_task GROUP BY task) k
-		ON k.task = o.task JOIN thread t ON t.task = k.other_task WHERE NOT t.own),
+		ON k.task = o.task JOIN thread t ON t.task = k.other_task WHERE NOT t.own
+	UNION ALL
+	-- Where nobody does, they were asked at the end where they want to connect to.
+	SELECT o.task, o.ns, p.id FROM shut_out o JOIN hung h USING (task) JOIN process p ON p.pid = h.pid AND p.end_ns IS NULL
+	WHERE o.task NOT IN (SELECT w.task FROM waker_total w WHERE w.stack IN (SELECT id FROM connecting) AND w.other_task)),
 unix AS MATERIALIZED (
 	SELECT l.process, p.pid, p.comm, (SELECT path FROM cgroup g WHERE g.id = p.cgroup) AS cgroup, count(*) AS clients, sum(l.ns) AS ns,
 		max(l.ns) AS most
 	FROM let_in l JOIN process p ON p.id = l.process GROUP BY l.process),
-path AS MATERIALIZED (
-	SELECT t.process, v.port AS name, max(q.count) FROM request q JOIN service v USING (resource) JOIN thread t ON t.task = q.task
-	WHERE t.process IN (SELECT process FROM unix) AND v.name GLOB '[/@]*' GROUP BY t.process)
+heard AS MATERIALIZED (
+	SELECT t.process, v.port AS name, max(q.count) AS count FROM request q JOIN service v USING (resource) JOIN thread t ON t.task = q.task
+	WHERE t.process IN (SELECT process FROM unix) AND v.name GLOB '[/@]*' GROUP BY t.process
+	UNION ALL
+	SELECT p.id, max(h.name), 0 FROM hung h JOIN process p ON p.pid = h.pid AND p.end_ns IS NULL GROUP BY p.id),
+path AS MATERIALIZED (SELECT process, name, max(count) FROM heard GROUP BY process),
+-- What its threads waited for as the recording ended.
+looked AS MATERIALIZED (
+	SELECT t.process, max(json_extract(j.value, '$.seconds')) AS seconds, json_extract(j.value, '$.frames') AS frames
+	FROM event e JOIN thread t ON t.task = e.task, json_each(e.detail) j
+	WHERE e.kind = 'unanswered' AND json_valid(e.detail) GROUP BY t.process, frames)
 SELECT 'waited' AS urgency, max(iif(d.overflows, d.drops * 1.0 / (d.drops + d.accepted), 0), iif(d.stays, d.full, 0),
 		iif(d.late, d.wait_s / (d.wait_s + coalesce(:late, 1)), 0)) AS impact,
 	d.comm, d.pid, d.listener, iif(d.overflows, printf('lost %d connections to', d.drops), printf('lets %d connections wait at', d.waiting)) AS what,
@@ -94,7 +111,10 @@ SELECT 'waited', min(1.0, u.most * 1.0 / span.ns), u.comm, u.pid, ifnull(p.name,
 		json_object('metric', 'time that a client waits for room', 'value', 100.0 * u.most / span.ns, 'unit', '%',
 			'threshold', 100 * coalesce(:connecting, 0.2)),
 		json_object('metric', 'waiting for room, on average', 'value', u.ns * 1.0 / span.ns, 'unit', 'clients')),
-	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', u.process),
-		json((SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', u.process) FROM thread_wait w
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'weight_ms', 1e3 * l.seconds, 'frames', json(l.frames)) AS x FROM looked l
+			WHERE l.process = u.process ORDER BY l.seconds DESC LIMIT 4)
+		UNION ALL SELECT json_object('role', 'culprit', 'metric', 'cpu.time', 'process', u.process)
+		UNION ALL SELECT * FROM (SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', u.process) FROM thread_wait w
 			WHERE w.process = u.process GROUP BY w.cause ORDER BY sum(w.ns) DESC LIMIT 1)))
 FROM unix u LEFT JOIN path p ON p.process = u.process, span;

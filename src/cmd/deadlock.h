@@ -11,3 +11,6 @@ void deadlock_record(struct store *s);
 /* The same for processes in whose sockets requests lie unread while they send nothing: what their threads wait for becomes an
  * event "unanswered". */
 void unanswered_record(struct store *s);
+
+/* Who has no room in a Unix socket's queue, which nobody empties: each thread that waits to connect becomes an event "shut.out". */
+void shut_out_record(struct store *s);

@@ -139,6 +139,7 @@ static int run(struct live *live, struct child *child, struct live_result *resul
 		return r;
 	deadlock_record(live->store);
 	unanswered_record(live->store);
+	shut_out_record(live->store);
 	stopped = recorder_stop(live->recorder);
 	result->interrupted = live->interrupted;
 	if (stopped >= 0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Who may hold a lock of which nothing names the owner, as those of Rust and of many runtimes: whoever will give it back keeps
  * its address, in a guard on the stack or in a register, or has it in the code that comes next. So may others that do not hold
- * it. It is believed that threads wait for each other only where everyone who may hold the lock cannot go on himself. */
+ * it. Nor does a semaphore name anybody, and it may be one that hands out work: it is taken for a lock only where nothing can come
+ * from outside of the process. It is believed that threads wait for each other only where everyone who may hold the lock cannot go on himself. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +46,25 @@ static unsigned char *evidence_of(const struct guards *g, size_t thread, size_t 
 
 static bool waits_for_lock(const struct sleeper *s)
 {
-	return s->is_lock && s->futex && !s->holder;
+	return (s->is_lock || s->is_semaphore) && s->futex && !s->holder;
+}
+
+/* A semaphore that is waited for counts nothing. */
+static bool is_held(const struct guards *g, const struct sleeper *s)
+{
+	uint32_t word;
+
+	return space_read_all(g->space, s->futex, &word, sizeof(word)) && (s->is_semaphore ? !word : word);
+}
+
+static void forget_semaphores(struct guards *g)
+{
+	bool outside = false;
+
+	for (size_t i = 0; i < g->count; i++)
+		outside = outside || (g->sleepers[i].tid && g->sleepers[i].outside);
+	for (size_t i = 0; outside && i < g->count; i++)
+		g->sleepers[i].is_semaphore = false;
 }
 
 static size_t lock_of(const struct guards *g, uint64_t address)
@@ -61,10 +80,8 @@ static void find_locks(struct guards *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		const struct sleeper *s = &g->sleepers[i];
-		uint32_t word;
 
-		if (waits_for_lock(s) && g->lock_count < MOST_LOCKS && lock_of(g, s->futex) == g->lock_count &&
-		    space_read_all(g->space, s->futex, &word, sizeof(word)) && word)
+		if (waits_for_lock(s) && g->lock_count < MOST_LOCKS && lock_of(g, s->futex) == g->lock_count && is_held(g, s))
 			g->locks[g->lock_count++] = s->futex;
 	}
 }
@@ -157,7 +174,7 @@ static void look_at_thread(struct guards *g, size_t thread)
 	look_at_words(g, thread, stack, words, count);
 	look_at_words(g, thread, stack, s->registers, s->register_count);
 	/* What one that waits for work will do next says nothing of what it holds. */
-	if (!s->futex || s->is_lock)
+	if (!s->futex || s->is_lock || s->is_semaphore)
 		look_at_calls(g, thread, words, count);
 	explicit_bzero(words, most * sizeof(*words));
 }
@@ -246,6 +263,7 @@ void guard_lock_holders(const struct space *s, struct sleeper *sleepers, size_t 
 
 	if (count > MOST_THREADS)
 		return;
+	forget_semaphores(&g);
 	find_locks(&g);
 	if (!g.lock_count)
 		return;

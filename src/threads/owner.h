@@ -12,6 +12,8 @@ struct sleeper {
 	uint32_t tid;    /* as its own process numbers it */
 	uint64_t futex;  /* that it sleeps on, its owner unknown; 0: none. It must not run meanwhile */
 	bool is_lock;    /* the word is that of a lock, and there is no time limit */
+	bool is_semaphore; /* that nothing says to be anything else, and there is no time limit */
+	bool outside;    /* it waits for what may come from elsewhere, or runs */
 	bool moves;      /* it has run meanwhile: its stack is as it was a moment ago */
 	uint64_t sp;     /* 0 unknown */
 	const uint64_t *registers;

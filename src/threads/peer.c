@@ -280,6 +280,50 @@ bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, 
 	return internet_socket(p, inode, b, ret_pid) || unix_socket(p, inode, b, ret_pid);
 }
 
+/* A line of /proc/PID/net/unix. */
+static uint64_t listens_at(const char *line, const char *name)
+{
+	enum { ACCEPTS = 1 << 16 };
+	unsigned long long inode;
+	unsigned int flags;
+	int at = 0;
+
+	return sscanf(line, "%*s %*x %*x %x %*x %*x %llu %n", &flags, &inode, &at) == 2 && flags & ACCEPTS && at &&
+	       !strcmp(line + at, name) ? inode : 0;
+}
+
+static uint32_t first_holder(struct peers *p, uint64_t inode, uint32_t but)
+{
+	size_t count;
+
+	walk(p);
+	const struct holder *h = holders_of(&p->holders, inode, &count);
+	for (size_t i = 0; i < count; i++)
+		if (h[i].pid != but)
+			return h[i].pid;
+	return 0;
+}
+
+bool peers_listener(struct peers *p, uint32_t pid, const char *name, struct buf *b, uint32_t *ret_pid)
+{
+	_cleanup_(buf_done) struct buf table = BUF_INIT;
+	char path[64];
+
+	*ret_pid = 0;
+	snprintf(path, sizeof(path), "/proc/%u/net/unix", pid);
+	if (read_file(path, MOST_TABLE_BYTES, &table) < 0)
+		return false;
+	char *rest = table.data;
+	for (char *line; !*ret_pid && (line = strsep(&rest, "\n"));) {
+		uint64_t inode = listens_at(line, name);
+
+		/* One whose path another has taken over is still there. */
+		*ret_pid = inode ? first_holder(p, inode, pid) : 0;
+	}
+	buf_addf(b, "unix %s", name);
+	return true;
+}
+
 static void add_process(struct buf *b, uint32_t pid)
 {
 	_cleanup_(buf_done) struct buf comm = BUF_INIT;

@@ -211,7 +211,9 @@ static void find_peer(struct taking *k, struct look *look)
 		w->bound = true;
 	if (!look->waiting.inode)
 		return;
-	if (w->kind == WAIT_SOCKET) {
+	if (look->waiting.listener && peers_listener(k->peers, pid, look->waiting.listener, &b, &peer)) {
+		w->detail = "its queue is full";
+	} else if (w->kind == WAIT_SOCKET) {
 		if (!peers_socket(k->peers, pid, look->waiting.inode, &b, &peer))
 			buf_addf(&b, "socket %llu", (unsigned long long)look->waiting.inode);
 	} else {

@@ -35,16 +35,16 @@ static size_t place_of(const struct looking *l, uint32_t tid)
 static bool read_futex(const char *thread, struct lock_look *ret, uint64_t *ret_sp)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	unsigned long long address, operation, value, sp;
+	unsigned long long address, operation, value, limit, sp;
 	char path[64];
 	long call;
 
 	snprintf(path, sizeof(path), "/proc/%s/syscall", thread);
 	if (read_file(path, 4096, &b) < 0 ||
-	    sscanf(b.data, "%ld %llx %llx %llx %*x %*x %*x %llx", &call, &address, &operation, &value, &sp) != 5 ||
+	    sscanf(b.data, "%ld %llx %llx %llx %llx %*x %*x %llx", &call, &address, &operation, &value, &limit, &sp) != 6 ||
 	    call != SYS_futex)
 		return false;
-	*ret = (struct lock_look){.address = address, .operation = (uint32_t)operation, .value = (uint32_t)value};
+	*ret = (struct lock_look){.address = address, .operation = (uint32_t)operation, .value = (uint32_t)value, .timed = limit};
 	*ret_sp = sp;
 	return true;
 }
@@ -83,7 +83,7 @@ static bool read_around(uint32_t pid, struct lock_look *look)
 }
 
 /* Where the sleeper stands that has the lock, as its memory says, plus one; 0: nobody it knows. */
-static size_t holder_of(uint32_t pid, struct lock_look *look, struct looking *l)
+static size_t holder_of(uint32_t pid, struct lock_look *look, struct looking *l, struct sleeper *sleeper)
 {
 	static const enum wait_kind owned[] = {WAIT_MUTEX, WAIT_RWLOCK_WRITE, WAIT_RWLOCK_READ, WAIT_JOIN};
 	struct lock_guess guess;
@@ -95,6 +95,7 @@ static size_t holder_of(uint32_t pid, struct lock_look *look, struct looking *l)
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		if (guess.owner[owned[i]])
 			return place_of(l, guess.owner[owned[i]]) + 1;
+	sleeper->is_semaphore = guess.possible & 1u << WAIT_SEMAPHORE && !look->timed;
 	return 0;
 }
 
@@ -151,7 +152,7 @@ bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count)
 		look_at(pid, tids[i], &sleepers[i], &looks[i]);
 	for (size_t i = 0; i < count; i++)
 		if (sleepers[i].futex)
-			sleepers[i].holder = holder_of(pid, &looks[i], &l);
+			sleepers[i].holder = holder_of(pid, &looks[i], &l, &sleepers[i]);
 	if (l.elsewhere)
 		return true;
 	if (count > 1)

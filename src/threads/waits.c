@@ -6,8 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "buf.h"
@@ -81,6 +83,26 @@ static void describe_descriptor(struct decoding *d, int fd)
 static void on_descriptor(struct decoding *d, unsigned argument)
 {
 	describe_descriptor(d, (int)d->argument[argument]);
+}
+
+/* An abstract name begins with a NUL and has any bytes. */
+static const char *name_of_unix(const struct decoding *d, const struct sockaddr_un *to, size_t len)
+{
+	char name[sizeof(to->sun_path) + 1] = {0};
+
+	for (size_t i = 0; i < len && (to->sun_path[i] || !to->sun_path[0]); i++)
+		name[i] = to->sun_path[i] ? to->sun_path[i] : '@';
+	return *name ? decode_text(d, "%s", name) : NULL;
+}
+
+static void on_connect(struct decoding *d, unsigned argument)
+{
+	struct sockaddr_un to = {0};
+	size_t len = d->argument[2] < sizeof(to) ? d->argument[2] : sizeof(to), head = offsetof(struct sockaddr_un, sun_path);
+
+	describe_descriptor(d, (int)d->argument[argument]);
+	if (len > head && decode_memory(d, d->argument[1], &to, len) && to.sun_family == AF_UNIX)
+		d->w->listener = name_of_unix(d, &to, len - head);
 }
 
 static void on_queue_file(struct decoding *d, unsigned argument)
@@ -292,7 +314,7 @@ static const struct call calls[] = {
 	[SYS_sendmmsg] = {"sendmmsg", on_descriptor, .writes = true},
 	[SYS_accept] = {"accept", on_descriptor},
 	[SYS_accept4] = {"accept4", on_descriptor},
-	[SYS_connect] = {"connect", on_descriptor, .writes = true},
+	[SYS_connect] = {"connect", on_connect, .writes = true},
 	[SYS_io_uring_enter] = {"io_uring_enter", on_descriptor},
 	[SYS_openat] = {"openat", on_path, 1},
 	[SYS_newfstatat] = {"newfstatat", on_path, 1},
@@ -464,9 +486,19 @@ bool waiting_is_lock(const struct waiting *w)
 	return waiting_unowned(w) && !w->timed && w->guess.possible & 1u << WAIT_LOCK;
 }
 
+bool waiting_is_semaphore(const struct waiting *w)
+{
+	return waiting_unowned(w) && !w->timed && w->guess.possible & 1u << WAIT_SEMAPHORE && !(w->guess.possible & 1u << WAIT_CONDITION);
+}
+
+bool waiting_inside(const struct waiting *w)
+{
+	return w->is_futex || w->wait.kind == WAIT_JOIN || w->wait.kind == WAIT_SLEEP || w->wait.kind == WAIT_SIGNAL;
+}
+
 void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid)
 {
-	if (s->lock || w->wait.kind != WAIT_MUTEX)
+	if (s->lock || (w->wait.kind != WAIT_MUTEX && !s->is_semaphore))
 		w->wait.kind = WAIT_LOCK;
 	w->wait.address = s->lock ? s->lock : w->guess.base[WAIT_FUTEX];
 	w->wait.resource = s->name;

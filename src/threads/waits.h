@@ -15,6 +15,7 @@ struct waiting {
 	bool is_futex, timed;
 	bool moved;              /* it ran while it was read: nothing is sure */
 	uint64_t inode;          /* of a socket or pipe, else 0 */
+	const char *listener;    /* the Unix socket that it would connect to, as /proc/net/unix writes it; NULL */
 	uint64_t locked_inode;   /* of the file that it wants to lock, else 0 */
 	bool writes;             /* it would give data, not take it */
 };
@@ -35,6 +36,9 @@ void waiting_finish(struct waiting *w, const char *const *user, size_t user_coun
 uint64_t waiting_unowned(const struct waiting *w);
 /* That futex is the word of a lock that is held, for all that one can see. */
 bool waiting_is_lock(const struct waiting *w);
+bool waiting_is_semaphore(const struct waiting *w); /* likewise */
+/* Nothing but the process itself, or time, can let it go on. */
+bool waiting_inside(const struct waiting *w);
 /* What has been found out about it since; the thread alone can end the wait. */
 void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid);
 

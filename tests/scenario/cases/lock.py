@@ -60,6 +60,7 @@ CASES = [
     Case("deadlock-words", "counters-nofp crossed 2", "lock.deadlock", "counters-nofp", function="move_cash", often=False),
     Case("deadlock-words-ring", "counters crossed 4", "lock.deadlock", "counters", function="move_cash", held_out=True, often=False),
     Case("deadlock-rwlock", "deadlock-nofp 3 rwlock", "lock.deadlock", "deadlock-nofp", function="transfer", often=False),
+    Case("deadlock-semaphores", "deadlock-nofp 3 semaphores", "lock.deadlock", "deadlock-nofp", function="move_goods", often=False),
     Case("deadlock-java", script("java -Xmx64m Tills.java crossed", 3), "lock.deadlock", "teller", resource="monitor of java.lang.Object", needs="java",
          often=False),
     Case("deadlock-java-ring", script("java -Xmx64m Tills.java ring", 3), "lock.deadlock", "teller", resource="ReentrantLock", needs="java",

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadlock N [order | rwlock | processes]: N threads take two locks each, the second one being the next thread's first: after
+/* deadlock N [order | rwlock | processes | semaphores]: N threads take two locks each, the second one being the next thread's first: after
  * a second they wait for each other. With "order" the last takes them the other way round, and all go on. With "rwlock" the first
  * lock is one, which its first thread takes for writing and the last for reading. With "processes" each is a process, and the
- * locks are shared. Others idle. */
+ * locks are shared. With "semaphores" they are those, which name no owner. Others idle. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ static pthread_mutex_t *locks;
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
 static pthread_rwlock_t prices = PTHREAD_RWLOCK_INITIALIZER;
+static sem_t semaphores[MOST];
 static int count;
 static int ordered, with_prices;
 
@@ -49,6 +51,24 @@ static __attribute__((noinline)) void transfer(int from, int to)
 	give(from);
 }
 
+static __attribute__((noinline)) void move_goods(sem_t *from, sem_t *to)
+{
+	sem_wait(from);
+	usleep(1000000);
+	sem_wait(to);
+	sem_post(to);
+	sem_post(from);
+}
+
+static void *stack_goods(void *arg)
+{
+	int own = (int)(intptr_t)arg;
+
+	for (;;)
+		move_goods(&semaphores[own], &semaphores[(own + 1) % count]);
+	return NULL;
+}
+
 static void *work(void *arg)
 {
 	int own = (int)(intptr_t)arg, next = (own + 1) % count;
@@ -74,7 +94,7 @@ static void *idle(void *arg)
 
 int main(int argc, char **argv)
 {
-	bool processes = argc > 2 && !strcmp(argv[2], "processes");
+	bool processes = argc > 2 && !strcmp(argv[2], "processes"), with_semaphores = argc > 2 && !strcmp(argv[2], "semaphores");
 	pthread_mutexattr_t attributes;
 	pthread_t thread;
 
@@ -88,11 +108,13 @@ int main(int argc, char **argv)
 	locks = mmap(NULL, MOST * sizeof(*locks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < count; i++)
 		pthread_mutex_init(&locks[i], processes ? &attributes : NULL);
+	for (int i = 0; i < count; i++)
+		sem_init(&semaphores[i], 0, 1);
 	for (int i = 0; i < IDLE; i++)
 		pthread_create(&thread, NULL, idle, NULL);
 	for (int i = 0; i < count; i++)
 		if (!processes)
-			pthread_create(&thread, NULL, work, (void *)(intptr_t)i);
+			pthread_create(&thread, NULL, with_semaphores ? stack_goods : work, (void *)(intptr_t)i);
 		else if (!fork()) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			work((void *)(intptr_t)i);

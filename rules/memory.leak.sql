@@ -9,7 +9,8 @@
 --    pause is a job that builds up its data, a heap of Java or .NET is filled to its limit before it is collected, and who fills a
 --    pool that was set aside before (a database's buffers, a large array) stops when it is full, and who grows by what it is sent, as
 --    a cache does that fills, keeps it on purpose: they are only mentioned, unless memory runs out at once. Of a Java process that
---    tells it, what its heap holds after each collection is looked at, too, and that grows only with what is kept. Shared memory that
+--    tells it, what its heap holds after each collection is looked at, too. Until the old generation has been collected, that has much that is
+--    no longer used: then it counts only if it is a large part of the heap, or of all that the process has made. Shared memory that
 --    is mapped anew counts as the process's own. Growth that begins within the period has to go on for longer.
 -- threshold growth = 1: MiB over the period; less is noise of allocators
 -- threshold third = 0.1: of the growth, in each third of the period; an even one has 0.33, heaps grow in steps
@@ -25,7 +26,9 @@
 -- threshold small_v8 = 32: the same of Node, which compiles what it runs, and lets its space for new objects grow, as it begins to work
 -- threshold new_v8 = 48: MiB more for Node that touches memory for new objects above all; so large its space for these gets
 -- threshold new_part = 0.7: of the memory that stays, touched by JavaScript itself, before that is said; what lasts is moved by the collector
--- threshold young = 30: seconds; compilers and other jobs have ended by then, or have their data
+-- threshold heap_part = 0.05: of the limit of a heap whose old generation has not been collected yet; less is what lived a moment too long
+-- threshold made_part = 0.1: or of what was made meanwhile, likewise
+-- threshold young = 300: seconds; compilers and other jobs have ended by then, or have their data; on a crowded machine they take long
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
 -- threshold lasts = 0.4: of the period, likewise; a burst at the end of a long recording is work that begins, too
@@ -101,7 +104,7 @@ job AS MATERIALIZED (
 	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk + ifnull((SELECT sum(w.ns) FROM thread_wait w
 			WHERE w.task = s.task AND w.cause = 'ipc'), 0)) >= coalesce(:busy, 0.8) * span.ns
 		AND (SELECT sum(a.value) FROM sample_level a JOIN task u ON u.id = a.task WHERE u.process = t.process
-			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 30) * 1e9
+			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 300) * 1e9
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
 	WHERE m.process IN (SELECT process FROM leak WHERE NOT heap) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
@@ -134,6 +137,18 @@ made AS MATERIALIZED (
 	SELECT t.process, sum(t.bytes) AS bytes FROM touched t JOIN frame_name n USING (frame)
 	WHERE n.kind = 'jit' OR n.name GLOB 'Builtins_*' OR n.name GLOB 'v8::internal::Factory*' OR n.name GLOB 'v8::internal::*AllocateRaw*'
 	GROUP BY t.process),
+-- Of heaps: what they have grown by that may be garbage, as nobody has looked whether it is still used.
+collected AS MATERIALIZED (
+	SELECT t.process, min(iif(m.name = 'heap.old_collections', s.value, NULL)) AS before,
+		max(iif(m.name = 'heap.old_collections', s.value, NULL)) AS after,
+		(max(iif(m.name = 'heap.collections', s.value, NULL)) - min(iif(m.name = 'heap.collections', s.value, NULL)))
+			* avg(iif(m.name = 'heap.eden', s.value, NULL)) AS made, max(iif(m.name = 'heap.limit', s.value, NULL)) AS most
+	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	WHERE m.name GLOB 'heap.*' AND t.process IN (SELECT process FROM leak WHERE heap) GROUP BY t.process),
+unproven AS MATERIALIZED (
+	SELECT x.process FROM leak x JOIN collected c ON c.process = x.process
+	WHERE c.after = c.before AND NOT (c.before = 0 AND (x.growth >= coalesce(:heap_part, 0.05) * c.most
+		OR x.growth >= coalesce(:made_part, 0.1) * c.made))),
 -- Below that, MiB, memory that is not yet collected looks like a leak.
 small AS MATERIALIZED (
 	SELECT x.process, CASE WHEN x.heap OR r.name = 'Go' THEN coalesce(:small_go, 16)
@@ -146,18 +161,19 @@ small AS MATERIALIZED (
 	LEFT JOIN made n ON n.process = x.process),
 judged AS MATERIALIZED (
 	SELECT x.*, r.path, r.of_heap, r.left, max(r.left, 0) / x.rate AS full_s, x.bytes / x.rate AS double_s,
-		x.process IN (SELECT process FROM job) AS job, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
+		x.process IN (SELECT process FROM job) AS job, x.process IN (SELECT process FROM unproven) AS unproven, ifnull(a.pool, 0) AS pool, a.bytes AS aside, m.mib AS small,
 		ifnull(x.growth BETWEEN coalesce(:sent_least, 0.5) * c.bytes AND coalesce(:sent_most, 3) * c.bytes, 0) AS store, c.bytes AS sent,
 		x.heap OR y.bytes >= coalesce(:stays, 0.1) * x.growth AS stays
 	FROM leak x JOIN room r ON r.process = x.process JOIN stayed y ON y.process = x.process JOIN small m ON m.process = x.process
 	LEFT JOIN aside a ON a.process = x.process LEFT JOIN received c ON c.process = x.process)
 SELECT CASE WHEN full_s < coalesce(:soon, 300) / iif(job OR pool, 10, iif(store, 3, 1)) AND NOT heap THEN 'failing'
-		WHEN job OR pool OR store THEN 'none'
+		WHEN job OR pool OR store OR unproven THEN 'none'
 		WHEN j.bytes >= j.small * 1048576 AND (full_s < coalesce(:hours, 6) * 3600 OR (double_s < coalesce(:double, 3600) AND j.stays))
 			THEN 'waited' ELSE 'none' END AS urgency,
 	iif(full_s < coalesce(:soon, 300) AND NOT heap, 1, min(0.49, max(0.1, 3600 / full_s))) AS impact, p.comm, p.pid,
 	printf('%.1f MiB', j.rate * 60 / 1048576) AS rate, iif(j.path IS NULL, '', ' in ' || j.path) AS "where",
 	CASE WHEN pool THEN 'it fills what it has set aside'
+		WHEN unproven THEN 'how much of it is still used, a collection of all will tell'
 		WHEN store THEN 'it keeps what it is sent'
 		WHEN of_heap AND full_s < 120 THEN printf('its heap is full in %.0f seconds', full_s)
 		WHEN of_heap AND full_s < 7200 THEN printf('its heap is full in %.0f minutes', full_s / 60)

@@ -28,15 +28,18 @@ struct entry {
 
 _Static_assert(sizeof(struct header) == HEADER && sizeof(struct entry) == 20, "as the file has them");
 
-enum counter_name { YOUNG_COLLECTIONS, FULL_COLLECTIONS, SURVIVED, SURVIVED_TOO, OLD, OLD_LIMIT, COUNTERS };
+/* CYCLES: of collectors that look at the old generation beside the program; others have no such counter. */
+enum counter_name { YOUNG_COLLECTIONS, FULL_COLLECTIONS, EDEN, SURVIVED, SURVIVED_TOO, OLD, OLD_LIMIT, CYCLES, COUNTERS };
 
 static const char *const names[COUNTERS] = {
 	[YOUNG_COLLECTIONS] = "sun.gc.collector.0.invocations",
 	[FULL_COLLECTIONS] = "sun.gc.collector.1.invocations",
+	[EDEN] = "sun.gc.generation.0.space.0.capacity",
 	[SURVIVED] = "sun.gc.generation.0.space.1.used",
 	[SURVIVED_TOO] = "sun.gc.generation.0.space.2.used",
 	[OLD] = "sun.gc.generation.1.space.0.used",
 	[OLD_LIMIT] = "sun.gc.generation.1.maxCapacity",
+	[CYCLES] = "sun.gc.collector.2.invocations",
 };
 
 /* Where the counter of the entry at `at` is in `values`; COUNTERS: it is another one, or none that can be read. */
@@ -87,12 +90,14 @@ int java_counters_parse(const void *data, size_t len, struct java_counters *ret_
 		}
 		at += (size_t)e.length;
 	}
-	if (!h.accessible || found != (1u << COUNTERS) - 1)
+	if (!h.accessible || (found | 1u << CYCLES) != (1u << COUNTERS) - 1)
 		return -ENODATA;
 	*ret_counters = (struct java_counters){
 		.collections = values[YOUNG_COLLECTIONS] + values[FULL_COLLECTIONS],
 		.kept_bytes = values[OLD] + values[SURVIVED] + values[SURVIVED_TOO],
 		.limit_bytes = values[OLD_LIMIT],
+		.old_collections = values[FULL_COLLECTIONS] + values[CYCLES],
+		.eden_bytes = values[EDEN],
 	};
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include "module_file.h"
 #include "probe.h"
 
-enum { KEPT, LIMIT, COLLECTIONS };
+enum { KEPT, LIMIT, COLLECTIONS, OLD_COLLECTIONS, EDEN };
 
 enum {
 	MOST_MACHINES = 256,   /* open files */
@@ -77,6 +77,8 @@ static void add(struct capture *c, const struct java_state *s, const struct thre
 	capture_add(c, s->probe.first_metric + KEPT, leader->id, 0, 0, 1, (int64_t)now.kept_bytes);
 	capture_add(c, s->probe.first_metric + LIMIT, leader->id, 0, 0, 1, (int64_t)now.limit_bytes);
 	capture_add(c, s->probe.first_metric + COLLECTIONS, leader->id, 0, 0, 1, (int64_t)now.collections);
+	capture_add(c, s->probe.first_metric + OLD_COLLECTIONS, leader->id, 0, 0, 1, (int64_t)now.old_collections);
+	capture_add(c, s->probe.first_metric + EDEN, leader->id, 0, 0, 1, (int64_t)now.eden_bytes);
 	m->written = now;
 }
 
@@ -134,6 +136,8 @@ const struct probe probe_java_heap = {
 		[KEPT] = {"heap.kept", "bytes", "of a Java process: in its heap after the last collection; a level, in slices with collections"},
 		[LIMIT] = {"heap.limit", "bytes", "that its heap may have"},
 		[COLLECTIONS] = {"heap.collections", "count", "so far, since the process began"},
+		[OLD_COLLECTIONS] = {"heap.old_collections", "count", "so far, that looked at the old generation, too"},
+		[EDEN] = {"heap.eden", "bytes", "room for what is new: so much is made between two collections"},
 		{0}},
 	.state_size = sizeof(struct java_state),
 	.slice = slice,

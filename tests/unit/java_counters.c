@@ -8,12 +8,14 @@
 
 #include "check.h"
 
-enum { ENTRY = 64, FIRST = 32, ENTRIES = 7 };
+enum { ENTRY = 72, FIRST = 32, ENTRIES = 9 };
 
 static const char *const names[ENTRIES] = {
 	"sun.rt.threads",
 	"sun.gc.collector.0.invocations",
 	"sun.gc.collector.1.invocations",
+	"sun.gc.collector.2.invocations",
+	"sun.gc.generation.0.space.0.capacity",
 	"sun.gc.generation.0.space.1.used",
 	"sun.gc.generation.0.space.2.used",
 	"sun.gc.generation.1.space.0.used",
@@ -71,7 +73,19 @@ static void whole_file(void)
 	struct java_counters c;
 
 	CHECK(parse(&f, sizeof(f.bytes), &c) == 0);
-	CHECK(c.collections == 2 + 4 && c.kept_bytes == 8 + 16 + 32 && c.limit_bytes == 64);
+	CHECK(c.collections == 2 + 4 && c.kept_bytes == 32 + 64 + 128 && c.limit_bytes == 256);
+	CHECK(c.old_collections == 4 + 8 && c.eden_bytes == 16);
+}
+
+static void without_cycles(void)
+{
+	struct file f = whole();
+	struct java_counters c;
+
+	f.bytes[FIRST + 3 * ENTRY + 20] = 'x';
+	CHECK(parse(&f, sizeof(f.bytes), &c) == 0 && c.old_collections == 4);
+	f.bytes[FIRST + 4 * ENTRY + 20] = 'x';
+	CHECK(parse(&f, sizeof(f.bytes), &c) == -ENODATA);
 }
 
 static void cut_short(void)
@@ -94,7 +108,7 @@ static void broken(void)
 
 			if (field == 12)
 				continue; /* single bytes */
-			put_int(&f, FIRST + 3 * ENTRY + field, wrong[i]);
+			put_int(&f, FIRST + 4 * ENTRY + field, wrong[i]);
 			int r = parse(&f, sizeof(f.bytes), &c);
 			CHECK(r < 0 || (field == 8 && !wrong[i]) || (field == 16 && wrong[i] >= 0));
 		}
@@ -109,6 +123,7 @@ static void broken(void)
 int main(void)
 {
 	whole_file();
+	without_cycles();
 	cut_short();
 	broken();
 	return check_done("java_counters");

@@ -417,7 +417,9 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 		r->flags |= TCP_OVERDUE;
 }
 
-/* The first in line is the one that waits longest. */
+static u64 first_look_ns;
+
+/* The first in line is the one that waits longest; one that nothing is known of has waited since before the first look. */
 static __always_inline void read_queue(const struct sock *sk, struct tcp_report *r)
 {
 	u64 first = (u64)BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_accept_queue.rskq_accept_head, sk);
@@ -425,7 +427,9 @@ static __always_inline void read_queue(const struct sock *sk, struct tcp_report 
 
 	r->backlog = BPF_CORE_READ(sk, sk_ack_backlog);
 	r->backlog_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
-	r->start_ns = state ? state->start_ns : 0;
+	if (!first_look_ns)
+		first_look_ns = r->now_ns;
+	r->start_ns = state ? state->start_ns : first ? first_look_ns : 0;
 }
 
 /* Whose turn it is, as far as jiffies tell: an answer comes in the one of its request as a rule. Only established connections:

@@ -27,10 +27,21 @@ refused AS MATERIALIZED (
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name = 'space.refused' AND NOT t.own GROUP BY s.resource, t.process),
 file AS MATERIALIZED (
-	SELECT t.process, s.resource, sum(s.count) AS count, sum(s.value) / sum(s.count) AS bytes
-	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	SELECT t.process, n.name, sum(s.count) AS count, sum(s.value) / sum(s.count) AS bytes
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN resource n ON n.id = s.resource
 	WHERE m.name = 'space.file' GROUP BY t.process, s.resource),
-largest AS MATERIALIZED (SELECT process, max(bytes) AS bytes FROM file GROUP BY process),
+-- One of another namespace is called "PATH of COMM (PID)".
+called AS MATERIALIZED (
+	SELECT r.process, r.resource, n.name, n.name GLOB '* of * ([0-9]*)' AS elsewhere,
+		iif(n.name GLOB '* of * ([0-9]*)', substr(n.name, 1, instr(n.name, ' of ') - 1), n.name) AS path,
+		count(*) OVER (PARTITION BY r.process) = 1 AS only
+	FROM refused r LEFT JOIN resource n ON n.id = r.resource),
+-- On which of a process's full file systems a file lies: the one that is mounted nearest above it.
+lies AS MATERIALIZED (
+	SELECT f.*, c.resource, max(length(c.path)) FROM file f JOIN called c ON c.process = f.process
+		AND (c.only OR substr(f.name, 1, length(rtrim(c.path, '/')) + 1) = rtrim(c.path, '/') || '/')
+	GROUP BY f.process, f.name),
+largest AS MATERIALIZED (SELECT process, resource, name, max(bytes) AS bytes FROM lies GROUP BY process, resource),
 room AS MATERIALIZED (
 	SELECT resource, max(iif(metric = 'filesystem.size', value, 0)) AS bytes,
 		max(iif(metric = 'filesystem.inodes', value, 0)) - max(iif(metric = 'filesystem.inodes_used', value, 0)) < 1
@@ -41,17 +52,16 @@ room AS MATERIALIZED (
 blamed AS MATERIALIZED (
 	SELECT r.*, ifnull(l.bytes, 0) AS bytes, room.bytes AS size, room.no_inodes, sum(r.count) OVER (PARTITION BY r.resource, r.comm) AS named,
 		row_number() OVER (PARTITION BY r.resource ORDER BY ifnull(l.bytes, 0) >= coalesce(:large, 0.1) * room.bytes DESC, r.count DESC) AS place
-	FROM refused r LEFT JOIN largest l ON l.process = r.process LEFT JOIN room ON room.resource IS r.resource),
+	FROM refused r LEFT JOIN largest l ON l.process = r.process AND l.resource IS r.resource LEFT JOIN room ON room.resource IS r.resource),
 first AS MATERIALIZED (
-	SELECT b.*, ifnull(r.name, 'A file system') AS name,
-		-- Of another namespace: "PATH of COMM (PID)".
-		iif(r.name GLOB '* of * ([0-9]*)', 'nsenter -t ' || substr(rtrim(r.name, ')'), length(rtrim(rtrim(r.name, ')'), '0123456789')) + 1) || ' -m ', '') AS enter,
-		iif(r.name GLOB '* of * ([0-9]*)', substr(r.name, 1, instr(r.name, ' of ') - 1), ifnull(r.name, '/')) AS path,
-		(SELECT n.name FROM file f JOIN resource n ON n.id = f.resource WHERE f.process = b.process
-			ORDER BY f.bytes DESC, f.count DESC LIMIT 1) AS file,
+	SELECT b.*, ifnull(c.name, 'A file system') AS name,
+		iif(c.elsewhere, 'nsenter -t ' || substr(rtrim(c.name, ')'), length(rtrim(rtrim(c.name, ')'), '0123456789')) + 1) || ' -m ', '') AS enter,
+		ifnull(c.path, '/') AS path,
+		(SELECT l.name FROM lies l WHERE l.process = b.process AND l.resource IS b.resource
+			ORDER BY l.bytes DESC, l.count DESC LIMIT 1) AS file,
 		(SELECT sum(o.count) FROM blamed o WHERE o.resource IS b.resource) AS all_count,
 		(SELECT count(DISTINCT o.comm) FROM blamed o WHERE o.resource IS b.resource) AS comms
-	FROM blamed b LEFT JOIN resource r ON r.id = b.resource WHERE b.place = 1)
+	FROM blamed b JOIN called c ON c.process = b.process AND c.resource IS b.resource WHERE b.place = 1)
 SELECT 'failing' AS urgency,
 	min(1, f.count * 1.0 / max(1, f.count, ifnull((SELECT sum(count) FROM latency_total l
 		WHERE l.resource = r.name AND l.resource_kind = 'disk' AND l.metric GLOB 'disk.device_time.*'), 0))) AS impact,

@@ -50,6 +50,28 @@ while True:
 CAMERA = 'cd "$0"; n=0; while sleep 0.02; do n=$((n + 1)); cp /bin/ls frame-$n; done 2>/dev/null'
 
 
+# Writes what there is no room for to two file systems; its larger file lies on the one to which it writes less.
+ARCHIVER = """
+import ctypes, os, sys, time
+open("/proc/self/comm", "w").write("archiver")
+mount = ctypes.CDLL(None).mount
+def open_on(name, size):
+    folder = sys.argv[1] + "/" + name
+    os.mkdir(folder)
+    mount(b"none", folder.encode(), b"tmpfs", 0, b"size=" + size)
+    return os.open(folder + "/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+attic, cellar = open_on("attic", b"2m"), open_on("cellar", b"20m")
+def append_line(log):
+    try: os.write(log, bytes(50000))
+    except OSError: pass
+for _ in range(500): append_line(cellar)
+while True:
+    for _ in range(3): append_line(attic)
+    append_line(cellar)
+    time.sleep(0.1)
+"""
+
+
 @contextlib.contextmanager
 def small_file_system(options, *argv):
     """A program that is given the folder, which is in nobody else's namespace."""
@@ -149,6 +171,8 @@ CASES = [
          resource="scenario-disk-", often=False),
     Case("no-inodes", lambda _: small_file_system("nr_inodes=40", "sh", "-c", CAMERA), "disk.errors", "cp", resource="scenario-disk-",
          held_out=True, often=False),
+    Case("no-space-twice", lambda _: small_file_system("size=800m", sys.executable, "-c", ARCHIVER), "disk.errors", "archiver",
+         "append_line", resource="/attic", evidence=("/attic/log",), also=("disk.errors",), often=False),
     Case("space-enough", lambda _: small_file_system("size=800m", sys.executable, "-c", LOGGER), often=False),
     Case("held-back", on_file("exporter,append,1,256,0", dirty=LIMIT), "disk.writeback", "exporter", "append_block", resource=DISK),
     Case("held-back-many", on_file("exporter,append,4,64,0", program="diskjobs-nofp", dirty=LIMIT, mib=512), "disk.writeback",

@@ -12,12 +12,12 @@
 -- threshold segments = 20: sent, for a share of them to say something
 -- threshold stalled = 0.3: or so much of the time without news of what was sent, with two segments sent again: a path that
 --    loses everything has only few to count
--- threshold stuck = 0.9: or so much of the time, with one, while a thread waits for the network all the time: TCP waits twice as long
---    before each next try
+-- threshold stuck = 0.9: or so much of the time, with one, while a thread waits for the network all the time, and not for somebody to
+--    connect: TCP waits twice as long before each next try
 -- action: See where they get lost: net.drops if that is on this host; ethtool -S, and mtr to the other side, if not
 -- action: See the connection itself: ss -tie, and perfscope report
 -- runbook: packet-loss
-WITH span AS MATERIALIZED (SELECT ns FROM period),
+WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 person AS MATERIALIZED (SELECT DISTINCT process, pid, process_comm AS comm, cgroup FROM thread WHERE NOT own),
 told AS MATERIALIZED (
 	SELECT m.name AS metric, t.process, s.resource, r.kind, r.name, sum(s.count) AS count, sum(s.value) AS value
@@ -34,18 +34,28 @@ sender AS MATERIALIZED (
 	FROM told a JOIN told b ON b.metric = 'connection.sent' AND b.process = a.process AND b.resource = a.resource
 	WHERE a.metric = 'connection.retransmits' AND NOT EXISTS (
 		SELECT 1 FROM told c WHERE c.metric = 'connection.retransmitted' AND c.process = a.process AND c.value > 0.5 * a.value)),
+accepting(id) AS (
+	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'inet_csk_accept'
+	UNION
+	SELECT s.id FROM accepting a JOIN stack s ON s.parent = a.id),
+patient AS MATERIALIZED (
+	SELECT DISTINCT t.process FROM thread_wait w JOIN thread t ON t.task = w.task, span
+	WHERE w.cause = 'net' AND w.ns - ifnull((SELECT sum(a.ns) FROM wait_part a
+		WHERE a.task = w.task AND a.cause = 'net' AND a.stack IN (SELECT id FROM accepting)), 0) >= coalesce(:stuck, 0.9) * span.ns),
+-- A server waits for its clients' requests, however long one is gone: the connections to its own ports.
+served AS MATERIALIZED (
+	SELECT DISTINCT t.process, substr(r.name, length(rtrim(r.name, '0123456789')) + 1) AS port
+	FROM sample_total x JOIN metric m ON m.id = x.metric JOIN thread t ON t.task = x.task JOIN resource r ON r.id = x.resource
+	WHERE m.name IN ('port.queue_limit', 'connection.accepted')),
 judged AS MATERIALIZED (
 	SELECT s.*, s.again * 1.0 / max(s.segments, s.again, 1) AS share, min(1.0, s.stalled * 1.0 / span.ns) AS still
 	FROM sender s, span
 	WHERE ((s.segments >= coalesce(:segments, 20) OR s.again >= coalesce(:many, 0.25) * s.segments) AND s.again >= iif(s.again >= coalesce(:share_few, 0.05) * s.segments,
 			coalesce(:few, 3), coalesce(:count, 5)) AND s.again >= coalesce(:share, 0.02) * s.segments)
 		OR (s.again >= 2 AND s.stalled >= coalesce(:stalled, 0.3) * span.ns)
-		OR (s.again AND s.stalled >= coalesce(:stuck, 0.9) * span.ns AND s.process IN (
-			SELECT t.process FROM thread_wait w JOIN thread t ON t.task = w.task
-			WHERE w.cause = 'net' AND w.ns >= coalesce(:stuck, 0.9) * span.ns)
-			-- A server waits for its clients' requests, however long one is gone.
-			AND s.process NOT IN (SELECT t.process FROM sample_total x JOIN metric m ON m.id = x.metric JOIN thread t ON t.task = x.task
-				WHERE m.name IN ('port.queue_limit', 'connection.accepted')))),
+		OR (s.again AND s.stalled >= coalesce(:stuck, 0.9) * span.ns AND s.process IN (SELECT process FROM patient)
+			AND NOT EXISTS (SELECT 1 FROM served o
+				WHERE o.process = s.process AND o.port = substr(s.name, length(rtrim(s.name, '0123456789')) + 1)))),
 -- The worst of a process, and of a connection the end that loses more.
 placed AS MATERIALIZED (
 	SELECT *, count(*) OVER (PARTITION BY process) AS connections,

@@ -78,6 +78,14 @@ def name_server(*argv):
     return start
 
 
+@contextlib.contextmanager
+def cut_off(injectors):
+    """So long ago that TCP tries again every six seconds only."""
+    with running([injectors + "/distant-nofp", "pass-on", "1", "1000", "0", "1"]) as process:
+        time.sleep(8)
+        yield process
+
+
 CASES = [
     Case("slow-reader", "tcpfault slow-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",)),
     Case("full-queue", "tcpfault full-queue", "net.accept-queue", "gatekeeper"),
@@ -88,6 +96,8 @@ CASES = [
     Case("full-queue-6", "tcpfault-nofp full-queue 1", "net.accept-queue", "gatekeeper", resource=r"^\[::1\]:", held_out=True, often=False),
     Case("long-queue", "tcpfault-nofp long-queue", "net.accept-queue", "gatekeeper", often=False),
     Case("full-queue-unix", printer(0.05, 0), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
+         resource="^@perfscope-scenario", often=False),
+    Case("full-queue-unix-hung", printer(1000, 0), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
          resource="^@perfscope-scenario", often=False),
     Case("quick-queue-unix", printer(0.001, 0.05), often=False),
     Case("stuck", "tcpfault stuck", "net.accept-queue", "gatekeeper", often=False),
@@ -114,6 +124,7 @@ CASES = [
     Case("lossy-calls", "distant call 0 60", "net.retransmits", victims=("customer",), often=False),
     Case("cut-off", "distant ask 1 1000 0 1", "net.retransmits", victims=("customer",), resource=":7070$", often=False),
     Case("lossy-a-little", "distant upload 10 3", often=False),
+    Case("cut-off-server", cut_off, "net.retransmits", victims=("customer",), resource=":7070$", seconds=7, often=False),
     Case("nobody-there", "distant-nofp call 0 1000", "net.connect-failures", victims=("customer",), resource=":7070$", often=False),
     # Datagrams for which a buffer, a queue, a firewall has no room.
     Case("lost-datagrams", "datagrams 1000 3000", "net.drops", "collector", function="digest", resource="RCVBUFF.*udp port"),

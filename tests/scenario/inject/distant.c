@@ -4,7 +4,8 @@
  *   ask        a request of 200 bytes, an answer of 2000, and again
  *   call       the same, each over a connection of its own
  *   upload     data without end
- *   report     a request now and then (twice a second) */
+ *   report     a request now and then (twice a second)
+ *   pass-on    as upload, by a client that listens for clients of its own */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <linux/ipv6.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <stdbool.h>
@@ -169,6 +171,23 @@ static void report(const struct plan *p)
 	close(fd);
 }
 
+static void *let_in(void *listener)
+{
+	for (;;)
+		close(accept((int)(intptr_t)listener, NULL, NULL));
+	return NULL;
+}
+
+static void pass_on(const struct plan *p)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pthread_t thread;
+
+	if (listen(listener, 16) < 0 || pthread_create(&thread, NULL, let_in, (void *)(intptr_t)listener))
+		_exit(1);
+	upload(p);
+}
+
 static void be_client(void *arg)
 {
 	const struct plan *p = arg;
@@ -262,7 +281,7 @@ static void carry(struct way ways[2], const struct plan *p)
 static const struct {
 	const char *name;
 	void (*ask)(const struct plan *);
-} kinds[] = {{"ask", keep_asking}, {"call", call}, {"upload", upload}, {"report", report}};
+} kinds[] = {{"ask", keep_asking}, {"call", call}, {"upload", upload}, {"report", report}, {"pass-on", pass_on}};
 
 int main(int argc, char **argv)
 {
@@ -277,7 +296,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], kinds[i].name))
 			p.ask = kinds[i].ask;
 	if (!p.ask) {
-		fprintf(stderr, "usage: distant ask|call|upload|report DELAY_MS LOSS_PERMILLE [IPV6] [LATER_S]\n");
+		fprintf(stderr, "usage: distant ask|call|upload|report|pass-on DELAY_MS LOSS_PERMILLE [IPV6] [LATER_S]\n");
 		return 2;
 	}
 	for (int i = 0; i < 2; i++)

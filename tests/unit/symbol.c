@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "io.h"
 #include "mem.h"
+#include "module_file.h"
 
 static int skipped;
 
@@ -257,6 +258,46 @@ static void test_perf_map(struct bench *b)
 	write_file(path.data, "1000 100 again\n", 15);
 	CHECK(chown(path.data, 1234, 1234) == 0);
 	CHECK_STR(ask(b, symbolizer_perf_map(b->s, getpid()), 0x1050), "");
+	unlink(path.data);
+}
+
+/* A process that gives its perf map to nobody, however long one waits for it. */
+static pid_t lease_holder(int *ret_alive)
+{
+	int alive[2];
+
+	CHECK(pipe2(alive, O_CLOEXEC) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		char path[32];
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGIO, SIG_IGN);
+		snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+		int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		bool leased = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+		_exit(write(alive[1], &leased, sizeof(leased)) < 0 || pause());
+	}
+	close(alive[1]);
+	*ret_alive = alive[0];
+	return pid;
+}
+
+static void test_lease(struct bench *b)
+{
+	_cleanup_(buf_done) struct buf path = BUF_INIT;
+	bool leased = false;
+	int alive;
+	pid_t pid = lease_holder(&alive);
+
+	if (read(alive, &leased, sizeof(leased)) == sizeof(leased) && leased)
+		CHECK(module_file_perf_map(pid) == -EAGAIN);
+	else
+		skip("files in /tmp cannot be leased");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(alive);
+	buf_addf(&path, "/tmp/perf-%d.map", (int)pid);
 	unlink(path.data);
 }
 
@@ -503,7 +544,7 @@ static void test_unused(struct bench *b)
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_symtab, test_marks, test_separate, test_plt, test_code, test_queue, test_confined, test_perf_map,
+		test_symtab, test_marks, test_separate, test_plt, test_code, test_queue, test_confined, test_perf_map, test_lease,
 		test_vdso, test_kernel, test_replaced, test_container,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;

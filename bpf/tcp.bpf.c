@@ -17,6 +17,7 @@ enum { PASSED_ON = 1 }; /* process of init, which passes sockets on to others an
 struct tcp_socket {
 	u64 start_ns; /* of its connect(), or when it could be accepted; 0: not seen */
 	u64 session;  /* the walk that saw it last */
+	u64 owned;    /* the walk that last met its owner with it */
 	struct tcp_counts reported;
 	u32 tgid;
 	u32 server;
@@ -501,7 +502,13 @@ int walk(struct bpf_iter__task_file *ctx)
 	}
 	if (state && state->tgid == PASSED_ON)
 		state->tgid = task->tgid;
-	if (!state || state->session == ctx->meta->session_id)
+	if (!state)
+		return 0;
+	if (state->session && state->owned != state->session && state->session != ctx->meta->session_id)
+		state->tgid = task->tgid; /* the one before has passed it on */
+	if (state->tgid == task->tgid)
+		state->owned = ctx->meta->session_id;
+	if (state->session == ctx->meta->session_id)
 		return 0; /* another process has it open, too */
 	state->session = ctx->meta->session_id;
 	r.now_ns = bpf_ktime_get_ns();

@@ -196,6 +196,36 @@ def accepts(t):
     t.check(0.13 < rows[0]["seen_waiting_ns"] / 1e9 < 0.45, f"seconds that one was seen to wait: {rows[0]}")
 
 
+# Accepts, and lets a child go on with it once that has been seen.
+PASSES_ON = """
+import os, socket, sys, time
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+connection = server.accept()[0]
+time.sleep(1.5)
+if os.fork(): os._exit(0)
+open("/proc/self/comm", "w").write("heir")
+for _ in range(150):
+    connection.sendall(b"x" * 10000)
+    time.sleep(0.01)
+"""
+
+
+def passed_on(t):
+    """What goes over a connection is that process's which has it now."""
+    def run():
+        process = subprocess.Popen([sys.executable, "-c", PASSES_ON], stdout=subprocess.PIPE, text=True)
+        read = 0
+        with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as client:
+            while data := client.recv(1 << 16):
+                read += len(data)
+        process.wait()
+        return read
+
+    read = t.record(run)
+    t.near(sample(t, "value", "connection.sent", "heir"), read, 0.4, 0, "bytes sent by who has inherited the connection")
+
+
 def test(t):
     injector = sys.argv[2]
     lossy_host(t, injector)
@@ -204,6 +234,7 @@ def test(t):
     quarrel(t)
     datagrams(t)
     accepts(t)
+    passed_on(t)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,15 @@ static __always_inline void copy_registers(struct user_registers *to, const stru
 	to->r13 = from->r13;
 	to->r14 = from->r14;
 	to->r15 = from->r15;
+	to->ax = from->ax;
+	to->cx = from->cx;
+	to->dx = from->dx;
+	to->si = from->si;
+	to->di = from->di;
+	to->r8 = from->r8;
+	to->r9 = from->r9;
+	to->r10 = from->r10;
+	to->r11 = from->r11;
 #endif
 }
 

@@ -398,17 +398,14 @@ static uint32_t space_of(struct stacks *st, struct process *p)
 
 static struct unwind_regs registers(const struct user_registers *from)
 {
-	struct unwind_regs to = {0};
-
-	unwind_regs_set(&to, UNWIND_RIP, from->ip);
-	unwind_regs_set(&to, UNWIND_RSP, from->sp);
-	unwind_regs_set(&to, UNWIND_RBP, from->bp);
-	unwind_regs_set(&to, UNWIND_RBX, from->bx);
-	unwind_regs_set(&to, UNWIND_R12, from->r12);
-	unwind_regs_set(&to, UNWIND_R13, from->r13);
-	unwind_regs_set(&to, UNWIND_R14, from->r14);
-	unwind_regs_set(&to, UNWIND_R15, from->r15);
-	return to;
+	return (struct unwind_regs){
+		.value = {[UNWIND_RIP] = from->ip, [UNWIND_RSP] = from->sp, [UNWIND_RBP] = from->bp, [UNWIND_RBX] = from->bx,
+			  [UNWIND_R12] = from->r12, [UNWIND_R13] = from->r13, [UNWIND_R14] = from->r14,
+			  [UNWIND_R15] = from->r15, [UNWIND_RAX] = from->ax, [UNWIND_RCX] = from->cx, [UNWIND_RDX] = from->dx,
+			  [UNWIND_RSI] = from->si, [UNWIND_RDI] = from->di, [UNWIND_R8] = from->r8, [UNWIND_R9] = from->r9,
+			  [UNWIND_R10] = from->r10, [UNWIND_R11] = from->r11},
+		.known = (1ull << UNWIND_X86_64_REGS) - 1,
+	};
 }
 
 /* False: nobody can unwind it now. */

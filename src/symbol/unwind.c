@@ -166,8 +166,8 @@ static enum step find_cfa(struct walker *w, const struct unwind_rule *rule, uint
 	default:
 		return stop(w, UNWIND_REASON_UNSUPPORTED);
 	}
-	/* Only a signal's frame may lead to another stack. */
-	if (!(rule->flags & UNWIND_RULE_SIGNAL) && *ret_cfa <= sp)
+	/* Only a signal's frame may lead to another stack; and what executes may have popped its return address, as vfork() does. */
+	if (!(rule->flags & UNWIND_RULE_SIGNAL) && (*ret_cfa < sp || (*ret_cfa == sp && !w->exact)))
 		return stop(w, UNWIND_REASON_BAD_CFA);
 	return STEP_DONE;
 }

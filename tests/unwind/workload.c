@@ -2,12 +2,15 @@
 /* Programs with stacks of known shape. Each mode gets there and stops at a breakpoint for the tracer
  * that started it; built with and without frame pointers, static and stripped. */
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NOINLINE __attribute__((noinline, noclone))
 
@@ -122,6 +125,20 @@ static void *thread(void *arg)
 	return arg;
 }
 
+/* Assembly that keeps a return address in a register. */
+static NOINLINE void jump_and_fork(void)
+{
+	jmp_buf here;
+	pid_t pid;
+
+	if (!setjmp(here))
+		longjmp(here, 1);
+	pid = vfork();
+	if (!pid)
+		_exit(0);
+	sink += waitpid(pid, NULL, 0) == pid;
+}
+
 /* A stretch to be single-stepped: the C library, its PLT entries and the vDSO. */
 static NOINLINE void stretch(void)
 {
@@ -130,6 +147,7 @@ static NOINLINE void stretch(void)
 	int v[24];
 
 	breakpoint();
+	jump_and_fork();
 	fill(v, 24);
 	qsort(v, 24, sizeof(*v), descending);
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sleepers THREADS MS FILE: so many threads that do nothing but sleep so long each time; the file says how often one woke. */
+/* sleepers THREADS MS FILE: so many threads that do nothing but sleep so long each time; the file says how often one woke. They begin
+ * when all are there: beside so many that wake up a thread is not soon made. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,9 +10,11 @@
 
 static uint64_t *count;
 static struct timespec length;
+static pthread_rwlock_t all_there = PTHREAD_RWLOCK_INITIALIZER;
 
 static void *sleeper(void *arg)
 {
+	pthread_rwlock_rdlock(&all_there);
 	for (;;) {
 		nanosleep(&length, NULL);
 		__atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
@@ -31,8 +34,10 @@ int main(int argc, char **argv)
 	count = shared_count(argv[3]);
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, 64 << 10);
+	pthread_rwlock_wrlock(&all_there);
 	for (long i = 0; i < threads; i++)
 		if (pthread_create(&thread, &attributes, sleeper, NULL))
 			return 1;
+	pthread_rwlock_unlock(&all_there);
 	pause();
 }

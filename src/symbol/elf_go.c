@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Functions of a stripped program of Go: .gopclntab, which its runtime needs for stack traces, stays and names them all.
+/* Functions of a stripped program of Go: the list that its runtime needs for stack traces stays and names them all.
  * Layout of Go 1.18 and later; before, addresses were absolute. */
 #include "elf_image.h"
 
 #include <string.h>
 
-enum { MAGIC_1_18 = 0xfffffff0, MAGIC_1_20 = 0xfffffff1 };
+#include "mem.h"
+
+enum { MAGIC_1_18 = 0xfffffff0, MAGIC_1_20 = 0xfffffff1, LIST_ALIGN = 32 };
 
 struct go_header {
 	uint32_t magic;
@@ -41,19 +43,48 @@ static void add(struct table *table, const struct go_function *f, uint64_t code,
 				 .rank = table_rank(names + name, 2, true, true, false, false)});
 }
 
+static bool is_list(const char *bytes, size_t size, struct go_header *h)
+{
+	if (size < sizeof(*h))
+		return false;
+	memcpy(h, bytes, sizeof(*h));
+	return (h->magic == MAGIC_1_18 || h->magic == MAGIC_1_20) && !h->zero && h->pointer_size == 8 && h->names < size &&
+	       h->table < size && h->functions < (size - h->table) / sizeof(struct go_function);
+}
+
+static const char *section_bytes(const struct elf_image *image, const char *name, size_t *ret_size)
+{
+	GElf_Shdr header;
+	Elf_Scn *section = elf_image_section(image, name, &header);
+
+	*ret_size = 0;
+	return section ? elf_image_bytes(section, ret_size) : NULL;
+}
+
+/* A section of its own, under either name; but C's linker lays that of a position-independent program among other data. */
+static const char *find_list(const struct elf_image *image, struct go_header *h, size_t *ret_size)
+{
+	static const char *const names[] = {".gopclntab", ".data.rel.ro.gopclntab"};
+	const char *bytes;
+	GElf_Shdr header;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if ((bytes = section_bytes(image, names[i], ret_size)) && is_list(bytes, *ret_size, h))
+			return bytes;
+	bytes = elf_image_section(image, ".go.buildinfo", &header) ? section_bytes(image, ".data.rel.ro", ret_size) : NULL;
+	for (; bytes && *ret_size >= sizeof(*h); bytes += LIST_ALIGN, *ret_size -= LIST_ALIGN)
+		if (is_list(bytes, *ret_size, h))
+			return bytes;
+	return NULL;
+}
+
 void elf_go_add(const struct elf_image *image, struct table *table)
 {
-	GElf_Shdr section;
-	Elf_Scn *s = elf_image_section(image, ".gopclntab", &section);
-	size_t size = 0;
-	const char *bytes = s ? elf_image_bytes(s, &size) : NULL;
 	struct go_header h;
+	size_t size;
+	const char *bytes = find_list(image, &h, &size);
 
-	if (!bytes || size < sizeof(h))
-		return;
-	memcpy(&h, bytes, sizeof(h));
-	if ((h.magic != MAGIC_1_18 && h.magic != MAGIC_1_20) || h.pointer_size != 8 || h.names >= size || h.table >= size ||
-	    h.functions >= (size - h.table) / sizeof(struct go_function))
+	if (!bytes)
 		return;
 	const char *names = bytes + h.names, *functions = bytes + h.table;
 	size_t left = size - h.table, names_size = size - h.names;

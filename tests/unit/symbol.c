@@ -75,6 +75,8 @@ static void test_separate(struct bench *b)
 	CHECK_STR(ask(b, sample_module(b, "wrong/linked"), helper), SYMBOL_NAMELESS);
 	CHECK_STR(ask(b, sample_module(b, "packed"), helper), "quiet_helper");
 	CHECK_STR(ask(b, sample_module(b, "go"), helper + 3), "main.sealSession");
+	CHECK_STR(ask(b, sample_module(b, "go-pie"), helper + 3), "main.sealSession");
+	CHECK_STR(ask(b, sample_module(b, "go-linked"), helper + 3), "main.sealSession");
 }
 
 static void test_plt(struct bench *b)

@@ -58,4 +58,10 @@ helper=0x$(sed -n 's/^\([0-9a-f]*\) . quiet_helper$/\1/p' sample.nm)
 	number 8 0
 } >go.list
 objcopy --add-section .gopclntab=go.list stripped go
+# The same in a position-independent one, by Go's linker and by C's, which lays it behind other data.
+objcopy --add-section .data.rel.ro.gopclntab=go.list --set-section-flags .data.rel.ro.gopclntab=readonly stripped go-pie
+{ number 64 0 && cat go.list; } >go.data
+echo built >go.built
+objcopy -R .data.rel.ro stripped go-bare
+objcopy --add-section .data.rel.ro=go.data --set-section-flags .data.rel.ro=readonly --add-section .go.buildinfo=go.built go-bare go-linked
 touch "$stamp"

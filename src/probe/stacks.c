@@ -268,11 +268,11 @@ void stacks_finish(struct stacks *st, uint64_t timeout_ns)
 	}
 }
 
-static enum image_kind kind_of(const struct stacks_mapping *m)
+static enum image_kind kind_of(const struct process *p, const struct stacks_mapping *m)
 {
 	if (!strcmp(m->path, "[vdso]"))
 		return IMAGE_VDSO;
-	if (symbol_path_opens(m->path, m->inode))
+	if (symbol_path_opens(m->path, m->inode, (pid_t)p->pid))
 		return IMAGE_ELF;
 	if (!strcmp(m->path, "[vsyscall]"))
 		return IMAGE_UNKNOWN;
@@ -311,7 +311,7 @@ void stacks_ask_variable(struct stacks *st, const struct process *p, const struc
 static uint32_t module_of(struct stacks *st, const struct process *p, const struct stacks_mapping *m)
 {
 	_cleanup_free_ char *path = plain_path(m->path);
-	struct image module = {.kind = kind_of(m), .path = path};
+	struct image module = {.kind = kind_of(p, m), .path = path};
 
 	switch (module.kind) {
 	case IMAGE_ELF:

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,14 +179,25 @@ static uint32_t find_or_add(struct modules *m, enum module_kind kind, const stru
 	return m->ids[index];
 }
 
-bool symbol_path_opens(const char *path, uint64_t inode)
+/* A process may be executed from a file in memory. */
+static bool is_program(const char *path, pid_t pid)
 {
-	static const char *const memory[] = {"/dev/zero", "/memfd:", "/anon_hugepage", "/SYSV"};
+	char link[32], program[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	ssize_t n = readlink(link, program, sizeof(program) - 1);
+
+	return n > 0 && (size_t)n == strlen(path) && !memcmp(program, path, (size_t)n);
+}
+
+bool symbol_path_opens(const char *path, uint64_t inode, pid_t pid)
+{
+	static const char *const memory[] = {"/dev/zero", "/anon_hugepage", "/SYSV"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(memory); i++)
 		if (starts_with(path, memory[i]))
 			return false;
-	return path[0] == '/' && inode;
+	return path[0] == '/' && inode && (!starts_with(path, "/memfd:") || is_program(path, pid));
 }
 
 uint32_t modules_kernel(struct modules *m)

@@ -103,8 +103,9 @@ void symbolizer_free(struct symbolizer *s); /* answers that are still due are dr
 int symbolizer_fd(const struct symbolizer *s);
 int symbolizer_dispatch(struct symbolizer *s); /* negative errno: it can never work again */
 
-/* What the kernel says of a mapping names a file that can be opened; not so memory that is shared without one. */
-bool symbol_path_opens(const char *path, uint64_t inode);
+/* What the kernel says of a process's mapping names a file that can be opened; not so memory that is shared without one, unless
+ * the process runs that. */
+bool symbol_path_opens(const char *path, uint64_t inode, pid_t pid);
 
 /* Modules: a small id (>= 0) at once, the same for the same module; negative errno otherwise. */
 int symbolizer_kernel(struct symbolizer *s); /* its offsets are absolute addresses */

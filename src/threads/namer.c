@@ -135,13 +135,13 @@ static uint32_t place_at(struct namer *n, enum place_kind kind, uint32_t pid, in
 }
 
 /* "[libc.so.6+0x12345]", "[jit+0x...]" or the bare address: one unknown place is told from another. */
-static void set_fallback(struct namer *n, uint32_t place, const struct space_mapping *m,
+static void set_fallback(struct namer *n, uint32_t place, const struct space *s, const struct space_mapping *m,
 			 uint64_t address)
 {
 	struct spot *p = &n->places[place];
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
-	if (m && symbol_path_opens(m->path, m->inode)) {
+	if (m && symbol_path_opens(m->path, m->inode, (pid_t)s->reader)) {
 		const char *base = strrchr(m->path, '/') + 1;
 
 		p->file = arena_strndup(n->memory, base, strlen(base));
@@ -163,7 +163,7 @@ uint32_t namer_kernel(struct namer *n, uint64_t address)
 
 	if (!is_new)
 		return id;
-	set_fallback(n, id, NULL, address);
+	set_fallback(n, id, NULL, NULL, address);
 	if (module >= 0)
 		ask(n, module, address, id);
 	return id;
@@ -175,7 +175,7 @@ static int make_module(struct namer *n, const struct space *s, const struct spac
 {
 	size_t len = strlen(m->path), suffix = strlen(" (deleted)");
 
-	if (!symbol_path_opens(m->path, m->inode))
+	if (!symbol_path_opens(m->path, m->inode, (pid_t)s->reader))
 		return -ENOENT;
 	if (len > suffix && !strcmp(m->path + len - suffix, " (deleted)"))
 		len -= suffix;
@@ -216,7 +216,7 @@ uint32_t namer_function(struct namer *n, const struct space *s, uint64_t address
 			       offset, &is_new);
 	if (!is_new)
 		return id;
-	set_fallback(n, id, m, address);
+	set_fallback(n, id, s, m, address);
 	if (module >= 0)
 		ask(n, module, offset, id);
 	return id;

@@ -140,6 +140,15 @@ def stripped(path):
     check(any(addresses > 1 for _, addresses in found), f"several addresses in one function: {found}")
 
 
+def in_memory(path):
+    """A program that was executed from a file in memory, as container runtimes are, has its functions' names."""
+    start = ("import os, sys; f = os.memfd_create('hidden'); os.write(f, open(sys.argv[1], 'rb').read()); "
+             "os.execv(f'/proc/self/fd/{f}', ['hidden', '1'])")
+    record(path, "--", sys.executable, "-c", start, STATES)
+    folded = subprocess.run([PERFSCOPE, "export", path, "--format", "folded"], text=True, capture_output=True).stdout
+    check(";start_thread;work" in folded, "its functions are named")
+
+
 def exit_codes(path):
     check(record(path, "--", "sh", "-c", "exit 7").returncode == 7, "the command's own status")
     check(record(path, "--", "sh", "-c", "kill -9 $$").returncode == 137, "128 + signal")
@@ -282,8 +291,8 @@ def main():
         return counts.end()
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
-        for test in (thread_times, before, idle_threads, short_lived, slow_ends, exec_by_thread, stripped, exit_codes, filters, interrupted, busy_while, killed,
-                     unprivileged):
+        for test in (thread_times, before, idle_threads, short_lived, slow_ends, exec_by_thread, stripped, in_memory, exit_codes, filters,
+                     interrupted, busy_while, killed, unprivileged):
             test(path)
         full_disk()
         hotplug(path)

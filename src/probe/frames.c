@@ -312,6 +312,22 @@ void frames_ask_again(struct frames *f)
 		f->waiting_count--;
 }
 
+void frames_forget_images(struct frames *f)
+{
+	images_use(f->images, f->kernel_image);
+	images_forget(f->images);
+	for (uint32_t id = 1; id <= f->state_count; id++) {
+		struct image_state *state = &f->states[id - 1];
+
+		if (!images_has(f->images, id))
+			state->symbolizer_id = -1;
+		symbolizer_use(f->symbolizer, state->symbolizer_id);
+	}
+	for (uint32_t i = 0; i < f->waiting_count; i++)
+		symbolizer_use(f->symbolizer, f->waiting[i].module);
+	symbolizer_forget_unused(f->symbolizer);
+}
+
 static struct image_state *state_of(struct frames *f, uint32_t module)
 {
 	while (f->state_count < module) {

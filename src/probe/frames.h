@@ -55,4 +55,6 @@ void frames_callees(struct frames *f, uint32_t symbol, const struct symbol *symb
 void frames_wait_loops(struct frames *f, uint32_t symbol, const struct wait_loop *loops, size_t count);
 uint32_t frames_code_due(const struct frames *f);
 void frames_ask_again(struct frames *f); /* what the symbolizer's queue had no room for */
+/* Files that nobody has used for long, after images_use() of those that are mapped. */
+void frames_forget_images(struct frames *f);
 uint32_t frames_unnamed(const struct frames *f); /* questions without answer yet */

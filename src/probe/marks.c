@@ -99,6 +99,13 @@ void marks_mapped(struct marks *m, const struct process *p, const struct mapping
 		close_file(file);
 }
 
+/* Whoever has found marks in a file would find them once more in it under another id. */
+void marks_use_images(const struct marks *m)
+{
+	for (uint32_t i = 0; i < m->count; i++)
+		images_use(m->images, m->files[i].image);
+}
+
 void marks_answer(struct marks *m, uint32_t question, const struct symbol *symbols, size_t count)
 {
 	uint32_t index = question & ~(uint32_t)MARKS_QUESTION;

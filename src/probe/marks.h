@@ -24,4 +24,5 @@ void marks_free(struct marks *m);
 /* Before the first mapping: who wants to know, and whether only of processes that are `selected`. */
 void marks_want(struct marks *m, bool selected, marks_found *found, void *arg);
 void marks_mapped(struct marks *m, const struct process *p, const struct mapping *mapping);
+void marks_use_images(const struct marks *m); /* see images_use() */
 void marks_answer(struct marks *m, uint32_t question, const struct symbol *symbols, size_t count);

@@ -508,6 +508,22 @@ void stacks_python_end(struct stacks *st, struct process *p)
 	python_processes_forget(st->python, p);
 }
 
+void stacks_forget_files(struct stacks *st, const struct tasks *tasks)
+{
+	struct images *images = frames_images(st->frames);
+
+	if (!images_many(images))
+		return;
+	for (uint32_t i = 0; i < tasks_count(tasks); i++) {
+		const struct mappings *m = tasks_get(tasks, i)->process->mappings;
+
+		for (size_t k = 0; k < mappings_count(m); k++)
+			images_use(images, mappings_get(m, k)->module);
+	}
+	marks_use_images(st->marks);
+	frames_forget_images(st->frames);
+}
+
 uint32_t stacks_unnamed(const struct stacks *st)
 {
 	return frames_unnamed(st->frames);

@@ -12,6 +12,7 @@
 
 struct stacks;
 struct process;
+struct tasks;
 struct loop;
 
 struct stacks_options {
@@ -79,4 +80,6 @@ struct stacks_truth {
 };
 struct stacks_truth stacks_truth(const struct stacks *st);
 
+/* Once a slice, before those who ended in it are forgotten: files that nobody has mapped or used for long. */
+void stacks_forget_files(struct stacks *st, const struct tasks *tasks);
 uint32_t stacks_unnamed(const struct stacks *st); /* frames still waiting for the symbolizer */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "hash.h"
 #include "intern.h"
 #include "mem.h"
 #include "module_file.h"
@@ -31,8 +32,8 @@ struct modules {
 	struct intern *keys;   /* key and path -> index in ids */
 	uint32_t *ids;         /* the current module of that key */
 	size_t key_count, key_capacity;
-	struct module *items;
-	size_t count, capacity;
+	struct map *by_id;     /* -> struct module * */
+	uint32_t next_id, period;
 	unsigned open_fds;
 	struct symbolizer_stats *stats;
 };
@@ -42,28 +43,50 @@ struct modules *modules_new(struct symbolizer_stats *stats)
 	struct modules *m = xcalloc(1, sizeof(*m));
 
 	m->keys = intern_new();
+	m->by_id = map_new();
 	m->stats = stats;
 	return m;
 }
 
+struct module *modules_next(const struct modules *m, size_t *cursor, uint32_t *ret_id)
+{
+	uint64_t id, value;
+
+	if (!map_next(m->by_id, cursor, &id, &value))
+		return NULL;
+	*ret_id = (uint32_t)id;
+	return (struct module *)(uintptr_t)value;
+}
+
+static void module_free(struct module *module)
+{
+	if (module->fd >= 0)
+		close(module->fd);
+	free((char *)(uintptr_t)module->mapping.path);
+	free(module);
+}
+
 void modules_free(struct modules *m)
 {
+	struct module *module;
+	size_t cursor = 0;
+	uint32_t id;
+
 	if (!m)
 		return;
-	for (size_t i = 0; i < m->count; i++) {
-		if (m->items[i].fd >= 0)
-			close(m->items[i].fd);
-		free((char *)(uintptr_t)m->items[i].mapping.path);
-	}
+	while ((module = modules_next(m, &cursor, &id)))
+		module_free(module);
 	intern_free(m->keys);
+	map_free(m->by_id);
 	free(m->ids);
-	free(m->items);
 	free(m);
 }
 
 struct module *modules_get(const struct modules *m, uint32_t id)
 {
-	return id < m->count ? &m->items[id] : NULL;
+	uint64_t value;
+
+	return map_get(m->by_id, id, &value) ? (struct module *)(uintptr_t)value : NULL;
 }
 
 static int open_file(const struct module *module)
@@ -115,12 +138,14 @@ static void open_module(struct modules *m, struct module *module)
 static uint32_t add_module(struct modules *m, enum module_kind kind,
 			   const struct symbol_mapping *mapping)
 {
-	GROW(m->items, m->count, m->capacity);
-	struct module *module = &m->items[m->count];
-	*module = (struct module){.kind = kind, .mapping = *mapping, .fd = -1, .size = -1};
+	struct module *module = xmalloc(sizeof(*module));
+
+	*module = (struct module){.kind = kind, .mapping = *mapping, .fd = -1, .size = -1, .used = m->period};
 	module->mapping.path = xstrdup(mapping->path);
+	map_put(m->by_id, m->next_id, (uintptr_t)module);
 	m->stats->modules++;
-	return (uint32_t)m->count++;
+	m->stats->modules_known++;
+	return m->next_id++;
 }
 
 /* File systems give the inode number of a deleted file to the next one: a program that is built and
@@ -167,10 +192,11 @@ static uint32_t find_or_add(struct modules *m, enum module_kind kind, const stru
 	if (is_new) {
 		GROW(m->ids, m->key_count, m->key_capacity);
 		m->ids[m->key_count++] = add_module(m, kind, mapping);
-	} else if (was_replaced(&m->items[m->ids[index]], mapping)) {
+	} else if (was_replaced(modules_get(m, m->ids[index]), mapping)) {
 		m->ids[index] = add_module(m, kind, mapping);
 	}
-	struct module *module = &m->items[m->ids[index]];
+	struct module *module = modules_get(m, m->ids[index]);
+	module->used = m->period;
 	/* It could not be opened through another process, or that one is gone. */
 	if (module->fd < 0 && !module->with_child && mapping->pid != module->mapping.pid)
 		move_to(module, mapping);
@@ -263,15 +289,66 @@ void modules_forget_process(struct modules *m, pid_t pid)
 					   &(struct symbol_mapping){.pid = pid, .path = ""});
 }
 
-uint32_t modules_count(const struct modules *m)
+void modules_use(struct modules *m, uint32_t id)
 {
-	return (uint32_t)m->count;
+	struct module *module = modules_get(m, id);
+
+	if (module)
+		module->used = m->period;
+}
+
+static void forget(struct modules *m, uint32_t id, struct module *module)
+{
+	map_remove(m->by_id, id);
+	m->open_fds -= module->fd >= 0;
+	m->stats->modules_known--;
+	module_free(module);
+}
+
+/* Keys of modules that are there. */
+static void rebuild_keys(struct modules *m)
+{
+	struct intern *old = m->keys;
+	uint32_t *ids = m->ids;
+
+	m->keys = intern_new();
+	m->ids = NULL;
+	m->key_count = m->key_capacity = 0;
+	for (uint32_t i = 0; i < intern_count(old); i++) {
+		size_t len;
+		const void *key = intern_key(old, i, &len);
+
+		if (!modules_get(m, ids[i]))
+			continue;
+		intern_id(m->keys, key, len, NULL);
+		GROW(m->ids, m->key_count, m->key_capacity);
+		m->ids[m->key_count++] = ids[i];
+	}
+	intern_free(old);
+	free(ids);
+}
+
+void modules_forget_unused(struct modules *m)
+{
+	struct module *module;
+	size_t cursor = 0;
+	uint32_t id;
+
+	while ((module = modules_next(m, &cursor, &id)))
+		if (module->used != m->period && !module->with_child)
+			forget(m, id, module);
+	rebuild_keys(m);
+	m->period++;
 }
 
 void modules_lost(struct modules *m)
 {
-	for (size_t i = 0; i < m->count; i++)
-		m->items[i].with_child = false;
+	struct module *module;
+	size_t cursor = 0;
+	uint32_t id;
+
+	while ((module = modules_next(m, &cursor, &id)))
+		module->with_child = false;
 }
 
 bool module_usable(const struct module *module)

@@ -24,6 +24,7 @@ struct module {
 	uint8_t unwind_strikes; /* the same, of those that unwind */
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_len;
+	uint32_t used;         /* in which period, that is between two calls of modules_forget_unused() */
 };
 
 struct modules;
@@ -38,7 +39,10 @@ uint32_t modules_elf(struct modules *m, const struct symbol_mapping *mapping);
 uint32_t modules_python(struct modules *m, const struct symbol_mapping *mapping);
 uint32_t modules_marks(struct modules *m, const struct symbol_mapping *mapping);
 void modules_lost(struct modules *m); /* the child is gone, and what it had */
-uint32_t modules_count(const struct modules *m); /* ids are smaller */
+struct module *modules_next(const struct modules *m, size_t *cursor, uint32_t *ret_id); /* as map_next() */
+void modules_use(struct modules *m, uint32_t id);
+/* Those that were not looked for or used since the last time, and are not with a child. Their ids are not used again. */
+void modules_forget_unused(struct modules *m);
 void modules_forget_process(struct modules *m, pid_t pid);
 struct module *modules_get(const struct modules *m, uint32_t id); /* NULL: no such id */
 

@@ -144,13 +144,14 @@ static void forget_unasked(struct name_client *c)
 {
 	struct record_forget_module record = {.head = {RECORD_FORGET_MODULE, sizeof(record)}};
 	uint64_t unused = c->options->unused_ns;
+	struct module *module;
+	size_t cursor = 0;
+	uint32_t id;
 
 	if (c->now_ns < c->forgot_ns + unused / 4)
 		return;
 	c->forgot_ns = c->now_ns;
-	for (uint32_t id = 0; id < modules_count(c->modules) && c->worker.out.data.len < BATCH; id++) {
-		struct module *module = modules_get(c->modules, id);
-
+	while (c->worker.out.data.len < BATCH && (module = modules_next(c->modules, &cursor, &id))) {
 		if (!module->with_child || module->kind == MODULE_KERNEL || c->now_ns < module->asked_ns + unused)
 			continue;
 		record.module = id;
@@ -424,6 +425,12 @@ static void keep_child_small(struct name_client *c)
 		disconnect(c);
 		c->stats->child_bytes = 0;
 	}
+}
+
+void name_client_use_modules(struct name_client *c)
+{
+	for (uint64_t i = c->answered; i < c->asked; i++)
+		modules_use(c->modules, question_at(c, i)->module);
 }
 
 bool name_client_due(const struct name_client *c)

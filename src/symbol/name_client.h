@@ -19,4 +19,5 @@ int name_client_ask_loops(struct name_client *c, const void *bytes, uint32_t siz
 struct epoll_event;
 void name_client_dispatch(struct name_client *c, const struct epoll_event *events, int count);
 void name_client_send(struct name_client *c); /* what has been gathered; dispatch does it */
+void name_client_use_modules(struct name_client *c); /* that it is being asked about: see modules.h */
 bool name_client_due(const struct name_client *c); /* answers are still to come */

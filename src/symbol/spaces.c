@@ -19,14 +19,11 @@ struct spaces *spaces_new(void)
 	return s;
 }
 
-static bool next_space(const struct spaces *s, size_t *cursor, struct space **ret)
+struct space *spaces_next(const struct spaces *s, size_t *cursor)
 {
 	uint64_t number, value;
 
-	if (!map_next(s->by_number, cursor, &number, &value))
-		return false;
-	*ret = (struct space *)(uintptr_t)value;
-	return true;
+	return map_next(s->by_number, cursor, &number, &value) ? (struct space *)(uintptr_t)value : NULL;
 }
 
 void spaces_free(struct spaces *s)
@@ -36,7 +33,7 @@ void spaces_free(struct spaces *s)
 
 	if (!s)
 		return;
-	while (next_space(s, &cursor, &space))
+	while ((space = spaces_next(s, &cursor)))
 		free(space);
 	map_free(s->by_number);
 	free(s);
@@ -116,7 +113,7 @@ void spaces_lost(struct spaces *s)
 	struct space *space;
 	size_t cursor = 0;
 
-	while (next_space(s, &cursor, &space)) {
+	while ((space = spaces_next(s, &cursor))) {
 		space->sent = 0;
 		space->complete = space->known = false;
 	}

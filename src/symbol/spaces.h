@@ -26,6 +26,7 @@ void spaces_free(struct spaces *s);
 int spaces_define(struct spaces *s, uint32_t number, const struct space_mapping *mappings,
 		  size_t count);
 struct space *spaces_get(const struct spaces *s, uint32_t number); /* NULL: no such */
+struct space *spaces_next(const struct spaces *s, size_t *cursor); /* of all, in no order; the cursor begins at 0; NULL: no more */
 bool spaces_remove(struct spaces *s, uint32_t number); /* true: the child knows (some of) it */
 void spaces_lost(struct spaces *s); /* the child is gone, and what it knew */
 

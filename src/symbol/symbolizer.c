@@ -172,6 +172,19 @@ int symbolizer_marks(struct symbolizer *s, const struct symbol_mapping *m)
 	return (int)modules_marks(s->modules, m);
 }
 
+void symbolizer_use(struct symbolizer *s, int module)
+{
+	if (module >= 0)
+		modules_use(s->modules, (uint32_t)module);
+}
+
+void symbolizer_forget_unused(struct symbolizer *s)
+{
+	name_client_use_modules(s->names);
+	unwind_client_use_modules(s->unwind);
+	modules_forget_unused(s->modules);
+}
+
 int symbolizer_open(const struct symbolizer *s, int module)
 {
 	const struct module *m = module < 0 ? NULL : modules_get(s->modules, (uint32_t)module);

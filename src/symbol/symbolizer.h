@@ -81,6 +81,7 @@ struct symbol_mapping {
 struct symbolizer_stats {
 	uint64_t requests, named, unnamed;
 	uint64_t modules, opened, open_failed;
+	uint64_t modules_known; /* now */
 	uint64_t restarts;    /* of the child, after it died or hung */
 	uint64_t poisoned;    /* modules given up because of that */
 	uint64_t forgotten;   /* by the child that names, as nobody asked about them */
@@ -120,6 +121,10 @@ int symbolizer_python(struct symbolizer *s, const struct symbol_mapping *m);
  * collector begins or ends: name "provider:name", `start` the offset in the file, `size` that of the counter which must not be 0
  * for the mark to be reached, 0 none. */
 int symbolizer_marks(struct symbolizer *s, const struct symbol_mapping *m);
+/* Forgets modules of which nobody has spoken since the last time but by questions that have been answered: files that had to be looked
+ * for, that are in an address space, that are with a child, or that symbolizer_use() is called for stay. Their ids are not used again. */
+void symbolizer_use(struct symbolizer *s, int module);
+void symbolizer_forget_unused(struct symbolizer *s);
 /* A descriptor of the module's file, the caller's; negative errno. */
 int symbolizer_open(const struct symbolizer *s, int module);
 int symbolizer_vdso(struct symbolizer *s);                /* offsets in the [vdso] mapping */

@@ -80,6 +80,16 @@ void unwind_client_free(struct unwind_client *c)
 	free(c);
 }
 
+void unwind_client_use_modules(struct unwind_client *c)
+{
+	const struct space *space;
+	size_t cursor = 0;
+
+	while ((space = spaces_next(c->spaces, &cursor)))
+		for (uint32_t i = 0; i < space->count; i++)
+			modules_use(c->modules, space->mappings[i].module);
+}
+
 bool unwind_client_due(const struct unwind_client *c)
 {
 	return c->answered != c->asked;

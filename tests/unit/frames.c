@@ -3,6 +3,7 @@
 #include "frames.h"
 
 #include "check.h"
+#include "images.h"
 #include "store_query.h"
 #include "store_write.h"
 
@@ -54,8 +55,37 @@ static void test_many_frames(void)
 	frames_free(f);
 }
 
+/* Files of programs that are gone are forgotten: not those that are mapped, nor those that were in use of late. */
+static void test_many_images(void)
+{
+	_cleanup_(images_freep) struct images *m = images_new();
+	struct image image = {.kind = IMAGE_ELF, .path = "/bin/x"};
+	uint32_t first, mapped, last, forgotten = 0;
+
+	first = images_id(m, &image);
+	image.inode = 1;
+	mapped = last = images_id(m, &image);
+	for (image.inode = 2; image.inode < 20000; image.inode++) {
+		last = images_id(m, &image);
+		if (!images_many(m))
+			continue;
+		forgotten++;
+		images_use(m, mapped);
+		images_forget(m);
+	}
+	CHECK(forgotten >= 5 && forgotten < 100);
+	CHECK(!images_has(m, first) && images_get(m, first).kind == IMAGE_UNKNOWN);
+	CHECK(images_get(m, mapped).inode == 1 && images_get(m, last).inode == 19999);
+	CHECK_STR(images_get(m, mapped).path, "/bin/x");
+	image.inode = 1;
+	CHECK(images_id(m, &image) == mapped);
+	image.inode = 0;
+	CHECK(images_id(m, &image) == last + 1);
+}
+
 int main(void)
 {
+	test_many_images();
 	test_many_frames();
 	return check_done("frames");
 }

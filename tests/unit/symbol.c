@@ -543,11 +543,31 @@ static void test_unused(struct bench *b)
 	unlink(path);
 }
 
+static void test_forgotten(struct bench *b)
+{
+	uint64_t helper = address_of(b, "quiet_helper");
+	int used = sample_module(b, "sample"), unused = sample_module(b, "packed"), due = sample_module(b, "linked");
+
+	for (int i = 0; i < 2; i++) {
+		symbolizer_use(b->s, used);
+		if (i)
+			CHECK(symbolizer_request(b->s, due, helper, b->seen.last_frame + 1) == 0);
+		symbolizer_forget_unused(b->s);
+	}
+	CHECK(symbolizer_stats(b->s)->modules_known == 2);
+	CHECK(symbolizer_request(b->s, unused, helper, 1) == -ENOENT);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK_STR(b->seen.name[0], "quiet_helper");
+	CHECK_STR(ask(b, used, helper), "quiet_helper");
+	CHECK(sample_module(b, "sample") == used && sample_module(b, "packed") > due);
+	CHECK_STR(ask(b, sample_module(b, "packed"), helper), "quiet_helper");
+}
+
 int main(int argc, char **argv)
 {
 	static void (*const tests[])(struct bench *) = {
 		test_symtab, test_marks, test_separate, test_plt, test_code, test_queue, test_confined, test_perf_map, test_lease,
-		test_vdso, test_kernel, test_replaced, test_container,
+		test_vdso, test_kernel, test_replaced, test_container, test_forgotten,
 	};
 	_cleanup_free_ char *samples = argc == 2 ? realpath(argv[1], NULL) : NULL;
 	struct bench b = {0};

@@ -6,12 +6,10 @@
 
 enum { SIZE, USED, INODES, INODES_USED };
 
-enum { EVERY = 5 }; /* slices: space does not fill in a moment */
-
 struct filesystems_state {
 	struct probe_state probe;
 	struct gauge_sets sets;
-	uint32_t turn;
+	uint32_t looks; /* as mounts_look(), when they were written */
 };
 
 static void write_mount(struct capture *c, struct filesystems_state *s, const struct mount *m)
@@ -38,15 +36,13 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct filesystems_state *s = arg;
 
-	if (s->turn++ % EVERY)
-		return;
-	mounts_look(c->mounts, c->tasks);
-	for (size_t i = 0; i < mounts_count(c->mounts); i++) {
-		struct mount *m = mounts_get(c->mounts, i);
+	uint32_t looks = mounts_look(c->mounts, c->tasks);
 
-		if (mount_ask(m))
-			write_mount(c, s, m);
-	}
+	if (looks == s->looks)
+		return;
+	s->looks = looks;
+	for (size_t i = 0; i < mounts_count(c->mounts); i++)
+		write_mount(c, s, mounts_get(c->mounts, i));
 }
 
 static void stop(struct capture *c, void *arg)

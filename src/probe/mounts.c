@@ -20,7 +20,7 @@ static const char *const local_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs"
 /* That have no room to tell of, but local ones may be mounted below them. */
 static const char *const quick_types[] = {"rootfs", "ramfs", "devtmpfs", "proc", "sysfs", "squashfs", "erofs", "iso9660", "udf"};
 
-#define PAUSE_NS (4 * NS_PER_S) /* between two looks at least */
+#define PAUSE_NS (4500 * NS_PER_MS) /* between two looks at least: five slices; space does not fill in a moment */
 
 enum {
 	MOST_NAMESPACES = 64,
@@ -43,7 +43,8 @@ struct mounts {
 	struct mount *items;
 	size_t count, capacity, asked;
 	uint32_t next; /* thread whose turn it is */
-	uint64_t looked_ns; /* 0: never */
+	uint64_t looked_ns;
+	uint32_t looks; /* 0: none yet */
 };
 
 /* One line of mountinfo. */
@@ -303,18 +304,19 @@ void mounts_free(struct mounts *m)
 	free(m);
 }
 
-void mounts_look(struct mounts *m, const struct tasks *tasks)
+uint32_t mounts_look(struct mounts *m, const struct tasks *tasks)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (m->looked_ns && now < m->looked_ns + PAUSE_NS)
-		return;
+	if (m->looks && now < m->looked_ns + PAUSE_NS)
+		return m->looks;
 	m->looked_ns = now;
 	forget(m);
 	find_namespaces(m, tasks);
 	add_all(m, &(struct namespace){.id = m->own});
 	for (size_t i = 0; i < m->other_count; i++)
 		add_all(m, &m->others[i]);
+	return ++m->looks;
 }
 
 size_t mounts_count(const struct mounts *m)

@@ -24,8 +24,9 @@ struct mount {
 struct mounts *mounts_new(void);
 void mounts_free(struct mounts *m); /* NULL is fine */
 
-/* Finds and asks them anew, if that was not done within the last seconds: what mounts_get() gave is gone then. */
-void mounts_look(struct mounts *m, const struct tasks *tasks);
+/* Finds and asks them anew, if that was not done within the last seconds: what mounts_get() gave is gone then. Returns how often that
+ * was done. */
+uint32_t mounts_look(struct mounts *m, const struct tasks *tasks);
 size_t mounts_count(const struct mounts *m);
 struct mount *mounts_get(struct mounts *m, size_t i);
 

@@ -21,7 +21,6 @@
 enum { REFUSED, FILES };
 
 enum {
-	EVERY = 5,          /* slices between two looks at all file systems */
 	CLOSE_PERCENT = 10, /* free: asked each slice, it may soon be full */
 	FULL_PERCENT = 1,   /* free, and */
 	FULL_BYTES = 256 << 20, /* less than that: what is asked for at once may not fit */
@@ -34,7 +33,6 @@ struct space_state {
 	const struct bpf_program *program;
 	struct bpf_link *link; /* NULL: there is room everywhere */
 	int sums;
-	uint32_t turn;
 	unsigned told;
 	struct map *last; /* by thread: the file system that its last record was of, where the call does not say it */
 	bool failed; /* to attach the program */
@@ -118,8 +116,7 @@ static void look(struct space_state *s)
 	struct mounts *mounts = s->capture->mounts;
 	bool full = false;
 
-	if (s->turn++ % EVERY == 0)
-		mounts_look(mounts, s->capture->tasks);
+	mounts_look(mounts, s->capture->tasks);
 	for (size_t i = 0; i < mounts_count(mounts); i++) {
 		struct mount *m = mounts_get(mounts, i);
 

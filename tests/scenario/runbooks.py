@@ -27,7 +27,7 @@ def throttled(_injectors):
             yield process
 
 
-# A case whose finding the runbook is for, by its name in run.py's.
+# Cases whose finding the runbook is for, by their names in run.py's.
 FAULTS = {
     "container-throttled": case.Case("throttled", throttled, "cpu.throttled"),
     "deadlock": "deadlock",
@@ -37,14 +37,17 @@ FAULTS = {
     "lock-contention": "lock",
     "memory-leak": "leak",
     "memory-pressure": "thrash",
-    "network-latency": "distant",
+    "network-latency": ("distant", "names-unanswered"),
     "noisy-neighbour": "pinned",
     "packet-loss": "lossy",
     "slow-database": "sync-under-lock",
-    "slow-disk": "disk-slow",
+    "slow-disk": ("disk-slow", "no-space"),
     "slow-service": "slow-warehouse",
     "thread-pool-exhaustion": "pool",
 }
+
+# A step whose table is for the case, and must name its culprit or victim.
+NAMED_BY = {"names-unanswered": "Who waits for name servers", "no-space": "Whose calls find no room"}
 
 
 def follow(perfscope, name):
@@ -77,6 +80,9 @@ def attempt(name, wanted, options):
     if wanted:
         c.check(wanted.finding in found, f"{wanted.finding} is not among {found}")
         c.check(document["runbook"]["solutions"], "no solution is named")
+        step = NAMED_BY.get(wanted.name)
+        rows = [row for s in document["runbook"]["steps"] if s["name"] == step for row in s.get("rows", [])]
+        c.check(not step or any(comm in row for row in rows for comm in (wanted.culprit, *wanted.victims)), f"step {step} tells {rows}")
     else:
         c.check(not found, f"found on an idle machine: {found}")
     print(f"{name:24} {wanted.name if wanted else 'idle':16} {', '.join(found) or 'nothing'}", flush=True)
@@ -93,7 +99,8 @@ def main():
     counts = run.Counts("runbooks")
     for name in options.names or sorted(FAULTS):
         fault = FAULTS[name]
-        for wanted in (cases[fault] if isinstance(fault, str) else fault, None):
+        faults = fault if isinstance(fault, tuple) else (fault,)
+        for wanted in (*(cases[f] if isinstance(f, str) else f for f in faults), None):
             c = None if wanted and case.lacks(wanted) else attempt(name, wanted, options)
             if c:
                 counts.add(c)

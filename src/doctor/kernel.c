@@ -12,6 +12,7 @@
 
 #include "io.h"
 #include "mem.h"
+#include "namespace.h"
 
 static int run_release(struct trial *t, const struct check *c, struct doctor_result *r)
 {
@@ -122,14 +123,13 @@ static int run_virtual(struct trial *t, const struct check *c, struct doctor_res
 	return 0;
 }
 
-/* The first namespace of each kind has a number that is part of the kernel's interface by now. */
 static int run_pid_namespace(struct trial *t, const struct check *c, struct doctor_result *r)
 {
-	struct stat st;
+	int first = is_first_pid_namespace();
 
-	if (stat("/proc/self/ns/pid", &st) < 0)
-		return -errno;
-	if (st.st_ino == 0xeffffffcu) {
+	if (first < 0)
+		return first;
+	if (first) {
 		buf_addstr(&r->detail, "the machine's own");
 	} else {
 		r->status = DOCTOR_FALLBACK;

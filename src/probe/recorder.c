@@ -16,10 +16,12 @@
 #include "fail.h"
 #include "governor.h"
 #include "host.h"
+#include "log.h"
 #include "loop.h"
 #include "mappings.h"
 #include "mem.h"
 #include "mounts.h"
+#include "namespace.h"
 #include "past.h"
 #include "sideband.h"
 #include "text.h"
@@ -358,6 +360,18 @@ static int survey(struct recorder *r)
 	return failx(-ESRCH, "there is no process in cgroup %s", r->options.cgroup);
 }
 
+/* The kernel tells of processes by its own numbers, and /proc by those of the namespace. */
+static void note_namespace(const struct recorder *r)
+{
+	static const char words[] = "in a container's PID namespace processes have other numbers than for the kernel, so that names lack "
+				    "or are another's: record on the host, or in a container with --pid=host";
+
+	if (is_first_pid_namespace() != 0)
+		return;
+	log_warning("%s", words);
+	store_add_unavailable(r->capture.store, "names", words);
+}
+
 static int begin(struct recorder *r)
 {
 	struct capture *c = &r->capture;
@@ -382,6 +396,7 @@ static int begin(struct recorder *r)
 	c->kernel_bytes = host_kernel_bytes(r->host);
 	host_write_metrics(r->host);
 	write_meta(r);
+	note_namespace(r);
 	if (r->options.most_overhead > 0) {
 		error = governor_new(c, r->host, r->loop, r->options.most_overhead, &r->governor);
 		c->governor = r->governor;

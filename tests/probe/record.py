@@ -180,6 +180,14 @@ def unprivileged(path):
     check(bad.returncode == 2 and bad.stderr.count("\n") == 1 and "root" in bad.stderr, f"not root: {bad.stderr}")
 
 
+def contained(path):
+    """In a PID namespace of its own what /proc tells is not of the processes that the kernel tells of: that is said."""
+    for prefix, wanted in ((), 0), (("unshare", "--pid", "--fork", "--mount-proc"), 1):
+        run = subprocess.run([*prefix, PERFSCOPE, "record", "-q", "-o", path, "-d", "300ms"], text=True, capture_output=True)
+        said = rows(path, "SELECT count(*) FROM unavailable WHERE probe = 'names' AND reason LIKE '%--pid=host%'")[0][0]
+        check(run.returncode == 0 and ("--pid=host" in run.stderr) == wanted == said, f"{prefix}: {run.stderr}, {said}")
+
+
 def filters(path):
     """-p takes the process with the children it forks later, and nothing else."""
     tree = subprocess.Popen(["sh", "-c", "while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done"])
@@ -291,7 +299,7 @@ def main():
         return counts.end()
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
-        for test in (thread_times, before, idle_threads, short_lived, slow_ends, exec_by_thread, stripped, in_memory, exit_codes, filters,
+        for test in (thread_times, before, idle_threads, short_lived, slow_ends, exec_by_thread, stripped, in_memory, exit_codes, contained, filters,
                      interrupted, busy_while, killed, unprivileged):
             test(path)
         full_disk()

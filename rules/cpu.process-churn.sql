@@ -19,19 +19,27 @@ short AS MATERIALIZED (
 	SELECT p.id, p.pid, p.ppid, p.comm, p.start_ns, p.end_ns, ifnull(s.running, 0) AS running
 	FROM process p LEFT JOIN process_time s ON s.process = p.id, span
 	WHERE p.start_ns > 0 AND p.end_ns BETWEEN span.start_ns AND span.end_ns AND NOT p.flags),
--- Those that were over soon or were several, and what has yet to end as others of its name and parent have.
+family AS MATERIALIZED ( -- of one name and parent
+	SELECT ppid, comm, count(*) AS count, sum(end_ns - start_ns) AS life, sum(running) AS running, max(id) AS example
+	FROM short GROUP BY ppid, comm),
+common AS MATERIALIZED (
+	SELECT f.comm FROM family f, span GROUP BY f.comm
+	HAVING sum(f.count) >= coalesce(:count, 100) AND sum(f.count) * 1e9 / span.ns >= coalesce(:rate, 100)),
+maker AS MATERIALIZED (SELECT DISTINCT ppid AS pid FROM process WHERE EXISTS (SELECT 1 FROM common)),
+-- Parents that were over soon or were several, and what has yet to end as others of its name and parent have.
 passing AS MATERIALIZED (
-	SELECT id, pid, ppid, start_ns, end_ns FROM short WHERE end_ns - start_ns < coalesce(:soon, 1) * 1e9
-		OR (+ppid, +comm) IN (SELECT ppid, comm FROM short GROUP BY ppid, comm HAVING count(*) >= coalesce(:few, 3))
+	SELECT id, pid, ppid, start_ns, end_ns FROM short WHERE pid IN (SELECT pid FROM maker) AND (end_ns - start_ns < coalesce(:soon, 1) * 1e9
+		OR (+ppid, +comm) IN (SELECT ppid, comm FROM family WHERE count >= coalesce(:few, 3)))
 	UNION ALL
 	SELECT p.id, p.pid, p.ppid, p.start_ns, ifnull(p.end_ns, 1 << 62) FROM process p, span
-	WHERE p.start_ns > 0 AND (p.end_ns IS NULL OR p.end_ns > span.end_ns) AND NOT p.flags
-		AND (+p.ppid, +p.comm) IN (SELECT ppid, comm FROM short GROUP BY ppid, comm HAVING count(*) >= coalesce(:few, 3))),
-common AS MATERIALIZED (
-	SELECT p.comm FROM short p, span GROUP BY p.comm
-	HAVING count(*) >= coalesce(:count, 100) AND count(*) * 1e9 / span.ns >= coalesce(:rate, 100)),
+	WHERE +p.pid IN (SELECT pid FROM maker) AND p.start_ns > 0 AND (p.end_ns IS NULL OR p.end_ns > span.end_ns) AND NOT p.flags
+		AND (+p.ppid, +p.comm) IN (SELECT ppid, comm FROM family WHERE count >= coalesce(:few, 3))),
 begun AS MATERIALIZED (
-	SELECT id, start_ns, ppid, comm, end_ns - start_ns AS life, running FROM short WHERE comm IN (SELECT comm FROM common)),
+	SELECT id, start_ns, ppid, comm, end_ns - start_ns AS life, running FROM short
+	WHERE ppid IN (SELECT pid FROM passing) AND comm IN (SELECT comm FROM common)),
+-- The others were started by who stays.
+direct AS MATERIALIZED (
+	SELECT * FROM family WHERE comm IN (SELECT comm FROM common) AND ppid NOT IN (SELECT pid FROM passing)),
 -- Who started it, and who started that, as long as those are short-lived, too. (A recursion would look through all for each.)
 up1 AS MATERIALIZED (
 	SELECT u.id, q.start_ns, q.ppid, u.comm, u.life, u.running FROM begun u
@@ -51,10 +59,14 @@ up AS MATERIALIZED (
 parent AS MATERIALIZED (
 	SELECT *, min(process) OVER (PARTITION BY comm, ppid, cgroup) AS first, sum(running) OVER (PARTITION BY comm, ppid, cgroup) AS all_running FROM (
 		SELECT s.process, s.pid, s.comm, s.cgroup, p.ppid, s.running FROM process_state s JOIN process p ON p.id = s.process
-		WHERE NOT s.own AND s.pid IN (SELECT ppid FROM up) AND s.process NOT IN (SELECT id FROM passing))),
+		WHERE NOT s.own AND s.pid IN (SELECT ppid FROM up UNION SELECT ppid FROM direct) AND s.process NOT IN (SELECT id FROM passing))),
 started AS MATERIALIZED (SELECT u.*, p.first, max(u.depth) FROM up u JOIN parent p ON p.pid = u.ppid GROUP BY u.id),
 brief AS MATERIALIZED (
-	SELECT first, comm, count(*) AS count, sum(life) AS life, sum(running) AS running, max(id) AS example FROM started GROUP BY first, comm),
+	SELECT first, comm, sum(count) AS count, sum(life) AS life, sum(running) AS running, max(example) AS example FROM (
+		SELECT first, comm, 1 AS count, life, running, id AS example FROM started
+		UNION ALL
+		SELECT (SELECT min(p.first) FROM parent p WHERE p.pid = d.ppid), comm, count, life, running, example FROM direct d)
+	WHERE first IS NOT NULL GROUP BY first, comm),
 -- All such commands of one parent are one matter, the most frequent first.
 often AS MATERIALIZED (
 	SELECT first, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,

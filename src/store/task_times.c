@@ -65,17 +65,40 @@ static void add_row(struct accounts *a, struct query *q)
 		store_add_to(&t->preempted, count);
 }
 
+/* Where it is kept by thread, it need not be put together. */
+static int read_kept(struct store *s, struct accounts *a)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = query_new(s, "SELECT task, switches, preempted, running, runnable, sleeping, disk, stopped FROM thread_time", &q);
+
+	while (r >= 0 && (r = query_next(q)) > 0) {
+		GROW(a->times, a->count, a->capacity);
+		struct task_times *t = &a->times[a->count++];
+
+		*t = (struct task_times){.task = (uint32_t)query_int(q, 0), .switches = query_int(q, 1), .preempted = query_int(q, 2)};
+		for (int i = 0; i < TASK_TIMES; i++)
+			t->ns[i] = query_int(q, 3 + i);
+	}
+	return r;
+}
+
+static int read_parts(struct store *s, struct accounts *a)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = find_metrics(s, a);
+
+	if (r < 0 || (r = query_new(s, STORE_TIME_PARTS, &q)) < 0)
+		return r;
+	while ((r = query_next(q)) > 0)
+		add_row(a, q);
+	return r;
+}
+
 int store_task_times(struct store *s, struct task_times **ret_times, size_t *ret_count)
 {
 	_cleanup_(accounts_done) struct accounts a = {.index = map_new(), .metrics = map_new()};
-	_cleanup_(query_freep) struct query *q = NULL;
-	int r = find_metrics(s, &a);
+	int r = s->totals ? read_kept(s, &a) : read_parts(s, &a);
 
-	if (r < 0 || (r = query_new(s, s->totals ? "SELECT task, metric, ns, count FROM task_time" : STORE_TIME_PARTS,
-				    &q)) < 0)
-		return r;
-	while ((r = query_next(q)) > 0)
-		add_row(&a, q);
 	if (r < 0)
 		return r;
 	*ret_times = a.times;

@@ -14,6 +14,7 @@
 #include "mem.h"
 #include "store_query.h"
 #include "store_write.h"
+#include "task_times.h"
 
 static char directory[] = "/tmp/perfscope-store-XXXXXX";
 
@@ -307,6 +308,23 @@ static char *rows_of(struct store *s, const char *view)
 	return xstrdup(query_text(q, 0));
 }
 
+/* All that is known of threads' time, as one number. */
+static int64_t digest_times(struct store *s)
+{
+	struct task_times *times = NULL;
+	int64_t digest = 0;
+	size_t count = 0;
+
+	CHECK(store_task_times(s, &times, &count) == 0 && count);
+	for (size_t i = 0; i < count; i++) {
+		digest += times[i].task * (7 * times[i].switches + 11 * times[i].preempted);
+		for (int k = 0; k < TASK_TIMES; k++)
+			digest += times[i].task * (k + 1) * times[i].ns[k];
+	}
+	free(times);
+	return digest;
+}
+
 static void check_totals(struct store *s)
 {
 	static const char *const views[] = {
@@ -319,11 +337,13 @@ static void check_totals(struct store *s)
 		"SELECT stack AS metric, function AS task, path AS stack, 0 AS resource, 0 AS count, 0 AS value FROM stack_speaker",
 	};
 	char *asked[ARRAY_SIZE(views)];
+	int64_t times = digest_times(s);
 
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
 		CHECK(*(asked[i] = rows_of(s, views[i])) == '[');
 	CHECK(store_keep_totals(s) == 1);
 	CHECK(store_keep_totals(s) == 0 && store_keep_speakers(s) == 0);
+	CHECK(digest_times(s) == times);
 	CHECK(ask(s, "SELECT count(*) FROM temp.sqlite_schema WHERE name = 'stack_speaker' AND type = 'table'") == 1);
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
 		_cleanup_free_ char *kept = rows_of(s, views[i]);

@@ -130,6 +130,14 @@ int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes)
 	return r;
 }
 
+/* Whether a list of controllers begins with that one; "name=" with any name. */
+static bool leads(const char *controllers, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(controllers, name, n) && (strchr(",", controllers[n]) || (n && name[n - 1] == '='));
+}
+
 /* How much a line of /proc/PID/cgroup ("ID:CONTROLLERS:PATH") says about where a process belongs. */
 static int telling(const char *controllers, const char *path)
 {
@@ -137,25 +145,18 @@ static int telling(const char *controllers, const char *path)
 
 	if (!strcmp(path, "/"))
 		return 0;
-	for (size_t i = ARRAY_SIZE(order); i-- > 0;) {
-		size_t n = strlen(order[i]);
-
-		if (n ? !strncmp(controllers, order[i], n) : !controllers[0])
+	for (size_t i = ARRAY_SIZE(order); i-- > 0;)
+		if (leads(controllers, order[i]))
 			return (int)i + 2;
-	}
 	return 1;
 }
 
-int proc_cgroup(uint32_t pid, struct buf *path)
+void cgroup_choose(char *lines, struct buf *path)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	const char *best = "/";
-	int most = 0, r = read_proc(pid, "cgroup", 1 << 16, &b);
-	char *rest = b.data;
+	int most = 0;
 
-	if (r < 0)
-		return r;
-	for (char *line; (line = strsep(&rest, "\n"));) {
+	for (char *line; (line = strsep(&lines, "\n"));) {
 		char *controllers = strchr(line, ':');
 		char *where = controllers ? strchr(controllers + 1, ':') : NULL;
 
@@ -169,7 +170,16 @@ int proc_cgroup(uint32_t pid, struct buf *path)
 		}
 	}
 	buf_addstr(path, best);
-	return 0;
+}
+
+int proc_cgroup(uint32_t pid, struct buf *path)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	int r = read_proc(pid, "cgroup", 1 << 16, &b);
+
+	if (r == 0)
+		cgroup_choose(b.data, path);
+	return r;
 }
 
 int proc_freezer(uint32_t pid, struct buf *path)

@@ -30,6 +30,7 @@ bool proc_lives(uint32_t tid, uint32_t pid); /* such a thread of that process: o
 /* The path in the hierarchy that tells most: the unified one, else cpu, memory or any other that is
  * not the root; "/" otherwise. */
 int proc_cgroup(uint32_t pid, struct buf *path);
+void cgroup_choose(char *lines, struct buf *path); /* the same from that text, which it takes apart */
 int proc_freezer(uint32_t pid, struct buf *path); /* the cgroup that can freeze it; -ENOENT: the root */
 /* Every executable mapping. Also when the group's leader has ended: a living thread's map is read. */
 int proc_mappings(uint32_t pid, void (*each)(void *arg, const struct proc_mapping *m), void *arg);

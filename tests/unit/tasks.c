@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Threads as records tell of them: who ends and goes on, and who is asked for too late. */
+/* Threads as records tell of them: who ends and goes on, and who is asked for too late. And which cgroup a process's is. */
 #include "check.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "mem.h"
+#include "proc.h"
 #include "store.h"
 #include "tasks.h"
 
@@ -96,9 +99,28 @@ static void test_first(struct store *s)
 	tasks_free(t);
 }
 
+static void check_cgroup(const char *lines, const char *wanted)
+{
+	_cleanup_free_ char *copy = xstrdup(lines);
+	_cleanup_(buf_done) struct buf path = BUF_INIT;
+
+	cgroup_choose(copy, &path);
+	CHECK_STR(path.data, wanted);
+}
+
+static void test_cgroups(struct store *s)
+{
+	check_cgroup("12:cpuset:/set\n4:cpu,cpuacct:/quota\n1:name=systemd:/service\n0::/\n", "/quota");
+	check_cgroup("12:cpuset:/set\n8:memory:/limit\n1:name=systemd:/service\n", "/limit");
+	check_cgroup("12:cpuset:/set\n1:name=systemd:/service\n0::/unified\n", "/unified");
+	check_cgroup("5:freezer:/cold\n1:name=systemd:/service\n", "/service");
+	check_cgroup("4:cpu,cpuacct:/\n0::/\n", "/");
+	check_cgroup("", "/");
+}
+
 int main(void)
 {
-	static void (*const tests[])(struct store *) = {test_ended, test_gone, test_exec, test_first};
+	static void (*const tests[])(struct store *) = {test_ended, test_gone, test_exec, test_first, test_cgroups};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		_cleanup_(store_freep) struct store *s = NULL;

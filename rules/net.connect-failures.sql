@@ -3,11 +3,13 @@
 -- summary: {comm} cannot connect to {service}: {failed} of {tried} attempts {how}
 -- explain: Counts each process's connects to each address and port that were refused, timed out or had no way there; one that its
 --    owner gave up after a tenth of a second or more counts as timed out, and so does one that is still not answered, if none
---    was. Some programs try a port to see whether somebody
+--    was. A name may have addresses of both families, of which one is tried first: who is refused there and then gets through to the
+--    same port at the other loses next to nothing. Some programs try a port to see whether somebody
 --    is there and go on without: a few failures, or few among many successes, are no fault.
 -- threshold count = 5: failures; fewer are a program that starts before the one it needs
 -- threshold rate = 0.5: failures a second
 -- threshold share = 0.1: of all its attempts there
+-- threshold instead = 0.9: of what is refused, followed by a connect to that port in the other family
 -- threshold standing = 0.3: connects that stand without an answer, on average, where not one was answered
 -- action: {advice}
 -- action: See who listens: ss -ltnp; and what lies between: the firewall's rules and routes of both sides
@@ -34,8 +36,15 @@ standing AS MATERIALIZED (
 	SELECT n.*, iif(n.opened OR n.refused, 0.0, n.unanswered_ns * 1.0 / span.ns) AS unanswered FROM named n, span),
 waiting AS MATERIALIZED (
 	SELECT *, ended + max(CAST(round(unanswered) AS INTEGER), unanswered >= coalesce(:standing, 0.3)) AS timed_out FROM standing),
-caller AS MATERIALIZED (SELECT *, refused + timed_out + unreachable AS failed FROM waiting)
-SELECT 'waited' AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.comm, c.service, c.failed,
+placed AS MATERIALIZED (
+	SELECT comm, service, opened, service GLOB '[[]*' AS ipv6, substr(service, length(rtrim(service, '0123456789')) + 1) AS port FROM waiting),
+caller AS MATERIALIZED (
+	SELECT w.*, refused + timed_out + unreachable AS failed, NOT timed_out AND EXISTS (
+		SELECT 1 FROM placed a JOIN placed b ON b.comm = a.comm AND b.port = a.port AND b.ipv6 <> a.ipv6
+		WHERE a.comm = w.comm AND a.service = w.service AND NOT a.opened
+			AND b.opened >= coalesce(:instead, 0.9) * (w.refused + w.unreachable)) AS instead
+	FROM waiting w)
+SELECT iif(c.instead, 'none', 'waited') AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.comm, c.service, c.failed,
 	c.failed + c.opened AS tried,
 	CASE max(c.refused, c.timed_out, c.unreachable) WHEN c.refused THEN 'are refused' WHEN c.timed_out THEN 'time out'
 		ELSE 'find no way there' END AS how,

@@ -86,6 +86,22 @@ def cut_off(injectors):
         yield process
 
 
+# A name with two addresses, of which only the second is served.
+TRY_BOTH = """
+import os, socket, time
+listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+port = listener.getsockname()[1]
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("poller")
+    while True:
+        for host in "::1", "127.0.0.1":
+            try: socket.create_connection((host, port)).close(); break
+            except OSError: pass
+        time.sleep(0.02)
+while True: listener.accept()[0].close()
+"""
+
+
 CASES = [
     Case("slow-reader", "tcpfault slow-reader", "net.zero-window", "archiver", function="ponder", victims=("feeder",)),
     Case("full-queue", "tcpfault full-queue", "net.accept-queue", "gatekeeper"),
@@ -105,6 +121,7 @@ CASES = [
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),
     Case("small-writes-of-many", "tcpfault crowd-writes 1", "net.small-writes", "customer", function="ask", victims=("clerk",), often=False),
     Case("hurried", "tcpfault hurried", often=False),
+    Case("refused-first", lambda _: running([sys.executable, "-c", TRY_BOTH], start_new_session=True), often=False),
     Case("mistaken", "tcpfault mistaken", often=False),
     # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),

@@ -29,7 +29,9 @@ machine AS MATERIALIZED (
 busy AS MATERIALIZED (
 	SELECT s.task, s.process, s.running, s.runnable, l.ns AS waited, s.held_up,
 		l.ns >= coalesce(:share, 0.3) * (s.running + s.runnable + s.held_up) AS in_turn
-	FROM thread_state s JOIN thread_wait l ON l.task = s.task AND l.cause = 'lock', span
+	FROM thread_state s JOIN (
+			-- Most wait on futexes, others on a pipe or an eventfd of their own process.
+			SELECT w.task, sum(w.ns) AS ns FROM thread_wait w WHERE w.cause IN ('lock', 'ipc') GROUP BY w.task) l ON l.task = s.task, span
 	WHERE NOT s.own AND NOT s.kernel AND s.running >= coalesce(:running, 0.02) * span.ns),
 turn AS MATERIALIZED (
 	SELECT a.process, a.task, sum(w.count * b.in_turn) AS count FROM busy a JOIN woken_by w ON w.task = a.task

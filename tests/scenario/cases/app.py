@@ -22,6 +22,7 @@ CASES = [
     Case("news", "boxoffice-nofp news 0 8", often=False),
     Case("turns", "turns 4 1000", "app.serialized", "interpreter", function="interpret"),
     Case("turns-long", "turns-nofp 3 5000", "app.serialized", "interpreter", function="interpret", often=False),
+    Case("turns-by-files", "turns-nofp 4 1000 1", "app.serialized", "interpreter", function="interpret", often=False),
     Case("turns-many", "turns-nofp 16 1500", "app.serialized", "interpreter", function="interpret", held_out=True, often=False),
     Case("slow-warehouse", "chain threads sleep 60", "app.downstream", "warehouse", function="fetch_stock",
          victims=("frontdesk",), resource="127.0.0.1:"),

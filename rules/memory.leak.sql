@@ -29,7 +29,7 @@
 -- threshold heap_part = 0.05: of the limit of a heap whose old generation has not been collected yet; less is what lived a moment too long
 -- threshold made_part = 0.1: or of what was made meanwhile, likewise
 -- threshold young = 300: seconds; compilers and other jobs have ended by then, or have their data; on a crowded machine they take long
--- threshold busy = 0.8: of the period that a thread of a job computes, wants to, or hands on through a pipe; services wait for requests
+-- threshold busy = 0.8: of the period that a thread of a job computes, wants to, waits for what the kernel does, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
 -- threshold lasts = 0.4: of the period, likewise; a burst at the end of a long recording is work that begins, too
 -- threshold begins = 0.3: of an average second's growth: the first second with so much is where growth begins; what came before is noise
@@ -102,9 +102,10 @@ room AS MATERIALIZED (
 job AS MATERIALIZED (
 	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
 	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk + ifnull((SELECT sum(w.ns) FROM thread_wait w
-			WHERE w.task = s.task AND w.cause = 'ipc'), 0)) >= coalesce(:busy, 0.8) * span.ns
-		AND (SELECT sum(a.value) FROM sample_level a JOIN task u ON u.id = a.task WHERE u.process = t.process
-			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 300) * 1e9
+			WHERE w.task = s.task AND w.cause IN ('ipc', 'fault', 'kernel_lock', 'reclaim', 'dirty')), 0)) >= coalesce(:busy, 0.8) * span.ns
+		-- One that began as the recording was about to has no age.
+		AND (t.process IN (SELECT id FROM process WHERE start_ns > 0) OR (SELECT sum(a.value) FROM sample_level a JOIN task u ON u.id = a.task WHERE u.process = t.process
+			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 300) * 1e9)
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
 	WHERE m.process IN (SELECT process FROM leak WHERE NOT heap) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads are bound to crowded CPUs while others idle
--- summary: {threads} threads of {comm} may use CPU {mask} alone and wait {share} % of their time for it, while {idle} % of a CPU idles elsewhere
+-- summary: {threads} of {comm} may use CPU {mask} alone and wait{s} {share} % of {their} time for it, while {idle} % of a CPU idles elsewhere
 -- explain: Asks which CPUs the threads that wait for one may use, by their own mask or their cpuset, how busy those are, and
 --    how much of the others is idle. Threads that are bound and have CPU to spare are fine, as are those that wait
 --    where every CPU is busy.
@@ -38,10 +38,11 @@ found AS MATERIALIZED (
 	FROM crowded, span GROUP BY resource
 	HAVING sum(waited) >= coalesce(:wait_share, 0.3) * sum(running + runnable) AND sum(waited) >= coalesce(:lost, 0.2) * span.ns),
 worst AS MATERIALIZED (
-	SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY resource ORDER BY process_waited DESC, waited DESC) AS place FROM crowded)
+	SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY resource ORDER BY process_waited DESC, waited DESC) AS place,
+		count(*) OVER (PARTITION BY resource, process_comm) AS named FROM crowded)
 	WHERE place = 1)
 SELECT 'waited' AS urgency, min(1, f.share) AS impact, w.process_comm AS comm, w.pid, w.tid, p.mask,
-	(SELECT count(*) FROM crowded c WHERE c.resource = f.resource AND c.process_comm = w.process_comm) AS threads,
+	iif(w.named = 1, 'one thread', w.named || ' threads') AS threads, iif(w.named = 1, 's', '') AS s, iif(w.named = 1, 'its', 'their') AS their,
 	printf('%.0f', 100 * f.share) AS share, printf('%.0f', 100 * p.outside) AS idle,
 	'cpus' AS resource_kind, 'CPU ' || p.mask || ' of ' || (SELECT count(*) FROM cpu) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (

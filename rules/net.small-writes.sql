@@ -46,7 +46,8 @@ SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid,
 		json_object('metric', 'looks that found it so', 'value', h.looks, 'unit', 'count', 'threshold', coalesce(:looks, 6)),
 		json_object('metric', 'mean size of its segments', 'value', z.bytes, 'unit', 'bytes',
 			'threshold', coalesce(:small, 1000))) AS evidence,
-	json_array(json_object('role', 'culprit', 'metric', 'wait.net', 'process', h.process)) AS stacks
+	json_array(json_object('role', 'culprit', 'metric', 'wait.net', 'process', h.process),
+		json_object('role', 'culprit', 'metric', 'cpu.time', 'process', h.process, 'function', 'tcp_sendmsg')) AS stacks
 FROM held h JOIN size z ON z.process = h.process
 WHERE h.share >= coalesce(:share, 0.3) AND h.looks >= coalesce(:looks, 6) AND z.bytes <= coalesce(:small, 1000)
 ORDER BY h.share DESC LIMIT 5;

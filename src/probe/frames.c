@@ -11,6 +11,7 @@
 #include "hash.h"
 #include "images.h"
 #include "kernel_functions.h"
+#include "kernel_text.h"
 #include "keys.h"
 #include "mappings.h"
 #include "mem.h"
@@ -86,6 +87,7 @@ struct frames {
 	uint32_t state_count;
 	uint32_t kernel_image;
 	struct kernel_functions kernel;
+	const struct kernel_text *text; /* NULL: not known yet */
 	struct code *code;
 	struct generated_code generated;
 	uint32_t unnamed, code_due;
@@ -114,10 +116,11 @@ void frames_set_symbolizer(struct frames *f, struct symbolizer *symbolizer)
 	f->symbolizer = symbolizer;
 }
 
-void frames_set_kernel(struct frames *f, uint64_t start, uint64_t end)
+void frames_set_kernel(struct frames *f, const struct kernel_text *text)
 {
-	f->kernel.core_start = start;
-	f->kernel.core_end = end;
+	f->text = text;
+	f->kernel.core_start = text->core.start;
+	f->kernel.core_end = text->core.end;
 }
 
 void frames_free(struct frames *f)
@@ -521,7 +524,9 @@ static uint32_t kernel_step(struct frames *f, uint32_t parent, uint64_t address)
 
 uint32_t frames_kernel(struct frames *f, uint32_t parent, const uint64_t *addresses, size_t depth)
 {
-	for (size_t i = depth; i-- > 0;)
+	size_t late = f->text ? kernel_text_late(f->text, addresses, depth) : 0;
+
+	for (size_t i = depth; i-- > late;)
 		parent = kernel_step(f, parent, addresses[i] - (i > 0));
 	return parent;
 }

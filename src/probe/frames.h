@@ -9,6 +9,7 @@
 
 struct frames;
 struct images;
+struct kernel_text;
 struct mapping;
 struct mappings;
 struct process;
@@ -24,7 +25,7 @@ struct frames *frames_new(struct store *s);
 void frames_free(struct frames *f);
 void frames_set_symbolizer(struct frames *f, struct symbolizer *symbolizer); /* before the first frame */
 
-void frames_set_kernel(struct frames *f, uint64_t start, uint64_t end); /* where the kernel proper lies, if that is known */
+void frames_set_kernel(struct frames *f, const struct kernel_text *text); /* borrowed */
 
 struct images *frames_images(struct frames *f);
 /* The symbolizer's id of an image that is mapped into the process; negative when it can have no names. */

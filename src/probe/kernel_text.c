@@ -30,15 +30,45 @@ static bool enters_interrupt(const char *name)
 	return false;
 }
 
+static bool enables_interrupts(const char *name)
+{
+	static const char *const enablers[] = {"pvm_irq_enable", "xen_irq_enable_direct", "pv_native_irq_enable", "native_irq_enable"};
+	static const char thunk[] = "__raw_callee_save_";
+
+	if (starts_with(name, thunk))
+		name += strlen(thunk);
+	for (size_t i = 0; i < ARRAY_SIZE(enablers); i++)
+		if (!strcmp(name, enablers[i]))
+			return true;
+	return false;
+}
+
 static struct place_range *range_of(struct kernel_text *t, const char *name)
 {
 	for (int i = 0; i < PLACE_COUNT; i++)
 		if (!strcmp(name, place_names[i]))
 			return &t->places[i];
-	if (!enters_interrupt(name))
+	struct place_ranges *r = enters_interrupt(name) ? &t->interrupts : enables_interrupts(name) ? &t->enablers : NULL;
+	if (!r)
 		return NULL;
-	GROW(t->interrupts, t->interrupt_count, t->interrupt_capacity);
-	return &t->interrupts[t->interrupt_count++];
+	GROW(r->items, r->count, r->capacity);
+	return &r->items[r->count++];
+}
+
+/* Those that began at `start`. */
+static void close_ranges(struct place_range *items, size_t count, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].start == start)
+			items[i].end = end;
+}
+
+static bool lies_in(const struct place_ranges *r, uint64_t address)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (address >= r->items[i].start && address < r->items[i].end)
+			return true;
+	return false;
 }
 
 void kernel_text_read(struct kernel_text *t)
@@ -64,12 +94,9 @@ void kernel_text_read(struct kernel_text *t)
 		if (!address)
 			continue;
 		if (address != last && open) {
-			for (int i = 0; i < PLACE_COUNT; i++)
-				if (t->places[i].start == last)
-					t->places[i].end = address;
-			for (size_t i = 0; i < t->interrupt_count; i++)
-				if (t->interrupts[i].start == last)
-					t->interrupts[i].end = address;
+			close_ranges(t->places, PLACE_COUNT, last, address);
+			close_ranges(t->interrupts.items, t->interrupts.count, last, address);
+			close_ranges(t->enablers.items, t->enablers.count, last, address);
 			open = 0;
 		}
 		last = address;
@@ -94,14 +121,23 @@ int kernel_text_prepare(const struct capture *c, struct bpf_object *object)
 
 void kernel_text_done(struct kernel_text *t)
 {
-	free(t->interrupts);
+	free(t->interrupts.items);
+	free(t->enablers.items);
+}
+
+size_t kernel_text_late(const struct kernel_text *t, const uint64_t *frames, size_t depth)
+{
+	size_t n = 0;
+
+	while (n + 1 < depth && lies_in(&t->enablers, frames[n]))
+		n++;
+	return n;
 }
 
 bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth)
 {
 	for (size_t f = 0; f < depth; f++)
-		for (size_t i = 0; i < t->interrupt_count; i++)
-			if (frames[f] >= t->interrupts[i].start && frames[f] < t->interrupts[i].end)
-				return true;
+		if (lies_in(&t->interrupts, frames[f]))
+			return true;
 	return false;
 }

@@ -322,7 +322,7 @@ static void init(struct capture *c, struct offcpu_state *state)
 	state->stacks = map_new();
 	state->lock_names = lock_names_new(c);
 	state->files = wait_files_new(c);
-	stacks_set_kernel(c->stacks, c->text->core.start, c->text->core.end);
+	stacks_set_kernel(c->stacks, c->text);
 }
 
 static void queued(struct capture *c, const struct queue_record *r)

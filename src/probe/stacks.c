@@ -488,9 +488,9 @@ void stacks_forget(struct stacks *st, struct process *p)
 	symbolizer_forget_process(st->symbolizer, (pid_t)p->pid);
 }
 
-void stacks_set_kernel(struct stacks *st, uint64_t start, uint64_t end)
+void stacks_set_kernel(struct stacks *st, const struct kernel_text *text)
 {
-	frames_set_kernel(st->frames, start, end);
+	frames_set_kernel(st->frames, text);
 }
 
 void stacks_set_python(struct stacks *st, int map_fd)

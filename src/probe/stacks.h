@@ -11,6 +11,7 @@
 #include "wire.h"
 
 struct stacks;
+struct kernel_text;
 struct process;
 struct tasks;
 struct loop;
@@ -48,7 +49,7 @@ void stacks_ask_variable(struct stacks *st, const struct process *p, const struc
 /* Marks of garbage collectors in files that are mapped, told as they are found: see marks.h. NULL: no more. */
 void stacks_find_marks(struct stacks *st, bool selected, marks_found *found, void *arg);
 
-void stacks_set_kernel(struct stacks *st, uint64_t start, uint64_t end); /* where the kernel proper lies */
+void stacks_set_kernel(struct stacks *st, const struct kernel_text *text); /* borrowed */
 
 struct python_code_record;
 void stacks_set_python(struct stacks *st, int map_fd); /* the kernel side's map of processes that run CPython */

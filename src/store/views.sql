@@ -440,17 +440,17 @@ FROM (SELECT cpu, 100 * sum(iif(metric IN ('cpu.user', 'cpu.nice'), part, 0)) / 
 
 -- The runtime that runs a process's program, where its files or functions tell.
 CREATE VIEW runtime AS
-SELECT process, min(name) AS name
-FROM (SELECT p.process, CASE WHEN o.path GLOB '*/libjvm.so' THEN 'HotSpot'
-			WHEN o.path GLOB '*/node' OR o.path GLOB '*/nodejs' OR o.path GLOB '*/libnode.so*' THEN 'V8'
-			WHEN o.path GLOB '*/libcoreclr.so' THEN '.NET'
-			WHEN o.path GLOB '*/beam.smp' THEN 'BEAM'
-			WHEN o.path GLOB '*/ruby' OR o.path GLOB '*/ruby[0-9]*' OR o.path GLOB '*/libruby*' THEN 'Ruby'
-			WHEN o.path GLOB '*/python[23]' OR o.path GLOB '*/python[23].*' OR o.path GLOB '*/libpython[23]*' THEN 'CPython'
-			WHEN o.id IN (SELECT module FROM symbol WHERE name IN ('runtime.mcall', 'runtime.schedule', 'runtime.mstart',
+WITH told AS MATERIALIZED (
+	SELECT id, CASE WHEN path GLOB '*/libjvm.so' THEN 'HotSpot'
+			WHEN path GLOB '*/node' OR path GLOB '*/nodejs' OR path GLOB '*/libnode.so*' THEN 'V8'
+			WHEN path GLOB '*/libcoreclr.so' THEN '.NET'
+			WHEN path GLOB '*/beam.smp' THEN 'BEAM'
+			WHEN path GLOB '*/ruby' OR path GLOB '*/ruby[0-9]*' OR path GLOB '*/libruby*' THEN 'Ruby'
+			WHEN path GLOB '*/python[23]' OR path GLOB '*/python[23].*' OR path GLOB '*/libpython[23]*' THEN 'CPython'
+			WHEN id IN (SELECT module FROM symbol WHERE name IN ('runtime.mcall', 'runtime.schedule', 'runtime.mstart',
 				'runtime.findRunnable', 'runtime.findrunnable', 'runtime.main')) THEN 'Go' END AS name
-	FROM mapping p JOIN module o ON o.id = p.module)
-WHERE name IS NOT NULL GROUP BY process;
+	FROM module)
+SELECT p.process, min(t.name) AS name FROM mapping p CROSS JOIN told t ON t.id = p.module WHERE t.name IS NOT NULL GROUP BY p.process;
 
 -- Processes of runtimes that have helpers (compilers, collectors, spare threads), which the program wakes when there is something
 -- for them: such a thread that waits for another one is not held up.

@@ -173,11 +173,13 @@ class Spin(Counting):
 
 
 class Sleepers(Counting):
-    """10,000 threads that wake 50 times a second."""
+    """10,000 threads that wake 50 times a second, as far as one CPU lets them: on all of them they leave nothing to others."""
     name = "10,000 threads that wake every 20 ms"
 
     def __init__(self, directory):
         super().__init__(directory, "sleepers", 1, "10000", "20")
+        for tid in os.listdir(f"/proc/{self.processes[0].pid}/task"):
+            os.sched_setaffinity(int(tid), {os.cpu_count() - 1})
 
 
 LOADS = {"spin": Spin, "redis": Redis, "postgres": Postgres, "fio": Fio, "pipe": Pipe, "sleepers": Sleepers}

@@ -41,12 +41,31 @@ bool cpus_has(const struct cpus *set, uint32_t cpu)
 	return cpu < CPUS_MOST && set->bits[cpu / 64] >> cpu % 64 & 1;
 }
 
+uint32_t cpus_next(const struct cpus *set, uint32_t from)
+{
+	for (uint32_t cpu = from; cpu < CPUS_MOST; cpu = (cpu | 63) + 1) {
+		uint64_t left = set->bits[cpu / 64] >> cpu % 64;
+
+		if (left)
+			return cpu + (uint32_t)__builtin_ctzll(left);
+	}
+	return CPUS_MOST;
+}
+
 int cpus_first(const struct cpus *set)
 {
-	for (uint32_t cpu = 0; cpu < CPUS_MOST; cpu++)
-		if (cpus_has(set, cpu))
-			return (int)cpu;
-	return -1;
+	uint32_t cpu = cpus_next(set, 0);
+
+	return cpu < CPUS_MOST ? (int)cpu : -1;
+}
+
+bool cpus_all_in(const struct cpus *set, const struct cpus *other)
+{
+	uint64_t missing = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(set->bits); i++)
+		missing |= set->bits[i] & ~other->bits[i];
+	return !missing;
 }
 
 void cpus_and(struct cpus *set, const struct cpus *with)

@@ -59,9 +59,9 @@ helper=0x$(sed -n 's/^\([0-9a-f]*\) . quiet_helper$/\1/p' sample.nm)
 } >go.list
 objcopy --add-section .gopclntab=go.list stripped go
 # The same in a position-independent one, by Go's linker and by C's, which lays it behind other data.
-objcopy --add-section .data.rel.ro.gopclntab=go.list --set-section-flags .data.rel.ro.gopclntab=readonly stripped go-pie
+objcopy --add-section .data.rel.ro.gopclntab=go.list --set-section-flags .data.rel.ro.gopclntab=readonly stripped go-pie 2>/dev/null # it lies in no segment
 { number 64 0 && cat go.list; } >go.data
 echo built >go.built
 objcopy -R .data.rel.ro stripped go-bare
-objcopy --add-section .data.rel.ro=go.data --set-section-flags .data.rel.ro=readonly --add-section .go.buildinfo=go.built go-bare go-linked
+objcopy --add-section .data.rel.ro=go.data --set-section-flags .data.rel.ro=readonly --add-section .go.buildinfo=go.built go-bare go-linked 2>/dev/null
 touch "$stamp"

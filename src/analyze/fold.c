@@ -169,6 +169,9 @@ static const struct explanation {
 	{"lock.contention", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* One thread is all that the process has: where that thread spends its time is a part of it. */
 	{"cpu.single-thread", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_INFO},
+	/* What a quota stops takes long for that, whatever it computes. */
+	{"cpu.throttled", "cpu.hotspot", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"cpu.throttled", "cpu.single-thread", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* A service that others wait for fills the CPUs with one function: that function is the cause. */
 	{"cpu.hotspot", "cpu.saturation", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* Whatever else fills the CPUs harms by filling them. */

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who takes the CPUs, and whom that delays."""
+import contextlib
+import os
 import subprocess
 import sys
 
 import case
 from case import Case, script
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../probe"))
+import cgroups  # noqa: E402
 
 # Workers of a pool that inherit their parent's mask, as under taskset or a CPUAffinity= line.
 POOL = """
@@ -28,6 +33,30 @@ while True: look_around()
 """
 
 
+# A service that could do its requests twice as fast as its quota lets it.
+RENDER = """
+import os, socket, time
+a, b = socket.socketpair()
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("portal")
+    while True: a.send(b"x"); a.recv(1); time.sleep(0.001)
+open("/proc/self/comm", "w").write("renderer")
+def render_page(): return sum(i * i for i in range(60000))
+while True: b.recv(1); render_page(); b.send(b"y")
+"""
+
+
+@contextlib.contextmanager
+def render(_injectors):
+    parent, child = cgroups.make("cpu", [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "50000")], [("cpu.max", "50000 100000")])
+    try:
+        with case.running([sys.executable, "-c", RENDER], start_new_session=True,
+                          preexec_fn=lambda: cgroups.put(child, "cgroup.procs", str(os.getpid()))) as process:
+            yield process
+    finally:
+        cgroups.remove(parent)
+
+
 def python_pool(_injectors):
     return case.running([sys.executable, "-c", POOL], stderr=subprocess.DEVNULL) # its workers outlive it for a moment
 
@@ -46,6 +75,8 @@ CASES = [
     Case("hot-function-many", "hotserver-nofp 4 60", "cpu.hotspot", "hotserver", function="price_basket", victims=("buyer",), often=False),
     Case("slow-stage", "pipeline 5000", "cpu.single-thread", "compressor", function="squeeze", victims=("bookwriter",)),
     Case("slow-stage-pool", "pipeline-nofp 20000 3", "cpu.single-thread", "compressor", function="squeeze", victims=("bookwriter",), often=False),
+    Case("throttled-service", render, "cpu.throttled", "renderer", evidence=("explains cpu.hotspot",),
+         needs=lambda: bool(cgroups.mount_of("cpu")), often=False),
     Case("pinned", "pinned 3 100", "cpu.affinity", "encoder", function="encode_block", resource="CPU 1"),
     Case("pinned-busy", "pinned-nofp 4 60", "cpu.affinity", "encoder", function="encode_block", held_out=True, often=False),
     Case("pinned-pool", python_pool, "cpu.affinity", "python3", function="render", held_out=True, often=False),

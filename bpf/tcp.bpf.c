@@ -418,19 +418,19 @@ static __always_inline void read_levels(const struct tcp_sock *tp, struct tcp_re
 		r->flags |= TCP_OVERDUE;
 }
 
-static u64 first_look_ns;
-
-/* The first in line is the one that waits longest; one that nothing is known of has waited since before the first look. */
+/* The first in line is the one that waits longest; one that nothing is known of has waited since before the first look, but for one that
+ * was reset meanwhile: it waits no more. */
 static __always_inline void read_queue(const struct sock *sk, struct tcp_report *r)
 {
 	u64 first = (u64)BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_accept_queue.rskq_accept_head, sk);
 	struct tcp_socket *state = first ? bpf_map_lookup_elem(&sockets, &first) : NULL;
+	bool waits = first && BPF_CORE_READ((const struct sock *)first, __sk_common.skc_state) != TCP_STATE_CLOSE;
 
 	r->backlog = BPF_CORE_READ(sk, sk_ack_backlog);
 	r->backlog_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
-	if (!first_look_ns)
-		first_look_ns = r->now_ns;
-	r->start_ns = state ? state->start_ns : first ? first_look_ns : 0;
+	if (!changes.first_look_ns)
+		changes.first_look_ns = r->now_ns;
+	r->start_ns = state ? state->start_ns : waits ? changes.first_look_ns : 0;
 }
 
 /* Whose turn it is, as far as jiffies tell: an answer comes in the one of its request as a rule. Only established connections:
@@ -516,6 +516,7 @@ int walk(struct bpf_iter__task_file *ctx)
 	r.start_ns = state->start_ns;
 	if (!state->tgid) {
 		state->tgid = task->tgid;
+		state->owned = ctx->meta->session_id;
 		struct tcp_flow *flow = flow_of(sk, state);
 		if (flow)
 			__sync_fetch_and_add(&flow->opened, 1);

@@ -90,6 +90,7 @@ enum { TCP_DROP_REASONS = 256 }; /* of the kernel's core */
 struct tcp_changes {
 	u64 flows, drops;
 	u64 most_silent; /* user space sets it: in this walk, tell of sockets that are silent for so many jiffies; 0: of none */
+	u64 first_look_ns;
 };
 
 /* How much of a packet that is thrown away for a reason can be looked at. */

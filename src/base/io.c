@@ -15,7 +15,7 @@ static int read_all(int fd, size_t step, size_t max, bool again, struct buf *b)
 
 	for (;;) {
 		buf_grow(b, step);
-		ssize_t n = read(fd, b->data + b->len, b->cap - b->len - 1);
+		ssize_t n = read(fd, b->data + b->len, again ? step : b->cap - b->len - 1);
 		if (n < 0 && (errno == EINTR || (again && errno == EAGAIN)))
 			continue;
 		if (n < 0)
@@ -34,9 +34,11 @@ int read_fd(int fd, size_t max, struct buf *b)
 	return read_all(fd, 4 << 10, max, false, b);
 }
 
+/* Half of the kernel's buffer at a time: when that is full, what did not fit is thrown away, and the program runs a second time for its
+ * object, of which it may think that it has told already. */
 int read_iterator(int fd, size_t max, struct buf *b)
 {
-	return read_all(fd, 64 << 10, max, true, b);
+	return read_all(fd, 16 << 10, max, true, b);
 }
 
 int read_file_at(int dirfd, const char *path, size_t max, struct buf *b)

@@ -114,8 +114,9 @@ bool proc_lives(uint32_t tid, uint32_t pid)
 	unsigned int owner;
 	char state;
 
-	if (read_proc(tid, "status", 1 << 16, &b) < 0)
-		return false;
+	int r = read_proc(tid, "status", 1 << 16, &b);
+	if (r < 0)
+		return r != -ENOENT && r != -ESRCH;
 	const char *line = strstr(b.data, "\nState:");
 	return line && sscanf(line, "\nState: %c %*[^\n] Tgid: %u", &state, &owner) == 2 && !strchr("ZX", state) && owner == pid;
 }

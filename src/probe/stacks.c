@@ -511,12 +511,16 @@ void stacks_python_end(struct stacks *st, struct process *p)
 void stacks_forget_files(struct stacks *st, const struct tasks *tasks)
 {
 	struct images *images = frames_images(st->frames);
+	const struct mappings *last = NULL; /* of many threads of one process, one after the other */
 
 	if (!images_many(images))
 		return;
 	for (uint32_t i = 0; i < tasks_count(tasks); i++) {
 		const struct mappings *m = tasks_get(tasks, i)->process->mappings;
 
+		if (m == last)
+			continue;
+		last = m;
 		for (size_t k = 0; k < mappings_count(m); k++)
 			images_use(images, mappings_get(m, k)->module);
 	}

@@ -192,7 +192,8 @@ struct thread *tasks_thread(struct tasks *t, uint32_t tid, uint32_t tgid, const 
 	if (proc_lives(tid, tgid))
 		return thread;
 	tasks_end(t, thread, clock_mono_ns());
-	if (thread->process->end_ns == UINT64_MAX && !proc_lives(tgid, tgid)) {
+	/* A process goes on without its first thread. */
+	if (thread->process->end_ns == UINT64_MAX && thread->process->threads == 1 && !proc_lives(tgid, tgid)) {
 		thread->process->end_ns = thread->end_ns;
 		thread->process->dirty = true;
 	}
@@ -231,6 +232,9 @@ struct thread *tasks_begin(struct tasks *t, const struct task_record *r)
 
 	if (old && !r->forked && old->slot < 0 && old->process == p) { /* it was met before it was told of */
 		old->slot = r->slot;
+		p->flags |= r->flags & TASK_KERNEL ? PROCESS_KERNEL : 0;
+		p->selected |= r->flags & TASK_SELECTED;
+		p->dirty = true;
 		return old;
 	}
 	if (old)

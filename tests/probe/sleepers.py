@@ -10,7 +10,19 @@ import probe_test
 WANTED = 10000
 
 
+def before(t):
+    """Each thread that was there already is known, how many there may be."""
+    with subprocess.Popen([sys.argv[2], "sleepers", "1000"], stdout=subprocess.PIPE, text=True) as crowd:
+        count = int(crowd.stdout.readline())
+        t.record(lambda: time.sleep(0.5))
+        crowd.kill()
+    known = t.one("SELECT count(*) FROM thread WHERE pid = ?", crowd.pid)
+    t.check(known == count + 1, f"all are known: {known} of {count} and the first")
+
+
 def test(t):
+    before(t)
+
     def run():
         time.sleep(1.2)
         with subprocess.Popen([sys.argv[2], "sleepers", str(WANTED)], stdout=subprocess.PIPE, text=True) as crowd:

@@ -254,8 +254,7 @@ struct record {
 	u32 cpu;
 };
 
-/* The user registers that unwinding starts from. */
-/* All of them: assembly may keep its frame's address, or where it returns to, in any. */
+/* The user registers that unwinding starts from. All of them: assembly may keep its frame's address, or where it returns to, in any. */
 struct user_registers {
 	u64 ip, sp, bp, bx, r12, r13, r14, r15;
 	u64 ax, cx, dx, si, di, r8, r9, r10, r11;

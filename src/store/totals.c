@@ -325,7 +325,13 @@ int store_keep_speakers(struct store *s)
 	kept->tables[SPEAKERS] = rows_table_new(totals[SPEAKERS].columns, totals[SPEAKERS].keys);
 	r = store_find_speakers(s, kept->tables[STACKS], kept->texts, kept->tables[SPEAKERS]);
 	add_shown(&sql, totals[SPEAKERS].name);
-	return r < 0 ? r : store_execute(s, sql.data);
+	if (r >= 0)
+		r = store_execute(s, sql.data);
+	if (r < 0) {
+		rows_table_free(kept->tables[SPEAKERS]);
+		kept->tables[SPEAKERS] = NULL;
+	}
+	return r;
 }
 
 int store_drop_totals(struct store *s)

@@ -22,13 +22,16 @@ struct go_function {
 	uint32_t data;  /* from the table's own beginning: the start again, and the name's place */
 };
 
-/* Where the code begins; position-independent programs have it relocated, and newer ones leave it out. */
+/* Where the code begins; position-independent programs have it relocated, and newer ones leave it out. Where C's linker
+ * was at work, which brings .init, its own start files come first: then it is not known. */
 static uint64_t code_start(const struct elf_image *image, const struct go_header *h)
 {
 	GElf_Shdr text;
 
 	if (h->text)
 		return h->text;
+	if (elf_image_section(image, ".init", &text))
+		return 0;
 	return elf_image_section(image, ".text", &text) ? text.sh_addr : 0;
 }
 

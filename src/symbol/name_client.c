@@ -139,6 +139,17 @@ static void add_generated(struct name_client *c, const struct question *q)
 	record_pad(&c->worker.out.data, q->code_size);
 }
 
+/* One of these may be about a process that is gone, through which its file cannot be opened again. */
+static void keep_asked(struct name_client *c)
+{
+	for (uint64_t i = c->answered; i < c->asked; i++) {
+		struct module *module = modules_get(c->modules, question_at(c, i)->module);
+
+		if (module)
+			module->asked_ns = c->now_ns;
+	}
+}
+
 /* Of the programs that came by in an hour most are gone. But the kernel's names take long to read. */
 static void forget_unasked(struct name_client *c)
 {
@@ -151,6 +162,7 @@ static void forget_unasked(struct name_client *c)
 	if (c->now_ns < c->forgot_ns + unused / 4)
 		return;
 	c->forgot_ns = c->now_ns;
+	keep_asked(c);
 	while (c->worker.out.data.len < BATCH && (module = modules_next(c->modules, &cursor, &id))) {
 		if (!module->with_child || module->kind == MODULE_KERNEL || c->now_ns < module->asked_ns + unused)
 			continue;
@@ -303,6 +315,8 @@ static bool on_module_info(void *arg, const struct record *record)
 
 	if (!module || r->build_id_len > BUILD_ID_MAX)
 		return false;
+	if (!r->build_id_len) /* none, or a file that is refused: the next must still be the one that was read before */
+		return true;
 	module->build_id_len = r->build_id_len;
 	memcpy(module->build_id, r->build_id, r->build_id_len);
 	return true;

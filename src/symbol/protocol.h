@@ -208,6 +208,7 @@ enum wanted_kind {
 	WANTED_ALTLINK,
 	WANTED_FILES, /* from here on for the child that unwinds alone */
 	WANTED_MODULE = WANTED_FILES, /* the ELF file; the build id it must have, if known, comes along */
+	WANTED_AGAIN,      /* the same, to see whether it opens; the answer has a byte if the module is known and it does not */
 	WANTED_TABLE,      /* its table in the cache */
 	WANTED_TABLE_ROOM, /* a file to put the table into; asked with its size, 8 bytes */
 	WANTED_TABLE_KEPT, /* it is complete */

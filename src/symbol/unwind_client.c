@@ -393,6 +393,17 @@ static int open_module(struct unwind_client *c, const struct module *module,
 	return fd;
 }
 
+static int open_again(struct unwind_client *c, const struct module *module,
+		      const struct file_wanted *wanted, const char *name, struct buf *note)
+{
+	_cleanup_(buf_done) struct buf build_id = BUF_INIT;
+	int fd = open_module(c, module, wanted, name, &build_id);
+
+	if (fd < 0)
+		buf_addch(note, 1);
+	return fd;
+}
+
 static int open_table(struct unwind_client *c, const struct module *module,
 		      const struct file_wanted *wanted, const char *name, struct buf *note)
 {
@@ -423,6 +434,7 @@ static int open_wanted(void *arg, const struct file_wanted *wanted, const char *
 {
 	static table_opener *const openers[WANTED_KINDS] = {
 		[WANTED_MODULE] = open_module,
+		[WANTED_AGAIN] = open_again,
 		[WANTED_TABLE] = open_table,
 		[WANTED_TABLE_ROOM] = open_room,
 		[WANTED_TABLE_KEPT] = keep_table,

@@ -155,7 +155,7 @@ static int find_sections(const struct elf_file *f, struct cfi_section *eh, struc
 
 		if (!gelf_getshdr(scn, &sh) || !(name = elf_strptr(f->elf, names, sh.sh_name)))
 			continue;
-		go |= !strcmp(name, ".go.buildinfo");
+		go |= !strcmp(name, ".go.buildinfo") || !strcmp(name, ".gopclntab"); /* the former from 1.13 on */
 		if (!strcmp(name, ".eh_frame") && !eh->data)
 			r = section_bytes(f, scn, name, eh);
 		else if (!strcmp(name, ".debug_frame") && !debug->data)

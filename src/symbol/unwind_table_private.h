@@ -5,7 +5,7 @@
 #include "unwind_builder.h"
 
 #define UNWIND_IMAGE_MAGIC "PSUNWIND"
-#define UNWIND_IMAGE_VERSION 1
+#define UNWIND_IMAGE_VERSION 2
 
 struct unwind_image {
 	char magic[8];

@@ -147,13 +147,22 @@ static void evict(struct unwind_tables *t, struct entry *e)
 	t->totals.evicted++;
 }
 
+/* The file may lie in a container and be known through a process that is gone: then there will be no other table. */
+static bool is_last(struct unwind_tables *t, size_t module)
+{
+	_cleanup_(buf_done) struct buf note = BUF_INIT;
+	_cleanup_close_ int fd = file_service_want(&t->files, (uint32_t)module, WANTED_AGAIN, NULL, 0, &note);
+
+	return fd < 0 && note.len;
+}
+
 /* Of the programs that came by in an hour most are gone. */
 static void forget_unused(struct unwind_tables *t, uint64_t now)
 {
 	if (now < t->forgot_ns + t->unused_ns)
 		return;
 	for (size_t i = 0; i < t->count; i++) {
-		if (!t->entries[i].table || t->entries[i].used > t->forgot_uses)
+		if (!t->entries[i].table || t->entries[i].used > t->forgot_uses || is_last(t, i))
 			continue;
 		forget(t, &t->entries[i]);
 		t->totals.unused++;

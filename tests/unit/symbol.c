@@ -77,6 +77,7 @@ static void test_separate(struct bench *b)
 	CHECK_STR(ask(b, sample_module(b, "go"), helper + 3), "main.sealSession");
 	CHECK_STR(ask(b, sample_module(b, "go-pie"), helper + 3), "main.sealSession");
 	CHECK_STR(ask(b, sample_module(b, "go-linked"), helper + 3), "main.sealSession");
+	CHECK_STR(ask(b, sample_module(b, "go-unplaced"), helper + 3), SYMBOL_NAMELESS);
 }
 
 static void test_plt(struct bench *b)
@@ -539,8 +540,27 @@ static void test_unused(struct bench *b)
 	}
 	CHECK(symbolizer_stats(b->s)->forgotten >= 5 && !symbolizer_stats(b->s)->restarts);
 	CHECK(rename(other, path) == 0);
-	CHECK_STR(ask(b, m, helper), "");
+	for (int i = 0; i < 2; i++) {
+		CHECK_STR(ask(b, m, helper), "");
+		CHECK_STR(ask(b, sample_module(b, "packed"), helper), "quiet_helper");
+	}
 	unlink(path);
+}
+
+/* A file is not given up while questions about it wait: it may not open a second time. */
+static void test_unsent(struct bench *b)
+{
+	enum { MANY = 100000 };
+	_cleanup_free_ char *path = xasprintf("%s/unsent", b->samples), *copy = xasprintf("cp %s/sample %s", b->samples, path);
+	uint64_t helper = address_of(b, "quiet_helper");
+
+	CHECK(system(copy) == 0);
+	int m = module_of(b, path);
+	unlink(path);
+	for (uint32_t i = 0; i < MANY; i++)
+		CHECK(symbolizer_request(b->s, m, helper, i + 1) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.named == MANY);
 }
 
 static void test_forgotten(struct bench *b)
@@ -587,6 +607,9 @@ int main(int argc, char **argv)
 	b.unused_ns = 1;
 	bench_init(&b, samples, false);
 	test_unused(&b);
+	bench_done(&b);
+	bench_init(&b, samples, false);
+	test_unsent(&b);
 	bench_done(&b);
 	printf("symbol: %d passed, %d failed, %d skipped\n", check_passed, check_failed, skipped);
 	return check_failed != 0;

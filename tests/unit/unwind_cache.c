@@ -8,9 +8,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "io.h"
 #include "stack_ring.h"
 #include "table_cache.h"
@@ -277,6 +280,45 @@ static void test_unused(void)
 	bench_close(&b);
 }
 
+static int module_of(struct bench *b, const struct subject *x, const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	return symbolizer_elf(b->s, &(struct symbol_mapping){.pid = x->pid, .path = path, .inode = st.st_ino,
+							     .dev_major = major(st.st_dev), .dev_minor = minor(st.st_dev)});
+}
+
+/* What cannot be opened a second time, as the file of a container whose process is gone, is not built a second time either. */
+static void test_last(void)
+{
+	static struct subject gone, other;
+	struct bench b = {.unused_ns = 1};
+	char path[4096] = {0};
+	_cleanup_(buf_done) struct buf copy = BUF_INIT;
+
+	CHECK(readlink("/proc/self/exe", path, sizeof(path) - 64) > 0);
+	for (int i = 0; i < 2; i++) /* build/tests/unit/x -> build/tests */
+		*strrchr(path, '/') = 0;
+	strcat(path, "/unwind/workload-gone");
+	buf_addf(&copy, "cp '%.*s-static' '%s'", (int)(strrchr(path, '-') - path), path, path);
+	CHECK(system(copy.data) == 0);
+	bench_open(&b);
+	CHECK(subject_start(&gone, "gone", "callback", "0") && define_space(&b, &gone, 0) == 0);
+	CHECK(subject_start(&other, "nofp", "callback", "0") && define_space(&b, &other, 1) == 0);
+	CHECK(symbolizer_request(b.s, module_of(&b, &gone, path), 0, 0) == 0); /* takes the file that was open */
+	for (uint32_t i = 0; i < 5; i++) {
+		CHECK(ask(&b, i % 4 ? &other : &gone, i % 4 != 0, i) == 0);
+		symbolizer_flush(b.s, PATIENCE);
+		CHECK(as_expected(&b, i % 4 ? &other : &gone));
+		unlink(path);
+		kill(gone.pid, SIGKILL);
+	}
+	subject_end(&gone);
+	subject_end(&other);
+	bench_close(&b);
+}
+
 /* Pieces of any size, taken and given back in turn, never share a byte. */
 static void test_ring(void)
 {
@@ -444,6 +486,7 @@ int main(void)
 	test_bounded();
 	test_budget();
 	test_unused();
+	test_last();
 	test_ring();
 #ifndef __SANITIZE_ADDRESS__ /* it has terabytes to look through, and keeps what is freed */
 	test_cleared();

@@ -45,18 +45,21 @@ number() { # SIZE VALUE, lowest byte first
 	done
 }
 helper=0x$(sed -n 's/^\([0-9a-f]*\) . quiet_helper$/\1/p' sample.nm)
-{
+list() { # CODE START, of the function in the code
 	number 4 0xfffffff0
 	number 4 0x08010000
-	for value in 1 0 "$helper" 72 0 0 0 96; do
+	for value in 1 0 "$1" 72 0 0 0 96; do
 		number 8 "$value"
 	done
 	printf 'main.sealSession\0'
 	number 7 0
-	number 8 0x1000000000
-	number 8 4
+	number 4 "$2"
+	number 4 16
+	number 4 $(($2 + 4))
+	number 4 0
 	number 8 0
-} >go.list
+}
+list "$helper" 0 >go.list
 objcopy --add-section .gopclntab=go.list stripped go
 # The same in a position-independent one, by Go's linker and by C's, which lays it behind other data.
 objcopy --add-section .data.rel.ro.gopclntab=go.list --set-section-flags .data.rel.ro.gopclntab=readonly stripped go-pie 2>/dev/null # it lies in no segment
@@ -64,4 +67,8 @@ objcopy --add-section .data.rel.ro.gopclntab=go.list --set-section-flags .data.r
 echo built >go.built
 objcopy -R .data.rel.ro stripped go-bare
 objcopy --add-section .data.rel.ro=go.data --set-section-flags .data.rel.ro=readonly --add-section .go.buildinfo=go.built go-bare go-linked 2>/dev/null
+# By C's linker and a Go that does not say where its code begins: start files come before it.
+text=0x$(objdump -h -j .text stripped | awk '$2 == ".text" { print $4 }')
+list 0 $((helper - text)) >go.late
+objcopy --add-section .gopclntab=go.late stripped go-unplaced
 touch "$stamp"

@@ -14,6 +14,7 @@
 #include "mem.h"
 #include "store_query.h"
 #include "store_write.h"
+#include "text.h"
 #include "threads.h"
 
 enum { MOST_THREADS = 4096, MOST_TOLD = 16 };
@@ -167,59 +168,57 @@ static bool connects(uint32_t pid, uint32_t tid)
 	return read_file(path, 4096, &b) >= 0 && b.len && strtol(b.data, NULL, 10) == SYS_connect;
 }
 
-/* What keeps it from emptying its queue. */
+/* What keeps it from emptying its queue: told once, whoever is shut out and whatever else it leaves unanswered. */
 static void add_listener(struct store *s, uint32_t pid)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
 
 	if (query_new(s, "SELECT t.id FROM task t JOIN process r ON r.id = t.process "
-			 "WHERE r.pid = :pid AND t.tid = :pid AND r.end_ns IS NULL", &q) < 0)
+			 "WHERE r.pid = :pid AND t.tid = :pid AND r.end_ns IS NULL AND NOT EXISTS (SELECT 1 FROM event e "
+			 "JOIN task o ON o.id = e.task WHERE e.kind = 'unanswered' AND o.process = r.id)", &q) < 0)
 		return;
 	query_bind_int(q, ":pid", pid);
 	if (query_next(q) > 0)
 		add_held(s, pid, (uint32_t)query_int(q, 0));
 }
 
-/* Returns the process that listens, 0: not known. */
-static uint32_t add_shut_out(struct store *s, uint32_t pid, uint32_t tid, uint32_t task)
+static void add_shut_out(struct store *s, const struct threads *t, uint32_t tid, uint32_t task)
 {
-	_cleanup_(threads_freep) struct threads *t = NULL;
-	uint32_t listener = 0;
-
-	if (threads_take(&(struct threads_options){.pid = pid}, &t) < 0)
-		return 0;
-	for (size_t i = 0; i < t->count; i++) {
+	for (size_t i = 0; t && i < t->count; i++) {
 		const struct thread_wait *w = &t->items[i].wait;
 
-		if (t->items[i].tid != tid || !w->pid || !w->call || strcmp(w->call, "connect"))
+		if (t->items[i].tid != tid || !w->pid || !w->call || strcmp(w->call, "connect") || !w->resource ||
+		    !starts_with(w->resource, "unix "))
 			continue;
-		listener = w->pid;
-		store_add_event(s, (uint64_t)store_meta_int(s, "duration_ns"), "shut.out", task, 0, listener, w->resource);
+		store_add_event(s, (uint64_t)store_meta_int(s, "duration_ns"), "shut.out", task, 0, w->pid, w->resource);
+		add_listener(s, w->pid);
 	}
-	return listener;
 }
 
 void shut_out_record(struct store *s)
 {
 	enum { MOST_CLIENTS = 8 };
+	_cleanup_(threads_freep) struct threads *t = NULL; /* of the process `taken` */
 	_cleanup_(query_freep) struct query *q = NULL;
-	unsigned count = 0;
-	uint32_t last = 0;
+	uint32_t taken = 0;
 
 	if (query_new(s, "SELECT r.pid, t.tid, t.id FROM span w JOIN metric m ON m.id = w.metric "
 			 "JOIN task t ON t.id = w.task JOIN process r ON r.id = t.process "
-			 "WHERE m.name = 'offcpu.ipc' AND w.last IS NULL AND r.flags = 0", &q) < 0)
+			 "WHERE m.name = 'offcpu.ipc' AND w.last IS NULL AND r.flags = 0 ORDER BY r.pid", &q) < 0)
 		return;
-	while (count < MOST_CLIENTS && query_next(q) > 0) {
+	for (unsigned count = 0; count < MOST_CLIENTS && query_next(q) > 0;) {
 		uint32_t pid = (uint32_t)query_int(q, 0), tid = (uint32_t)query_int(q, 1);
 
 		if (!connects(pid, tid))
 			continue;
-		uint32_t listener = add_shut_out(s, pid, tid, (uint32_t)query_int(q, 2));
-		if (listener && listener != last)
-			add_listener(s, listener);
-		last = listener;
 		count++;
+		if (pid != taken) {
+			threads_free(t);
+			t = NULL;
+			threads_take(&(struct threads_options){.pid = pid}, &t);
+		}
+		taken = pid;
+		add_shut_out(s, t, tid, (uint32_t)query_int(q, 2));
 	}
 }
 

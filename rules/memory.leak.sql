@@ -29,6 +29,7 @@
 -- threshold heap_part = 0.05: of the limit of a heap whose old generation has not been collected yet; less is what lived a moment too long
 -- threshold made_part = 0.1: or of what was made meanwhile, likewise
 -- threshold young = 300: seconds; compilers and other jobs have ended by then, or have their data; on a crowded machine they take long
+-- threshold young_server = 30: the same of who listens or answers requests; one that leaks fast is killed and begins again, and never gets old
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, waits for what the kernel does, or hands on through a pipe; services wait for requests
 -- threshold begun = 4: seconds (slices) that growth has to last if it has begun within the period; work that begins needs memory
 -- threshold lasts = 0.4: of the period, likewise; a burst at the end of a long recording is work that begins, too
@@ -99,13 +100,21 @@ room AS MATERIALIZED (
 		SELECT x.process, NULL, 1, max(s.value) - x.bytes FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
 		WHERE x.heap AND s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY x.process) k
 	WHERE k.left IS NOT NULL GROUP BY k.process),
+-- One that began as the recording was about to has none but that.
+age AS MATERIALIZED (
+	SELECT p.id AS process, iif(p.start_ns > 0, (SELECT end_ns FROM period) - p.start_ns, (
+		SELECT sum(a.value) FROM sample_level a JOIN metric m ON m.id = a.metric JOIN task t ON t.id = a.task
+		WHERE m.name = 'process.age' AND t.process = p.id)) AS age
+	FROM process p WHERE p.id IN (SELECT process FROM leak)),
+serves AS MATERIALIZED (
+	SELECT t.process FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task
+	WHERE m.name IN ('port.queue_limit', 'connection.accepted', 'request.time')),
 job AS MATERIALIZED (
 	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
 	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk + ifnull((SELECT sum(w.ns) FROM thread_wait w
-			WHERE w.task = s.task AND w.cause IN ('ipc', 'fault', 'kernel_lock', 'reclaim', 'dirty')), 0)) >= coalesce(:busy, 0.8) * span.ns
-		-- One that began as the recording was about to has no age.
-		AND (t.process IN (SELECT id FROM process WHERE start_ns > 0) OR (SELECT sum(a.value) FROM sample_level a JOIN task u ON u.id = a.task WHERE u.process = t.process
-			AND a.metric = (SELECT id FROM metric WHERE name = 'process.age')) < coalesce(:young, 300) * 1e9)
+			WHERE w.task = s.task AND w.cause = 'ipc'), 0)) >= coalesce(:busy, 0.8) * span.ns
+		AND (SELECT age FROM age WHERE age.process = t.process)
+			< iif(t.process IN (SELECT process FROM serves), coalesce(:young_server, 30), coalesce(:young, 300)) * 1e9
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
 	WHERE m.process IN (SELECT process FROM leak WHERE NOT heap) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
@@ -148,8 +157,8 @@ collected AS MATERIALIZED (
 	WHERE m.name GLOB 'heap.*' AND t.process IN (SELECT process FROM leak WHERE heap) GROUP BY t.process),
 unproven AS MATERIALIZED (
 	SELECT x.process FROM leak x JOIN collected c ON c.process = x.process
-	WHERE c.after = c.before AND NOT (c.before = 0 AND (x.growth >= coalesce(:heap_part, 0.05) * c.most
-		OR x.growth >= coalesce(:made_part, 0.1) * c.made))),
+	WHERE c.after = c.before AND NOT (x.growth >= coalesce(:heap_part, 0.05) * c.most
+		OR x.growth >= coalesce(:made_part, 0.1) * c.made)),
 -- Below that, MiB, memory that is not yet collected looks like a leak.
 small AS MATERIALIZED (
 	SELECT x.process, CASE WHEN x.heap OR r.name = 'Go' THEN coalesce(:small_go, 16)

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 
 from case import Case, running, script
@@ -92,8 +93,17 @@ def look_up(injectors, size=160 * MB, limit=48 * MB):
             yield process
 
 
-def forgetful(injectors):
+def forgetful(_):
     return running([sys.executable, "-c", FORGETFUL])
+
+
+@contextmanager
+def forgetful_server(_):
+    """Busy without a pause."""
+    listens = FORGETFUL.replace("games = []", "import socket; listener = socket.create_server(('127.0.0.1', 0)); games = []")
+    with running([sys.executable, "-c", listens.replace("    time.sleep(0.01)\n", "    sum(range(200000))\n")]) as process:
+        time.sleep(2)
+        yield process
 
 
 CASES = [
@@ -102,10 +112,15 @@ CASES = [
     Case("leak-maps", "collector-nofp maps 2048", "memory.leak", "collector", function="keep_image", seconds=5, held_out=True, often=False),
     Case("leak-shared", "collector shared 4096", "memory.leak", "collector", function="keep_image", seconds=5, often=False),
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
+    Case("leak-young-server", forgetful_server, "memory.leak", "scoreboard", function="remember_game", seconds=5, often=False,
+         options=("--threshold", "memory.leak.young_server=1")),
     Case("leak-later", "collector later 4096", "memory.leak", "collector", function="keep_session", seconds=12, often=False),
     Case("leak-java", script("java -Xmx400m Cellar.java kept", 3), "memory.leak", "java", seconds=5, often=False, needs="java"),
     Case("leak-java-serial", script("java -Xmx400m -XX:+UseSerialGC Cellar.java kept", 3), "memory.leak", "java", seconds=5, held_out=True,
          often=False, needs="java"),
+    # All is collected as it starts, and not again.
+    Case("leak-java-collected", script("java -Xmx400m -XX:+UseSerialGC -XX:MetaspaceSize=1m Cellar.java kept", 3), "memory.leak", "java",
+         seconds=5, often=False, needs="java"),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
     Case("writes-in-limit", write, "memory.pressure", "recorder", resource="/", often=False),
     Case("writes-in-limits", write_twice, "memory.pressure", "recorder", resource="/", also=("memory.pressure",), often=False),

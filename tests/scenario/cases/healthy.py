@@ -61,6 +61,27 @@ with multiprocessing.Pool(2) as pool:
 """
 
 
+# Two threads compress what another reads from a pipe, as it comes.
+PACKER = """
+import concurrent.futures, fcntl, hashlib, os, time, zlib
+open("/proc/self/comm", "w").write("packer")
+r, w = os.pipe()
+fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 1 << 20)
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("scanner")
+    page = os.urandom(1 << 16) * 4
+    while True:
+        os.write(w, page)
+        time.sleep(0.01)
+os.close(w)
+pages = os.fdopen(r, "rb")
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    while page := pages.read(1 << 18):
+        hashlib.sha256(page).digest()
+        pool.submit(zlib.compress, page)
+"""
+
+
 def pipeline(commands):
     return lambda _: running(["bash", "-c", commands], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -97,6 +118,7 @@ CASES = [
     Case("pipeline", pipeline("yes some line of text | sed s/some/any/ | grep -c text"), often=False),
     Case("pipeline-archive", pipeline("while :; do tar cf - /usr/include | gzip | wc -c; done"), held_out=True, often=False),
     Case("downloads", lambda _: running([sys.executable, "-c", DOWNLOADS], start_new_session=True), often=False),
+    Case("pool-fed-by-pipe", lambda _: running([sys.executable, "-c", PACKER], start_new_session=True), often=False),
     Case("pool-of-processes", lambda _: running([sys.executable, "-c", POOL], start_new_session=True, stderr=subprocess.DEVNULL), often=False),
     Case("idle-threads", "sleepers 400"),
     Case("requests", "requests 100 1000 3"),

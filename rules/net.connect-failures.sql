@@ -9,7 +9,8 @@
 -- threshold count = 5: failures; fewer are a program that starts before the one it needs
 -- threshold rate = 0.5: failures a second
 -- threshold share = 0.1: of all its attempts there
--- threshold instead = 0.9: of what is refused, followed by a connect to that port in the other family
+-- threshold instead = 0.9: of what is refused, followed by the same process's connect to that port in the other family
+-- threshold instead_most = 2: such connects for each that is refused; if there are more, they are to other services
 -- threshold standing = 0.3: connects that stand without an answer, on average, where not one was answered
 -- action: {advice}
 -- action: See who listens: ss -ltnp; and what lies between: the firewall's rules and routes of both sides
@@ -37,12 +38,18 @@ standing AS MATERIALIZED (
 waiting AS MATERIALIZED (
 	SELECT *, ended + max(CAST(round(unanswered) AS INTEGER), unanswered >= coalesce(:standing, 0.3)) AS timed_out FROM standing),
 placed AS MATERIALIZED (
-	SELECT comm, service, opened, service GLOB '[[]*' AS ipv6, substr(service, length(rtrim(service, '0123456789')) + 1) AS port FROM waiting),
+	SELECT process, comm, service, opened, refused + unreachable AS failed, service GLOB '[[]*' AS ipv6,
+		substr(service, length(rtrim(service, '0123456789')) + 1) AS port
+	FROM attempt),
+reached AS MATERIALIZED (SELECT process, port, ipv6, sum(opened) AS opened FROM placed GROUP BY process, port, ipv6),
+instead AS MATERIALIZED (
+	SELECT a.comm, a.service FROM placed a
+	LEFT JOIN reached b ON b.process = a.process AND b.port = a.port AND b.ipv6 <> a.ipv6 GROUP BY a.comm, a.service
+	HAVING NOT sum(a.opened) AND sum(min(a.failed, ifnull(b.opened, 0))) >= coalesce(:instead, 0.9) * sum(a.failed)
+		AND sum(ifnull(b.opened, 0)) <= coalesce(:instead_most, 2) * sum(a.failed)),
 caller AS MATERIALIZED (
-	SELECT w.*, refused + timed_out + unreachable AS failed, NOT timed_out AND EXISTS (
-		SELECT 1 FROM placed a JOIN placed b ON b.comm = a.comm AND b.port = a.port AND b.ipv6 <> a.ipv6
-		WHERE a.comm = w.comm AND a.service = w.service AND NOT a.opened
-			AND b.opened >= coalesce(:instead, 0.9) * (w.refused + w.unreachable)) AS instead
+	SELECT w.*, refused + timed_out + unreachable AS failed,
+		NOT timed_out AND (comm, service) IN (SELECT comm, service FROM instead) AS instead
 	FROM waiting w)
 SELECT iif(c.instead, 'none', 'waited') AS urgency, c.failed * 1.0 / (c.failed + c.opened) AS impact, c.comm, c.service, c.failed,
 	c.failed + c.opened AS tried,

@@ -86,20 +86,27 @@ def cut_off(injectors):
         yield process
 
 
-# A name with two addresses, of which only the second is served.
-TRY_BOTH = """
-import os, socket, time
+# Each argument is a process with the names that it connects to, which have addresses of which one is enough. Only 127.0.0.1 is served.
+TRY = """
+import os, socket, sys, time
 listener = socket.create_server(("127.0.0.1", 0), backlog=50)
 port = listener.getsockname()[1]
-if os.fork() == 0:
-    open("/proc/self/comm", "w").write("poller")
-    while True:
-        for host in "::1", "127.0.0.1":
-            try: socket.create_connection((host, port)).close(); break
-            except OSError: pass
-        time.sleep(0.02)
+def look_up(addresses):
+    for host in addresses.split("/"):
+        try: return socket.create_connection((host, port)).close()
+        except OSError: pass
+for names in sys.argv[1:]:
+    if os.fork() == 0:
+        open("/proc/self/comm", "w").write("poller")
+        while True:
+            for addresses in names.split(): look_up(addresses)
+            time.sleep(0.02)
 while True: listener.accept()[0].close()
 """
+
+
+def try_names(*processes):
+    return lambda _: running([sys.executable, "-c", TRY, *processes], start_new_session=True)
 
 
 CASES = [
@@ -121,7 +128,10 @@ CASES = [
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),
     Case("small-writes-of-many", "tcpfault crowd-writes 1", "net.small-writes", "customer", function="ask", victims=("clerk",), often=False),
     Case("hurried", "tcpfault hurried", often=False),
-    Case("refused-first", lambda _: running([sys.executable, "-c", TRY_BOTH], start_new_session=True), often=False),
+    Case("refused-first", try_names("::1/127.0.0.1"), often=False),
+    Case("refused-beside", try_names("::1", "127.0.0.1"), "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", often=False),
+    Case("refused-of-many", try_names("::1" + 6 * " 127.0.0.1"), "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:",
+         often=False),
     Case("mistaken", "tcpfault mistaken", often=False),
     # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),

@@ -48,13 +48,15 @@ connecting(id) AS (
 	SELECT s.id FROM connecting c JOIN stack s ON s.parent = c.id),
 hung AS MATERIALIZED (
 	SELECT task, max(value) AS pid, substr(max(detail), 6) AS name FROM event WHERE kind = 'shut.out' GROUP BY task),
+drawn AS MATERIALIZED (
+	SELECT task, sum(ns) AS ns FROM wait_part WHERE cause = 'ipc' AND stack IN (SELECT id FROM connecting) GROUP BY task),
+-- Who hangs has not been drawn, if it is not known where it sleeps.
 shut_out AS MATERIALIZED (
-	SELECT w.task, sum(w.ns) AS ns FROM wait_part w, span
-	WHERE w.cause = 'ipc' AND w.stack IN (SELECT id FROM connecting) AND w.task NOT IN (SELECT task FROM hung)
-	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:connecting, 0.2) * span.ns
+	SELECT d.task, d.ns FROM drawn d, span WHERE d.ns >= coalesce(:connecting, 0.2) * span.ns
 	UNION ALL
 	SELECT w.task, w.ns FROM thread_wait w, span
-	WHERE w.cause = 'ipc' AND w.task IN (SELECT task FROM hung) AND w.ns >= coalesce(:connecting, 0.2) * span.ns),
+	WHERE w.cause = 'ipc' AND w.task IN (SELECT task FROM hung) AND w.task NOT IN (SELECT task FROM drawn)
+		AND w.ns >= coalesce(:connecting, 0.2) * span.ns),
 -- Who accepts wakes them.
 let_in AS MATERIALIZED (
 	SELECT o.task, o.ns, t.process FROM shut_out o
@@ -113,7 +115,7 @@ SELECT 'waited', min(1.0, u.most * 1.0 / span.ns), u.comm, u.pid, ifnull(p.name,
 		json_object('metric', 'waiting for room, on average', 'value', u.ns * 1.0 / span.ns, 'unit', 'clients')),
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT * FROM (SELECT json_object('role', 'culprit', 'weight_ms', 1e3 * l.seconds, 'frames', json(l.frames)) AS x FROM looked l
-			WHERE l.process = u.process ORDER BY l.seconds DESC LIMIT 4)
+			WHERE l.process = u.process ORDER BY l.seconds DESC LIMIT 2)
 		UNION ALL SELECT json_object('role', 'culprit', 'metric', 'cpu.time', 'process', u.process)
 		UNION ALL SELECT * FROM (SELECT json_object('role', 'culprit', 'metric', 'wait.' || w.cause, 'process', u.process) FROM thread_wait w
 			WHERE w.process = u.process GROUP BY w.cause ORDER BY sum(w.ns) DESC LIMIT 1)))

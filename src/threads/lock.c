@@ -189,7 +189,7 @@ void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *a
 {
 	struct guessing g = {.look = look, .is_thread = is_thread, .arg = arg, .guess = ret};
 
-	*ret = (struct lock_guess){0};
+	*ret = (struct lock_guess){.is_private = is_private(look)};
 	switch (look->operation & FUTEX_CMD_MASK) {
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
@@ -204,6 +204,11 @@ void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *a
 	default:
 		guess_wait(&g);
 	}
+}
+
+bool lock_is_semaphore(const struct lock_guess *guess)
+{
+	return guess->is_private && guess->possible & 1u << WAIT_SEMAPHORE && !(guess->possible & 1u << WAIT_CONDITION);
 }
 
 struct waiting_function {

@@ -30,6 +30,7 @@ typedef bool lock_is_thread(void *arg, uint32_t tid, bool shared);
 
 struct lock_guess {
 	uint32_t possible;          /* 1 << enum wait_kind */
+	bool is_private;            /* no other process can wake who sleeps on it */
 	uint32_t owner[WAIT_KINDS]; /* the thread that must act if it is that; 0 unknown */
 	uint64_t base[WAIT_KINDS];  /* where that begins */
 	const char *flavour;        /* "priority inheritance", "robust"...; NULL */
@@ -41,6 +42,8 @@ void lock_guess(const struct lock_look *look, lock_is_thread *is_thread, void *a
 
 /* The word of a lock that is held and waited for, as many keep it; no more than a convention. */
 bool lock_value_is_held(uint32_t value);
+/* It may be, for all that is seen, and its own process alone can give it. */
+bool lock_is_semaphore(const struct lock_guess *guess);
 /* The most likely of what is possible; `function` is the one that waits (NULL: unknown): its name
  * decides. */
 enum wait_kind lock_decide(const struct lock_guess *guess, const char *function,

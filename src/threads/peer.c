@@ -292,16 +292,19 @@ static uint64_t listens_at(const char *line, const char *name)
 	       !strcmp(line + at, name) ? inode : 0;
 }
 
+/* Init opens sockets for services that it starts later: it is one's own only if nobody else has it. */
 static uint32_t first_holder(struct peers *p, uint64_t inode, uint32_t but)
 {
+	enum { INIT = 1 };
+	uint32_t found = 0;
 	size_t count;
 
 	walk(p);
 	const struct holder *h = holders_of(&p->holders, inode, &count);
 	for (size_t i = 0; i < count; i++)
-		if (h[i].pid != but)
-			return h[i].pid;
-	return 0;
+		if (h[i].pid != but && (!found || found == INIT))
+			found = h[i].pid;
+	return found;
 }
 
 bool peers_listener(struct peers *p, uint32_t pid, const char *name, struct buf *b, uint32_t *ret_pid)

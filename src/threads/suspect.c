@@ -95,7 +95,7 @@ static size_t holder_of(uint32_t pid, struct lock_look *look, struct looking *l,
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		if (guess.owner[owned[i]])
 			return place_of(l, guess.owner[owned[i]]) + 1;
-	sleeper->is_semaphore = guess.possible & 1u << WAIT_SEMAPHORE && !look->timed;
+	sleeper->is_semaphore = lock_is_semaphore(&guess) && !look->timed;
 	return 0;
 }
 

@@ -183,6 +183,25 @@ static void on_signal(struct decoding *d, unsigned argument)
 	d->w->wait.kind = WAIT_SIGNAL;
 }
 
+/* The C library catches two of its own to tell its threads of something. */
+static bool catches_signals(const struct raw_thread *t)
+{
+	enum { OF_THE_LIBRARY = 3 };
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", t->r.tgid, t->r.tid);
+	const char *caught = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nSigCgt:\t");
+	return !caught || strtoull(caught + 9, NULL, 16) & ~((uint64_t)OF_THE_LIBRARY << 31);
+}
+
+/* Until a handler has run. */
+static void on_pause(struct decoding *d, unsigned argument)
+{
+	d->w->wait.kind = WAIT_SIGNAL;
+	d->w->for_ever = !catches_signals(d->thread);
+}
+
 static void on_path(struct decoding *d, unsigned argument)
 {
 	char path[256];
@@ -329,7 +348,7 @@ static const struct call calls[] = {
 	[SYS_clock_nanosleep] = {"clock_nanosleep", on_sleep, 2},
 	[SYS_wait4] = {"wait4", decode_wait4, 0},
 	[SYS_waitid] = {"waitid", decode_waitid, 0},
-	[SYS_rt_sigsuspend] = {"rt_sigsuspend", on_signal},
+	[SYS_rt_sigsuspend] = {"rt_sigsuspend", on_pause},
 	[SYS_rt_sigtimedwait] = {"rt_sigtimedwait", on_signal},
 	[SYS_futex] = {"futex", on_futex},
 	[SYS_futex_waitv] = {"futex_waitv", on_futex_waitv},
@@ -360,7 +379,7 @@ static const struct call calls[] = {
 	[SYS_poll] = {"poll", on_poll, 1},
 	[SYS_select] = {"select", on_select, 0},
 	[SYS_epoll_wait] = {"epoll_wait", on_epoll, 0},
-	[SYS_pause] = {"pause", on_signal},
+	[SYS_pause] = {"pause", on_pause},
 	[SYS_vfork] = {"vfork", decode_vfork},
 #endif
 };
@@ -488,12 +507,12 @@ bool waiting_is_lock(const struct waiting *w)
 
 bool waiting_is_semaphore(const struct waiting *w)
 {
-	return waiting_unowned(w) && !w->timed && w->guess.possible & 1u << WAIT_SEMAPHORE && !(w->guess.possible & 1u << WAIT_CONDITION);
+	return waiting_unowned(w) && !w->timed && lock_is_semaphore(&w->guess);
 }
 
 bool waiting_inside(const struct waiting *w)
 {
-	return w->is_futex || w->wait.kind == WAIT_JOIN || w->wait.kind == WAIT_SLEEP || w->wait.kind == WAIT_SIGNAL;
+	return (w->is_futex && w->guess.is_private) || w->wait.kind == WAIT_JOIN || w->wait.kind == WAIT_SLEEP || w->for_ever;
 }
 
 void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid)

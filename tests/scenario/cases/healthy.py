@@ -111,6 +111,8 @@ CASES = [
     Case("put-aside", "stopped 1 0", often=False),
     Case("orders-by-semaphore", "weighbridge orders 3", often=False),
     Case("idle", None),
+    Case("relay-by-signal", "deadlock-nofp 3 relay", often=False),
+    Case("relay-by-others", "deadlock-nofp 3 relay-shared", often=False),
     Case("locks-in-order", "deadlock 5 order", often=False),
     Case("build", "crew 2 300"),
     Case("build-crowded", "crew-nofp 5 80", often=False),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadlock N [order | rwlock | processes | semaphores]: N threads take two locks each, the second one being the next thread's first: after
+/* deadlock N [order | rwlock | processes | semaphores | relay | relay-shared]: N threads take two locks each, the second one being the next thread's first: after
  * a second they wait for each other. With "order" the last takes them the other way round, and all go on. With "rwlock" the first
  * lock is one, which its first thread takes for writing and the last for reading. With "processes" each is a process, and the
- * locks are shared. With "semaphores" they are those, which name no owner. Others idle. */
+ * locks are shared. With "semaphores" they are those, which name no owner. Others idle.
+ * With "relay" each waits at its own semaphore and then gives the next one's; the first is given on a signal, or, of shared ones, by other processes. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -69,6 +70,29 @@ static void *stack_goods(void *arg)
 	return NULL;
 }
 
+static __attribute__((noinline)) void hand_on(sem_t *own, sem_t *next)
+{
+	for (;;) {
+		sem_wait(own);
+		sem_post(next);
+	}
+}
+
+static void *run_relay(void *arg)
+{
+	int own = (int)(intptr_t)arg;
+
+	hand_on(&semaphores[own], &semaphores[(own + 1) % count]);
+	return NULL;
+}
+
+static void start_on_signals(const sigset_t *signals)
+{
+	for (int signal;;)
+		if (!sigwait(signals, &signal))
+			sem_post(&semaphores[0]);
+}
+
 static void *work(void *arg)
 {
 	int own = (int)(intptr_t)arg, next = (own + 1) % count;
@@ -95,7 +119,10 @@ static void *idle(void *arg)
 int main(int argc, char **argv)
 {
 	bool processes = argc > 2 && !strcmp(argv[2], "processes"), with_semaphores = argc > 2 && !strcmp(argv[2], "semaphores");
+	bool relays = argc > 2 && !strncmp(argv[2], "relay", 5), shared = argc > 2 && !strcmp(argv[2], "relay-shared");
+	void *(*function)(void *) = relays ? run_relay : with_semaphores ? stack_goods : work;
 	pthread_mutexattr_t attributes;
+	sigset_t signals;
 	pthread_t thread;
 
 	count = argc > 1 ? atoi(argv[1]) : 2;
@@ -109,16 +136,22 @@ int main(int argc, char **argv)
 	for (int i = 0; i < count; i++)
 		pthread_mutex_init(&locks[i], processes ? &attributes : NULL);
 	for (int i = 0; i < count; i++)
-		sem_init(&semaphores[i], 0, 1);
+		sem_init(&semaphores[i], shared, !relays);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	if (relays)
+		pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	for (int i = 0; i < IDLE; i++)
 		pthread_create(&thread, NULL, idle, NULL);
 	for (int i = 0; i < count; i++)
 		if (!processes)
-			pthread_create(&thread, NULL, with_semaphores ? stack_goods : work, (void *)(intptr_t)i);
+			pthread_create(&thread, NULL, function, (void *)(intptr_t)i);
 		else if (!fork()) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			work((void *)(intptr_t)i);
 		}
+	if (relays && !shared)
+		start_on_signals(&signals);
 	pause();
 	return 0;
 }

@@ -34,13 +34,15 @@ file AS MATERIALIZED (
 called AS MATERIALIZED (
 	SELECT r.process, r.resource, n.name, n.name GLOB '* of * ([0-9]*)' AS elsewhere,
 		iif(n.name GLOB '* of * ([0-9]*)', substr(n.name, 1, instr(n.name, ' of ') - 1), n.name) AS path,
-		count(*) OVER (PARTITION BY r.process) = 1 AS only
+		row_number() OVER (PARTITION BY r.process ORDER BY r.count DESC) = 1 AS most
 	FROM refused r LEFT JOIN resource n ON n.id = r.resource),
--- On which of a process's full file systems a file lies: the one that is mounted nearest above it.
+-- On which of a process's full file systems a file lies: the one that is mounted nearest above it; if none is, as may be in a
+-- container, the one that most calls failed at.
 lies AS MATERIALIZED (
-	SELECT f.*, c.resource, max(length(c.path)) FROM file f JOIN called c ON c.process = f.process
-		AND (c.only OR substr(f.name, 1, length(rtrim(c.path, '/')) + 1) = rtrim(c.path, '/') || '/')
-	GROUP BY f.process, f.name),
+	SELECT *, max(iif(above, length(path), -1)) FROM (
+		SELECT f.*, c.resource, c.path, c.most, substr(f.name, 1, length(rtrim(c.path, '/')) + 1) = rtrim(c.path, '/') || '/' AS above
+		FROM file f JOIN called c ON c.process = f.process)
+	WHERE most OR above GROUP BY process, name),
 largest AS MATERIALIZED (SELECT process, resource, name, max(bytes) AS bytes FROM lies GROUP BY process, resource),
 room AS MATERIALIZED (
 	SELECT resource, max(iif(metric = 'filesystem.size', value, 0)) AS bytes,

@@ -13,7 +13,7 @@
 -- threshold stalled = 0.3: or so much of the time without news of what was sent, with two segments sent again: a path that
 --    loses everything has only few to count
 -- threshold stuck = 0.9: or so much of the time, with one, while a thread waits for the network all the time, and not for somebody to
---    connect: TCP waits twice as long before each next try
+--    connect, or, in a server, to send something: TCP waits twice as long before each next try
 -- action: See where they get lost: net.drops if that is on this host; ethtool -S, and mtr to the other side, if not
 -- action: See the connection itself: ss -tie, and perfscope report
 -- runbook: packet-loss
@@ -34,19 +34,23 @@ sender AS MATERIALIZED (
 	FROM told a JOIN told b ON b.metric = 'connection.sent' AND b.process = a.process AND b.resource = a.resource
 	WHERE a.metric = 'connection.retransmits' AND NOT EXISTS (
 		SELECT 1 FROM told c WHERE c.metric = 'connection.retransmitted' AND c.process = a.process AND c.value > 0.5 * a.value)),
-accepting(id) AS (
-	SELECT s.id FROM stack s JOIN frame_name n USING (frame) WHERE n.kind = 'kernel' AND n.name = 'inet_csk_accept'
-	UNION
-	SELECT s.id FROM accepting a JOIN stack s ON s.parent = a.id),
-patient AS MATERIALIZED (
-	SELECT DISTINCT t.process FROM thread_wait w JOIN thread t ON t.task = w.task, span
-	WHERE w.cause = 'net' AND w.ns - ifnull((SELECT sum(a.ns) FROM wait_part a
-		WHERE a.task = w.task AND a.cause = 'net' AND a.stack IN (SELECT id FROM accepting)), 0) >= coalesce(:stuck, 0.9) * span.ns),
 -- A server waits for its clients' requests, however long one is gone: the connections to its own ports.
 served AS MATERIALIZED (
 	SELECT DISTINCT t.process, substr(r.name, length(rtrim(r.name, '0123456789')) + 1) AS port
 	FROM sample_total x JOIN metric m ON m.id = x.metric JOIN thread t ON t.task = x.task JOIN resource r ON r.id = x.resource
 	WHERE m.name IN ('port.queue_limit', 'connection.accepted')),
+-- Where somebody waits for clients: to connect, or, if it is a server, to send something.
+hearing(id, receives) AS (
+	SELECT s.id, n.name = 'tcp_recvmsg' FROM frame_name n CROSS JOIN stack s USING (frame)
+	WHERE n.kind = 'kernel' AND n.name IN ('inet_csk_accept', 'tcp_recvmsg')
+	UNION
+	SELECT s.id, h.receives FROM hearing h JOIN stack s ON s.parent = h.id),
+heard AS MATERIALIZED (
+	SELECT w.task, sum(w.ns) AS ns FROM wait_part w JOIN hearing h ON h.id = w.stack JOIN task t ON t.id = w.task
+	WHERE w.cause = 'net' AND (NOT h.receives OR t.process IN (SELECT process FROM served)) GROUP BY w.task),
+patient AS MATERIALIZED (
+	SELECT DISTINCT w.process FROM thread_wait w LEFT JOIN heard h ON h.task = w.task, span
+	WHERE w.cause = 'net' AND w.ns - ifnull(h.ns, 0) >= coalesce(:stuck, 0.9) * span.ns),
 judged AS MATERIALIZED (
 	SELECT s.*, s.again * 1.0 / max(s.segments, s.again, 1) AS share, min(1.0, s.stalled * 1.0 / span.ns) AS still
 	FROM sender s, span

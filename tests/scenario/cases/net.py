@@ -78,12 +78,14 @@ def name_server(*argv):
     return start
 
 
-@contextlib.contextmanager
-def cut_off(injectors):
+def cut_off(kind):
     """So long ago that TCP tries again every six seconds only."""
-    with running([injectors + "/distant-nofp", "pass-on", "1", "1000", "0", "1"]) as process:
-        time.sleep(8)
-        yield process
+    @contextlib.contextmanager
+    def start(injectors):
+        with running([injectors + "/distant-nofp", kind, "1", "1000", "0", "1"]) as process:
+            time.sleep(8)
+            yield process
+    return start
 
 
 # Each argument is a process with the names that it connects to, which have addresses of which one is enough. Only 127.0.0.1 is served.
@@ -151,7 +153,8 @@ CASES = [
     Case("lossy-calls", "distant call 0 60", "net.retransmits", victims=("customer",), often=False),
     Case("cut-off", "distant ask 1 1000 0 1", "net.retransmits", victims=("customer",), resource=":7070$", often=False),
     Case("lossy-a-little", "distant upload 10 3", often=False),
-    Case("cut-off-server", cut_off, "net.retransmits", victims=("customer",), resource=":7070$", seconds=7, often=False),
+    Case("cut-off-log", cut_off("log"), seconds=7, often=False),
+    Case("cut-off-server", cut_off("pass-on"), "net.retransmits", victims=("customer",), resource=":7070$", seconds=7, often=False),
     Case("nobody-there", "distant-nofp call 0 1000", "net.connect-failures", victims=("customer",), resource=":7070$", often=False),
     # Datagrams for which a buffer, a queue, a firewall has no room.
     Case("lost-datagrams", "datagrams 1000 3000", "net.drops", "collector", function="digest", resource="RCVBUFF.*udp port"),

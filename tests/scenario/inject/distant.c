@@ -5,7 +5,8 @@
  *   call       the same, each over a connection of its own
  *   upload     data without end
  *   report     a request now and then (twice a second)
- *   pass-on    as upload, by a client that listens for clients of its own */
+ *   pass-on    as upload, by a client that listens for clients of its own
+ *   log        lines now and then that nobody waits for, by a client that has a client of its own, which says little */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +189,43 @@ static void pass_on(const struct plan *p)
 	upload(p);
 }
 
+static void *attend(void *listener)
+{
+	char request;
+	int fd = accept((int)(intptr_t)listener, NULL, NULL);
+
+	while (recv(fd, &request, 1, 0) == 1)
+		;
+	return NULL;
+}
+
+static int become_client(int listener)
+{
+	struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	struct sockaddr_in address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (ioctl(fd, SIOCSIFFLAGS, &up) || getsockname(listener, (struct sockaddr *)&address, &(socklen_t){sizeof(address)}) ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		_exit(1);
+	return fd;
+}
+
+static void keep_log(const struct plan *p)
+{
+	char line[REQUEST] = {UPLOAD};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = dial(p), own;
+	pthread_t thread;
+
+	if (listen(listener, 16) < 0 || pthread_create(&thread, NULL, attend, (void *)(intptr_t)listener))
+		_exit(1);
+	own = become_client(listener);
+	for (;; sleep_ns(500000000)) {
+		send(fd, line, sizeof(line), MSG_DONTWAIT);
+		send(own, line, 1, 0);
+	}
+}
+
 static void be_client(void *arg)
 {
 	const struct plan *p = arg;
@@ -281,7 +319,7 @@ static void carry(struct way ways[2], const struct plan *p)
 static const struct {
 	const char *name;
 	void (*ask)(const struct plan *);
-} kinds[] = {{"ask", keep_asking}, {"call", call}, {"upload", upload}, {"report", report}, {"pass-on", pass_on}};
+} kinds[] = {{"ask", keep_asking}, {"call", call}, {"upload", upload}, {"report", report}, {"pass-on", pass_on}, {"log", keep_log}};
 
 int main(int argc, char **argv)
 {
@@ -296,7 +334,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], kinds[i].name))
 			p.ask = kinds[i].ask;
 	if (!p.ask) {
-		fprintf(stderr, "usage: distant ask|call|upload|report|pass-on DELAY_MS LOSS_PERMILLE [IPV6] [LATER_S]\n");
+		fprintf(stderr, "usage: distant ask|call|upload|report|pass-on|log DELAY_MS LOSS_PERMILLE [IPV6] [LATER_S]\n");
 		return 2;
 	}
 	for (int i = 0; i < 2; i++)

@@ -6,7 +6,7 @@
 --    switches often for requests spends more on those than on switching.
 -- threshold rate = 5000: switches a second of a process; fewer cost less than a few percent of a CPU
 -- threshold share = 0.32: of its samples in switching; services that switch for each request stay at a quarter
--- threshold work = 8e-06: seconds of CPU time between two switches, which cost some microseconds each; above that more is done than switching
+-- threshold work = 1.6e-05: seconds of CPU time between two switches, which cost some microseconds each, in some guests ten; above that more is done than switching
 -- threshold cpu = 0.2: CPUs that the process uses; less is no burden
 -- threshold samples = 30: of the process; fewer say nothing about shares
 -- threshold pair = 0.1: of a thread's switches that another one's wake-ups end, to be named as a pair
@@ -17,7 +17,7 @@
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
 often AS MATERIALIZED (
 	SELECT p.* FROM process_state p, span WHERE NOT p.own AND NOT p.kernel AND p.running >= coalesce(:cpu, 0.2) * span.ns
-		AND p.switches * 1e9 >= coalesce(:rate, 5000) * span.ns AND p.running <= coalesce(:work, 8e-06) * 1e9 * p.switches),
+		AND p.switches * 1e9 >= coalesce(:rate, 5000) * span.ns AND p.running <= coalesce(:work, 1.6e-05) * 1e9 * p.switches),
 below(id) AS (
 	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('schedule', '__schedule', 'try_to_wake_up', 'wake_up_q', 'default_wake_function',
@@ -69,7 +69,7 @@ SELECT 'waited' AS urgency, min(1, l.share) AS impact, p.comm, p.pid, printf('%.
 		json_object('metric', 'switches of ' || p.comm, 'value', p.switches * 1e9 / span.ns, 'unit', '/s',
 			'threshold', coalesce(:rate, 5000)),
 		json_object('metric', 'CPU time between two switches', 'value', p.running / 1e3 / p.switches, 'unit', 'us',
-			'threshold', 1e6 * coalesce(:work, 8e-06)),
+			'threshold', 1e6 * coalesce(:work, 1.6e-05)),
 		json_object('metric', 'CPU of ' || p.comm, 'value', 100.0 * p.running / span.ns, 'unit', '% of a CPU')) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', l.process),
 		json_object('role', 'waker', 'metric', 'cpu.time', 'process', coalesce(w.other, l.process))) AS stacks

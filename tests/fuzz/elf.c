@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint64_t at = 0; at < size + 4096; at += size / 64 + 1)
 		resolve(state, at);
 	resolve(state, UINT64_MAX);
-	resolver_elf.rest(state, false);
+	resolver_elf.rest(state);
 	resolve(state, size / 2);
 	resolver_elf.free(state);
 	return 0;

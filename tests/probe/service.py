@@ -144,7 +144,7 @@ def test(t):
     truth = run(t, "loop", "6", "80")
     latencies(t, truth, local(truth), "loop")
     peer, whole = part(t, "peer", local(truth)), values(t, "request.time", local(truth))[1]
-    t.check(peer > 0.85 * whole, f"a loop waits for the other server: {peer} of {whole} ns")
+    t.check(peer > 0.75 * whole, f"a loop waits for the other server: {peer} of {whole} ns")
 
     truth = run(t, "halves", "2", "20")
     count, ns = values(t, "request.time", local(truth))
@@ -155,7 +155,7 @@ def test(t):
     truth = run(t, "stream", "2", "1")
     count, ns = values(t, "request.time", local(truth))
     t.check(count == 2, f"what nobody has asked for is no answer: {count}")
-    t.near(ns, 10e6, 0.05, 2 * EXTRA, "its first byte")
+    t.near(ns, 2 * int(truth["asked"][1]), 0.05, 2 * EXTRA, "its first byte")
 
 
     unanswered(t)

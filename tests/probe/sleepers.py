@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Ten thousand threads that sleep: what they cost between the walks at the start and at the end."""
+import json
 import subprocess
 import sys
 import time
@@ -10,7 +11,12 @@ import probe_test
 WANTED = 10000
 
 
-def before(t):
+def works(what):
+    run = subprocess.run([sys.argv[1], "doctor", "--format", "json"], text=True, stdout=subprocess.PIPE, check=False)
+    return any(check["name"] == what and check["status"] == "works" for check in json.loads(run.stdout)["checks"])
+
+
+def there_already(t):
     """Each thread that was there already is known, how many there may be."""
     with subprocess.Popen([sys.argv[2], "sleepers", "1000"], stdout=subprocess.PIPE, text=True) as crowd:
         count = int(crowd.stdout.readline())
@@ -21,7 +27,7 @@ def before(t):
 
 
 def test(t):
-    before(t)
+    there_already(t)
 
     def run():
         time.sleep(1.2)
@@ -38,7 +44,9 @@ def test(t):
     slices = sorted(cost)
     before, after = slices[1:2], slices[-4:-2]
     with_them, without = min(cost[s] for s in after), min(cost[s] for s in before)
-    t.check(with_them <= without + 10e6, f"they cost nothing: {with_them} ns a second of all programs and processes, {without} without them")
+    # A kernel that does not let sockets be listed has the files of all threads walked for them.
+    allowed = 10e6 if works("iter/bpf_sk_storage_map") else 30e6
+    t.check(with_them <= without + allowed, f"they cost nothing: {with_them} ns a second of all programs and processes, {without} without them")
     print("each slice:", {s: round(cost[s] / 1e6, 1) for s in slices})
     rows = t.one("SELECT count(*) FROM sample s JOIN thread th USING (task) WHERE th.pid = ? AND s.slice IN (?, ?)", pid, *after)
     t.check(rows == 0, f"they leave no rows while they sleep: {rows}")

@@ -80,7 +80,8 @@ def test(t):
         t.check(0.8 * row["calls"] <= calls <= row["calls"], f"calls of {call}: {row['calls']}, perf trace -s {calls}")
         t.check(0.8 * (row["errors"] or 0) <= errors <= (row["errors"] or 0), f"failed calls of {call}: {row['errors']}, perf trace -s {errors}")
         mean, theirs = row["time_ns"] / max(1, row["calls"]), ns / max(1, calls)
-        t.near(mean, theirs, 0.05, 2e3, f"mean time in {call}, ns")
+        # Its time has perfscope's hooks in it.
+        t.near(mean, theirs, 0.05, 6e3, f"mean time in {call}, ns")
     t.check(t.one("SELECT ifnull(sum(value), 0) FROM level WHERE metric = 'lost.syscalls'") == 0, "none are lost")
 
 

@@ -256,8 +256,9 @@ check "its lock has a holder" sees 'in reserve_i'
 keys Enter
 check "Enter shows what the holder runs" sees 'SELF%▾'
 keys Enter
-check "Enter shows instructions" within 6 row_has ': ' ' samples, '
-check "with their shares" within 4 has 'OFFSET'
+# What a holder does most may be the kernel's, whose code is not kept.
+check "Enter shows instructions, or says why not" within 6 eval 'row_has ": " " samples, " || has "the code of"'
+check "with their shares" within 4 eval 'has OFFSET || has "the code of"'
 keys BSpace BSpace
 check "Backspace goes back" sees 'HELD BY'
 kill $keeper
@@ -281,7 +282,7 @@ helpers+=($!)
 keys 1
 sees SERVICE
 keys 4
-check "4 names the function that eats the CPU" within 6 has price_basket
+check "4 names the function that eats the CPU" within 15 has price_basket
 kill "${helpers[-1]}"
 spin
 keys q

@@ -33,6 +33,12 @@ def on_cpu(pids):
     return total
 
 
+def proportional(pid):
+    """Memory of a process in MB, that which it shares by its share."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return int(re.search(r"^Pss: +(\d+)", f.read(), re.M)[1]) / 1000
+
+
 def reads(pids):
     """Calls of read() and its like by files, pipes and disks."""
     count = 0

@@ -319,6 +319,8 @@ static int create_in_memory(const char *path, struct store **ret_store)
 
 	if (r < 0 || (r = store_execute(s, store_schema_sql)) < 0 || (r = store_execute(s, store_views_sql)) < 0)
 		return r;
+	free(s->path);
+	s->path = xstrdup("live recording"); /* what messages call it */
 	*ret_store = s;
 	s = NULL;
 	return 0;

@@ -6,6 +6,10 @@
 --    of one name and parent count as one. A build starts many processes, too, but of many kinds, and they work.
 -- threshold rate = 100: a second, of one command for one parent; builds and scripts stay below
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
+-- threshold dear_rate = 20: a second, where a start costs much, as on some virtual machines: then these take most of the CPUs
+-- threshold dear_work = 0.03: seconds of CPU time each, likewise
+-- threshold dear_cpu = 0.6: of all CPUs, likewise
+-- threshold start = 0.6: of their CPU time, in the kernel and in the dynamic linker: they are started and ended, and do little else
 -- threshold cpu = 0.1: of all CPUs, the processes and their parent; less is no burden
 -- threshold count = 100: in all; fewer are a moment
 -- threshold soon = 1: seconds; a process that lived for less is one of those that come and go, also by itself
@@ -24,7 +28,14 @@ family AS MATERIALIZED ( -- of one name and parent
 	FROM short GROUP BY ppid, comm),
 common AS MATERIALIZED (
 	SELECT f.comm FROM family f, span GROUP BY f.comm
-	HAVING sum(f.count) >= coalesce(:count, 100) AND sum(f.count) * 1e9 / span.ns >= coalesce(:rate, 100)),
+	HAVING sum(f.count) >= coalesce(:count, 100)
+		AND sum(f.count) * 1e9 / span.ns >= min(coalesce(:rate, 100), coalesce(:dear_rate, 20))),
+-- Commands of which hardly more is seen than how they start and end.
+started_only AS MATERIALIZED (
+	SELECT s.comm FROM short s JOIN task t ON t.process = s.id JOIN sample_total c ON c.task = t.id JOIN metric m ON m.id = c.metric
+		JOIN stack k ON k.id = c.stack JOIN frame f ON f.id = k.frame JOIN module o ON o.id = f.module
+	WHERE m.name = 'cpu.time' AND s.comm IN (SELECT comm FROM common) GROUP BY s.comm
+	HAVING sum(iif(o.kind = 'kernel' OR o.path GLOB '*/ld-*.so*' OR o.path GLOB '*/ld.so*', c.value, 0)) >= coalesce(:start, 0.6) * sum(c.value)),
 maker AS MATERIALIZED (SELECT DISTINCT ppid AS pid FROM process WHERE EXISTS (SELECT 1 FROM common)),
 -- Parents that were over soon or were several, and what has yet to end as others of its name and parent have.
 passing AS MATERIALIZED (
@@ -67,14 +78,20 @@ brief AS MATERIALIZED (
 		UNION ALL
 		SELECT (SELECT min(p.first) FROM parent p WHERE p.pid = d.ppid), comm, count, life, running, example FROM direct d)
 	WHERE first IS NOT NULL GROUP BY first, comm),
+-- Cheap to start, or dear and nothing else to be seen in them.
+fit AS MATERIALIZED (
+	SELECT b.*, b.count * 1e9 / span.ns AS rate, b.running / 1e9 / b.count AS work, b.comm IN (SELECT comm FROM started_only) AS started_only
+	FROM brief b, span WHERE b.count >= coalesce(:count, 100)),
+kind AS MATERIALIZED (
+	SELECT *, rate >= coalesce(:rate, 100) AND work <= coalesce(:work, 0.01) AS cheap FROM fit
+	WHERE rate >= coalesce(:rate, 100) AND work <= coalesce(:work, 0.01)
+		OR rate >= coalesce(:dear_rate, 20) AND work <= coalesce(:dear_work, 0.03) AND started_only),
 -- All such commands of one parent are one matter, the most frequent first.
 often AS MATERIALIZED (
 	SELECT first, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,
-		max(example) AS example
-	FROM (SELECT b.* FROM brief b, span WHERE b.count >= coalesce(:count, 100) AND b.count * 1e9 / span.ns >= coalesce(:rate, 100)
-			AND b.running <= coalesce(:work, 0.01) * 1e9 * b.count
-		ORDER BY b.first, b.count DESC, b.comm)
-	GROUP BY first),
+		max(example) AS example, cheap
+	FROM (SELECT *, max(cheap) OVER (PARTITION BY first) AS any_cheap FROM kind ORDER BY first, count DESC, comm)
+	WHERE cheap = any_cheap GROUP BY first),
 churn AS MATERIALIZED (
 	SELECT b.*, b.count * 1e9 / span.ns AS rate, parent.pid, parent.comm AS parent, parent.cgroup, parent.process,
 		(b.running + parent.all_running) * 1.0 / (span.ns * span.cpus) AS cpu
@@ -85,12 +102,12 @@ SELECT 'waited' AS urgency, c.cpu AS impact, c.comm, c.parent, c.pid, printf('%.
 	(SELECT json_group_array(json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup', p.cgroup))
 		FROM (SELECT * FROM parent WHERE first = c.first ORDER BY running DESC LIMIT 10) p) AS affected,
 	json_array(
-		json_object('metric', 'processes of ' || c.comm, 'value', c.rate, 'unit', 'a second', 'threshold', coalesce(:rate, 100)),
+		json_object('metric', 'processes of ' || c.comm, 'value', c.rate, 'unit', 'a second', 'threshold', iif(c.cheap, coalesce(:rate, 100), coalesce(:dear_rate, 20))),
 		json_object('metric', 'CPU time of each', 'value', c.running / 1e6 / c.count, 'unit', 'ms',
-			'threshold', 1000 * coalesce(:work, 0.01)),
+			'threshold', 1000 * iif(c.cheap, coalesce(:work, 0.01), coalesce(:dear_work, 0.03))),
 		json_object('metric', 'life of each', 'value', c.life / 1e6 / c.count, 'unit', 'ms'),
 		json_object('metric', 'CPU of them and their parent', 'value', 100 * c.cpu, 'unit', '% of all CPUs',
-			'threshold', 100 * coalesce(:cpu, 0.1))) AS evidence,
+			'threshold', 100 * iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.6)))) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', c.process),
 		json_object('role', 'culprit', 'metric', 'cpu.time', 'process', c.example)) AS stacks
-FROM churn c WHERE c.cpu >= coalesce(:cpu, 0.1) ORDER BY c.cpu DESC;
+FROM churn c WHERE c.cpu >= iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.6)) ORDER BY c.cpu DESC;

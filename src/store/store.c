@@ -319,8 +319,6 @@ static int create_in_memory(const char *path, struct store **ret_store)
 
 	if (r < 0 || (r = store_execute(s, store_schema_sql)) < 0 || (r = store_execute(s, store_views_sql)) < 0)
 		return r;
-	free(s->path);
-	s->path = xstrdup("live recording"); /* what messages call it */
 	*ret_store = s;
 	s = NULL;
 	return 0;
@@ -360,7 +358,13 @@ int store_create(const char *path, struct store **ret_store)
 /* SQLite's temporary files are in memory then, too: whom a full disk holds up is found all the same. */
 int store_create_for_forks(struct store **ret_store)
 {
-	return create_in_memory("file:memory?vfs=memdb", ret_store);
+	int r = create_in_memory("file:memory?vfs=memdb", ret_store);
+
+	if (r < 0)
+		return r;
+	free((*ret_store)->path);
+	(*ret_store)->path = xstrdup("live recording"); /* what messages call it */
+	return 0;
 }
 
 bool store_has_slices(const struct store *s)

@@ -36,6 +36,6 @@ int store_save(struct store *s, const char *path);
 
 void store_free(struct store *s); /* NULL is fine; without store_finish() the file reads as unfinished */
 
-const char *store_path(const struct store *s); /* for messages; "live recording" of one in memory */
+const char *store_path(const struct store *s);
 
 DEFINE_CLEANUP(struct store *, store_free)

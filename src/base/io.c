@@ -53,17 +53,21 @@ int read_file(const char *path, size_t max, struct buf *b)
 	return read_file_at(AT_FDCWD, path, max, b);
 }
 
+int read_u64(const char *text, uint64_t *ret_value)
+{
+	char *end;
+
+	errno = 0;
+	*ret_value = strtoull(text, &end, 10);
+	return errno || end == text ? -EINVAL : 0;
+}
+
 int read_u64_file(const char *path, uint64_t *ret_value)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char *end;
 	int r = read_file(path, 256, &b);
 
-	if (r < 0)
-		return r;
-	errno = 0;
-	*ret_value = strtoull(b.data, &end, 10);
-	return errno || end == b.data ? -EINVAL : 0;
+	return r < 0 ? r : read_u64(b.data, ret_value);
 }
 
 int write_all(int fd, const void *data, size_t len)

@@ -2,16 +2,14 @@
 #include "bio_hooks.h"
 
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#include "buf.h"
-#include "cleanup.h"
-#include "io.h"
+#include "intern.h"
+#include "kept_files.h"
 #include "log.h"
 
 static const char *const names[BIO_HOOKS] = {"block_bio_queue", "block_bio_complete"};
@@ -34,38 +32,44 @@ void bio_hooks_init(struct bio_hooks *b, struct bpf_object *object)
 
 		b->programs[i] = program && bpf_program__autoload(program) ? program : NULL;
 	}
+	b->disks = opendir("/sys/block");
+	b->queued = intern_new();
 }
 
 /* A disk with a queue has a folder for it. One without that has no size is not in use. */
-static bool has_no_queue(const char *disk)
+static bool has_no_queue(struct bio_hooks *b, struct kept_files *files, const char *disk)
 {
-	_cleanup_(buf_done) struct buf size = BUF_INIT;
-	struct stat st;
+	uint64_t sectors;
 	char path[512];
+	uint32_t id;
 
-	snprintf(path, sizeof(path), "/sys/block/%s/mq", disk);
-	if (stat(path, &st) == 0)
+	if (intern_find(b->queued, disk, strlen(disk), &id))
 		return false;
+	snprintf(path, sizeof(path), "/sys/block/%s/mq", disk);
+	if (access(path, F_OK) == 0) {
+		intern_id(b->queued, disk, strlen(disk), NULL);
+		return false;
+	}
 	snprintf(path, sizeof(path), "/sys/block/%s/size", disk);
-	return read_file(path, 64, &size) == 0 && size.len && strcmp(size.data, "0\n");
+	return kept_files_read_u64(files, path, &sectors) == 0 && sectors;
 }
 
-static bool any_without_queue(void)
+static bool any_without_queue(struct bio_hooks *b, struct kept_files *files)
 {
-	DIR *all = opendir("/sys/block");
 	const struct dirent *entry;
 	bool found = false;
 
-	while (all && !found && (entry = readdir(all)))
-		found = entry->d_name[0] != '.' && has_no_queue(entry->d_name);
-	if (all)
-		closedir(all);
+	if (!b->disks)
+		return false;
+	rewinddir(b->disks);
+	while (!found && (entry = readdir(b->disks)))
+		found = entry->d_name[0] != '.' && has_no_queue(b, files, entry->d_name);
 	return found;
 }
 
-void bio_hooks_look(struct bio_hooks *b)
+void bio_hooks_look(struct bio_hooks *b, struct kept_files *files)
 {
-	if (b->links[0] || !b->programs[0] || !any_without_queue())
+	if (b->links[0] || !b->programs[0] || !any_without_queue(b, files))
 		return;
 	for (int i = 0; i < BIO_HOOKS; i++) {
 		b->links[i] = b->programs[i] ? bpf_program__attach(b->programs[i]) : NULL;
@@ -79,4 +83,9 @@ void bio_hooks_done(struct bio_hooks *b)
 	for (int i = 0; i < BIO_HOOKS; i++)
 		bpf_link__destroy(b->links[i]);
 	memset(b->links, 0, sizeof(b->links));
+	if (b->disks)
+		closedir(b->disks);
+	intern_free(b->queued);
+	b->disks = NULL;
+	b->queued = NULL;
 }

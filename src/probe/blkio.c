@@ -62,7 +62,7 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	if (r < 0)
 		return r;
 	bio_hooks_init(&s->bios, object);
-	bio_hooks_look(&s->bios);
+	bio_hooks_look(&s->bios, c->files);
 	return 0;
 }
 
@@ -282,7 +282,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct blkio_state *s = arg;
 	uint64_t now = capture_counter(c, LOST_REQUESTS);
 
-	bio_hooks_look(&s->bios);
+	bio_hooks_look(&s->bios, c->files);
 	read_dirtiers(c, s);
 	read_disks(c, s, true, now_ns);
 	read_users(c, s, true);

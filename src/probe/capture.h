@@ -22,6 +22,7 @@ struct capture {
 	struct store *store;
 	struct tasks *tasks;
 	struct mounts *mounts;
+	struct kept_files *files; /* that probes read each slice */
 	struct stacks *stacks;
 	const struct kernel_text *text; /* where the kernel's functions lie */
 	struct task_slot *task_slots; /* the kernel side's arrays, mapped */
@@ -29,6 +30,7 @@ struct capture {
 	struct cpu_slot *cpu_slots;
 	uint32_t cpu_count;           /* possible CPUs */
 	struct cpus cpus;             /* that are sampled: online, and asked for */
+	uint32_t online;              /* CPUs, whether they are sampled or not */
 	uint64_t start_ns;            /* of the recording, CLOCK_MONOTONIC; 0 before it */
 	uint32_t slice;               /* the open slice's id */
 	uint64_t slice_start_ns;      /* CLOCK_MONOTONIC */

@@ -9,6 +9,7 @@
 #include "gauges.h"
 #include "intern.h"
 #include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 #include "probe.h"
 
@@ -86,46 +87,47 @@ static void find_mounts(struct cgroups_state *s)
 }
 
 /* "max" and what is as good as no limit are 0. */
-static double read_limit(const char *directory, const char *file)
+static double read_limit(const struct capture *c, const char *directory, const char *file)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", directory, file);
 	uint64_t value;
 
-	return read_u64_file(path, &value) == 0 && (double)value < NO_LIMIT ? (double)value : 0;
+	return kept_files_read_u64(c->files, path, &value) == 0 && (double)value < NO_LIMIT ? (double)value : 0;
 }
 
 /* CPUs' worth of time; 0: no quota. */
-static double read_quota(const char *directory, enum kind kind)
+static double read_quota(const struct capture *c, const char *directory, enum kind kind)
 {
 	_cleanup_free_ char *path = xasprintf("%s/cpu.max", directory);
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned long long quota, period;
 
 	if (kind == CPU_V1) {
-		double us = read_limit(directory, "cpu.cfs_quota_us"); /* -1, a huge number here: none */
-		double period_us = read_limit(directory, "cpu.cfs_period_us");
+		double us = read_limit(c, directory, "cpu.cfs_quota_us"); /* -1, a huge number here: none */
+		double period_us = read_limit(c, directory, "cpu.cfs_period_us");
 
 		return period_us > 0 ? us / period_us : 0;
 	}
-	if (read_file(path, 256, &b) < 0 || sscanf(b.data, "%llu %llu", &quota, &period) != 2 || !period)
+	if (kept_files_read(c->files, path, 256, &b) < 0 || sscanf(b.data, "%llu %llu", &quota, &period) != 2 || !period)
 		return 0;
 	return (double)quota / (double)period;
 }
 
-static void read_lines(const char *directory, const char *file, const struct gauge_key *keys, struct gauge_values *v)
-{
-	_cleanup_free_ char *path = xasprintf("%s/%s", directory, file);
-
-	gauge_read_lines(path, keys, v);
-}
-
 /* What one cgroup's files say. Limits are read anew only when it is their turn. */
 struct reading {
+	const struct capture *capture;
 	enum kind kind;
 	const char *directory;
 	bool limits;
 	struct gauge_values values;
 };
+
+static void read_lines(struct reading *r, const char *file, const struct gauge_key *keys)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", r->directory, file);
+
+	gauge_read_lines(r->capture, path, keys, &r->values);
+}
 
 static void put(struct reading *r, unsigned metric, double value, bool level)
 {
@@ -144,17 +146,17 @@ static double put_limit(struct reading *r, const struct gauge_set *set, unsigned
 
 static void read_cpu(const struct gauge_set *set, struct reading *r)
 {
-	double quota = put_limit(r, set, QUOTA, r->limits ? read_quota(r->directory, r->kind) : set->last[QUOTA]);
+	double quota = put_limit(r, set, QUOTA, r->limits ? read_quota(r->capture, r->directory, r->kind) : set->last[QUOTA]);
 
 	if (quota > 0)
-		read_lines(r->directory, "cpu.stat", r->kind == CPU_V1 ? cpu_v1 : cpu_v2, &r->values);
+		read_lines(r, "cpu.stat", r->kind == CPU_V1 ? cpu_v1 : cpu_v2);
 }
 
 static double read_memory_limit(const struct reading *r)
 {
-	double limit = read_limit(r->directory, r->kind == MEMORY_V1 ? "memory.limit_in_bytes" : "memory.max");
+	double limit = read_limit(r->capture, r->directory, r->kind == MEMORY_V1 ? "memory.limit_in_bytes" : "memory.max");
 
-	return limit > 0 || r->kind == MEMORY_V1 ? limit : read_limit(r->directory, "memory.high");
+	return limit > 0 || r->kind == MEMORY_V1 ? limit : read_limit(r->capture, r->directory, "memory.high");
 }
 
 /* Adding up memory.stat costs more than the rest: only of a cgroup that has met its limit since the last look. */
@@ -169,26 +171,26 @@ static void read_memory(const struct gauge_set *set, struct reading *r)
 
 	/* Version 1 counts a kill where the victim is, though the limit may be further up. */
 	if (v1)
-		read_lines(r->directory, "memory.oom_control", events_v1, &r->values);
+		read_lines(r, "memory.oom_control", events_v1);
 	if (put_limit(r, set, MEMORY_LIMIT, r->limits ? read_memory_limit(r) : set->last[MEMORY_LIMIT]) <= 0)
 		return;
-	put(r, MEMORY, read_limit(r->directory, v1 ? "memory.usage_in_bytes" : "memory.current"), true);
+	put(r, MEMORY, read_limit(r->capture, r->directory, v1 ? "memory.usage_in_bytes" : "memory.current"), true);
 	if (v1)
-		put(r, MEMORY_FAILURES, read_limit(r->directory, "memory.failcnt"), false);
+		put(r, MEMORY_FAILURES, read_limit(r->capture, r->directory, "memory.failcnt"), false);
 	else
-		read_lines(r->directory, "memory.events", events_v2, &r->values);
+		read_lines(r, "memory.events", events_v2);
 	if (!is_short(set, &r->values))
 		return;
-	read_lines(r->directory, "memory.stat", v1 ? stat_v1 : stat_v2, &r->values);
+	read_lines(r, "memory.stat", v1 ? stat_v1 : stat_v2);
 	r->values.sum[REFAULTS] *= (double)sysconf(_SC_PAGESIZE);
 }
 
-static void read_cgroup(const struct cgroups_state *s, uint32_t i, bool limits, struct gauge_values *ret_values)
+static void read_cgroup(const struct capture *c, const struct cgroups_state *s, uint32_t i, bool limits, struct gauge_values *ret_values)
 {
 	const char *key = intern_key(s->sets.names, i, NULL);
 	enum kind kind = (enum kind)(key[0] - '0');
 	_cleanup_free_ char *directory = xasprintf("%s%s", s->mounts[kind], key + 2);
-	struct reading r = {.kind = kind, .directory = directory, .limits = limits};
+	struct reading r = {.capture = c, .kind = kind, .directory = directory, .limits = limits};
 
 	if (kind != MEMORY_V1)
 		read_cpu(s->sets.items[i], &r);
@@ -213,7 +215,7 @@ static void add_path(struct capture *c, struct cgroups_state *s, enum kind kind,
 		if (!set || !is_new)
 			return;
 		set->resource = capture_resource(c, "cgroup", up);
-		read_cgroup(s, s->sets.count - 1, true, &before);
+		read_cgroup(c, s, s->sets.count - 1, true, &before);
 		gauge_remember(set, &before);
 		char *slash = strrchr(up, '/');
 		slash[slash == up] = 0;
@@ -258,7 +260,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 		struct gauge_values v;
 
 		/* Not all at once; and soon, for a quota may be set just after the cgroup was filled. */
-		read_cgroup(s, i, (c->slice + i) % LIMITS_EVERY == 0 || !s->sets.items[i]->time_ns, &v);
+		read_cgroup(c, s, i, (c->slice + i) % LIMITS_EVERY == 0 || !s->sets.items[i]->time_ns, &v);
 		gauge_write(c, s->sets.items[i], s->probe.first_metric, &v);
 		/* What grew while nobody looked did not grow in the slice of the next look. */
 		if (!(v.present >> REFAULTS & 1))

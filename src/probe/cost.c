@@ -53,12 +53,12 @@ uint64_t cost_own_bytes(const struct capture *c)
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		const struct thread *thread = tasks_get(c->tasks, i);
 
-		if (!is_own(thread) || proc_memory(thread->tid, &memory) < 0)
+		if (!is_own(thread) || proc_memory(c->files, thread->tid, &memory) < 0)
 			continue;
 		sum += memory.private;
 		most_shared = memory.shared > most_shared ? memory.shared : most_shared;
 	}
-	if (!sum && proc_memory((uint32_t)getpid(), &memory) >= 0)
+	if (!sum && proc_memory(c->files, (uint32_t)getpid(), &memory) >= 0)
 		return memory.resident; /* what is not selected is not in the table */
 	return sum + most_shared;
 }

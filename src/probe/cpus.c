@@ -4,13 +4,14 @@
 #include "cleanup.h"
 #include "fail.h"
 #include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 #include "parse.h"
 
-static int read_set(const char *path, struct cpus *ret_cpus)
+static int read_set(struct kept_files *files, const char *path, struct cpus *ret_cpus)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	int r = read_file(path, 65536, &b);
+	int r = files ? kept_files_read(files, path, 65536, &b) : read_file(path, 65536, &b);
 
 	*ret_cpus = (struct cpus){0};
 	if (r < 0)
@@ -19,15 +20,15 @@ static int read_set(const char *path, struct cpus *ret_cpus)
 	return r < 0 ? fail_in(r, "%s", path) : 0;
 }
 
-int cpus_online(struct cpus *ret_cpus)
+int cpus_online(struct kept_files *files, struct cpus *ret_cpus)
 {
-	return read_set("/sys/devices/system/cpu/online", ret_cpus);
+	return read_set(files, "/sys/devices/system/cpu/online", ret_cpus);
 }
 
 int cpus_possible_count(uint32_t *ret_count)
 {
 	struct cpus set;
-	int r = read_set("/sys/devices/system/cpu/possible", &set);
+	int r = read_set(NULL, "/sys/devices/system/cpu/possible", &set);
 
 	*ret_count = 0;
 	for (uint32_t cpu = 0; cpu < CPUS_MOST; cpu++)
@@ -50,6 +51,15 @@ uint32_t cpus_next(const struct cpus *set, uint32_t from)
 			return cpu + (uint32_t)__builtin_ctzll(left);
 	}
 	return CPUS_MOST;
+}
+
+uint32_t cpus_count(const struct cpus *set)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(set->bits); i++)
+		count += (uint32_t)__builtin_popcountll(set->bits[i]);
+	return count;
 }
 
 int cpus_first(const struct cpus *set)

@@ -8,7 +8,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "gauges.h"
-#include "io.h"
+#include "kept_files.h"
 #include "probe.h"
 #include "text.h"
 
@@ -92,7 +92,7 @@ static void add_size(struct capture *c, struct gauge_set *set, uint32_t metric, 
 
 	sys_path(path, sizeof(path), name, "size");
 	if (!starts_with(name, "loop") && !starts_with(name, "ram") && !starts_with(name, "zram") &&
-	    read_u64_file(path, &sectors) == 0 && sectors)
+	    kept_files_read_u64(c->files, path, &sectors) == 0 && sectors)
 		gauge_level(c, set, metric, SIZE, (double)sectors * SECTOR);
 }
 
@@ -101,7 +101,7 @@ static void read_disks(struct capture *c, struct disks_state *s, uint64_t now_ns
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest;
 
-	if (read_file("/proc/diskstats", 1 << 20, &b) < 0)
+	if (kept_files_read(c->files, "/proc/diskstats", 1 << 20, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {

@@ -8,7 +8,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "intern.h"
-#include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 
 #define MOST_BYTES (1 << 20)
@@ -16,16 +16,29 @@
 #define AGAIN_AFTER 30       /* slices: a reader that looks at a part of the recording finds it */
 #define NOTICEABLE (1.0 / 512)
 
+static void add(struct gauge_values *v, const struct gauge_key *k, double value)
+{
+	v->sum[k->metric] += value * (k->factor ? k->factor : 1);
+	v->present |= 1ull << k->metric;
+	if (k->level)
+		v->levels |= 1ull << k->metric;
+}
+
 void gauge_take(struct gauge_values *v, const struct gauge_key *keys, const char *name, double value)
 {
-	for (const struct gauge_key *k = keys; k->name; k++) {
-		if (strcmp(k->name, name))
-			continue;
-		v->sum[k->metric] += value * (k->factor ? k->factor : 1);
-		v->present |= 1ull << k->metric;
-		if (k->level)
-			v->levels |= 1ull << k->metric;
-	}
+	for (const struct gauge_key *k = keys; k->name; k++)
+		if (!strcmp(k->name, name))
+			add(v, k, value);
+}
+
+/* Most words of most files are none that is wanted: their numbers are not looked at. */
+static void take_text(struct gauge_values *v, const struct gauge_key *keys, const char *group, const char *name, const char *value)
+{
+	size_t n = strlen(group);
+
+	for (const struct gauge_key *k = keys; k->name; k++)
+		if (!strncmp(k->name, group, n) && !strcmp(k->name + n, name))
+			add(v, k, strtod(value, NULL));
 }
 
 void gauge_level(struct capture *c, struct gauge_set *s, uint32_t first_metric, unsigned i, double value)
@@ -71,12 +84,12 @@ void gauge_write(struct capture *c, struct gauge_set *s, uint32_t first_metric, 
 	}
 }
 
-void gauge_read_lines(const char *path, const struct gauge_key *keys, struct gauge_values *v)
+void gauge_read_lines(const struct capture *c, const char *path, const struct gauge_key *keys, struct gauge_values *v)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest;
 
-	if (read_file(path, MOST_BYTES, &b) < 0)
+	if (kept_files_read(c->files, path, MOST_BYTES, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {
@@ -85,32 +98,30 @@ void gauge_read_lines(const char *path, const struct gauge_key *keys, struct gau
 		if (!*end)
 			continue;
 		*end++ = 0;
-		gauge_take(v, keys, line, strtod(end + strspn(end, ": \t"), NULL));
+		take_text(v, keys, "", line, end + strspn(end, ": \t"));
 	}
 }
 
 /* "Tcp: Name Name" above "Tcp: 1 2". */
 static void take_pair(char *names, char *values, const struct gauge_key *keys, struct gauge_values *v)
 {
-	char *group = strsep(&names, ":"), *name, *value;
+	char *group = names, *colon = strchr(names, ':'), *name, *value;
 
-	if (!names || !values || !strsep(&values, ":") || !values)
+	if (!colon || colon[1] != ' ' || !(values = strstr(values, ": ")))
 		return;
-	names += *names == ' ';
-	values += *values == ' ';
-	while ((name = strsep(&names, " ")) && (value = strsep(&values, " "))) {
-		_cleanup_free_ char *full = xasprintf("%s.%s", group, name);
-
-		gauge_take(v, keys, full, strtod(value, NULL));
-	}
+	strcpy(colon, ".");
+	names = colon + 2;
+	values += 2;
+	while ((name = strsep(&names, " ")) && (value = strsep(&values, " ")))
+		take_text(v, keys, group, name, value);
 }
 
-void gauge_read_pairs(const char *path, const struct gauge_key *keys, struct gauge_values *v)
+void gauge_read_pairs(const struct capture *c, const char *path, const struct gauge_key *keys, struct gauge_values *v)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest, *names, *values;
 
-	if (read_file(path, MOST_BYTES, &b) < 0)
+	if (kept_files_read(c->files, path, MOST_BYTES, &b) < 0)
 		return;
 	rest = b.data;
 	while ((names = strsep(&rest, "\n")) && (values = strsep(&rest, "\n")))

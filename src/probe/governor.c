@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "capture.h"
 #include "clock.h"
@@ -233,7 +232,7 @@ static double measure(struct governor *g)
 			s->ns = (cost > s->before ? (double)(cost - s->before) / seconds : 0) + dials[i].stacks * stacks_ns;
 		s->before = cost;
 	}
-	g->most_ns = g->most * (double)sysconf(_SC_NPROCESSORS_ONLN) * (double)NS_PER_S;
+	g->most_ns = g->most * (double)c->online * (double)NS_PER_S;
 	g->time_before = now;
 	g->own_before = own;
 	g->stacks_before = stacks;

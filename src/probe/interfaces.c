@@ -7,7 +7,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "gauges.h"
-#include "io.h"
+#include "kept_files.h"
 #include "probe.h"
 #include "text.h"
 
@@ -19,30 +19,30 @@ struct interfaces_state {
 };
 
 /* Bytes a second in each direction; 0 when it has none (lo, virtio). */
-static double speed_of(const char *name)
+static double speed_of(struct kept_files *files, const char *name)
 {
 	char path[128];
 	uint64_t megabits;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
-	return read_u64_file(path, &megabits) == 0 && megabits < 10000000 ? (double)megabits * 1e6 / 8 : 0;
+	return kept_files_read_u64(files, path, &megabits) == 0 && megabits < 10000000 ? (double)megabits * 1e6 / 8 : 0;
 }
 
-static bool is_up(const char *name)
+static bool is_up(struct kept_files *files, const char *name)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char path[128];
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
-	return read_file(path, 64, &b) == 0 && (starts_with(b.data, "up") || !strcmp(name, "lo"));
+	return kept_files_read(files, path, 64, &b) == 0 && (starts_with(b.data, "up") || !strcmp(name, "lo"));
 }
 
 static void add(struct capture *c, struct gauge_set *set, uint32_t metric, const char *name,
 		const unsigned long long *n, double seconds)
 {
 	double received = gauge_growth(set, RECEIVED, (double)n[0]), sent = gauge_growth(set, SENT, (double)n[8]);
-	bool up = is_up(name);
-	double speed = up ? speed_of(name) : 0;
+	bool up = is_up(c->files, name);
+	double speed = up ? speed_of(c->files, name) : 0;
 	const struct { unsigned metric; double value; } values[] = {
 		{RECEIVED, received},
 		{SENT, sent},
@@ -66,7 +66,7 @@ static void read_interfaces(struct capture *c, struct interfaces_state *s, uint6
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest;
 
-	if (read_file("/proc/net/dev", 1 << 20, &b) < 0)
+	if (kept_files_read(c->files, "/proc/net/dev", 1 << 20, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {

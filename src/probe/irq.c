@@ -113,7 +113,7 @@ static void start(struct capture *c, void *arg)
 		bpf_map_lookup_elem(s->map, &cpu, &s->written[cpu]);
 		memset(s->written[cpu].soft, 0, sizeof(s->written[cpu].soft));
 	}
-	irq_soft_count(s->soft);
+	irq_soft_count(c->files, s->soft);
 }
 
 static void drained(struct capture *c, void *arg)
@@ -125,7 +125,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct irq_state *s = arg;
 
-	irq_soft_count(s->soft);
+	irq_soft_count(c->files, s->soft);
 	for (uint32_t cpu = 0; cpu < c->cpu_count; cpu++) {
 		if (bpf_map_lookup_elem(s->map, &cpu, &s->now))
 			continue;

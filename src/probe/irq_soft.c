@@ -11,7 +11,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fail.h"
-#include "io.h"
+#include "kept_files.h"
 #include "log.h"
 #include "mem.h"
 #include "variables.h"
@@ -134,13 +134,13 @@ static void read_line(struct irq_soft *s, char *line, const uint32_t *cpus, size
 	}
 }
 
-static void read_counts(struct irq_soft *s)
+static void read_counts(struct kept_files *files, struct irq_soft *s)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	_cleanup_free_ uint32_t *cpus = NULL;
 	size_t cpu_count = 0, capacity = 0;
 
-	if (read_file("/proc/softirqs", MOST_BYTES, &b) < 0)
+	if (kept_files_read(files, "/proc/softirqs", MOST_BYTES, &b) < 0)
 		return;
 	char *rest = b.data, *line = strsep(&rest, "\n");
 	for (char *word; (word = strsep(&line, " "));) {
@@ -155,11 +155,11 @@ static void read_counts(struct irq_soft *s)
 		read_line(s, line, cpus, cpu_count);
 }
 
-void irq_soft_count(struct irq_soft *s)
+void irq_soft_count(struct kept_files *files, struct irq_soft *s)
 {
 	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++)
 		memcpy(s->cpus[cpu].before, s->cpus[cpu].count, sizeof(s->cpus[cpu].before));
-	read_counts(s);
+	read_counts(files, s);
 	if (!s->end_ns && (s->counts < FIRST_LOOKS || s->counts % COUNTS_A_LOOK == 0 || s->untimed)) /* the first one is at once */
 		s->begin_ns = clock_mono_ns() + (s->counts ? (uint64_t)(drand48() * (double)LATEST_NS) : 0);
 	s->counts++;

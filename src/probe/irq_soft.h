@@ -9,6 +9,7 @@
 
 struct bpf_object;
 struct irq_soft;
+struct kept_files;
 
 /* With the hooks of the object, which has been loaded. Errors: negative errno, with a message. */
 int irq_soft_new(struct bpf_object *object, uint32_t cpu_count, struct irq_soft **ret_soft);
@@ -19,7 +20,7 @@ void irq_soft_detach(struct irq_soft *s);
 void irq_soft_tick(struct irq_soft *s);
 
 /* The recording begins, or a slice ends: reads the counts and plans the next look. */
-void irq_soft_count(struct irq_soft *s);
+void irq_soft_count(struct kept_files *files, struct irq_soft *s);
 
 /* Adds what this CPU's have run and taken between the last two counts; timed: all that the hooks have seen there so far. */
 void irq_soft_add(struct irq_soft *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS]);

@@ -8,11 +8,12 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "gauges.h"
-#include "io.h"
+#include "kept_files.h"
 #include "probe.h"
 
 enum { FILES, FILES_LIMIT, THREADS, THREADS_LIMIT, CONNTRACK, CONNTRACK_LIMIT, PROCESS_FILES, PROCESS_FILES_LIMIT };
 
+enum { ANYHOW_EVERY = 16 }; /* slices */
 enum { THREADS_A_TURN = 200 }; /* so many entries of the list of threads are looked at each slice */
 
 #define NOTEWORTHY 0.5 /* of its limit: a process that has less than that open is not mentioned */
@@ -28,7 +29,7 @@ static void level_from(struct capture *c, struct limits_state *s, unsigned metri
 {
 	uint64_t value;
 
-	if (read_u64_file(path, &value) == 0)
+	if (kept_files_read_u64(c->files, path, &value) == 0)
 		gauge_level(c, &s->set, s->probe.first_metric, metric, (double)value);
 }
 
@@ -37,7 +38,7 @@ static void add_files(struct capture *c, struct limits_state *s)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned long long used, limit;
 
-	if (read_file("/proc/sys/fs/file-nr", 256, &b) < 0 || sscanf(b.data, "%llu %*u %llu", &used, &limit) != 2)
+	if (kept_files_read(c->files, "/proc/sys/fs/file-nr", 256, &b) < 0 || sscanf(b.data, "%llu %*u %llu", &used, &limit) != 2)
 		return;
 	gauge_level(c, &s->set, s->probe.first_metric, FILES, (double)used);
 	gauge_level(c, &s->set, s->probe.first_metric, FILES_LIMIT, (double)limit);
@@ -50,8 +51,8 @@ static void add_threads(struct capture *c, struct limits_state *s)
 	uint64_t most, ids;
 	unsigned long long threads;
 
-	if (read_file("/proc/loadavg", 256, &b) < 0 || sscanf(b.data, "%*s %*s %*s %*u/%llu", &threads) != 1 ||
-	    read_u64_file("/proc/sys/kernel/threads-max", &most) < 0 || read_u64_file("/proc/sys/kernel/pid_max", &ids) < 0)
+	if (kept_files_read(c->files, "/proc/loadavg", 256, &b) < 0 || sscanf(b.data, "%*s %*s %*s %*u/%llu", &threads) != 1 ||
+	    kept_files_read_u64(c->files, "/proc/sys/kernel/threads-max", &most) < 0 || kept_files_read_u64(c->files, "/proc/sys/kernel/pid_max", &ids) < 0)
 		return;
 	gauge_level(c, &s->set, s->probe.first_metric, THREADS, (double)threads);
 	gauge_level(c, &s->set, s->probe.first_metric, THREADS_LIMIT, (double)(most < ids ? most : ids));
@@ -87,10 +88,22 @@ static void add_process(struct capture *c, struct limits_state *s, const struct 
 	gauge_level(c, set, s->probe.first_metric, PROCESS_FILES_LIMIT, (double)limit.rlim_cur);
 }
 
+/* Who has not run has opened no file; it is asked anyhow now and then, as others may change its limit. */
+static bool is_due(const struct capture *c, const struct thread *t, bool all)
+{
+	const struct process *p = t->process;
+	bool slept = t->account.span && t->account.span_state != STATE_RUNNING && !capture_is_sparse(c);
+
+	if (!all || !p->files_slice || (c->slice + p->id) % ANYHOW_EVERY == 0)
+		return t->tid == p->pid;
+	return !slept;
+}
+
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct limits_state *s = arg;
 	uint32_t count = tasks_count(c->tasks), turn = count < THREADS_A_TURN ? count : THREADS_A_TURN;
+	bool all = turn == count;
 
 	add_files(c, s);
 	add_threads(c, s);
@@ -99,8 +112,10 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	for (uint32_t i = 0; i < turn; i++) {
 		const struct thread *t = tasks_get(c->tasks, s->next++ % count);
 
-		if (t->tid == t->process->pid && !(t->process->flags & (PROCESS_KERNEL | PROCESS_OWN)))
-			add_process(c, s, t->process);
+		if (t->process->flags & (PROCESS_KERNEL | PROCESS_OWN) || t->process->files_slice == c->slice || !is_due(c, t, all))
+			continue;
+		t->process->files_slice = c->slice;
+		add_process(c, s, t->process);
 	}
 }
 

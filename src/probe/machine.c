@@ -5,7 +5,7 @@
 
 #include "buf.h"
 #include "cleanup.h"
-#include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 #include "probe.h"
 
@@ -28,7 +28,7 @@ static void read_stat(struct capture *c, void (*each)(struct capture *c, struct 
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest;
 
-	if (read_file("/proc/stat", 1 << 22, &b) < 0)
+	if (kept_files_read(c->files, "/proc/stat", 1 << 22, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {

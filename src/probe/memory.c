@@ -39,10 +39,10 @@ struct memory_state {
 	struct gauge_set set;
 };
 
-static void read_all(struct gauge_values *v)
+static void read_all(const struct capture *c, struct gauge_values *v)
 {
-	gauge_read_lines("/proc/meminfo", meminfo, v);
-	gauge_read_lines("/proc/vmstat", vmstat, v);
+	gauge_read_lines(c, "/proc/meminfo", meminfo, v);
+	gauge_read_lines(c, "/proc/vmstat", vmstat, v);
 	for (size_t i = 0; i < ARRAY_SIZE(in_pages); i++)
 		v->sum[in_pages[i]] *= (double)sysconf(_SC_PAGESIZE);
 	if (v->present >> MINOR_FAULTS & 1)
@@ -54,7 +54,7 @@ static void start(struct capture *c, void *arg)
 	struct memory_state *s = arg;
 	struct gauge_values v = {0};
 
-	read_all(&v);
+	read_all(c, &v);
 	gauge_remember(&s->set, &v);
 }
 
@@ -63,7 +63,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct memory_state *s = arg;
 	struct gauge_values v = {0};
 
-	read_all(&v);
+	read_all(c, &v);
 	gauge_write(c, &s->set, s->probe.first_metric, &v);
 }
 

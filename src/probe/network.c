@@ -7,7 +7,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "gauges.h"
-#include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 #include "probe.h"
 
@@ -49,13 +49,13 @@ struct network_state {
 };
 
 /* One line a CPU that is online, in hexadecimal: packets, dropped, out of budget, ...; the thirteenth number is the CPU's (5.10). */
-static void read_softnet(struct network_state *s, struct gauge_values *v)
+static void read_softnet(const struct capture *c, struct network_state *s, struct gauge_values *v)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned dropped, squeezed, cpu, line_number = 0;
 	char *rest;
 
-	if (read_file("/proc/net/softnet_stat", 1 << 20, &b) < 0)
+	if (kept_files_read(c->files, "/proc/net/softnet_stat", 1 << 20, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {
@@ -87,12 +87,12 @@ static void write_squeezed(struct capture *c, struct network_state *s)
 	}
 }
 
-static void read_all(struct network_state *s, struct gauge_values *v)
+static void read_all(const struct capture *c, struct network_state *s, struct gauge_values *v)
 {
-	gauge_read_pairs("/proc/net/snmp", snmp, v);
-	gauge_read_pairs("/proc/net/netstat", netstat, v);
-	gauge_read_lines("/proc/net/snmp6", snmp6, v);
-	read_softnet(s, v);
+	gauge_read_pairs(c, "/proc/net/snmp", snmp, v);
+	gauge_read_pairs(c, "/proc/net/netstat", netstat, v);
+	gauge_read_lines(c, "/proc/net/snmp6", snmp6, v);
+	read_softnet(c, s, v);
 }
 
 static void start(struct capture *c, void *arg)
@@ -103,7 +103,7 @@ static void start(struct capture *c, void *arg)
 	s->cpu_count = c->cpu_count;
 	s->squeezed = xcalloc(c->cpu_count, sizeof(*s->squeezed));
 	s->squeezed_before = xcalloc(c->cpu_count, sizeof(*s->squeezed_before));
-	read_all(s, &v);
+	read_all(c, s, &v);
 	gauge_remember(&s->set, &v);
 	memcpy(s->squeezed_before, s->squeezed, c->cpu_count * sizeof(*s->squeezed));
 }
@@ -113,7 +113,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	struct network_state *s = arg;
 	struct gauge_values v = {0};
 
-	read_all(s, &v);
+	read_all(c, s, &v);
 	gauge_write(c, &s->set, s->probe.first_metric, &v);
 	write_squeezed(c, s);
 }

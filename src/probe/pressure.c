@@ -7,7 +7,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "gauges.h"
-#include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 #include "probe.h"
 
@@ -49,7 +49,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 		_cleanup_(buf_done) struct buf b = BUF_INIT;
 		double elapsed_us = s->set.time_ns ? (double)(now_ns - s->set.time_ns) / 1000 : 0;
 
-		if (read_file(sources[i].path, 4096, &b) < 0)
+		if (kept_files_read(c->files, sources[i].path, 4096, &b) < 0)
 			continue;
 		if (sources[i].some != sources[i].full)
 			add(c, s, sources[i].some, b.data, "some ", elapsed_us);

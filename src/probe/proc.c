@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "kept_files.h"
 #include "mem.h"
 
 #define MOST_BYTES (16 << 20)
@@ -57,14 +58,16 @@ int proc_command(uint32_t pid, struct buf *command)
 	return 0;
 }
 
-int proc_memory(uint32_t pid, struct proc_memory *ret_memory)
+int proc_memory(struct kept_files *files, uint32_t pid, struct proc_memory *ret_memory)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	unsigned long long size, resident, shared, data;
-	int r = read_proc(pid, "statm", 4096, &b);
+	char path[64];
+	int r;
 
-	if (r < 0)
+	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
+	if ((r = kept_files_read(files, path, 4096, &b)) < 0)
 		return r;
 	if (sscanf(b.data, "%llu %llu %llu %*u %*u %llu", &size, &resident, &shared, &data) != 4)
 		return -EINVAL;

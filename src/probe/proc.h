@@ -7,6 +7,8 @@
 
 #include "buf.h"
 
+struct kept_files;
+
 struct proc_mapping {
 	uint64_t start, end, offset, inode;
 	uint32_t major, minor;
@@ -21,7 +23,7 @@ struct proc_memory {
 };
 
 int proc_comm(uint32_t pid, char comm[16]);
-int proc_memory(uint32_t pid, struct proc_memory *ret_memory);
+int proc_memory(struct kept_files *files, uint32_t pid, struct proc_memory *ret_memory);
 int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes); /* resident, without files; dearer than proc_memory() */
 int proc_command(uint32_t pid, struct buf *command); /* arguments joined by blanks; empty for kernel threads */
 int proc_exe(uint32_t pid, struct buf *path);

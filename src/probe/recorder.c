@@ -16,6 +16,7 @@
 #include "fail.h"
 #include "governor.h"
 #include "host.h"
+#include "kept_files.h"
 #include "log.h"
 #include "loop.h"
 #include "mappings.h"
@@ -183,7 +184,7 @@ static void notice_cpus(struct recorder *r)
 {
 	struct cpus online;
 
-	if (cpus_online(&online) < 0 || !memcmp(&online, &r->online, sizeof(online)))
+	if (cpus_online(r->capture.files, &online) < 0 || !memcmp(&online, &r->online, sizeof(online)))
 		return;
 	for (uint32_t cpu = 0; cpu < r->capture.cpu_count; cpu++) {
 		bool was = cpus_has(&r->online, cpu), is = cpus_has(&online, cpu);
@@ -197,6 +198,7 @@ static void notice_cpus(struct recorder *r)
 			host_cpu(r->host, (int)cpu, is);
 	}
 	r->online = r->capture.cpus = online;
+	r->capture.online = cpus_count(&online);
 	if (r->options.cpus)
 		cpus_and(&r->capture.cpus, r->options.cpus);
 }
@@ -217,6 +219,7 @@ static int write_slice(struct recorder *r, uint64_t end_ns)
 
 	capture_write(c);
 	stacks_forget_files(c->stacks, c->tasks);
+	kept_files_tick(c->files);
 	tasks_write(c->tasks, c->store, c->start_ns);
 	store_add_slice(c->store, c->slice, capture_time(c, c->slice_start_ns), capture_time(c, end_ns));
 	store_set_int(c->store, "duration_ns", (int64_t)capture_time(c, end_ns));
@@ -262,17 +265,14 @@ static void write_meta(struct recorder *r)
 {
 	struct store *s = r->capture.store;
 	struct utsname u;
-	uint32_t online = 0;
 
 	uname(&u);
-	for (uint32_t cpu = 0; cpu < r->capture.cpu_count; cpu++)
-		online += cpus_has(&r->online, cpu);
 	store_set_text(s, "host", u.nodename);
 	store_set_text(s, "kernel", u.release);
 	store_set_text(s, "machine", u.machine);
 	store_set_text(s, "invocation", r->options.invocation);
 	store_set_text(s, "sampled_by", r->capture.frequency_source ? r->capture.frequency_source : "nothing");
-	store_set_int(s, "cpus", online);
+	store_set_int(s, "cpus", r->capture.online);
 	store_set_int(s, "frequency", (int64_t)r->options.frequency);
 	store_set_int(s, "slice_ns", (int64_t)r->options.slice_ns);
 	store_set_int(s, "start_wall_ns", (int64_t)(clock_wall_ns() - (clock_mono_ns() - r->capture.start_ns)));
@@ -318,11 +318,12 @@ static int prepare(struct recorder *r)
 	struct capture *c = &r->capture;
 	int error;
 
-	if ((error = cpus_possible_count(&c->cpu_count)) < 0 || (error = cpus_online(&r->online)) < 0)
+	if ((error = cpus_possible_count(&c->cpu_count)) < 0 || (error = cpus_online(c->files, &r->online)) < 0)
 		return error;
 	c->past = past_new(c->cpu_count);
 	c->events = r->options.events;
 	c->cpus = r->online;
+	c->online = cpus_count(&r->online);
 	if (r->options.cpus)
 		cpus_and(&c->cpus, r->options.cpus);
 	if (cpus_first(&c->cpus) < 0)
@@ -416,6 +417,7 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 	r->capture.store = s;
 	r->capture.tasks = tasks_new();
 	r->capture.mounts = mounts_new();
+	r->capture.files = kept_files_new();
 	r->capture.frequency = o->frequency;
 	r->capture.filter = o->pid || o->cgroup;
 	capture_init(&r->capture);
@@ -466,6 +468,7 @@ void recorder_free(struct recorder *r)
 	sideband_free(r->sideband);
 	tasks_free(r->capture.tasks); /* before stacks: freed mappings are forgotten there */
 	mounts_free(r->capture.mounts);
+	kept_files_free(r->capture.files);
 	stacks_free(r->capture.stacks);
 	capture_done(&r->capture);
 	free(r);

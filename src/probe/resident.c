@@ -70,7 +70,7 @@ static void add(struct capture *c, struct resident_state *s, const struct thread
 	uint64_t before = get(s->bytes, leader->process->id);
 	struct proc_memory size;
 
-	if (proc_memory(leader->process->pid, &size) < 0)
+	if (proc_memory(c->files, leader->process->pid, &size) < 0)
 		return;
 	if (before == UINT64_MAX || llabs((long long)(size.resident - before)) >= NOTICEABLE) {
 		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, (int64_t)size.resident);

@@ -36,6 +36,7 @@ struct process {
 	bool collects;       /* its runtime tells when it collects garbage */
 	bool mapped;         /* mappings have been read or inherited */
 	bool dirty;
+	uint32_t files_slice;  /* the limits probe's: in which its open files were counted; 0: never */
 	struct mappings *mappings;
 	struct map *python; /* code object -> function; NULL: none seen. python_code.c's */
 	uint32_t python_image; /* id of the interpreter's image; 0: runs none that is known */

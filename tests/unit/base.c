@@ -2,7 +2,12 @@
 #include "check.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "arena.h"
 #include "buf.h"
@@ -11,7 +16,10 @@
 #include "fail.h"
 #include "hash.h"
 #include "intern.h"
+#include "io.h"
+#include "kept_files.h"
 #include "keys.h"
+#include "mem.h"
 #include "parse.h"
 #include "recent.h"
 
@@ -164,6 +172,75 @@ static void test_arena(void)
 	CHECK((uintptr_t)arena_alloc(a, 3) % 16 == 0);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f && fputs(text, f) >= 0);
+	if (f)
+		fclose(f);
+}
+
+static void check_kept(struct kept_files *k, const char *path, const char *text)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	CHECK(kept_files_read(k, path, 1 << 20, &b) == 0);
+	CHECK_STR(b.data, text);
+}
+
+static void test_kept_files(void)
+{
+	struct kept_files *k = kept_files_new();
+	char path[] = "/tmp/perfscope-base-XXXXXX", other[] = "/tmp/perfscope-base-XXXXXX";
+	_cleanup_(buf_done) struct buf lines = BUF_INIT, b = BUF_INIT;
+	uint64_t number;
+
+	close(mkstemp(path));
+	close(mkstemp(other));
+	write_text(path, "17\n");
+	check_kept(k, path, "17\n");
+	write_text(path, "18\n");
+	CHECK(kept_files_read_u64(k, path, &number) == 0 && number == 18);
+	for (int i = 0; i < 3000; i++)
+		buf_addf(&lines, "line %d\n", i);
+	write_text(path, lines.data);
+	check_kept(k, path, lines.data);
+	CHECK(kept_files_read(k, path, 1000, &b) == -EFBIG);
+	/* It is still open when another has its name, and not when nobody has read it for long. */
+	write_text(other, "new");
+	CHECK(rename(other, path) == 0);
+	check_kept(k, path, lines.data);
+	for (int i = 0; i < 5; i++)
+		kept_files_tick(k);
+	check_kept(k, path, "new");
+	unlink(path);
+	for (int i = 0; i < 5; i++)
+		kept_files_tick(k);
+	CHECK(kept_files_read(k, path, 1000, &b) == -ENOENT);
+	kept_files_free(k);
+}
+
+/* A process's file, whose number may be another process's later. */
+static void test_kept_process(void)
+{
+	struct kept_files *k = kept_files_new();
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	_cleanup_free_ char *path = NULL;
+	pid_t pid = fork();
+
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	path = xasprintf("/proc/%d/statm", pid);
+	CHECK(kept_files_read(k, path, 1000, &b) == 0 && b.len);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	CHECK(kept_files_read(k, path, 1000, &b) == -ENOENT);
+	kept_files_free(k);
+}
+
 int main(void)
 {
 	char text[21];
@@ -176,6 +253,8 @@ int main(void)
 	test_map();
 	test_fail();
 	test_arena();
+	test_kept_files();
+	test_kept_process();
 	clock_format_utc(1767225600 * NS_PER_S, text);
 	CHECK_STR(text, "2026-01-01T00:00:00Z");
 	return check_done("base");

@@ -16,8 +16,9 @@
 #include "wait_loops.h"
 
 /* CPU time for one record. Whatever takes longer is malicious or broken, and the timer's signal
- * ends the child; the parent then knows which module it was. */
+ * ends the child; the parent then knows which module it was. The timer is set again once a second, not for each record. */
 #define SECONDS_A_RECORD 10
+#define SET_AGAIN_NS NS_PER_S
 
 /* So few surely fit into one record, however long their names are. */
 #define CALLEES_A_RECORD 4
@@ -40,6 +41,7 @@ struct child {
 	struct packet in, out;
 	unsigned packets; /* since it was last said what has been allocated */
 	uint64_t rested_ns;
+	uint64_t timer_ns; /* when the timer was set */
 };
 
 static const struct resolver *const resolvers[MODULE_KINDS] = {
@@ -196,9 +198,13 @@ static void handle(struct child *c, const struct record *record)
 {
 	const uint32_t *module = (const void *)(record + 1); /* first in every kind of record */
 	struct itimerval timer = {.it_value.tv_sec = SECONDS_A_RECORD};
+	uint64_t now = clock_mono_ns();
 
 	c->progress->module = *module;
-	setitimer(ITIMER_PROF, &timer, NULL);
+	if (!c->timer_ns || now > c->timer_ns + SET_AGAIN_NS) {
+		setitimer(ITIMER_PROF, &timer, NULL);
+		c->timer_ns = now;
+	}
 	handlers[record->type](c, record);
 	c->progress->module = NO_MODULE;
 }

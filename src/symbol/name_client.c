@@ -478,8 +478,10 @@ static bool can_wait(const struct name_client *c, const struct question *q)
 
 void name_client_send(struct name_client *c)
 {
-	if (c->sent < c->asked)
-		worker_poll_writable(&c->worker, true);
+	if (c->sent == c->asked)
+		return;
+	send_questions(c);
+	answer_hopeless(c);
 }
 
 static int enqueue(struct name_client *c, const struct question *q)

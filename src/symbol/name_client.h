@@ -18,6 +18,6 @@ int name_client_ask_code(struct name_client *c, int module, uint64_t offset, uin
 int name_client_ask_loops(struct name_client *c, const void *bytes, uint32_t size, uint64_t start, uint64_t at, uint32_t function);
 struct epoll_event;
 void name_client_dispatch(struct name_client *c, const struct epoll_event *events, int count);
-void name_client_send(struct name_client *c); /* what has been gathered; dispatch does it */
+void name_client_send(struct name_client *c); /* what has been gathered, as far as there is room; dispatch does the rest */
 void name_client_use_modules(struct name_client *c); /* that it is being asked about: see modules.h */
 bool name_client_due(const struct name_client *c); /* answers are still to come */

@@ -260,7 +260,8 @@ static int add_request(struct unwind_client *c, struct record_unwind *record,
 	return 0;
 }
 
-void unwind_client_send(struct unwind_client *c)
+/* In the next turn: whoever asks is in no state to hear that the child is lost. */
+static void send_soon(struct unwind_client *c)
 {
 	if (!c->worker.out.data.len)
 		return;
@@ -290,7 +291,7 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 	r = provide_space(c, space) ? add_request(c, &record, regs, bytes) : -EAGAIN;
 	/* Without room it is sent, so that there will be some. */
 	if (!c->options->gathers || r < 0 || c->gathered >= GATHERED_MAX)
-		unwind_client_send(c);
+		send_soon(c);
 	if (r < 0)
 		return r;
 	request_at(c, c->asked++)->cookie = cookie;
@@ -462,6 +463,16 @@ static int send_all(struct unwind_client *c)
 	c->sends = false;
 	c->gathered = 0;
 	return r;
+}
+
+void unwind_client_send(struct unwind_client *c)
+{
+	if (!c->worker.out.data.len)
+		return;
+	c->sends = true;
+	if (send_all(c) < 0)
+		child_lost(c);
+	worker_poll_writable(&c->worker, c->sends);
 }
 
 static bool hangs(struct unwind_client *c)

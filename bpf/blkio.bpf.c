@@ -25,6 +25,7 @@ struct request_state {
 	u32 bytes;
 	u8 alone;
 	u8 shift; /* it stands for 1 << shift of its like */
+	u8 awaited;
 } __attribute__((aligned(64)));
 
 /* An array and no hash table of the kernel's: those are five times as dear. */
@@ -159,6 +160,7 @@ static __noinline int issue(struct request *rq, u32 alone, u32 shift)
 	state->alone = alone;
 	state->issue_ns = now;
 	state->bytes = rq->__data_len;
+	state->awaited = is_awaited(rq->cmd_flags);
 	if (is_large(rq, shift))
 		state->shift = 0; /* it stands for itself */
 	return 0;
@@ -195,7 +197,7 @@ int block_rq_requeue(u64 *ctx)
 
 static __always_inline void add_user(const struct disk_key *disk, const struct request_state *state, u64 now)
 {
-	struct disk_user_key key = {.tid = state->tid, .tgid = state->tgid, .disk = *disk};
+	struct disk_user_key key = {.tid = state->tid, .tgid = state->tgid, .disk = *disk, .awaited = state->awaited};
 	struct disk_user *user = bpf_map_lookup_elem(&disk_users, &key);
 	u32 shift = state->shift & 31;
 	u64 bytes = (u64)state->bytes << shift, ns = (now - state->insert_ns) << shift;
@@ -326,6 +328,7 @@ int block_bio_queue(u64 *ctx)
 	if (state) {
 		state->alone = alone;
 		state->bytes = bio->bi_iter.bi_size;
+		state->awaited = is_awaited(bio->bi_opf);
 		state->sector = bio->bi_iter.bi_sector; /* the driver advances the bio's own */
 	}
 	cost_end(cpu, COST_BLOCK, start);

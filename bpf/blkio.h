@@ -58,6 +58,7 @@ struct disk_user_key {
 	u32 tid;
 	u32 tgid;
 	struct disk_key disk;
+	u32 awaited; /* it is for those who wait until their data is on the disk: a flush, a journal */
 };
 
 /* What one thread had done by a disk; user space takes it away each slice. */

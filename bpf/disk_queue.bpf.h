@@ -5,7 +5,9 @@
 #include "probe.bpf.h"
 #include "blkio.h"
 
-enum { OPERATION_MASK = 0xff, REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 2, REQUEST_DISCARD = 3 };
+enum { OPERATION_MASK = 0xff, REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 2, REQUEST_DISCARD = 3,
+       REQUEST_SYNC = 1 << 11,
+       REQUEST_META = 1 << 12 };
 
 enum { SMALL_BITS = 12 }; /* a page: no request is smaller as a rule */
 
@@ -26,6 +28,14 @@ static __always_inline u32 operation_of(u32 flags)
 	case REQUEST_DISCARD: return DISK_DISCARD;
 	default: return DISK_OTHER;
 	}
+}
+
+/* Journals are written so, for those who sync. */
+static __always_inline bool is_awaited(u32 flags)
+{
+	u32 journal = REQUEST_SYNC | REQUEST_META;
+
+	return (flags & journal) == journal || operation_of(flags) == DISK_FLUSH;
 }
 
 static __always_inline u32 device_of(struct gendisk *disk)

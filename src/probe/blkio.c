@@ -5,16 +5,17 @@
 #include <errno.h>
 #include <string.h>
 
+#include "askers.h"
 #include "bio_hooks.h"
 #include "blkio.h"
 #include "clock.h"
-#include "dirtiers.h"
 #include "disk_draws.h"
 #include "disk_name.h"
 #include "fail.h"
 #include "map_take.h"
 #include "mem.h"
 #include "probe.h"
+#include "text.h"
 
 /* Metrics; the first are one for each operation. */
 enum {
@@ -43,7 +44,7 @@ struct blkio_state {
 	int disks, users, dirty; /* maps */
 	struct known_disk *known;
 	uint32_t count, capacity;
-	struct dirtiers dirtiers;
+	struct askers dirtiers;
 	struct disk_draws draws;
 	struct bio_hooks bios;
 	uint64_t lost;
@@ -140,7 +141,7 @@ static uint32_t failed_task(struct capture *c, const struct blkio_state *s, cons
 
 	if (t && !(t->process->flags & PROCESS_KERNEL))
 		return t->id;
-	uint32_t dirtier = dirtiers_first(&s->dirtiers, disk);
+	uint32_t dirtier = askers_first(&s->dirtiers, disk);
 	return dirtier || !t ? dirtier : t->id;
 }
 
@@ -222,14 +223,23 @@ static void add_user(struct capture *c, struct blkio_state *s, const struct disk
 				       .bytes = scaled(drawn->bytes, disk->scale.bytes),
 				       .ns = scaled(drawn->ns, disk->scale.requests)};
 	struct share x = {c, s, &user, key->disk.operation, disk->resource};
+	double rest = 1;
 
 	if (!t)
 		return;
-	double rest = 1;
-	if (t->process->flags & PROCESS_KERNEL && key->disk.operation == DISK_WRITE)
-		rest -= dirtiers_take(&s->dirtiers, x.disk, user.bytes, add_share, &x);
+	bool kernel = t->process->flags & PROCESS_KERNEL;
+	if (kernel && key->awaited)
+		rest -= askers_take(&c->syncers, x.disk, user.ns, add_share, &x);
+	else if (kernel && key->disk.operation == DISK_WRITE)
+		rest -= askers_take(&s->dirtiers, x.disk, user.bytes, add_share, &x);
 	if (rest > 0 && (!c->filter || t->process->selected))
 		add_share(&x, t->id, rest);
+}
+
+/* A loop device's: those who dirtied that have a claim here, too. */
+static bool works_for_others(const struct thread *t)
+{
+	return t->process->flags & PROCESS_KERNEL && (starts_with(t->comm, "kworker/") || starts_with(t->comm, "loop"));
 }
 
 static void read_dirtiers(struct capture *c, struct blkio_state *s)
@@ -243,7 +253,8 @@ static void read_dirtiers(struct capture *c, struct blkio_state *s)
 		if (!t || (c->filter && !t->process->selected))
 			continue;
 		uint32_t disk = disk_resource(c, key.device);
-		dirtiers_add(&s->dirtiers, disk, t->id, pages * PAGE_BYTES);
+		if (!works_for_others(t))
+			capture_ask(c, &s->dirtiers, key.device, t->id, pages * PAGE_BYTES);
 		capture_add(c, s->probe.first_metric + DIRTIED, t->id, 0, disk, pages, pages * PAGE_BYTES);
 	}
 }
@@ -286,6 +297,8 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	read_dirtiers(c, s);
 	read_disks(c, s, true, now_ns);
 	read_users(c, s, true);
+	askers_fade(&c->syncers);
+	disk_sets_forget(&c->disk_sets);
 	gauge(c, s, LOST, 0, now - s->lost);
 	s->lost = now;
 }
@@ -296,7 +309,7 @@ static void stop(struct capture *c, void *arg)
 
 	free(s->known);
 	disk_draws_done(&s->draws);
-	dirtiers_done(&s->dirtiers);
+	askers_done(&s->dirtiers);
 }
 
 extern const char perfscope_blkio_object[];
@@ -319,7 +332,7 @@ const struct probe probe_blkio = {
 		EACH_OPERATION(BYTES, "disk.bytes", "bytes", "size of"),
 		EACH_OPERATION(USER_BYTES, "io", "bytes", "by thread and disk, size and count of"),
 		[USER_TIME] = {"io.time", "ns", "by thread and disk: queue and device time of its requests; of what the kernel "
-				      "writes later, too"},
+				      "writes later, or flushes while it waits, too"},
 		[DIRTIED] = {"io.dirtied", "bytes", "by thread and disk: pages that it made dirty, to be written later; of a large folio all of them"},
 		[SEQUENTIAL] = {"disk.sequential", "count", "requests that began where the one before ended"},
 		[ERRORS] = {"disk.errors", "count", "requests that failed"},

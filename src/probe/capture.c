@@ -45,6 +45,8 @@ void capture_done(struct capture *c)
 		return;
 	past_free(c->past);
 	c->past = NULL;
+	askers_done(&c->syncers);
+	disk_sets_done(&c->disk_sets);
 	intern_free(c->aggregate->keys);
 	tally_done(&c->aggregate->latencies);
 	resources_free(c->aggregate->resources);
@@ -138,6 +140,17 @@ uint32_t capture_resource(struct capture *c, const char *kind, const char *name)
 struct resources *capture_resources(struct capture *c)
 {
 	return c->aggregate->resources;
+}
+
+void capture_ask(struct capture *c, struct askers *a, uint32_t device, uint32_t task, uint64_t amount)
+{
+	if (!device) {
+		askers_add(a, 0, task, amount);
+		return;
+	}
+	const struct disk_set *set = disk_sets_find(&c->disk_sets, c, device);
+	for (uint32_t i = 0; i < set->count; i++)
+		askers_add(a, set->disks[i], task, amount);
 }
 
 uint32_t capture_span_id(struct capture *c)

@@ -4,7 +4,9 @@
 #pragma once
 #include <stdint.h>
 
+#include "askers.h"
 #include "cpus.h"
+#include "disk_below.h"
 #include "stacks.h"
 #include "store_write.h"
 #include "tasks.h"
@@ -50,6 +52,8 @@ struct capture {
 	double account_scale;         /* of the slice that closes */
 
 	struct past *past;            /* what threads did of late */
+	struct askers syncers;        /* who waits until data is on a disk, and for how long */
+	struct disk_sets disk_sets;
 
 	/* Who wants to know of activities; NULL: nobody. */
 	void (*active)(void *arg, const struct activity *a);
@@ -76,6 +80,8 @@ uint32_t capture_resource(struct capture *c, const char *kind, const char *name)
 /* The same for things of which several may have one name. */
 uint32_t capture_resource_keyed(struct capture *c, const char *kind, const char *key, const char *name);
 struct resources *capture_resources(struct capture *c);
+/* A thread's claim on what the kernel does for it: on a disk (major << 20 | minor; 0 any), and on those that it consists of. */
+void capture_ask(struct capture *c, struct askers *a, uint32_t device, uint32_t task, uint64_t amount);
 uint32_t capture_span_id(struct capture *c); /* a new one */
 
 /* Writes what has been added up; the recorder's, as a slice closes. */

@@ -30,6 +30,21 @@ static bool enters_interrupt(const char *name)
 	return false;
 }
 
+/* What file systems that are modules have of their own is called from one of these. */
+static bool syncs(const char *name)
+{
+	static const char *const names[] = {"do_fsync", "vfs_fsync_range", "io_fsync", "ksys_sync", "blkdev_issue_flush"};
+	static const char *const ends[] = {"_sync_file", "_fsync", "_sys_fdatasync", "_sys_msync", "_sys_sync", "_sys_syncfs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (ends_with(name, ends[i]))
+			return true;
+	return false;
+}
+
 static bool enables_interrupts(const char *name)
 {
 	static const char *const enablers[] = {"pvm_irq_enable", "xen_irq_enable_direct", "pv_native_irq_enable", "native_irq_enable"};
@@ -48,7 +63,7 @@ static struct place_range *range_of(struct kernel_text *t, const char *name)
 	for (int i = 0; i < PLACE_COUNT; i++)
 		if (!strcmp(name, place_names[i]))
 			return &t->places[i];
-	struct place_ranges *r = enters_interrupt(name) ? &t->interrupts : enables_interrupts(name) ? &t->enablers : NULL;
+	struct place_ranges *r = enters_interrupt(name) ? &t->interrupts : enables_interrupts(name) ? &t->enablers : syncs(name) ? &t->syncs : NULL;
 	if (!r)
 		return NULL;
 	GROW(r->items, r->count, r->capacity);
@@ -97,6 +112,7 @@ void kernel_text_read(struct kernel_text *t)
 			close_ranges(t->places, PLACE_COUNT, last, address);
 			close_ranges(t->interrupts.items, t->interrupts.count, last, address);
 			close_ranges(t->enablers.items, t->enablers.count, last, address);
+			close_ranges(t->syncs.items, t->syncs.count, last, address);
 			open = 0;
 		}
 		last = address;
@@ -123,6 +139,7 @@ void kernel_text_done(struct kernel_text *t)
 {
 	free(t->interrupts.items);
 	free(t->enablers.items);
+	free(t->syncs.items);
 }
 
 size_t kernel_text_late(const struct kernel_text *t, const uint64_t *frames, size_t depth)
@@ -134,10 +151,20 @@ size_t kernel_text_late(const struct kernel_text *t, const uint64_t *frames, siz
 	return n;
 }
 
-bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth)
+static bool passes(const struct place_ranges *r, const uint64_t *frames, size_t depth)
 {
 	for (size_t f = 0; f < depth; f++)
-		if (lies_in(&t->interrupts, frames[f]))
+		if (lies_in(r, frames[f]))
 			return true;
 	return false;
+}
+
+bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth)
+{
+	return passes(&t->interrupts, frames, depth);
+}
+
+bool kernel_text_is_sync(const struct kernel_text *t, const uint64_t *frames, size_t depth)
+{
+	return passes(&t->syncs, frames, depth);
 }

@@ -18,6 +18,7 @@ struct kernel_text {
 	struct place_range places[PLACE_COUNT];
 	struct place_range core; /* the kernel proper: modules and BPF programs come and go, its functions stay */
 	struct place_ranges interrupts; /* entries from hardware: their frames lie below an interrupt's work */
+	struct place_ranges syncs;      /* who is in one of them waits until data is on a disk */
 	struct place_ranges enablers;   /* do nothing but let interrupts in again: a guest calls them where others have one instruction */
 };
 
@@ -28,3 +29,4 @@ void kernel_text_done(struct kernel_text *t);
 /* A clock's sample is late where interrupts are off, and is taken as they come on: so many of the first frames are not where the time went. */
 size_t kernel_text_late(const struct kernel_text *t, const uint64_t *frames, size_t depth);
 bool kernel_text_is_interrupt(const struct kernel_text *t, const uint64_t *frames, size_t depth);
+bool kernel_text_is_sync(const struct kernel_text *t, const uint64_t *frames, size_t depth);

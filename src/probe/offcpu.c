@@ -31,9 +31,11 @@ struct wait {
 	uint64_t since_ns, counted_ns, end_ns; /* counted: up to here its time is in the recording */
 	uint32_t weight;              /* 256ths, while it is shorter than the interval */
 	uint32_t stack, resource, span;
+	uint32_t device;              /* that it syncs; 0: not known */
 	uint32_t waker_task, waker_stack;
 	uint8_t cause;                /* enum task_state */
 	bool known, woken, ended, outlasted;
+	bool syncs;                   /* until data is on a disk */
 	bool partial;                 /* the kernel's part of the stack alone */
 	unsigned pending;             /* stacks that are being unwound */
 };
@@ -102,6 +104,8 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 	if (!state->capture->start_ns || until_ns <= w->counted_ns)
 		return;
 	GROW(state->parts, state->part_count, state->part_capacity);
+	if (w->syncs)
+		capture_ask(state->capture, &state->capture->syncers, w->device, w->task, (until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE);
 	state->parts[state->part_count++] = (struct part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
 		.site = w->site, .partial = w->partial, .count = count,
@@ -164,6 +168,17 @@ static void waker_known(void *arg, const void *data, uint32_t stack)
 	w->pending--;
 	w->waker_stack = stack;
 	settle(w);
+}
+
+static void note_sync(struct wait *w, const struct thread *thread, const struct wait_record *r)
+{
+	const struct stack_capture *s = &r->stack;
+
+	if ((w->cause != STATE_DISK && w->cause != STATE_OTHER) || thread->process->flags & PROCESS_KERNEL)
+		return;
+	w->syncs = kernel_text_is_sync(w->state->capture->text, s->frames, s->kernel_depth);
+	if (w->syncs && r->key_kind == KEY_FD)
+		w->device = wait_files_device(w->state->files, r->head.tgid, (uint32_t)r->key);
 }
 
 static void resolve(struct wait *w, struct process *p, const struct wait_record *r, stacks_done *done)
@@ -246,6 +261,7 @@ static void begin(struct offcpu_state *state, struct thread *thread, const struc
 	struct wait *w = wait_new(state, thread, r);
 	map_put(state->open, w->tid, (uintptr_t)w);
 	w->resource = resource_of(state, thread, r);
+	note_sync(w, thread, r);
 	resolve(w, thread->process, r, waiter_known);
 }
 
@@ -285,6 +301,7 @@ static void find_stack(struct wait *w, struct thread *thread, const struct wait_
 {
 	uint64_t stack;
 
+	note_sync(w, thread, r);
 	w->pending++; /* not before its end is known */
 	if (map_get(w->state->stacks, site_key(w->task, w->site), &stack)) {
 		w->stack = (uint32_t)stack;

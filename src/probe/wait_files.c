@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "wait_files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -21,6 +23,8 @@ struct mapped {
 
 struct descriptor {
 	uint32_t pid, fd, resource; /* pid 0: none */
+	uint32_t device;
+	bool device_known;
 };
 
 struct wait_files {
@@ -65,13 +69,42 @@ static uint32_t look_up(struct wait_files *f, uint32_t pid, uint32_t fd)
 	return capture_resource(f->capture, "file", name);
 }
 
-uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t fd)
+static struct descriptor *descriptor(struct wait_files *f, uint32_t pid, uint32_t fd)
 {
 	struct descriptor *d = &f->descriptors[(pid * 31 + fd) % DESCRIPTORS];
 
 	if (d->pid != pid || d->fd != fd)
 		*d = (struct descriptor){.pid = pid, .fd = fd, .resource = look_up(f, pid, fd)};
-	return d->resource;
+	return d;
+}
+
+uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t fd)
+{
+	return descriptor(f, pid, fd)->resource;
+}
+
+/* Some file systems have devices of their own making, which no disk is. A server that is away is not asked. */
+static uint32_t look_up_device(uint32_t pid, uint32_t fd)
+{
+	char path[64];
+	struct statx s;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &s) < 0)
+		return 0;
+	bool device = S_ISBLK(s.stx_mode);
+	uint32_t major = device ? s.stx_rdev_major : s.stx_dev_major, minor = device ? s.stx_rdev_minor : s.stx_dev_minor;
+	return major ? major << 20 | minor : 0;
+}
+
+uint32_t wait_files_device(struct wait_files *f, uint32_t pid, uint32_t fd)
+{
+	struct descriptor *d = descriptor(f, pid, fd);
+
+	if (!d->device_known)
+		d->device = look_up_device(pid, fd);
+	d->device_known = true;
+	return d->device;
 }
 
 uint32_t wait_files_at_address(struct wait_files *f, const struct process *p, uint64_t address)

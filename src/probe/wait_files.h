@@ -13,5 +13,6 @@ void wait_files_drained(struct wait_files *f); /* descriptors may stand for othe
 void wait_files_slice(struct wait_files *f); /* mappings may have changed since */
 
 /* 0: not known. */
+uint32_t wait_files_device(struct wait_files *f, uint32_t pid, uint32_t fd); /* that it lies on, major << 20 | minor */
 uint32_t wait_files_of_descriptor(struct wait_files *f, uint32_t pid, uint32_t fd);
 uint32_t wait_files_at_address(struct wait_files *f, const struct process *p, uint64_t address);

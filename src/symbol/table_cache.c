@@ -134,13 +134,6 @@ int table_cache_open(struct table_cache *c, const char *name)
 	return -EPERM;
 }
 
-static bool has_suffix(const char *text, const char *suffix)
-{
-	size_t len = strlen(text), tail = strlen(suffix);
-
-	return len > tail && !strcmp(text + len - tail, suffix);
-}
-
 /* A file of this cache that may be removed. */
 static bool read_entry(struct table_cache *c, const char *name, struct entry *ret)
 {
@@ -153,7 +146,7 @@ static bool read_entry(struct table_cache *c, const char *name, struct entry *re
 			unlinkat(c->fd, name, 0);
 		return false;
 	}
-	if (!has_suffix(name, SUFFIX))
+	if (!ends_with(name, SUFFIX))
 		return false;
 	*ret = (struct entry){.size = (uint64_t)st.st_size, .used_s = st.st_mtime};
 	return true;

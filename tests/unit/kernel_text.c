@@ -16,5 +16,7 @@ int main(void)
 	CHECK(kernel_text_late(&t, exact, 2) == 0 && kernel_text_late(&t, exact, 0) == 0);
 	CHECK(!kernel_text_is_interrupt(&t, late, 5));
 	CHECK(kernel_text_is_interrupt(&t, (uint64_t[]){0x1000, 0x30f}, 2));
+	t.syncs = (struct place_ranges){.items = interrupts, .count = 1};
+	CHECK(kernel_text_is_sync(&t, (uint64_t[]){0x1000, 0x300}, 2) && !kernel_text_is_sync(&t, (uint64_t[]){0x310}, 1));
 	return check_done("kernel_text");
 }

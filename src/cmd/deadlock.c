@@ -222,7 +222,70 @@ void shut_out_record(struct store *s)
 	}
 }
 
-void deadlock_record(struct store *s)
+enum { MOST_WAITERS = 256 };
+
+/* Of a circle of several processes each is a suspect: it is told once. */
+static bool is_told(const struct thread_cycle *c, const struct threads *t, const uint32_t *told, size_t count)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		for (size_t k = 0; k < count; k++)
+			if (t->items[c->members[i]].pid == told[k])
+				return true;
+	return false;
+}
+
+static void look_at_pipes(struct store *s, const struct suspect *p, uint32_t *told, size_t *told_count)
+{
+	_cleanup_(threads_freep) struct threads *t = NULL;
+
+	for (size_t i = 0; i < *told_count; i++)
+		if (told[i] == p->pid)
+			return;
+	if (threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
+		return;
+	for (size_t i = 0; i < t->cycle_count; i++) {
+		const struct thread_cycle *c = &t->cycles[i];
+
+		if (is_told(c, t, told, *told_count))
+			continue;
+		add_cycle(s, p, t, c);
+		for (uint32_t k = 0; k < c->count && *told_count < MOST_WAITERS; k++)
+			told[(*told_count)++] = t->items[c->members[k]].pid;
+	}
+}
+
+static uint32_t task_of(struct store *s, const struct thread_place *p)
+{
+	_cleanup_(query_freep) struct query *q = NULL;
+
+	if (query_new(s, "SELECT max(t.id) FROM task t JOIN process r ON r.id = t.process WHERE r.pid = :pid AND t.tid = :tid", &q) < 0)
+		return 0;
+	query_bind_int(q, ":pid", p->pid);
+	query_bind_int(q, ":tid", p->tid);
+	return query_next(q) > 0 ? (uint32_t)query_int(q, 0) : 0;
+}
+
+/* Who waits for a child, and who for another process's data or for room for its own. */
+static void record_of_pipes(struct store *s)
+{
+	enum { MOST_LOOKS = 8 };
+	_cleanup_(query_freep) struct query *q = NULL;
+	struct thread_place places[MOST_WAITERS];
+	uint32_t told[MOST_WAITERS];
+	size_t count = 0, told_count = 0;
+
+	if (query_new(s, "SELECT r.pid, t.tid FROM span w JOIN metric m ON m.id = w.metric "
+			 "JOIN task t ON t.id = w.task JOIN process r ON r.id = t.process "
+			 "WHERE m.name IN ('offcpu.ipc', 'offcpu.net', 'offcpu.child') AND w.last IS NULL AND r.flags = 0 ORDER BY r.pid", &q) < 0)
+		return;
+	while (count < MOST_WAITERS && query_next(q) > 0)
+		places[count++] = (struct thread_place){(uint32_t)query_int(q, 0), (uint32_t)query_int(q, 1)};
+	count = threads_suspect_pipes(places, count);
+	for (size_t i = 0; i < count && i < MOST_LOOKS; i++)
+		look_at_pipes(s, &(struct suspect){.pid = places[i].pid, .task = task_of(s, &places[i])}, told, &told_count);
+}
+
+static void record_of_locks(struct store *s)
 {
 	struct suspect p = {0};
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -249,4 +312,10 @@ void deadlock_record(struct store *s)
 		p.tids[p.count++] = (uint32_t)query_int(q, 1);
 	}
 	free(p.tids);
+}
+
+void deadlock_record(struct store *s)
+{
+	record_of_locks(s);
+	record_of_pipes(s);
 }

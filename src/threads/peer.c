@@ -6,8 +6,10 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "holders.h"
 #include "io.h"
@@ -293,18 +295,60 @@ static uint64_t listens_at(const char *line, const char *name)
 }
 
 /* Init opens sockets for services that it starts later: it is one's own only if nobody else has it. */
-static uint32_t first_holder(struct peers *p, uint64_t inode, uint32_t but)
+static uint32_t first_holder(const struct holder *h, size_t count, uint32_t but)
 {
 	enum { INIT = 1 };
 	uint32_t found = 0;
-	size_t count;
 
-	walk(p);
-	const struct holder *h = holders_of(&p->holders, inode, &count);
 	for (size_t i = 0; i < count; i++)
 		if (h[i].pid != but && (!found || found == INIT))
 			found = h[i].pid;
 	return found;
+}
+
+/* It waits for its children, for signals or for time to pass. */
+static bool only_watches(uint32_t pid)
+{
+	static const long calls[] = {
+		SYS_wait4, SYS_waitid, SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_nanosleep, SYS_clock_nanosleep, SYS_ppoll, SYS_pselect6,
+		SYS_epoll_pwait,
+#ifdef SYS_pause
+		SYS_pause, SYS_poll, SYS_select, SYS_epoll_wait,
+#endif
+	};
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%u/syscall", pid);
+	long call = read_file(path, 4096, &b) < 0 ? -1 : strtol(b.data, NULL, 10);
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (call == calls[i])
+			return true;
+	return false;
+}
+
+static uint32_t parent_of(uint32_t pid)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nPPid:\t");
+	return line ? (uint32_t)strtoul(line + strlen("\nPPid:\t"), NULL, 10) : 0;
+}
+
+/* Who should accept: workers, if there are some, of one that has opened it for them. */
+static uint32_t accepter(struct peers *p, uint64_t inode, uint32_t but)
+{
+	size_t count;
+
+	walk(p);
+	const struct holder *h = holders_of(&p->holders, inode, &count);
+	uint32_t first = first_holder(h, count, but);
+	for (size_t i = 0; first && i < count; i++)
+		if (h[i].pid != but && parent_of(h[i].pid) == first && only_watches(first))
+			return h[i].pid;
+	return first;
 }
 
 bool peers_listener(struct peers *p, uint32_t pid, const char *name, struct buf *b, uint32_t *ret_pid)
@@ -321,7 +365,7 @@ bool peers_listener(struct peers *p, uint32_t pid, const char *name, struct buf 
 		uint64_t inode = listens_at(line, name);
 
 		/* One whose path another has taken over is still there. */
-		*ret_pid = inode ? first_holder(p, inode, pid) : 0;
+		*ret_pid = inode ? accepter(p, inode, pid) : 0;
 	}
 	buf_addf(b, "unix %s", name);
 	return true;
@@ -359,6 +403,8 @@ void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, str
 	}
 	if (found > NAMED)
 		buf_addf(b, " and %zu more", found - NAMED);
+	if (!found && count)
+		*ret_pid = pid;
 	if (!found)
 		buf_addstr(b, writers ? "from this process alone" : "to this process alone");
 }

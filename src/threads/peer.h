@@ -18,11 +18,12 @@ void peers_free(struct peers *p);
  * when it is on this machine and the only one, else 0. */
 bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, uint32_t *ret_pid);
 
-/* The same for a Unix socket of that name that listens; *ret_pid: the first of the processes that hold it, but for `pid`. */
+/* The same for a Unix socket of that name that listens; *ret_pid: the first of the processes that hold it, but for `pid`, or of its
+ * children that do if it leaves that to them. */
 bool peers_listener(struct peers *p, uint32_t pid, const char *name, struct buf *b, uint32_t *ret_pid);
 
 /* The processes that hold the pipe's other end (the writers when `writers`), without `pid` unless
- * nobody else does: appends "from PID (COMM), ..."; *ret_pid: the only one, else 0. */
+ * nobody else does: appends "from PID (COMM), ..."; *ret_pid: the only one, `pid` itself if nobody else does, else 0. */
 void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, struct buf *b,
 		uint32_t *ret_pid);
 

@@ -10,9 +10,9 @@
 #include "arena.h"
 #include "clock.h"
 #include "fail.h"
-#include "file_lock.h"
 #include "io.h"
 #include "mem.h"
+#include "other_end.h"
 #include "peer.h"
 
 enum { MOST_TRIES = 6 }; /* for a thread that keeps running while it is read */
@@ -200,30 +200,6 @@ static const char *name_of_region(struct taking *k, const struct space *s, uint6
 	return arena_strndup(k->result->memory, b.data, b.len);
 }
 
-/* Wait kinds that other processes take part in. */
-static void find_peer(struct taking *k, struct look *look)
-{
-	struct thread_wait *w = &look->waiting.wait;
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	uint32_t pid = look->raw.r.tgid, peer = 0;
-
-	if (look->waiting.locked_inode && (w->pid = file_lock_holder(pid, look->waiting.locked_inode)))
-		w->bound = true;
-	if (!look->waiting.inode)
-		return;
-	if (look->waiting.listener && peers_listener(k->peers, pid, look->waiting.listener, &b, &peer)) {
-		w->detail = "its queue is full";
-	} else if (w->kind == WAIT_SOCKET) {
-		if (!peers_socket(k->peers, pid, look->waiting.inode, &b, &peer))
-			buf_addf(&b, "socket %llu", (unsigned long long)look->waiting.inode);
-	} else {
-		buf_addf(&b, "%llu ", (unsigned long long)look->waiting.inode);
-		peers_pipe(k->peers, pid, look->waiting.inode, !look->waiting.writes, &b, &peer);
-	}
-	w->resource = arena_strndup(k->result->memory, b.data, b.len);
-	w->pid = peer;
-}
-
 static void find_stop(struct taking *k, struct look *look)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
@@ -273,7 +249,7 @@ static void name_looks(struct taking *k, size_t first)
 			look->variable =
 				namer_variable(k->namer, look->space, look->waiting.wait.address);
 		}
-		find_peer(k, look);
+		other_end_find(k->peers, look->raw.r.tgid, &look->waiting, k->result->memory);
 		find_stop(k, look);
 		snapshot_find_process(k, look);
 	}

@@ -32,7 +32,9 @@ static void fill_sleepers(const struct look *looks, size_t count, const struct s
 		sleepers[i].tid = looks[i].raw.r.own_tid;
 		sleepers[i].futex = waiting_unowned(&looks[i].waiting);
 		sleepers[i].is_lock = waiting_is_lock(&looks[i].waiting);
-		sleepers[i].is_semaphore = !looks[i].stack.python && waiting_is_semaphore(&looks[i].waiting);
+		/* A handler may give it. */
+		sleepers[i].is_semaphore = !looks[i].stack.python && waiting_is_semaphore(&looks[i].waiting) &&
+					   !catches_signals(looks[i].raw.r.tgid, 0);
 		sleepers[i].outside = !waiting_inside(&looks[i].waiting);
 		sleepers[i].python = looks[i].stack.python;
 		sleepers[i].moves = !looks[i].settled;

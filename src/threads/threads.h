@@ -108,6 +108,12 @@ void threads_free(struct threads *t); /* NULL is fine */
 /* May some of these threads of the process wait for each other for ever? Quick, and only a reason to look. */
 bool threads_suspect(uint32_t pid, const uint32_t *tids, size_t count);
 bool threads_suspect_goroutines(uint32_t pid); /* likewise */
+/* Of threads in the order of their processes that wait for pipes, sockets or children: those of which each waits for the process of
+ * another one of them come to the front, and are counted. */
+struct thread_place {
+	uint32_t pid, tid;
+};
+size_t threads_suspect_pipes(struct thread_place *places, size_t count);
 
 /* The pure parts, from items' wait and stacks: waits_for and cycles; groups. */
 void threads_find_cycles(struct threads *t);

@@ -83,6 +83,7 @@ static void describe_descriptor(struct decoding *d, int fd)
 static void on_descriptor(struct decoding *d, unsigned argument)
 {
 	describe_descriptor(d, (int)d->argument[argument]);
+	d->w->unlimited = true;
 }
 
 /* An abstract name begins with a NUL and has any bytes. */
@@ -183,23 +184,22 @@ static void on_signal(struct decoding *d, unsigned argument)
 	d->w->wait.kind = WAIT_SIGNAL;
 }
 
-/* The C library catches two of its own to tell its threads of something. */
-static bool catches_signals(const struct raw_thread *t)
+bool catches_signals(uint32_t pid, uint64_t but)
 {
-	enum { OF_THE_LIBRARY = 3 };
+	enum { OF_THE_LIBRARY = 3 }; /* the C library catches two of its own to tell its threads of something */
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", t->r.tgid, t->r.tid);
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
 	const char *caught = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nSigCgt:\t");
-	return !caught || strtoull(caught + 9, NULL, 16) & ~((uint64_t)OF_THE_LIBRARY << 31);
+	return !caught || strtoull(caught + 9, NULL, 16) & ~((uint64_t)OF_THE_LIBRARY << 31 | but);
 }
 
 /* Until a handler has run. */
 static void on_pause(struct decoding *d, unsigned argument)
 {
 	d->w->wait.kind = WAIT_SIGNAL;
-	d->w->for_ever = !catches_signals(d->thread);
+	d->w->for_ever = !catches_signals(d->thread->r.tgid, 0);
 }
 
 static void on_path(struct decoding *d, unsigned argument)

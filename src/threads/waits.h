@@ -14,6 +14,7 @@ struct waiting {
 	struct lock_guess guess; /* of a futex */
 	bool is_futex, timed;
 	bool for_ever;           /* for a signal, and its process catches none */
+	bool unlimited;          /* until its descriptor lets it: it has no time limit */
 	bool moved;              /* it ran while it was read: nothing is sure */
 	uint64_t inode;          /* of a socket or pipe, else 0 */
 	const char *listener;    /* the Unix socket that it would connect to, as /proc/net/unix writes it; NULL */
@@ -44,3 +45,5 @@ bool waiting_inside(const struct waiting *w);
 void waiting_owned(struct waiting *w, const struct sleeper *s, uint32_t tid);
 
 bool is_live_thread(uint32_t tid, uint32_t *ret_pid); /* anywhere on the machine */
+/* Other signals than those of the mask `but`, in which bit 0 is number 1. */
+bool catches_signals(uint32_t pid, uint64_t but);

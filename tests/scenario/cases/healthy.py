@@ -113,6 +113,7 @@ CASES = [
     Case("idle", None),
     Case("relay-by-signal", "deadlock-nofp 3 relay", often=False),
     Case("relay-by-others", "deadlock-nofp 3 relay-shared", often=False),
+    Case("relay-by-handler", "deadlock-nofp 3 relay-handler", often=False),
     Case("locks-in-order", "deadlock 5 order", often=False),
     Case("build", "crew 2 300"),
     Case("build-crowded", "crew-nofp 5 80", often=False),

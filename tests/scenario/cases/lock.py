@@ -21,6 +21,34 @@ while True:
 """
 
 
+# A child that fills a pipe which its parent would read only after its end, or after all has been written; one that waits with its
+# parent until that is told to stop; one whose answer reaches its parent, who waits for more of it and could write that himself.
+PRINTSHOP = """
+import os, signal, sys
+open("/proc/self/comm", "w").write("printshop")
+from_child, out = os.pipe()
+to_child, paper = os.pipe()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit()) if sys.argv[1] == "told" else None
+def print_pages():
+    open("/proc/self/comm", "w").write("press")
+    if sys.argv[1] == "told": os.read(to_child, 1)
+    if sys.argv[1] == "kept": os._exit(os.write(out, b"x") - 1)
+    while True: os.write(out, os.read(to_child, 4096) if sys.argv[1] == "feed" else bytes(4096))
+def feed():
+    while True: os.write(paper, bytes(4096))
+def collect():
+    while os.read(from_child, 4096): pass
+child = os.fork()
+for fd in {True: (from_child, paper), False: (to_child,) if sys.argv[1] == "kept" else (to_child, out)}[not child]: os.close(fd)
+if not child: print_pages()
+{"feed": feed, "kept": collect}.get(sys.argv[1], lambda: os.waitpid(child, 0))()
+"""
+
+
+def printshop(kind):
+    return lambda _: running([sys.executable, "-c", PRINTSHOP, kind], start_new_session=True)
+
+
 @contextmanager
 def archive(_injectors):
     with tempfile.TemporaryDirectory(dir=".", ignore_cleanup_errors=True) as folder:
@@ -66,6 +94,11 @@ CASES = [
     Case("deadlock-java-ring", script("java -Xmx64m Tills.java ring", 3), "lock.deadlock", "teller", resource="ReentrantLock", needs="java",
          held_out=True, often=False),
     Case("deadlock-python", ledger("crossed"), "lock.deadlock", "ledgerkeeper", function="PyThread_acquire_lock_timed", often=False),
+    Case("deadlock-child-unread", printshop("unread"), "lock.deadlock", "printshop", function="print_pages", resource="process .*pipe", often=False),
+    Case("deadlock-both-write", printshop("feed"), "lock.deadlock", "printshop", function="feed", resource="pipe .*pipe", often=False),
+    Case("deadlock-own-pipe", printshop("kept"), "lock.deadlock", "printshop", function="collect", resource="this process alone", held_out=True,
+         often=False),
+    Case("told-to-stop", printshop("told"), often=False),
     Case("lock", "storekeepers 4 1000 300", "lock.contention", "storekeeper", function="reserve_item"),
     Case("lock-many", "storekeepers-nofp 12 3000 500", "lock.contention", "storekeeper", function="reserve_item", often=False),
     Case("one-folder", "clerks names 4", "lock.kernel", "registrar", function="file_letters", resource="do_|path_"),

@@ -8,10 +8,11 @@ import time
 
 from case import Case, running
 
-# A service at a Unix socket with room for two, which takes its time over each request; its six clients rest in between.
+# A service at a Unix socket with room for two, which takes its time over each request; its six clients rest in between. It has so many
+# workers, or accepts by itself.
 PRINTER = """
 import os, socket, sys, time
-takes, rests = map(float, sys.argv[1:])
+takes, rests, workers = map(float, sys.argv[1:])
 place = "\\0perfscope-scenario-%d" % os.getpid()
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(place)
@@ -31,13 +32,18 @@ for _ in range(6):
             s.recv(100)
             s.close()
             time.sleep(rests)
+for _ in range(int(workers)):
+    if os.fork() == 0: workers = 0; break
+if workers:
+    open("/proc/self/comm", "w").write("foreman")
+    os.wait()
 open("/proc/self/comm", "w").write("printer")
 while True: print_page(listener.accept()[0])
 """
 
 
-def printer(takes, rests):
-    return lambda _: running([sys.executable, "-c", PRINTER, str(takes), str(rests)], start_new_session=True, stderr=subprocess.DEVNULL)
+def printer(takes, rests, workers=0):
+    return lambda _: running([sys.executable, "-c", PRINTER, str(takes), str(rests), str(workers)], start_new_session=True, stderr=subprocess.DEVNULL)
 
 
 # Asks a name server that answers after so long, or never (0).
@@ -123,6 +129,8 @@ CASES = [
     Case("full-queue-unix", printer(0.05, 0), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
          resource="^@perfscope-scenario", often=False),
     Case("full-queue-unix-hung", printer(1000, 0), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
+         resource="^@perfscope-scenario", often=False),
+    Case("full-queue-unix-workers-hung", printer(1000, 0, 2), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
          resource="^@perfscope-scenario", often=False),
     Case("quick-queue-unix", printer(0.001, 0.05), often=False),
     Case("stuck", "tcpfault stuck", "net.accept-queue", "gatekeeper", often=False),

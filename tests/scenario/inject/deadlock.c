@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadlock N [order | rwlock | processes | semaphores | relay | relay-shared]: N threads take two locks each, the second one being the next thread's first: after
+/* deadlock N [order | rwlock | processes | semaphores | relay | relay-shared | relay-handler]: N threads take two locks each, the second one being the next thread's first: after
  * a second they wait for each other. With "order" the last takes them the other way round, and all go on. With "rwlock" the first
  * lock is one, which its first thread takes for writing and the last for reading. With "processes" each is a process, and the
  * locks are shared. With "semaphores" they are those, which name no owner. Others idle.
- * With "relay" each waits at its own semaphore and then gives the next one's; the first is given on a signal, or, of shared ones, by other processes. */
+ * With "relay" each waits at its own semaphore and then gives the next one's; the first is given on a signal, or, of shared ones, by other processes,
+ * or by a signal's handler while the first thread waits for the others' end. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -93,6 +94,12 @@ static void start_on_signals(const sigset_t *signals)
 			sem_post(&semaphores[0]);
 }
 
+static void give_first(int signal)
+{
+	(void)signal;
+	sem_post(&semaphores[0]);
+}
+
 static void *work(void *arg)
 {
 	int own = (int)(intptr_t)arg, next = (own + 1) % count;
@@ -120,6 +127,7 @@ int main(int argc, char **argv)
 {
 	bool processes = argc > 2 && !strcmp(argv[2], "processes"), with_semaphores = argc > 2 && !strcmp(argv[2], "semaphores");
 	bool relays = argc > 2 && !strncmp(argv[2], "relay", 5), shared = argc > 2 && !strcmp(argv[2], "relay-shared");
+	bool handles = argc > 2 && !strcmp(argv[2], "relay-handler");
 	void *(*function)(void *) = relays ? run_relay : with_semaphores ? stack_goods : work;
 	pthread_mutexattr_t attributes;
 	sigset_t signals;
@@ -139,7 +147,9 @@ int main(int argc, char **argv)
 		sem_init(&semaphores[i], shared, !relays);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGHUP);
-	if (relays)
+	if (handles)
+		signal(SIGHUP, give_first);
+	else if (relays)
 		pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	for (int i = 0; i < IDLE; i++)
 		pthread_create(&thread, NULL, idle, NULL);
@@ -150,6 +160,8 @@ int main(int argc, char **argv)
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			work((void *)(intptr_t)i);
 		}
+	if (handles)
+		pthread_join(thread, NULL);
 	if (relays && !shared)
 		start_on_signals(&signals);
 	pause();

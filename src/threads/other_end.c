@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "other_end.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "file_lock.h"
+#include "io.h"
+
+static bool has_one_thread(uint32_t pid)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nThreads:\t");
+	return line && strtoul(line + strlen("\nThreads:\t"), NULL, 10) == 1;
+}
+
+/* Of what has several threads it is not known which of them would act. A pipe that is full is emptied by its reader alone; to one that
+ * is empty, a handler may write, or end its process: many wait so until they are told to stop. */
+static bool is_up_to(const struct waiting *w, uint32_t pid, uint32_t peer)
+{
+	uint64_t harmless = 1 << (SIGINT - 1) | (peer == pid ? 0 : 1 << (SIGCHLD - 1));
+
+	return w->unlimited && has_one_thread(pid) && has_one_thread(peer) && (w->writes || !catches_signals(peer, harmless));
+}
+
+void other_end_find(struct peers *p, uint32_t pid, struct waiting *waiting, struct arena *memory)
+{
+	struct thread_wait *w = &waiting->wait;
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	uint32_t peer = 0;
+
+	if (waiting->locked_inode && (w->pid = file_lock_holder(pid, waiting->locked_inode)))
+		w->bound = true;
+	if (!waiting->inode)
+		return;
+	if (waiting->listener && peers_listener(p, pid, waiting->listener, &b, &peer)) {
+		w->detail = "its queue is full";
+	} else if (w->kind == WAIT_SOCKET) {
+		if (!peers_socket(p, pid, waiting->inode, &b, &peer))
+			buf_addf(&b, "socket %llu", (unsigned long long)waiting->inode);
+	} else {
+		buf_addf(&b, "%llu ", (unsigned long long)waiting->inode);
+		peers_pipe(p, pid, waiting->inode, !waiting->writes, &b, &peer);
+	}
+	w->resource = arena_strndup(memory, b.data, b.len);
+	if (peer == pid && !has_one_thread(pid))
+		peer = 0; /* another thread of it */
+	w->pid = peer;
+	w->bound = peer && is_up_to(waiting, pid, peer);
+}

@@ -51,6 +51,42 @@ reclaimer(pid, comm, ns, all_ns) AS MATERIALIZED (
 		SELECT th.pid, th.process_comm AS comm, sum(s.value) AS ns
 		FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread th ON th.task = s.task
 		WHERE m.name GLOB 'reclaim.*' GROUP BY th.process)),
+-- Levels of processes at the end.
+resident(process, cgroup, bytes, slice) AS MATERIALIZED (
+	SELECT t.process, t.cgroup, s.value, max(s.slice)
+	FROM main.sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	WHERE m.name = 'memory.resident' AND s.slice <= (SELECT last FROM span) AND NOT t.own GROUP BY t.process),
+threads(process, cgroup, threads) AS MATERIALIZED (
+	SELECT t.process, t.cgroup, count(*) FROM thread t JOIN main.task k ON k.id = t.task
+	WHERE k.end_ns IS NULL AND NOT t.own AND NOT t.kernel GROUP BY t.process),
+-- Who has most of what else; what is at fault (rank 1) before what is merely much.
+part(kind, resource, rank, process, amount) AS (
+	SELECT k.kind, '', k.rank, t.process, sum(s.value)
+	FROM (SELECT 'TCP' AS kind, 1 AS rank, 'connection.retransmits' AS metric UNION ALL SELECT 'TCP', 2, 'connection.not_read'
+		UNION ALL SELECT 'TCP', 3, 'connection.sent' UNION ALL SELECT 'listen queues', 1, 'port.overflows'
+		UNION ALL SELECT 'listen queues', 2, 'port.queued') k
+	JOIN metric m ON m.name = k.metric JOIN sample_total s ON s.metric = m.id JOIN thread t ON t.task = s.task
+	WHERE NOT t.own GROUP BY k.kind, k.rank, t.process
+	UNION ALL
+	SELECT 'UDP', '', 1, t.process, sum(s.value)
+	FROM metric m JOIN sample_total s ON s.metric = m.id JOIN resource r ON r.id = s.resource JOIN thread t ON t.task = s.task
+	WHERE m.name = 'packet.drops' AND r.name GLOB '*udp*' AND NOT t.own GROUP BY t.process
+	UNION ALL
+	SELECT 'memory', '', 1, process, bytes FROM resident
+	UNION ALL
+	SELECT 'memory limit', l.resource, 1, p.process, p.bytes
+	FROM last l JOIN resident p ON p.cgroup = l.resource OR substr(p.cgroup, 1, length(l.resource) + 1) = l.resource || '/'
+	WHERE l.metric = 'cgroup.memory_limit'
+	UNION ALL
+	SELECT 'threads', '', 1, process, threads FROM threads
+	UNION ALL
+	SELECT 'task limit', l.resource, 1, p.process, p.threads
+	FROM last l JOIN threads p ON p.cgroup = l.resource OR substr(p.cgroup, 1, length(l.resource) + 1) = l.resource || '/'
+	WHERE l.metric = 'cgroup.tasks_limit'),
+most(kind, resource, pid, comm) AS MATERIALIZED (
+	SELECT x.kind, x.resource, p.pid, p.comm
+	FROM (SELECT *, row_number() OVER (PARTITION BY kind, resource ORDER BY rank, amount DESC) AS place FROM part WHERE amount > 0) x
+	JOIN process p ON p.id = x.process WHERE x.place = 1),
 cgroup_user(cgroup, pid, comm, running, all_running) AS MATERIALIZED (
 	SELECT resource, pid, comm, max(running), sum(running) FROM (
 		SELECT l.resource, p.pid, p.comm, p.running
@@ -162,8 +198,19 @@ row(place, kind, resource, utilisation, saturation, saturation_unit, errors, err
 	LEFT JOIN total h ON h.metric = 'cgroup.memory' AND h.resource = m.resource
 	LEFT JOIN total f ON f.metric = 'cgroup.memory_failures' AND f.resource = m.resource
 	LEFT JOIN total o ON o.metric = 'cgroup.oom_kills' AND o.resource = m.resource
-	WHERE m.metric = 'cgroup.memory_limit' AND m.value > 0)
+	WHERE m.metric = 'cgroup.memory_limit' AND m.value > 0
+	UNION ALL
+	SELECT 19, 'task limit', m.resource, 100 * coalesce(h.most, v.value) / m.value, NULL, NULL, (SELECT ifnull(sum(f.sum), 0) FROM total f WHERE f.metric = 'cgroup.tasks_refused'
+			AND (f.resource = m.resource OR substr(f.resource, 1, length(m.resource) + 1) = m.resource || '/')), 'refused',
+		NULL, NULL, NULL, printf('%.0f of %.0f', coalesce(h.most, v.value), m.value), NULL
+	FROM last m JOIN last v ON v.metric = 'cgroup.tasks' AND v.resource = m.resource
+	LEFT JOIN total h ON h.metric = 'cgroup.tasks' AND h.resource = m.resource
+	WHERE m.metric = 'cgroup.tasks_limit' AND m.value > 0
+	UNION ALL
+	SELECT 20, 'cgroup limits', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'no cgroup has one'
+	WHERE NOT EXISTS (SELECT 1 FROM last WHERE metric IN ('cgroup.quota', 'cgroup.memory_limit', 'cgroup.tasks_limit') AND value > 0))
 SELECT r.kind, r.resource, r.utilisation, r.saturation, r.saturation_unit, r.errors, r.errors_unit, p.p50, p.p90, p.p99,
-	p.max, r.pid, r.comm, r.note, r.missing
+	p.max, ifnull(r.pid, w.pid), ifnull(r.comm, w.comm), r.note, r.missing
 FROM row r LEFT JOIN percentile p ON p.kind = r.latency AND p.resource = r.resource
+	LEFT JOIN most w ON r.pid IS NULL AND w.kind = r.kind AND w.resource = r.resource
 ORDER BY r.place, r.resource;

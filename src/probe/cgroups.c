@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Limits of the cgroups that have processes: CPU quotas and what they cost, memory limits and what is used of them.
+/* Limits of the cgroups that have processes: CPU quotas and what they cost, memory and tasks, and what is used of them.
  * Both versions of cgroups, mixed too; a limit above a process's own cgroup holds it as well. */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 enum {
 	QUOTA, PERIODS, PERIODS_THROTTLED, THROTTLED, MEMORY, MEMORY_LIMIT, MEMORY_HIGH, MEMORY_FAILURES, REFAULTS,
-	OOM_KILLS,
+	OOM_KILLS, TASKS, TASKS_LIMIT, TASKS_REFUSED,
 };
 
 enum {
@@ -24,8 +24,9 @@ enum {
 };
 
 #define NO_LIMIT 9e18 /* version 1 says so with a number close to 2^63 */
+#define NOTEWORTHY 0.5 /* of its limit of tasks: every service has one, and few come near it */
 
-enum kind { CPU_V1 = 1, MEMORY_V1 = 2, UNIFIED = 4 };
+enum kind { CPU_V1 = 1, MEMORY_V1 = 2, TASKS_V1 = 4, UNIFIED = 8 };
 
 static const struct gauge_key cpu_v1[] = {
 	{"nr_periods", PERIODS}, {"nr_throttled", PERIODS_THROTTLED}, {"throttled_time", THROTTLED}, {0}};
@@ -39,11 +40,14 @@ static const struct gauge_key events_v1[] = {{"oom_kill", OOM_KILLS}, {0}};
 static const struct gauge_key events_v2[] = {
 	{"high", MEMORY_HIGH}, {"max", MEMORY_FAILURES}, {"oom_kill", OOM_KILLS}, {0}};
 
+static const struct gauge_key task_events[] = {{"max", TASKS_REFUSED}, {0}};
+
 struct cgroups_state {
 	struct probe_state probe;
 	char *mounts[UNIFIED + 1];        /* by kind; NULL: not mounted */
 	uint8_t hierarchies[HIERARCHIES]; /* kinds, by the kernel's number */
 	struct gauge_sets sets;           /* by "KIND PATH" */
+	bool near;                        /* one came near its limit of tasks */
 };
 
 static bool has_word(const char *list, const char *word)
@@ -60,7 +64,8 @@ static unsigned kinds_of(const char *controllers)
 {
 	if (!*controllers)
 		return UNIFIED;
-	return (has_word(controllers, "cpu") ? CPU_V1 : 0) | (has_word(controllers, "memory") ? MEMORY_V1 : 0);
+	return (has_word(controllers, "cpu") ? CPU_V1 : 0) | (has_word(controllers, "memory") ? MEMORY_V1 : 0) |
+	       (has_word(controllers, "pids") ? TASKS_V1 : 0);
 }
 
 static void add_mount(struct cgroups_state *s, const char *path, const char *type, const char *options)
@@ -119,6 +124,7 @@ struct reading {
 	enum kind kind;
 	const char *directory;
 	bool limits;
+	bool refused; /* look whether tasks were */
 	struct gauge_values values;
 };
 
@@ -185,17 +191,37 @@ static void read_memory(const struct gauge_set *set, struct reading *r)
 	r->values.sum[REFAULTS] *= (double)sysconf(_SC_PAGESIZE);
 }
 
-static void read_cgroup(const struct capture *c, const struct cgroups_state *s, uint32_t i, bool limits, struct gauge_values *ret_values)
+/* Before 6.11, and in version 1, a refusal is counted where the task is, though the limit may be further up. */
+static void read_tasks(const struct gauge_set *set, struct reading *r)
+{
+	bool told = set->known >> TASKS & 1;
+
+	if (r->limits || r->refused)
+		read_lines(r, "pids.events", task_events);
+	if (!r->limits && (!told || set->last[TASKS] < NOTEWORTHY * set->last[TASKS_LIMIT]))
+		return;
+	double limit = read_limit(r->capture, r->directory, "pids.max");
+	double tasks = limit > 0 ? read_limit(r->capture, r->directory, "pids.current") : 0;
+	if (!told && (limit <= 0 || tasks < NOTEWORTHY * limit))
+		return;
+	put(r, TASKS_LIMIT, limit, true);
+	put(r, TASKS, tasks, true);
+}
+
+static void read_cgroup(const struct capture *c, struct cgroups_state *s, uint32_t i, bool limits, struct gauge_values *ret_values)
 {
 	const char *key = intern_key(s->sets.names, i, NULL);
 	enum kind kind = (enum kind)(key[0] - '0');
 	_cleanup_free_ char *directory = xasprintf("%s%s", s->mounts[kind], key + 2);
-	struct reading r = {.capture = c, .kind = kind, .directory = directory, .limits = limits};
+	struct reading r = {.capture = c, .kind = kind, .directory = directory, .limits = limits, .refused = s->near};
 
-	if (kind != MEMORY_V1)
+	if (kind & (CPU_V1 | UNIFIED))
 		read_cpu(s->sets.items[i], &r);
-	if (kind != CPU_V1)
+	if (kind & (MEMORY_V1 | UNIFIED))
 		read_memory(s->sets.items[i], &r);
+	if (kind & (TASKS_V1 | UNIFIED))
+		read_tasks(s->sets.items[i], &r);
+	s->near |= r.values.sum[TASKS] > 0;
 	*ret_values = r.values;
 }
 
@@ -307,7 +333,7 @@ static void stop(struct capture *c, void *arg)
 
 const struct probe probe_cgroups = {
 	.name = "cgroups",
-	.help = "CPU quotas and memory limits of cgroups, and what they cost",
+	.help = "limits of cgroups for CPU, memory and tasks, and what they cost",
 	.metrics = (const struct probe_metric[]){
 		[QUOTA] = {"cgroup.quota", "CPUs", "CPU time that the cgroup may use a second; 0: no longer limited"},
 		[PERIODS] = {"cgroup.periods", "count", "periods of the quota in which it wanted to run"},
@@ -319,6 +345,9 @@ const struct probe probe_cgroups = {
 		[MEMORY_FAILURES] = {"cgroup.memory_failures", "count", "times it met its limit"},
 		[REFAULTS] = {"cgroup.memory_refaults", "bytes", "of a cgroup that meets its limit: read again shortly after it had been reclaimed"},
 		[OOM_KILLS] = {"cgroup.oom_kills", "count", "processes killed in it for want of memory"},
+		[TASKS] = {"cgroup.tasks", "count", "threads of a cgroup that came to half of its limit"},
+		[TASKS_LIMIT] = {"cgroup.tasks_limit", "count", "and the limit; 0: no longer limited"},
+		[TASKS_REFUSED] = {"cgroup.tasks_refused", "count", "threads and processes that could not be made for it"},
 		{0}},
 	.state_size = sizeof(struct cgroups_state),
 	.start = start,

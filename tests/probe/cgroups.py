@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Quotas and limits of cgroups against the cgroups' own files."""
+import json
 import os
 import subprocess
 import sys
@@ -148,8 +149,40 @@ def memory(t):
     t.check(limits == [(1 << 20,)], f"what it may read a second: {limits}")
 
 
+def tasks(t):
+    parent, child = make("pids", [("pids.max", "8")], [("pids.max", "8")])
+    if not parent:
+        t.skip("no cgroup controller for tasks")
+        return
+    code = ("import threading, time\ndef more():\n try: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+            " except RuntimeError: pass\nfor i in range(6): more()\ntime.sleep(1.2)\nfor i in range(5): more()\ntime.sleep(60)")
+    spawner = None
+
+    def workload():
+        nonlocal spawner
+        spawner = run_in(child, code)
+        time.sleep(3.5)
+        return numbers(parent, "pids.events")["max"] + numbers(child, "pids.events")["max"]
+
+    try:
+        refused = t.record(workload)
+    finally:
+        if spawner:
+            spawner.kill()
+            spawner.wait()
+        remove(parent)
+    t.check(refused == 4, f"the limit bites: {refused}")
+    t.near(t.level("cgroup.tasks_limit", "/" + NAME), 8, 0, 0, "limit of tasks")
+    t.near(t.one("SELECT max(value) FROM level WHERE metric = 'cgroup.tasks' AND resource = ?", "/" + NAME), 8, 0, 0, "tasks in it")
+    table = json.loads(subprocess.run([t.perfscope, "report", "--format", "json", t.path], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    row = [r for r in table["resources"] if r["kind"] == "task limit" and r["name"] == "/" + NAME]
+    t.check(row and row[0]["utilisation_percent"] == 100 and row[0]["errors"] > 0,
+            f"it is full, and the refusals: {row}")
+
+
 def test(t):
     cpu(t)
+    tasks(t)
     memory(t)
 
 

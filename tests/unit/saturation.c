@@ -13,20 +13,21 @@
 
 enum {
 	RUNNING = 1, RUNNABLE, LATENCY, USER, IDLE, DISK_SIZE, DISK_BUSY, DISK_QUEUE, DISK_READ, DISK_WRITE, DISK_ERRORS, IO_TIME,
-	MEMORY_TOTAL, MEMORY_FREE, PRESSURE, SWAP_TOTAL, SPACE, SPACE_USED, SPEED, QUOTA, PERIODS, STOPPED, METRICS,
+	RESIDENT, SENT, AGAIN, MEMORY_TOTAL, MEMORY_FREE, PRESSURE, SWAP_TOTAL, SPACE, SPACE_USED, SPEED, QUOTA, PERIODS, STOPPED, TASKS, TASKS_LIMIT, REFUSED, CONNECTIONS, METRICS,
 };
 
 static const char *const metrics[METRICS] = {
 	[RUNNING] = "task.running", [RUNNABLE] = "task.runnable", [LATENCY] = "runqueue.latency", [USER] = "cpu.user",
 	[IDLE] = "cpu.idle", [DISK_SIZE] = "disk.size", [DISK_BUSY] = "disk.busy", [DISK_QUEUE] = "disk.queue",
 	[DISK_READ] = "disk.device_time.read", [DISK_WRITE] = "disk.device_time.write", [DISK_ERRORS] = "disk.errors",
-	[IO_TIME] = "io.time", [MEMORY_TOTAL] = "memory.total", [MEMORY_FREE] = "memory.available",
+	[IO_TIME] = "io.time", [RESIDENT] = "memory.resident", [SENT] = "connection.sent", [AGAIN] = "connection.retransmits", [MEMORY_TOTAL] = "memory.total", [MEMORY_FREE] = "memory.available",
 	[PRESSURE] = "pressure.memory.some", [SWAP_TOTAL] = "swap.total", [SPACE] = "filesystem.size",
 	[SPACE_USED] = "filesystem.used", [SPEED] = "interface.speed", [QUOTA] = "cgroup.quota", [PERIODS] = "cgroup.periods",
-	[STOPPED] = "cgroup.periods_throttled",
+	[STOPPED] = "cgroup.periods_throttled", [TASKS] = "cgroup.tasks", [TASKS_LIMIT] = "cgroup.tasks_limit",
+	[REFUSED] = "cgroup.tasks_refused", [CONNECTIONS] = "tcp.established",
 };
 
-enum { CPU = 1, DISK, ROOT, ETHERNET, GROUP };
+enum { CPU = 1, DISK, ROOT, ETHERNET, GROUP, CHILD };
 
 static void add(struct store *s, uint32_t metric, uint32_t task, uint32_t resource, uint64_t ms)
 {
@@ -56,18 +57,22 @@ static void add_gauges(struct store *s)
 	store_add_gauge(s, 1, QUOTA, GROUP, 0.5);
 	store_add_gauge(s, 2, PERIODS, GROUP, 20);
 	store_add_gauge(s, 2, STOPPED, GROUP, 15);
+	store_add_gauge(s, 1, TASKS_LIMIT, GROUP, 10);
+	store_add_gauge(s, 1, TASKS, GROUP, 10);
+	store_add_gauge(s, 2, REFUSED, CHILD, 3);
+	store_add_gauge(s, 1, CONNECTIONS, 0, 1);
 }
 
 static struct store *filled(void)
 {
 	static const char *const resources[][2] = {{0}, {"cpu", "0"}, {"disk", "sda"}, {"filesystem", "/"},
-						   {"interface", "eth0"}, {"cgroup", "/g"}};
+						   {"interface", "eth0"}, {"cgroup", "/g"}, {"cgroup", "/g/child"}};
 	struct store *s = NULL;
 
 	CHECK(store_create(":memory:", &s) == 0 && store_begin(s) == 0);
 	for (uint32_t i = 1; i < METRICS; i++)
 		store_add_metric(s, i, metrics[i], "", "");
-	for (uint32_t i = CPU; i <= GROUP; i++)
+	for (uint32_t i = CPU; i <= CHILD; i++)
 		store_add_resource(s, i, resources[i][0], resources[i][1]);
 	for (uint32_t i = 1; i <= 2; i++)
 		store_add_slice(s, i, (i - 1) * NS_PER_S, i * NS_PER_S);
@@ -76,12 +81,16 @@ static struct store *filled(void)
 	store_put_process(s, &(struct process_row){.id = 1, .pid = 10, .comm = "reader", .cgroup = 1, .end_ns = UINT64_MAX});
 	store_put_process(s, &(struct process_row){.id = 2, .pid = 20, .comm = "busy", .cgroup = 2, .end_ns = UINT64_MAX});
 	for (uint32_t i = 1; i <= 2; i++)
-		store_put_task(s, &(struct task_row){.id = i, .process = i, .tid = 10 * i, .comm = "t"});
+		store_put_task(s, &(struct task_row){.id = i, .process = i, .tid = 10 * i, .comm = "t", .end_ns = UINT64_MAX});
 	add(s, RUNNING, 1, 0, 800);
 	add(s, RUNNING, 2, 0, 900);
 	add(s, RUNNABLE, 2, 0, 500);
 	add(s, IO_TIME, 1, DISK, 300);
 	add(s, IO_TIME, 2, DISK, 200);
+	add(s, RESIDENT, 1, 0, 100);
+	add(s, RESIDENT, 2, 0, 300);
+	add(s, SENT, 2, 0, 900);
+	add(s, AGAIN, 1, 0, 1);
 	add_gauges(s);
 	store_add_histogram(s, 1, LATENCY, CPU, histogram_bucket(1000), 10);
 	store_add_histogram(s, 1, DISK_READ, DISK, histogram_bucket(100000), 95);
@@ -110,7 +119,7 @@ static void test_rows(const struct saturation *t)
 	const struct saturation_row *cpu = find(t, "CPU", ""), *disk = find(t, "disk", "sda");
 	const struct saturation_row *memory = find(t, "memory", ""), *swap = find(t, "swap", "");
 	const struct saturation_row *root = find(t, "file system", "/"), *eth = find(t, "interface", "eth0");
-	const struct saturation_row *quota = find(t, "CPU quota", "/g");
+	const struct saturation_row *quota = find(t, "CPU quota", "/g"), *tasks = find(t, "task limit", "/g");
 
 	CHECK(is(&cpu->utilisation, 42.5) && is(&cpu->saturation, 0.25) && cpu->pid == 20 && cpu->has_latency);
 	CHECK(is(&find(t, "run queue", "0")->utilisation, 42.5));
@@ -122,6 +131,10 @@ static void test_rows(const struct saturation *t)
 	CHECK(!swap->utilisation.known && !saturation_is_high(swap));
 	CHECK_STR(swap->missing, "there is none");
 	CHECK(is(&root->utilisation, 95) && saturation_is_high(root) && !root->saturation.known);
+	/* Who has most of it, or is at fault. */
+	CHECK(memory->pid == 20 && find(t, "TCP", "")->pid == 10);
+	CHECK(is(&tasks->utilisation, 100) && is(&tasks->errors, 3) && tasks->pid == 10 && saturation_is_high(tasks));
+	CHECK(find(t, "cgroup limits", "")->kind[0] == 0);
 	CHECK(!eth->utilisation.known && is(&eth->errors, 0));
 	CHECK_STR(eth->missing, "speed unknown");
 	/* Only who is in the cgroup: /gentle is another. 0.8 s of 2 s at half a CPU. */

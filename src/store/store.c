@@ -14,6 +14,7 @@
 #include "buf.h"
 #include "fail.h"
 #include "io.h"
+#include "journal_writes.h"
 #include "mem.h"
 #include "redact.h"
 #include "store_internal.h"
@@ -76,6 +77,7 @@ void store_free(struct store *s)
 	for (int i = 0; i < STORE_STATEMENTS; i++)
 		sqlite3_finalize(s->insert[i]);
 	sqlite3_close_v2(s->db);
+	journal_writes_free(s->journal);
 	if (s->lock >= 0) /* not before: that would take SQLite's own locks away */
 		close(s->lock);
 	store_free_totals(s);
@@ -95,7 +97,9 @@ static int connect_to(const char *path, int flags, struct store **ret_store)
 	/* Nobody asks how much it has taken, and counting is a lock at each allocation: a sixth of a rule's time. Refused, and not
 	 * needed, once there is a connection. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+	if (flags == SQLITE_OPEN_READWRITE) /* a recording */
+		s->journal = journal_writes_new();
+	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, journal_writes_vfs(s->journal)) != SQLITE_OK) {
 		int r = sqlite3_system_errno(s->db);
 
 		return r ? fail(-r, "%s", path) : store_error(s, "open");

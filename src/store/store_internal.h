@@ -10,6 +10,7 @@
 
 enum { STORE_STATEMENTS = 26 };
 
+struct journal_writes;
 struct pruned;
 struct redact;
 struct totals;
@@ -24,6 +25,7 @@ struct store {
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool committed;                         /* some of them */
 	bool aside;                             /* the older recording of its name is PATH.old now */
+	struct journal_writes *journal;         /* of a recording that is being written; else NULL */
 	int lock;                               /* of the file that was created, for others that would; -1: none */
 	bool unordered;                         /* they did not come slice by slice */
 	struct pruned *pruned;                  /* NULL: nothing was; see store_prune.c */

@@ -87,6 +87,38 @@ static void test_selection(void)
 	CHECK(ask(s, "SELECT sum(running) FROM thread_state") == 607);
 }
 
+static long writes_so_far(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/io", "re");
+	long count = -1;
+
+	CHECK(f && fscanf(f, "%*s %*d %*s %*d %*s %*d syscw: %ld", &count) == 1);
+	return count;
+}
+
+/* A slice is written at once, and then others see it. */
+static void test_commit(void)
+{
+	_cleanup_free_ char *path = in_directory("commit.db");
+	_cleanup_(store_freep) struct store *s = NULL;
+	enum { ROWS = 10000 };
+
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	for (uint32_t slice = 4; slice < 8; slice++) {
+		_cleanup_(store_freep) struct store *reader = NULL;
+
+		CHECK(store_begin(s) == 0);
+		for (uint32_t i = 0; i < ROWS; i++)
+			store_add_sample(s, &(struct sample_row){.slice = slice, .metric = 1, .task = i, .count = 1, .value = i});
+		long before = writes_so_far();
+		CHECK(store_commit(s) == 0);
+		CHECK(writes_so_far() - before < 20); /* of two hundred pages */
+		CHECK(store_open(path, &reader) == 0 && ask(reader, "SELECT count(*) FROM sample") == 4 + ROWS * (slice - 3));
+	}
+	CHECK(store_finish(s) == 0);
+}
+
 static void write_file(const char *path, const void *data, size_t len)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -549,6 +581,7 @@ int main(void)
 	if (!mkdtemp(directory))
 		return 1;
 	test_selection();
+	test_commit();
 	test_truncated();
 	test_foreign();
 	test_tampered();

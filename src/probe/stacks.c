@@ -203,7 +203,7 @@ int stacks_new(struct store *s, const struct stacks_options *o, struct stacks **
 	r = symbolizer_new(&(struct symbolizer_options){.source_lines = o->inlined, .inlined = o->inlined,
 							.handler = named, .unwound = unwound, .code = code,
 							.code_callees = code_callees, .wait_loops = wait_loops,
-							.gathers = true, .arg = st},
+							.gathers = true, .remembers = true, .arg = st},
 			   &st->symbolizer);
 	if (r < 0) {
 		stacks_free(st);

@@ -120,6 +120,7 @@ const struct record *packet_next(const struct packet *p, size_t *position)
 		[RECORD_FORGET_SPACE] = sizeof(struct record_forget_space),
 		[RECORD_UNWIND] = sizeof(struct record_unwind),
 		[RECORD_UNWOUND] = sizeof(struct record_unwound),
+		[RECORD_EXPLAINED] = sizeof(struct record_explained),
 		[RECORD_TABLES] = sizeof(struct record_tables),
 		[RECORD_CODE] = sizeof(struct record_code),
 		[RECORD_CODE_ANSWER] = sizeof(struct record_code_answer),

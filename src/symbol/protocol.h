@@ -36,6 +36,7 @@ enum record_type {
 	RECORD_FORGET_SPACE,
 	RECORD_UNWIND,  /* answered by RECORD_UNWOUND, in order */
 	RECORD_UNWOUND, /* from here on to the parent */
+	RECORD_EXPLAINED, /* of the RECORD_UNWOUND before it */
 	RECORD_TABLES,
 	RECORD_CODE,    /* to the child that names: answered by any number of the last two, then */
 	RECORD_CODE_ANSWER,
@@ -184,6 +185,8 @@ struct record_unwind {
 	 * both. */
 	uint64_t at, len;
 	uint64_t stack_start;
+	uint32_t explain; /* a RECORD_EXPLAINED is welcome */
+	uint32_t unused;
 };
 
 /* Followed by `depth` addresses. */
@@ -192,6 +195,17 @@ struct record_unwound {
 	uint32_t sequence;
 	uint8_t status, reason;
 	uint16_t depth;
+};
+
+/* A complete stack and what the walk went by: see struct unwind_needs. Followed by the values of all registers, by addresses as in
+ * record_unwound, and by the words. */
+struct record_explained {
+	struct record head;
+	uint32_t space;
+	uint32_t depth, words;
+	uint32_t unused;
+	uint64_t stack_start, stack_len;
+	uint64_t regs; /* bit set */
 };
 
 struct record_tables {

@@ -59,6 +59,7 @@ struct symbolizer_options {
 	symbol_handler *code_callees; /* with `function` for the frame */
 	wait_loop_handler *wait_loops; /* NULL: they are of no interest */
 	unwound_handler *unwound; /* NULL: nothing will be unwound */
+	bool remembers; /* a stack like an earlier one is answered at once, from within symbolizer_unwind() */
 	bool gathers; /* stacks, and questions about programs' files, wait for symbolizer_send(), until there are many */
 	void *arg;
 	uint64_t table_memory;    /* for unwind tables that are not mapped from the cache, in bytes; 0: 24 MiB */
@@ -89,6 +90,7 @@ struct symbolizer_stats {
 	pid_t child_pid;      /* 0: none runs */
 	/* Unwinding: */
 	uint64_t unwinds;     /* requests */
+	uint64_t remembered;  /* of them: they were like others */
 	uint64_t unwound[UNWIND_STATUSES], truncated[UNWIND_REASONS]; /* answers */
 	uint64_t tables, table_bytes, rows_unsupported; /* there now */
 	uint64_t tables_built, tables_loaded; /* from the cache */

@@ -9,10 +9,19 @@
 
 #define STACK_USUAL (8u << 20) /* bytes; a stack's default limit */
 
+/* Where a register's value is from: nothing but what the walk has gone by already, a register at its start, or a word of the stack.
+ * Most of what a function has saved is never looked at. */
+struct origins {
+	uint64_t of[UNWIND_REGS]; /* GIVEN, START + register, or an address */
+};
+
+enum { GIVEN, START, LAST_START = START + UNWIND_REGS };
+
 struct walker {
 	const struct unwind_input *in;
 	struct unwind_output *out;
 	struct unwind_regs regs;
+	struct origins origins;
 	const struct unwind_mapping *here; /* of the current frame's code */
 	uint64_t refused; /* where the last read failed */
 	bool exact;       /* the current frame was executing, not calling */
@@ -55,6 +64,39 @@ static bool read_word(void *arg, uint64_t address, uint64_t *ret_value)
 	}
 	w->refused = address;
 	return false;
+}
+
+static void need_word(struct walker *w, uint64_t address, uint64_t value)
+{
+	struct unwind_needs *n = &w->out->needs;
+
+	if (!n->known)
+		return;
+	if (n->count == UNWIND_NEEDS_MAX)
+		n->known = false;
+	else
+		n->words[n->count++] = (struct unwind_word){address, value};
+}
+
+/* The walk goes by this register's value. */
+static void need(struct walker *w, unsigned reg)
+{
+	uint64_t from = w->origins.of[reg];
+
+	if (from > LAST_START)
+		need_word(w, from, w->regs.value[reg]);
+	else if (from >= START)
+		w->out->needs.regs |= 1ull << (from - START);
+	w->origins.of[reg] = GIVEN;
+}
+
+/* A word that the walk goes by. */
+static bool read_needed(struct walker *w, uint64_t address, uint64_t *ret_value)
+{
+	if (!read_word(w, address, ret_value))
+		return false;
+	need_word(w, address, *ret_value);
+	return true;
 }
 
 static const struct unwind_stack *stack_of(const struct unwind_input *in, uint64_t address)
@@ -110,6 +152,7 @@ static int evaluate(struct walker *w, int32_t number, const uint64_t *cfa, uint6
 	const uint8_t *code = unwind_table_expr(w->here->table, number, &len);
 
 	w->refused = 0;
+	w->out->needs.known = false; /* registers and words in any number */
 	if (!len)
 		return -EINVAL; /* a damaged cache names one that is not there */
 	return unwind_expr_eval(code, len, &w->regs, cfa, read_word, w, ret_value);
@@ -120,25 +163,29 @@ static enum step stop_expression(struct walker *w)
 	return w->refused ? stop_unread(w) : stop(w, UNWIND_REASON_UNSUPPORTED);
 }
 
-/* The caller's value of one register; false when it cannot be known. */
-static bool restore(struct walker *w, const struct unwind_save *s, uint64_t cfa, uint64_t *ret_value)
+/* The caller's value of one register, and where that is from; false when it cannot be known. */
+static bool restore(struct walker *w, const struct unwind_save *s, uint64_t cfa, uint64_t *ret_value, uint64_t *ret_origin)
 {
 	uint64_t at = cfa + (uint64_t)(int64_t)s->value;
 
+	*ret_origin = GIVEN;
 	switch ((enum unwind_how)s->how) {
 	case UNWIND_HOW_AT_CFA:
 		/* Below the copied bytes lies what an epilogue has already taken back. */
 		if (w->exact && at < w->regs.value[w->in->arch->sp] && s->reg != w->in->arch->ip &&
 		    !stack_of(w->in, at)) {
 			*ret_value = w->regs.value[s->reg];
+			*ret_origin = w->origins.of[s->reg];
 			return known(&w->regs, s->reg);
 		}
+		*ret_origin = at;
 		return read_word(w, at, ret_value);
 	case UNWIND_HOW_IS_CFA:
 		*ret_value = at;
 		return true;
 	case UNWIND_HOW_REGISTER:
 		*ret_value = w->regs.value[s->value];
+		*ret_origin = w->origins.of[s->value];
 		return known(&w->regs, (unsigned)s->value);
 	case UNWIND_HOW_AT_EXPRESSION:
 		return !evaluate(w, s->value, &cfa, &at) && read_word(w, at, ret_value);
@@ -157,6 +204,7 @@ static enum step find_cfa(struct walker *w, const struct unwind_rule *rule, uint
 	case UNWIND_CFA_REGISTER:
 		if (!known(&w->regs, rule->cfa_reg))
 			return stop(w, UNWIND_REASON_BAD_CFA);
+		need(w, rule->cfa_reg);
 		*ret_cfa = w->regs.value[rule->cfa_reg] + (uint64_t)(int64_t)rule->cfa_value;
 		break;
 	case UNWIND_CFA_EXPRESSION:
@@ -176,6 +224,7 @@ static enum step step_by_rule(struct walker *w, const struct unwind_rule *rule)
 {
 	const struct unwind_arch *arch = w->in->arch;
 	struct unwind_regs caller = w->regs;
+	struct origins origins;
 	bool returns = false;
 	enum step r;
 	uint64_t cfa;
@@ -183,15 +232,17 @@ static enum step step_by_rule(struct walker *w, const struct unwind_rule *rule)
 	r = find_cfa(w, rule, &cfa);
 	if (r != STEP_DONE)
 		return r;
+	origins = w->origins;
 	w->signal = rule->flags & UNWIND_RULE_SIGNAL;
 	if (!w->signal)
 		caller.known &= arch->preserved;
 	unwind_regs_set(&caller, arch->sp, cfa);
+	origins.of[arch->sp] = GIVEN;
 	for (unsigned i = 0; i < rule->saves; i++) {
 		const struct unwind_save *s = &rule->save[i];
 		uint64_t value;
 
-		if (restore(w, s, cfa, &value)) {
+		if (restore(w, s, cfa, &value, &origins.of[s->reg])) {
 			unwind_regs_set(&caller, s->reg, value);
 			returns |= s->reg == arch->ip;
 		} else if (s->reg != arch->ip) {
@@ -205,6 +256,8 @@ static enum step step_by_rule(struct walker *w, const struct unwind_rule *rule)
 	if (!returns)
 		return stop(w, UNWIND_REASON_UNSUPPORTED);
 	w->regs = caller;
+	w->origins = origins;
+	need(w, arch->ip);
 	return STEP_DONE;
 }
 
@@ -235,6 +288,7 @@ static enum step leave(struct walker *w, uint64_t ip, uint64_t sp, uint64_t fp)
 	unwind_regs_set(&w->regs, arch->ip, ip);
 	unwind_regs_set(&w->regs, arch->sp, sp);
 	unwind_regs_set(&w->regs, arch->fp, fp);
+	w->origins.of[arch->ip] = w->origins.of[arch->sp] = w->origins.of[arch->fp] = GIVEN; /* the caller needed them */
 	w->signal = false;
 	w->out->by_fp++;
 	return STEP_DONE;
@@ -245,9 +299,9 @@ static bool step_without_frame(struct walker *w, uint64_t sp, uint64_t fp)
 {
 	uint64_t first, second;
 
-	if (!read_word(w, sp, &first))
+	if (!read_needed(w, sp, &first))
 		return false;
-	if (first == fp && read_word(w, sp + 8, &second) && is_return(w, second))
+	if (first == fp && read_needed(w, sp + 8, &second) && is_return(w, second))
 		return leave(w, second, sp + 16, fp), true; /* pushed, but not yet set */
 	/* One function without a row in a module that has them is assembly, a PLT slot: no frame. Of
 	 * code with frame pointers a return address at sp says little: it may be an old one. */
@@ -263,6 +317,7 @@ static bool frames_between(struct walker *w, uint64_t sp, uint64_t fp)
 {
 	uint64_t value, ip;
 
+	w->out->needs.known = false; /* all of them */
 	for (uint64_t at = sp; at + 8 < fp; at += 8) {
 		if (!read_word(w, at, &value))
 			return true; /* a gap cannot be one frame */
@@ -281,6 +336,7 @@ static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
 
 	if (!known(&w->regs, arch->fp))
 		return stop(w, otherwise);
+	need(w, arch->fp);
 	if (w->exact && step_without_frame(w, sp, fp))
 		return STEP_DONE;
 	/* The ABI marks the outermost frame with zero; but a register that holds zero is no proof
@@ -290,7 +346,7 @@ static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
 	if (fp & 7 || (fp < sp && (jit || stack_of(w->in, fp) == stack_of(w->in, sp))))
 		return stop(w, otherwise);
 	/* A chain that has led here may go on elsewhere: Go's run time changes stacks. */
-	if (!read_word(w, fp, &next) || !read_word(w, fp + 8, &ip))
+	if (!read_needed(w, fp, &next) || !read_needed(w, fp + 8, &ip))
 		return w->exact || jit ? stop(w, otherwise) : stop_unread(w);
 	if (!ip && !jit)
 		return STEP_OUTERMOST;
@@ -343,6 +399,11 @@ void unwind_stack(const struct unwind_input *in, struct unwind_output *out)
 	out->reason = UNWIND_REASON_NONE;
 	out->missing = 0;
 	out->count = out->by_fp = 0;
+	out->needs.known = in->explain;
+	out->needs.count = 0;
+	out->needs.regs = 1ull << in->arch->ip | 1ull << in->arch->sp;
+	for (unsigned reg = 0; reg < UNWIND_REGS; reg++)
+		w.origins.of[reg] = START + reg;
 	if (!readable(in)) {
 		out->status = UNWIND_UNREADABLE;
 		return;

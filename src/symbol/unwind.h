@@ -46,6 +46,7 @@ struct unwind_input {
 	size_t stack_count;                /* left for a signal stack) in any order */
 	const struct unwind_mapping *mappings; /* ordered by address, without overlaps */
 	size_t mapping_count;
+	bool explain; /* tell `needs` */
 };
 
 enum unwind_status {
@@ -70,6 +71,19 @@ enum unwind_reason {
 	UNWIND_REASONS,
 };
 
+#define UNWIND_NEEDS_MAX 96
+
+/* What a walk went by: another one with the same pieces of stack, as far as their addresses go, and the same mappings comes to the
+ * same frames if these registers and words are the same. */
+struct unwind_needs {
+	bool known;     /* false: it was not asked for, or is more than there is room for */
+	uint32_t count; /* of words */
+	uint64_t regs;  /* bit set */
+	struct unwind_word {
+		uint64_t address, value;
+	} words[UNWIND_NEEDS_MAX];
+};
+
 struct unwind_output {
 	enum unwind_status status;
 	enum unwind_reason reason; /* when truncated */
@@ -80,6 +94,7 @@ struct unwind_output {
 	/* The address was executing or interrupted; else it is a return address, whose call ends
 	 * just before it. */
 	bool exact[UNWIND_FRAMES_MAX];
+	struct unwind_needs needs;
 };
 
 /* The address to look a frame's symbol and source line up with. */

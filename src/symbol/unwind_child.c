@@ -12,6 +12,8 @@
 #include "protocol.h"
 #include "unwind_spaces.h"
 
+enum { EXPLAINED_DEPTH = 256 };
+
 struct unwind_child {
 	int socket;
 	struct unwind_tables *tables;
@@ -94,6 +96,32 @@ static void add_answer(struct unwind_child *c, uint32_t sequence)
 		flush(c);
 }
 
+static bool can_explain(const struct unwind_output *out)
+{
+	return out->status == UNWIND_COMPLETE && out->needs.known && out->count && out->count <= EXPLAINED_DEPTH;
+}
+
+static void explain(struct unwind_child *c, const struct record_unwind *r)
+{
+	const struct unwind_output *out = &c->output;
+	const struct unwind_needs *needs = &out->needs;
+	struct record_explained record = {
+		.head = {RECORD_EXPLAINED, (uint32_t)(sizeof(record) + 8 * (UNWIND_X86_64_REGS + out->count) +
+						      needs->count * sizeof(*needs->words))},
+		.space = r->space, .depth = out->count, .words = needs->count,
+		.stack_start = r->stack_start, .stack_len = r->len, .regs = needs->regs};
+
+	if (!can_explain(out))
+		return;
+	buf_add(&c->out.data, &record, sizeof(record));
+	buf_add(&c->out.data, c->input.regs.value, 8 * UNWIND_X86_64_REGS);
+	for (uint32_t i = 0; i < out->count; i++)
+		buf_add(&c->out.data, &(uint64_t){out->ip[i] + (i && out->exact[i])}, 8);
+	buf_add(&c->out.data, needs->words, needs->count * sizeof(*needs->words));
+	if (c->out.data.len > PACKET_MAX / 2)
+		flush(c);
+}
+
 static void on_unwind(struct unwind_child *c, const struct record *record)
 {
 	const struct record_unwind *r = (const void *)record;
@@ -106,11 +134,13 @@ static void on_unwind(struct unwind_child *c, const struct record *record)
 	c->stack = (struct unwind_stack){
 		.start = r->stack_start, .bytes = piece + head, .len = r->len};
 	c->input = (struct unwind_input){
-		.arch = &unwind_arch_x86_64, .stacks = &c->stack, .stack_count = 1};
+		.arch = &unwind_arch_x86_64, .stacks = &c->stack, .stack_count = 1, .explain = r->explain};
 	memcpy(&c->input.regs, piece, head);
 	unwind_spaces_unwind(c->spaces, r->space, &c->input, &c->output, flush, c);
 	explicit_bzero(piece, head + r->len);
 	add_answer(c, r->sequence);
+	if (r->explain)
+		explain(c, r);
 }
 
 typedef void record_handler(struct unwind_child *c, const struct record *record);
@@ -129,6 +159,7 @@ static __attribute__((noinline)) void clear_traces(struct unwind_child *c)
 
 	explicit_bzero(frames, sizeof(frames));
 	explicit_bzero(&c->input, sizeof(c->input));
+	explicit_bzero(&c->output.needs, sizeof(c->output.needs));
 }
 
 void unwind_child_run(int socket, int files, struct child_progress *progress)

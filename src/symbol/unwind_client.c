@@ -13,6 +13,7 @@
 #include "spaces.h"
 #include "stack_ring.h"
 #include "table_cache.h"
+#include "unwind_memo.h"
 #include "worker.h"
 
 #define REQUESTS_MAX 8192u /* a power of two */
@@ -36,6 +37,7 @@ struct unwind_client {
 	struct modules *modules;
 	struct spaces *spaces;
 	struct table_cache *cache;
+	struct unwind_memo *memo; /* NULL: nothing is remembered */
 	struct worker worker;
 	struct stack_ring ring;
 	/* Counted up for ever: answered <= asked; each is at its number modulo REQUESTS_MAX. */
@@ -60,6 +62,7 @@ struct unwind_client *unwind_client_new(const struct symbolizer_options *options
 	c->modules = modules;
 	c->spaces = spaces_new();
 	c->cache = table_cache_new(options->table_cache);
+	c->memo = options->remembers ? unwind_memo_new() : NULL;
 	c->ring.fd = -1;
 	c->requests = xcalloc(REQUESTS_MAX, sizeof(*c->requests));
 	c->served = NO_MODULE;
@@ -75,6 +78,7 @@ void unwind_client_free(struct unwind_client *c)
 	stack_ring_done(&c->ring);
 	spaces_free(c->spaces);
 	table_cache_free(c->cache);
+	unwind_memo_free(c->memo);
 	free(c->requests);
 	free(c->forgotten);
 	free(c);
@@ -188,6 +192,8 @@ int unwind_client_space(struct unwind_client *c, uint32_t number,
 {
 	if (count > SPACE_MAPPINGS_MAX)
 		return -E2BIG;
+	if (c->memo)
+		unwind_memo_forget(c->memo, number);
 	_cleanup_free_ struct space_mapping *copy = xcalloc(count, sizeof(*copy));
 	for (size_t i = 0; i < count; i++)
 		copy[i] = (struct space_mapping){.start = m[i].start,
@@ -201,6 +207,8 @@ void unwind_client_forget_space(struct unwind_client *c, uint32_t number)
 {
 	if (!spaces_remove(c->spaces, number))
 		return;
+	if (c->memo)
+		unwind_memo_forget(c->memo, number);
 	GROW(c->forgotten, c->forgotten_count, c->forgotten_capacity);
 	c->forgotten[c->forgotten_count++] = number;
 }
@@ -269,10 +277,25 @@ static void send_soon(struct unwind_client *c)
 	worker_poll_writable(&c->worker, true);
 }
 
+static bool answer_from_memory(struct unwind_client *c, const struct unwind_capture *capture, uint64_t cookie, bool *ret_again)
+{
+	size_t depth;
+	const uint64_t *addresses = unwind_memo_find(c->memo, capture, &depth, ret_again);
+
+	if (!addresses)
+		return false;
+	c->stats->unwinds++;
+	c->stats->remembered++;
+	c->stats->unwound[UNWIND_COMPLETE]++;
+	c->options->unwound(c->options->arg, cookie, addresses, depth, UNWIND_COMPLETE, UNWIND_REASON_NONE);
+	return true;
+}
+
 int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct unwind_regs *regs,
 			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie)
 {
 	struct space *space = spaces_get(c->spaces, number);
+	bool again = false;
 	struct record_unwind record = {.head = {RECORD_UNWIND, sizeof(record)},
 				       .space = number,
 				       .sequence = (uint32_t)c->asked,
@@ -281,6 +304,9 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 
 	if (!space)
 		return -ENOENT;
+	if (c->memo && answer_from_memory(c, &(struct unwind_capture){number, regs, stack_start, bytes, record.len}, cookie, &again))
+		return 0;
+	record.explain = again;
 	if (c->asked - c->answered == REQUESTS_MAX)
 		return -EAGAIN;
 	int r = start(c);
@@ -328,6 +354,13 @@ static bool on_unwound(void *arg, const struct record *record)
 	return true;
 }
 
+static bool on_explained(void *arg, const struct record *record)
+{
+	struct unwind_client *c = arg;
+
+	return c->memo && unwind_memo_learn(c->memo, (const void *)record);
+}
+
 static bool on_tables(void *arg, const struct record *record)
 {
 	struct unwind_client *c = arg;
@@ -349,6 +382,7 @@ static bool handle_packet(struct unwind_client *c)
 	static worker_record *const handlers[RECORD_TYPES] = {
 		[RECORD_HELLO] = on_hello,
 		[RECORD_UNWOUND] = on_unwound,
+		[RECORD_EXPLAINED] = on_explained,
 		[RECORD_TABLES] = on_tables,
 	};
 

@@ -43,6 +43,55 @@ static void test_same(struct bench *b)
 	CHECK(stats->unwind_restarts == 0);
 }
 
+static void ask_and_wait(struct bench *b, const struct subject *x, uint64_t cookie)
+{
+	CHECK(ask(b, x, 1, cookie) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+}
+
+/* From the third time on a stack is known at once; one whose callers are others is not, nor in a space that has changed. */
+static void test_remembered(struct bench *b)
+{
+	static struct subject x;
+	static struct unwind_output out;
+	struct symbol_space_mapping elsewhere = {.start = 0x1000, .end = 0x2000, .module = -1};
+	const struct symbolizer_stats *stats;
+
+	bench_close(b);
+	b->remembers = true;
+	bench_open(b);
+	stats = symbolizer_stats(b->s);
+	CHECK(subject_start(&x, "nofp", "small", "20"));
+	CHECK(define_space(b, &x, 1) == 0);
+	for (unsigned i = 0; i < 2; i++) {
+		ask_and_wait(b, &x, i);
+		CHECK(stats->remembered == 0 && as_expected(b, &x));
+	}
+	for (unsigned i = 2; i < 10; i++) {
+		x.capture->input.regs.value[UNWIND_RDX]++; /* nobody goes by it */
+		CHECK(ask(b, &x, 1, i) == 0);
+		CHECK(stats->remembered == i - 1 && b->seen.answers == i + 1 && b->seen.last_cookie == i && as_expected(b, &x));
+	}
+	x.capture->input.explain = true;
+	unwind_stack(&x.capture->input, &out);
+	CHECK(out.needs.known && out.needs.count > 10);
+	/* A return address in the middle. */
+	const struct unwind_word *word = &out.needs.words[out.needs.count / 2];
+	uint64_t *there = (void *)((uintptr_t)x.capture->stacks[0].bytes + (word->address - x.capture->stacks[0].start));
+	CHECK(*there == word->value);
+	++*there;
+	unwind_stack(&x.capture->input, &x.expected);
+	ask_and_wait(b, &x, 10);
+	CHECK(stats->remembered == 8 && as_expected(b, &x));
+	--*there;
+	unwind_stack(&x.capture->input, &x.expected);
+	CHECK(ask(b, &x, 1, 11) == 0 && stats->remembered == 9 && as_expected(b, &x));
+	CHECK(symbolizer_space(b->s, 1, &elsewhere, 1) == 0);
+	ask_and_wait(b, &x, 12);
+	CHECK(stats->remembered == 9 && b->seen.reason[UNWIND_REASON_NO_MAPPING] == 1);
+	subject_end(&x);
+}
+
 /* Nothing in the file says how its frames are laid out, but its separate debug file does. */
 static void test_debug_file(struct bench *b)
 {
@@ -318,7 +367,7 @@ static void test_quiet(struct bench *b)
 int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
-		test_same, test_debug_file, test_replaced, test_full, test_killed, test_poisoned, test_hostile,
+		test_same, test_remembered, test_debug_file, test_replaced, test_full, test_killed, test_poisoned, test_hostile,
 		test_spaces, test_generated, test_quiet,
 	};
 	struct bench b;

@@ -39,6 +39,7 @@ void bench_open(struct bench *b)
 {
 	struct symbolizer_options options = {.handler = on_symbol,
 					     .unwound = on_unwound,
+					     .remembers = b->remembers,
 					     .arg = &b->seen,
 					     .table_cache = b->cache,
 					     .table_memory = b->table_memory,

@@ -29,6 +29,7 @@ struct bench {
 	struct seen seen;
 	char cache[64]; /* directory for tables; "": none */
 	uint64_t table_memory, unused_ns;
+	bool remembers;
 	bool with_build_ids; /* as the kernel tells them */
 };
 

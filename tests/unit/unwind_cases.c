@@ -39,6 +39,53 @@ static void damage(struct unwind_case *c, unsigned changes)
 	}
 }
 
+static bool is_needed(const struct unwind_needs *n, uint64_t address)
+{
+	for (uint32_t i = 0; i < n->count; i++)
+		if (n->words[i].address - address + 7 < 15)
+			return true;
+	return false;
+}
+
+/* All but what the walk says that it went by. */
+static void scramble(struct unwind_case *c, const struct unwind_needs *n)
+{
+	for (size_t i = 0; i < c->input.stack_count; i++) {
+		struct unwind_stack *s = &c->stacks[i];
+
+		for (size_t at = 0; at + 8 <= s->len; at += 8) {
+			uint64_t word = c->mappings[(size_t)rand() % c->input.mapping_count].start + (uint64_t)rand() % 4096;
+
+			if (!is_needed(n, s->start + at))
+				memcpy((char *)(uintptr_t)s->bytes + at, &word, 8);
+		}
+	}
+	for (unsigned reg = 0; reg < UNWIND_X86_64_REGS; reg++)
+		if (!(n->regs >> reg & 1))
+			c->input.regs.value[reg] = c->stacks[0].start + (uint64_t)rand() % c->stacks[0].len;
+}
+
+/* Nothing else than what it says changes where a walk leads. Returns whether it says so at all. */
+static bool test_needs(const char *path)
+{
+	static struct unwind_output out, other;
+	_cleanup_(case_freep) struct unwind_case *c = NULL;
+
+	CHECK(case_read(path, &c) == 0);
+	c->input.explain = true;
+	unwind_stack(&c->input, &out);
+	CHECK(as_expected(&out, &c->expected));
+	if (out.status != UNWIND_COMPLETE || !out.needs.known)
+		return false;
+	for (unsigned i = 0; i < 20; i++) {
+		scramble(c, &out.needs);
+		unwind_stack(&c->input, &other);
+		CHECK(as_expected(&other, &out));
+	}
+	CHECK(out.needs.count >= out.count - 2 && out.needs.count < 3 * out.count);
+	return true;
+}
+
 static void test_case(const char *path)
 {
 	static struct unwind_output out;
@@ -70,7 +117,7 @@ static void test_case(const char *path)
 int main(void)
 {
 	DIR *d = opendir(UNWIND_CASES);
-	unsigned cases = 0;
+	unsigned cases = 0, explained = 0;
 	struct dirent *e;
 	char path[4096];
 
@@ -82,9 +129,11 @@ int main(void)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", UNWIND_CASES, e->d_name);
 		test_case(path);
+		explained += test_needs(path);
 		cases++;
 	}
 	CHECK(cases >= 10);
+	CHECK(explained >= cases / 2);
 	if (d)
 		closedir(d);
 	return check_done("unwind_cases");

@@ -18,6 +18,7 @@
 enum {
 	MOST_YOUNG = 4096,   /* pages that have to stay yet */
 	MOST_OLD = 1 << 16,  /* pages that have stayed; the oldest are forgotten, as if they stayed for ever */
+	MOST_MAPS = 16,
 	MOST_LOOKS = 1000,   /* at old pages, in a second; at none of them twice */
 	FLAG_SWAPPABLE = 1 << 14, /* of /proc/kpageflags: no file keeps its content */
 	FLAG_HUGE = 1 << 22,
@@ -39,8 +40,12 @@ struct grown {
 	struct page *young, *old;
 	size_t young_count, old_count, old_capacity, old_at;
 	uint64_t *tokens; /* the kernel side's */
-	uint32_t pid;     /* whose page map is open */
-	int map, flags;   /* -1: none */
+	struct page_map {
+		uint32_t pid;
+		int fd; /* -1: it has none to read */
+	} maps[MOST_MAPS]; /* open while pages are looked at, those of a few processes in any order */
+	size_t map_count, map_next;
+	int flags;        /* -1: none */
 	size_t page_size;
 	uint64_t looked_ns; /* the old ones */
 };
@@ -54,25 +59,42 @@ int grown_new(int tokens, struct grown **ret_grown)
 	if (mapped == MAP_FAILED)
 		return fail(-errno, "map the table of drawn pages into memory");
 	struct grown *g = *ret_grown = xcalloc(1, sizeof(*g));
-	*g = (struct grown){.tokens = mapped, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)), .map = -1,
+	*g = (struct grown){.tokens = mapped, .young = xcalloc(MOST_YOUNG, sizeof(*g->young)),
 			    .page_size = (size_t)sysconf(_SC_PAGESIZE)};
 	g->flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
-static void close_map(struct grown *g)
+static void close_maps(struct grown *g)
 {
-	if (g->map >= 0)
-		close(g->map);
-	g->map = -1;
-	g->pid = 0;
+	for (size_t i = 0; i < g->map_count; i++)
+		if (g->maps[i].fd >= 0)
+			close(g->maps[i].fd);
+	g->map_count = 0;
+}
+
+static int map_of(struct grown *g, uint32_t pid)
+{
+	char path[32];
+
+	for (size_t i = 0; i < g->map_count; i++)
+		if (g->maps[i].pid == pid)
+			return g->maps[i].fd;
+	struct page_map *m = &g->maps[g->map_next++ % MOST_MAPS];
+	if (g->map_count == MOST_MAPS && m->fd >= 0)
+		close(m->fd);
+	if (g->map_count < MOST_MAPS)
+		m = &g->maps[g->map_count++];
+	snprintf(path, sizeof(path), "/proc/%u/pagemap", pid);
+	*m = (struct page_map){pid, open(path, O_RDONLY | O_CLOEXEC)};
+	return m->fd;
 }
 
 void grown_free(struct grown *g)
 {
 	if (!g)
 		return;
-	close_map(g);
+	close_maps(g);
 	if (g->flags >= 0)
 		close(g->flags);
 	munmap(g->tokens, TOKEN_BYTES);
@@ -106,18 +128,12 @@ static bool is_its_own(const struct grown *g, uint64_t entry)
 static uint64_t entry_of(struct grown *g, const struct grown_page *p)
 {
 	uint64_t entry = 0;
+	int map;
 
 	if (__atomic_load_n(&g->tokens[fault_page_index(p->pid, p->address)], __ATOMIC_RELAXED) != p->token)
 		return 0;
-	if (g->pid != p->pid) {
-		char path[32];
-
-		close_map(g);
-		snprintf(path, sizeof(path), "/proc/%u/pagemap", p->pid);
-		g->map = open(path, O_RDONLY | O_CLOEXEC);
-		g->pid = p->pid;
-	}
-	if (g->map < 0 || pread(g->map, &entry, sizeof(entry), (off_t)(p->address / g->page_size * sizeof(entry))) != sizeof(entry))
+	map = map_of(g, p->pid);
+	if (map < 0 || pread(map, &entry, sizeof(entry), (off_t)(p->address / g->page_size * sizeof(entry))) != sizeof(entry))
 		return 0;
 	return entry & PRESENT && is_its_own(g, entry) ? entry : 0;
 }
@@ -179,5 +195,5 @@ void grown_look(struct grown *g, uint64_t now_ns, grown_change *each, void *arg)
 			g->young[kept++] = g->young[i];
 	g->young_count = kept;
 	look_at_old(g, now_ns, each, arg);
-	close_map(g); /* its number may be another process's next time */
+	close_maps(g); /* its number may be another process's next time */
 }

@@ -21,8 +21,9 @@
 #define LOOK_NS (70 * NS_PER_MS)
 
 /* To attach and detach a hook changes code that all CPUs run: it took a fifth of all that perfscope takes. How long one takes on average
- * changes slowly, and their numbers are counted all the time. */
-enum { FIRST_LOOKS = 5, COUNTS_A_LOOK = 4, MANY = 100 };
+ * changes slowly, and their numbers are counted all the time. Where they take next to no time it hardly matters, either. */
+enum { FIRST_LOOKS = 5, COUNTS_A_LOOK = 4, COUNTS_A_CALM_LOOK = 16, MANY = 100 };
+#define WORTH_NS (40 * NS_PER_MS) /* that they took on a CPU since the last look, as it seems */
 
 enum { MOST_BYTES = 4 << 20 };
 enum { ENTRY, EXIT, HOOKS };
@@ -32,6 +33,7 @@ const char *const softirq_names[SOFTIRQS] = {"HI", "TIMER", "NET_TX", "NET_RX", 
 
 struct irq_soft_cpu {
 	uint64_t count[SOFTIRQS], before[SOFTIRQS]; /* as the kernel counts: at the last count, and at the one before */
+	uint64_t taken_ns;                          /* since the last look */
 	struct irq_time timed[SOFTIRQS];            /* what the hooks had seen then */
 	double mean_ns[SOFTIRQS];                   /* of one, in the last look that saw any */
 };
@@ -42,7 +44,7 @@ struct irq_soft {
 	struct variables variables;
 	uint64_t *look_start_ns; /* the kernel side's: what began before is not timed */
 	uint64_t begin_ns, end_ns; /* of the next look, or of the one under way; 0: none */
-	uint32_t counts;
+	uint32_t counts, look_count; /* so far, and as a look was last planned */
 	bool untimed; /* many of a kind ran of which no look has seen any */
 	uint32_t cpu_count;
 	struct irq_soft_cpu *cpus;
@@ -155,13 +157,36 @@ static void read_counts(struct kept_files *files, struct irq_soft *s)
 		read_line(s, line, cpus, cpu_count);
 }
 
+static bool takes_time(const struct irq_soft *s)
+{
+	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++)
+		if (s->cpus[cpu].taken_ns >= WORTH_NS)
+			return true;
+	return false;
+}
+
+static bool is_due(const struct irq_soft *s)
+{
+	uint32_t since = s->counts - s->look_count;
+
+	return s->counts < FIRST_LOOKS || s->untimed || since >= (takes_time(s) ? COUNTS_A_LOOK : COUNTS_A_CALM_LOOK);
+}
+
+static void plan_look(struct irq_soft *s)
+{
+	s->begin_ns = clock_mono_ns() + (s->counts ? (uint64_t)(drand48() * (double)LATEST_NS) : 0); /* the first one is at once */
+	s->look_count = s->counts;
+	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++)
+		s->cpus[cpu].taken_ns = 0;
+}
+
 void irq_soft_count(struct kept_files *files, struct irq_soft *s)
 {
 	for (uint32_t cpu = 0; cpu < s->cpu_count; cpu++)
 		memcpy(s->cpus[cpu].before, s->cpus[cpu].count, sizeof(s->cpus[cpu].before));
 	read_counts(files, s);
-	if (!s->end_ns && (s->counts < FIRST_LOOKS || s->counts % COUNTS_A_LOOK == 0 || s->untimed)) /* the first one is at once */
-		s->begin_ns = clock_mono_ns() + (s->counts ? (uint64_t)(drand48() * (double)LATEST_NS) : 0);
+	if (!s->end_ns && is_due(s))
+		plan_look(s);
 	s->counts++;
 	s->untimed = false;
 }
@@ -179,5 +204,6 @@ void irq_soft_add(struct irq_soft *s, uint32_t cpu, const struct irq_time timed[
 		c->timed[i] = timed[i];
 		sum[i].count += ran;
 		sum[i].ns += (uint64_t)((double)ran * c->mean_ns[i]);
+		c->taken_ns += (uint64_t)((double)ran * c->mean_ns[i]);
 	}
 }

@@ -235,6 +235,57 @@ static __noinline int begin_wait(void *ctx, struct task_struct *task, struct tas
 	return 0;
 }
 
+/* One thread at a time is visited: what is written of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, __builtin_offsetof(struct wait_record, stack.stack) + sizeof(struct pt_regs)); /* entry_registers() */
+} visited SEC(".maps");
+
+/* Whoever wants to read the memory of a process waits for whoever changes its address space, or wants to: perhaps for ever. */
+static __always_inline bool space_changes(struct task_struct *task)
+{
+	return !bpf_core_field_exists(task->mm->mmap_lock.count) || BPF_CORE_READ(task, mm, mmap_lock.count.counter) & 3;
+}
+
+/* Where the user stack lies that is to be copied. */
+static __always_inline void point_to_stack(struct stack_capture *s, struct task_struct *task)
+{
+	if (!BPF_CORE_READ(task, mm) || space_changes(task) || !entry_registers(task, s))
+		return;
+	u64 top = stack_top(task, s->registers.sp);
+
+	s->stack_start = s->registers.sp & ~(u64)(PAGE_BYTES - 1);
+	s->pages = config.stack_pages;
+	s->used = top ? top - s->registers.sp : 0;
+	if (top && (top - s->stack_start + PAGE_BYTES - 1) / PAGE_BYTES < s->pages)
+		s->pages = (top - s->stack_start + PAGE_BYTES - 1) / PAGE_BYTES;
+}
+
+/* The wait that the thread is in goes on, and nothing is known of it but when it began. From now on it is as if it had been drawn, and
+ * for itself alone. What the thread does meanwhile, user space sees in the slot. */
+static __always_inline u64 visit_wait(struct task_struct *task, struct task_slot *slot, struct wait_record *r)
+{
+	u8 state = slot->state;
+
+	if (task->on_cpu || slot->woken_ns || state < STATE_SLEEPING || state >= STATE_STOPPED || state == STATE_IDLE || !selected(slot))
+		return 0;
+	r->stack.pages = r->stack.user_depth = r->stack.kernel_depth = r->stack.python_depth = 0;
+	r->outlasted = 0;
+	if (!config.exclude_kernel) {
+		long bytes = bpf_get_task_stack(task, r->stack.frames, STACK_BYTES, 0);
+
+		r->stack.kernel_depth = bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
+	}
+	if (!(task->flags & (FLAG_KTHREAD | FLAG_IO_WORKER | FLAG_USER_WORKER)))
+		point_to_stack(&r->stack, task);
+	slot->wait_weight = WAIT_WEIGHT_ONE;
+	slot->wait_interval_ns = 1;
+	fill_wait(r, RECORD_WAIT_BEGIN, bpf_ktime_get_ns(), task, slot, state);
+	return __builtin_offsetof(struct wait_record, stack.frames) + (r->stack.kernel_depth & 127) * sizeof(u64);
+}
+
 /* A wait was told by its callers: a long one is a reason to go on with that, short ones use it up. */
 static __always_inline void keep_mixed(struct wait_site *site, u32 units)
 {

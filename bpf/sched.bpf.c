@@ -430,6 +430,26 @@ int walk_tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Threads whose waits go on and have no stack yet: they began before switches were watched, or were not drawn. */
+SEC("iter/task")
+int walk_waits(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	u32 zero = 0;
+	struct wait_record *r = bpf_map_lookup_elem(&visited, &zero);
+
+	if (!task || !task->pid || !r)
+		return 0;
+	struct task_slot *slot = task_find(task->pid);
+	if (!slot || !(slot->flags & TASK_VISIT))
+		return 0;
+	slot->flags &= ~TASK_VISIT;
+	u64 size = visit_wait(task, slot, r);
+	if (size)
+		bpf_seq_write(ctx->meta->seq, r, size);
+	return 0;
+}
+
 /* A freezer of cgroup v1 has been told to freeze or thaw: a thread that sleeps lies still from now on, or sleeps on, and no
  * switch says so. What moves meanwhile tells by itself. */
 SEC("iter/task")

@@ -89,6 +89,7 @@ enum task_flag {
 	TASK_OWN = 2,      /* perfscope itself */
 	TASK_KERNEL = 4,
 	TASK_WALK = 8,     /* its copied stacks end where it goes on elsewhere: frame pointers may lead there */
+	TASK_VISIT = 16,   /* its wait, whose stack is not known, is to be told while it lasts */
 };
 
 /* How often and after how long a sleep another thread woke this one. */
@@ -268,7 +269,7 @@ struct stack_capture {
 	u16 python_depth; /* of Python frames behind the kernel's, packed: see PYTHON_FRAME_* */
 	u16 python_cut;   /* there were more */
 	u32 pages;        /* of PAGE_BYTES each in `stack`; 0: none copied */
-	u32 unused;
+	u32 used;         /* bytes from sp to the stack's top, of a wait that an iterator tells; 0: unknown */
 	u64 stack_start;  /* address of stack[0] */
 	struct user_registers registers;
 	u64 frames[2 * STACK_DEPTH]; /* leaf first: kernel, then user or Python */
@@ -375,7 +376,8 @@ struct queue_record {
 };
 
 /* A wait whose stack is wanted: as it begins (the waiter's stack), as it ends (its kernel stack, if it had not been
- * drawn), and the waker's stack. All three name the waiter and when the wait began. */
+ * drawn), and the waker's stack. All three name the waiter and when the wait began. While it lasts, an iterator tells it like
+ * one that begins, but for the user stack's bytes: `stack.pages` from `stack.stack_start` on are still to be read. */
 struct wait_record {
 	struct record head; /* the waiter's; time_ns is the event's */
 	u64 since_ns;

@@ -37,6 +37,7 @@ void capture_init(struct capture *c)
 	c->aggregate = xcalloc(1, sizeof(*c->aggregate));
 	c->aggregate->keys = intern_new();
 	c->aggregate->resources = resources_new(c->store);
+	c->waits_link = -1;
 }
 
 void capture_done(struct capture *c)

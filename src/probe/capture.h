@@ -54,6 +54,7 @@ struct capture {
 	struct past *past;            /* what threads did of late */
 	struct askers syncers;        /* who waits until data is on a disk, and for how long */
 	struct disk_sets disk_sets;
+	int waits_link;               /* of the iterator over threads with TASK_VISIT; -1: there is none */
 
 	/* Who wants to know of activities; NULL: nobody. */
 	void (*active)(void *arg, const struct activity *a);

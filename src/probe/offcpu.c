@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asleep.h"
 #include "clock.h"
 #include "disk_name.h"
 #include "hash.h"
@@ -33,10 +34,13 @@ struct wait {
 	uint32_t stack, resource, span;
 	uint32_t device;              /* that it syncs; 0: not known */
 	uint32_t waker_task, waker_stack;
+	uint32_t place;               /* in `places`, whose stack this is to be; 0: no one else's */
+	struct wait *beside;          /* the next that will have the same stack */
 	uint8_t cause;                /* enum task_state */
 	bool known, woken, ended, outlasted;
 	bool syncs;                   /* until data is on a disk */
 	bool partial;                 /* the kernel's part of the stack alone */
+	bool visited;                 /* while it lasted: it stands for itself, whatever is drawn beside it */
 	unsigned pending;             /* stacks that are being unwound */
 };
 
@@ -45,9 +49,16 @@ struct part {
 	struct owed *owed;
 	uint32_t task, stack, resource, site;
 	uint8_t cause;
-	bool partial;
+	bool partial, exact; /* exact: not to be scaled */
 	uint64_t count;
 	double ns; /* weighted */
+};
+
+/* Where threads are that were visited. */
+struct wait_place {
+	uint32_t stack;
+	bool known;
+	struct wait *waiting; /* for the stack */
 };
 
 struct offcpu_state {
@@ -60,6 +71,12 @@ struct offcpu_state {
 	struct wait *waits; /* all of them */
 	struct lock_names *lock_names;
 	struct wait_files *files;
+	struct asleep *asleep;
+	struct map *place_of; /* asleep.h's number of a place -> index in `places` */
+	struct wait_place *places; /* [0] is nobody's */
+	size_t place_count, place_capacity;
+	uint32_t places_due;  /* whose stacks are being unwound */
+	uint32_t places_forgotten; /* as `forgotten` */
 	struct part *parts;
 	size_t part_count, part_capacity;
 };
@@ -108,7 +125,7 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 		capture_ask(state->capture, &state->capture->syncers, w->device, w->task, (until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE);
 	state->parts[state->part_count++] = (struct part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
-		.site = w->site, .partial = w->partial, .count = count,
+		.site = w->site, .partial = w->partial, .exact = w->visited, .count = count,
 		.ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
 	w->counted_ns = until_ns;
 }
@@ -149,15 +166,34 @@ static void settle(struct wait *w)
 	wait_free(w);
 }
 
+static void set_stack(struct wait *w, uint32_t stack)
+{
+	w->pending--;
+	w->stack = stack;
+	w->known = true;
+	settle(w);
+}
+
+static void place_known(struct offcpu_state *state, struct wait_place *place, uint32_t stack)
+{
+	place->stack = stack;
+	place->known = true;
+	state->places_due--;
+	for (struct wait *w = place->waiting, *next; w; w = next) {
+		next = w->beside;
+		set_stack(w, stack);
+	}
+	place->waiting = NULL;
+}
+
 static void waiter_known(void *arg, const void *data, uint32_t stack)
 {
 	struct wait *w;
 
 	memcpy(&w, data, sizeof(w));
-	w->pending--;
-	w->stack = stack;
-	w->known = true;
-	settle(w);
+	if (w->place)
+		place_known(w->state, &w->state->places[w->place], stack);
+	set_stack(w, stack);
 }
 
 static void waker_known(void *arg, const void *data, uint32_t stack)
@@ -216,25 +252,21 @@ static uint32_t resource_of(struct offcpu_state *state, struct thread *thread, c
 	}
 }
 
-static void close_span(struct wait *w, struct thread *thread)
+static void close_span(struct wait *w)
 {
 	struct capture *c = w->state->capture;
 
 	if (!w->span)
 		return;
 	store_end_span(c->store, w->span, c->slice - 1);
-	thread->account.stack_span = false;
 	w->counted_ns = c->slice_start_ns;
 }
 
 /* Its end was not seen. */
 static void give_up(struct wait *w, uint64_t end_ns)
 {
-	struct thread *thread = tasks_find_thread(w->state->capture->tasks, w->tid);
-
 	map_remove(w->state->open, w->tid);
-	if (thread && thread->id == w->task)
-		close_span(w, thread);
+	close_span(w);
 	w->ended = true;
 	w->end_ns = end_ns;
 	settle(w);
@@ -254,25 +286,7 @@ static struct wait *open_wait(struct offcpu_state *state, const struct wait_reco
 	return NULL;
 }
 
-static void begin(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
-{
-	if (open_wait(state, r))
-		return;
-	struct wait *w = wait_new(state, thread, r);
-	map_put(state->open, w->tid, (uintptr_t)w);
-	w->resource = resource_of(state, thread, r);
-	note_sync(w, thread, r);
-	resolve(w, thread->process, r, waiter_known);
-}
-
-/* As it began. */
-static bool was_drawn(const struct wait_record *r)
-{
-	return r->weight && !(r->weight & WAIT_DRAWN_LATE);
-}
-
-/* One that was not drawn but is long: it is heard of first when it is over. */
-static struct wait *late_wait(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+static struct wait *open_new(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct wait *w = wait_new(state, thread, r);
 
@@ -281,13 +295,84 @@ static struct wait *late_wait(struct offcpu_state *state, struct thread *thread,
 	return w;
 }
 
+static void begin(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
+{
+	if (open_wait(state, r))
+		return;
+	struct wait *w = open_new(state, thread, r);
+	note_sync(w, thread, r);
+	resolve(w, thread->process, r, waiter_known);
+}
+
+static void forget_places(struct offcpu_state *state)
+{
+	map_free(state->place_of);
+	state->place_of = map_new();
+	state->place_count = 1;
+	state->places_forgotten = store_forgotten_stacks(state->capture->store);
+}
+
+/* True when another's stack is this wait's, too. */
+static bool has_place(struct offcpu_state *state, struct wait *w, uint64_t number)
+{
+	uint64_t index;
+
+	if (!number)
+		return false;
+	if (!state->places_due && (state->place_count >= MOST_SITES || state->places_forgotten != store_forgotten_stacks(state->capture->store)))
+		forget_places(state);
+	if (!map_get(state->place_of, number, &index)) {
+		GROW(state->places, state->place_count, state->place_capacity);
+		map_put(state->place_of, number, state->place_count);
+		w->place = (uint32_t)state->place_count;
+		state->places[state->place_count++] = (struct wait_place){0};
+		state->places_due++;
+		return false;
+	}
+	struct wait_place *place = &state->places[index];
+	w->pending++;
+	if (!place->known) {
+		w->beside = place->waiting;
+		place->waiting = w;
+	} else {
+		set_stack(w, place->stack);
+	}
+	return true;
+}
+
+/* One that nobody has asked for the stack of so far: of its thread's account, its time before is all that the waits' are scaled by. */
+static void visited(void *arg, struct thread *thread, const struct wait_record *r, uint64_t place)
+{
+	struct offcpu_state *state = arg;
+	const struct capture *c = state->capture;
+	struct account *a = &thread->account;
+	uint64_t since_ns = r->since_ns > c->start_ns ? r->since_ns : c->start_ns, until_ns = a->span ? a->span_start_ns : c->slice_start_ns;
+
+	if (!a->owed && until_ns > since_ns)
+		owed_of(&a->owed)->ns[r->state] = until_ns - since_ns;
+	if (open_wait(state, r))
+		return;
+	struct wait *w = open_new(state, thread, r);
+	w->visited = true;
+	w->partial = !r->stack.pages && !(thread->process->flags & PROCESS_KERNEL);
+	note_sync(w, thread, r);
+	if (!has_place(state, w, place))
+		resolve(w, thread->process, r, waiter_known);
+}
+
+/* As it began. */
+static bool was_drawn(const struct wait_record *r)
+{
+	return r->weight && !(r->weight & WAIT_DRAWN_LATE);
+}
+
 static void woken(struct offcpu_state *state, struct thread *thread, const struct wait_record *r)
 {
 	struct wait *w = open_wait(state, r);
 	struct thread *other = r->other_tid ? tasks_find_thread(state->capture->tasks, r->other_tid) : NULL;
 
 	if (!w && !was_drawn(r))
-		w = late_wait(state, thread, r);
+		w = open_new(state, thread, r); /* not drawn, but long: heard of first when it is over */
 	if (!w || w->woken)
 		return;
 	w->woken = true;
@@ -320,7 +405,7 @@ static void end(struct offcpu_state *state, struct thread *thread, const struct 
 	if (!w && was_drawn(r))
 		return; /* its beginning was lost, or was before the recording */
 	if (!w)
-		w = late_wait(state, thread, r);
+		w = open_new(state, thread, r); /* not drawn, but long: heard of first when it is over */
 	map_remove(state->open, w->tid);
 	if (!was_drawn(r))
 		find_stack(w, thread, r);
@@ -328,7 +413,7 @@ static void end(struct offcpu_state *state, struct thread *thread, const struct 
 	w->outlasted = r->outlasted;
 	w->weight = r->weight & ~WAIT_DRAWN_LATE;
 	w->end_ns = r->head.time_ns;
-	close_span(w, thread);
+	close_span(w);
 	settle(w);
 }
 
@@ -337,8 +422,11 @@ static void init(struct capture *c, struct offcpu_state *state)
 	state->capture = c;
 	state->open = map_new();
 	state->stacks = map_new();
+	GROW(state->places, state->place_count, state->place_capacity);
+	forget_places(state);
 	state->lock_names = lock_names_new(c);
 	state->files = wait_files_new(c);
+	state->asleep = asleep_new(c);
 	stacks_set_kernel(c->stacks, c->text);
 }
 
@@ -385,6 +473,19 @@ static uint32_t weight_so_far(const struct wait *w, uint64_t now_ns, double inte
 	return w->weight <= most ? w->weight : most < WAIT_WEIGHT_ONE ? WAIT_WEIGHT_ONE : (uint32_t)most;
 }
 
+/* Its stack may be known later than that it fills slices: what was before the span is owed, and written with this slice. */
+static void begin_span(struct wait *w, struct account *a)
+{
+	struct capture *c = w->state->capture;
+
+	if (c->slice_start_ns > a->span_start_ns)
+		a->owed->ns[w->cause] += c->slice_start_ns - a->span_start_ns;
+	add_part(w, c->slice_start_ns, WAIT_WEIGHT_ONE, 0);
+	w->span = capture_span_id(c);
+	a->stack_span = true;
+	store_add_span(c->store, w->span, c->slice, 0, metric_of(w->state, w->cause), w->task, w->stack, w->resource);
+}
+
 /* A wait that goes on: this slice's part of it, or, when it fills slices, a span that costs nothing. */
 static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_ns, double interval_ns)
 {
@@ -399,12 +500,9 @@ static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_
 			add_part(w, now_ns, weight_so_far(w, now_ns, interval_ns), 0);
 		return;
 	}
+	if (!w->span)
+		begin_span(w, a);
 	w->counted_ns = now_ns;
-	if (w->span)
-		return;
-	w->span = capture_span_id(c);
-	a->stack_span = true;
-	store_add_span(c->store, w->span, c->slice, 0, metric_of(state, w->cause), w->task, w->stack, w->resource);
 }
 
 static int by_thread_and_cause(const void *a, const void *b)
@@ -429,6 +527,22 @@ static void complete_parts(struct offcpu_state *state)
 	}
 }
 
+static void write_part(struct offcpu_state *state, const struct part *part, double scale)
+{
+	scale *= state->capture->account_scale;
+	capture_add(state->capture, metric_of(state, part->cause), part->task, part->stack, part->resource,
+		    (uint64_t)((double)part->count * state->capture->account_scale), (int64_t)(scale * part->ns));
+}
+
+/* The others are scaled to the rest. */
+static void write_exact(struct offcpu_state *state, const struct part *part)
+{
+	uint64_t *owed = &part->owed->ns[part->cause], ns = (uint64_t)(part->ns * state->capture->account_scale);
+
+	*owed -= ns < *owed ? ns : *owed;
+	write_part(state, part, 1);
+}
+
 /* Parts of one thread and cause are scaled by all that is known of them. One slice alone would not do: in few
  * waits the rare long ones stand for more than the slice, or are missing, and scaling each slice by itself
  * would favour the short ones. */
@@ -436,11 +550,14 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 {
 	struct owed *owed = parts[0].owed;
 	uint8_t cause = parts[0].cause;
-
-	double sum = 0, exact = (double)owed->ns[cause];
+	double sum = 0;
 
 	for (size_t i = 0; i < count; i++)
-		sum += parts[i].ns * state->capture->account_scale;
+		if (parts[i].exact)
+			write_exact(state, &parts[i]);
+		else
+			sum += parts[i].ns * state->capture->account_scale;
+	double exact = (double)owed->ns[cause];
 	owed->drawn_ns[cause] += sum;
 	if (!(sum > 0)) /* none that stands for any */
 		return;
@@ -450,8 +567,8 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 	scale /= drift * drift * drift;
 	owed->written_ns[cause] += scale * sum;
 	for (size_t i = 0; i < count; i++)
-		capture_add(state->capture, metric_of(state, cause), parts[i].task, parts[i].stack, parts[i].resource,
-			    (uint64_t)((double)parts[i].count * state->capture->account_scale), (int64_t)(scale * state->capture->account_scale * parts[i].ns));
+		if (!parts[i].exact)
+			write_part(state, &parts[i], scale);
 }
 
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
@@ -507,8 +624,10 @@ static void drained(struct capture *c, void *arg)
 {
 	struct offcpu_state *state = arg;
 
-	if (state->files)
-		wait_files_drained(state->files);
+	if (!state->capture)
+		return;
+	wait_files_drained(state->files);
+	asleep_drained(state->asleep, state->open, visited, state);
 }
 
 static void start(struct capture *c, void *arg)
@@ -532,8 +651,11 @@ static void stop(struct capture *c, void *arg)
 	free(state->parts);
 	map_free(state->open);
 	map_free(state->stacks);
+	map_free(state->place_of);
+	free(state->places);
 	lock_names_free(state->lock_names);
 	wait_files_free(state->files);
+	asleep_free(state->asleep);
 	kernel_locks_done(&state->locks);
 }
 

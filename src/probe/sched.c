@@ -37,6 +37,7 @@ struct sched_state {
 	uint64_t (*latency)[LATENCY_BUCKETS]; /* by CPU: what is already in the recording */
 	uint32_t *resources;                  /* by CPU */
 	struct bpf_object *object;
+	struct bpf_link *waits;               /* see asleep.h; NULL: none */
 	int freezer;                          /* as of freezer_watch() */
 	uint64_t written_ns, watched_ns;      /* up to then, accounts are in the recording; what their clock showed */
 };
@@ -172,6 +173,7 @@ static void end_span(struct capture *c, const struct sched_state *state, struct 
 	a->span = 0;
 	if (a->owed && !a->stack_span)
 		a->owed->ns[a->span_state] += c->slice_start_ns - a->span_start_ns;
+	a->stack_span = false;
 	if (state->watched_ns > a->span_until_ns)
 		a->taken[a->span_state] += state->watched_ns - a->span_until_ns;
 }
@@ -273,6 +275,8 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 
 	state->object = object;
 	state->freezer = freezer_watch();
+	state->waits = bpf_program__attach_iter(bpf_object__find_program_by_name(object, "walk_waits"), NULL);
+	c->waits_link = state->waits ? bpf_link__fd(state->waits) : -1;
 	return walk(c, state);
 }
 
@@ -430,6 +434,8 @@ static void stop(struct capture *c, void *arg)
 
 	if (state->object && state->freezer >= 0)
 		close(state->freezer);
+	bpf_link__destroy(state->waits);
+	c->waits_link = -1;
 	free(state->latency);
 	free(state->resources);
 }

@@ -54,7 +54,8 @@ struct account {
 	uint32_t span_state;         /* enum task_state */
 	uint64_t span_start_ns;      /* CLOCK_MONOTONIC */
 	uint64_t span_until_ns;      /* `taken` holds the span up to here */
-	bool stack_span;             /* offcpu has one, too, under the wait's stack */
+	bool stack_span;             /* offcpu has one, too, under the wait's stack; or had: until `span` ends */
+	uint64_t visited_ns;         /* since_ns of the last wait that was visited: see asleep.h */
 	struct owed *owed;           /* NULL before offcpu wants it */
 	struct waker wakers[TASK_WAKERS]; /* as they were when they were last written */
 	uint64_t since_ns, woken_ns; /* of the slot when the span was opened: unchanged while it lasts */

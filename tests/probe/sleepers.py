@@ -33,7 +33,7 @@ def test(t):
         time.sleep(1.2)
         with subprocess.Popen([sys.argv[2], "sleepers", str(WANTED)], stdout=subprocess.PIPE, text=True) as crowd:
             count = int(crowd.stdout.readline())
-            time.sleep(4.2)
+            time.sleep(5.2) # within two slices each has the stack that it waits at
             crowd.kill()
         return crowd.pid, count
 

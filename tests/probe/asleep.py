@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads that sleep through the whole recording: each has the stack that it waits at, and its exact time is below it."""
+import collections
+import contextlib
+import subprocess
+import sys
+import time
+
+import probe_test
+
+WAITERS = sys.argv[2]  # without frame pointers
+CROWD = 2000
+
+# Threads of the zoo, and functions of their stacks, from the root.
+ZOO = {
+    "dead-one": ["dead_one", "lock_second", "do_syscall_64"],
+    "dead-two": ["dead_two", "lock_first", "do_syscall_64"],
+    "follower": ["follower", "do_syscall_64"],
+    "reader": ["reader", "pthread_rwlock_rdlock"],
+    "condition": ["condition", "pthread_cond_wait"],
+    "semaphore": ["semaphore"],
+    "receiver": ["receiver", "recv"],
+    "pipe-reader": ["pipe_reader", "read"],
+    "poller": ["poller", "epoll_wait"],
+    "sleeps": ["sleeps", "nanosleep"],
+}
+
+STACKS = """
+WITH RECURSIVE up(leaf, parent, frame, depth) AS (
+    SELECT id, parent, frame, 0 FROM stack
+    UNION ALL SELECT leaf, s.parent, s.frame, depth + 1 FROM stack s JOIN up ON s.id = up.parent)
+SELECT leaf, name FROM up JOIN frame_name USING (frame) ORDER BY leaf, depth DESC"""
+
+
+@contextlib.contextmanager
+def workload(*command):
+    with subprocess.Popen([WAITERS, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        said = dict(line.rsplit(" ", 1) for line in iter(process.stdout.readline, "ready\n"))
+        yield process, {name: int(tid) for name, tid in said.items()}
+        process.kill()
+
+
+def stacks(t):
+    found = collections.defaultdict(list)
+    for leaf, name in t.rows(STACKS):
+        found[leaf].append(name.removeprefix("__").removeprefix("GI_"))
+    return found
+
+
+def waited(t, pid):
+    """By thread: exact time by cause; time by stack."""
+    exact, stacked = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter)
+    for tid, cause, ns in t.rows("SELECT tid, cause, ns FROM thread_wait WHERE pid = ?", pid):
+        exact[tid][cause] += ns
+    for tid, stack, ns in t.rows("SELECT tid, stack, ns FROM wait_stack w JOIN thread USING (task) WHERE thread.pid = ?", pid):
+        stacked[tid][stack] += ns
+    return exact, stacked
+
+
+def in_order(names, wanted):
+    rest = iter(names)
+    return all(any(name == found for found in rest) for name in wanted)
+
+
+def zoo(t):
+    with workload(t.path + ".zoo") as (process, tids):
+        t.record(lambda: time.sleep(2.2))
+    exact, stacked = waited(t, process.pid)
+    seconds = t.one("SELECT value FROM meta WHERE key = 'duration_ns'") / 1e9
+    known = stacks(t)
+    for name, functions in ZOO.items():
+        tid = tids[name]
+        ns = sum(ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], functions))
+        t.near(ns, sum(exact[tid].values()), 0.001, 0, f"{name}: below its stack, and exactly")
+        t.near(ns / 1e9, seconds, 0.01, 0.05, f"{name}: of the recording, in seconds")
+
+
+def crowd(t):
+    with workload("--crowd", str(CROWD)) as (process, _):
+        t.record(lambda: time.sleep(2.2))
+    exact, stacked = waited(t, process.pid)
+    known = stacks(t)
+    right = [tid for tid, total in exact.items() if abs(total["lock"] - sum(
+        ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], ["take_job", "pthread_cond_wait"]))) < total["lock"] * 0.001]
+    t.check(len(right) >= CROWD, f"each of the crowd has its stack, and all of its time there: {len(right)}")
+
+
+def woken(t):
+    """What is woken meanwhile, and sleeps again: nothing counts twice."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as cat:
+        def work():
+            for _ in range(3):
+                time.sleep(0.7)
+                cat.stdin.write(b"x")
+                cat.stdin.flush()
+            time.sleep(2.2) # of the last one, too, the stack is known
+        t.record(work)
+        cat.kill()
+    exact, stacked = waited(t, cat.pid)
+    t.near(sum(stacked[cat.pid].values()), sum(exact[cat.pid].values()), 0.01, 0, "cat: below stacks, and exactly")
+
+
+def test(t):
+    zoo(t)
+    crowd(t)
+    woken(t)
+
+
+if __name__ == "__main__":
+    sys.exit(probe_test.main("asleep", test))

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "io.h"
 #include "kept_files.h"
 #include "mem.h"
@@ -78,6 +80,31 @@ int proc_memory(struct kept_files *files, uint32_t pid, struct proc_memory *ret_
 		.data = data * page,
 		.mapped = size > data ? (size - data) * page : 0,
 	};
+	return 0;
+}
+
+int proc_age(uint32_t pid, uint64_t *ret_ns)
+{
+	enum { START_FIELD = 22, AFTER_NAME = 2 };
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	struct timespec now;
+	char file[32];
+
+	/* Of its leader: that of the process adds up the times of all threads. */
+	snprintf(file, sizeof(file), "task/%u/stat", pid);
+	int r = read_proc(pid, file, 4096, &b);
+	if (r < 0)
+		return r;
+	/* A name may hold blanks and brackets: the fields begin behind the last bracket. */
+	const char *at = strrchr(b.data, ')');
+	for (int field = AFTER_NAME; at && field < START_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return -EINVAL;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	uint64_t now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	uint64_t start_ns = strtoull(at, NULL, 10) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	*ret_ns = now_ns > start_ns ? now_ns - start_ns : 0;
 	return 0;
 }
 
@@ -189,7 +216,7 @@ int proc_cgroup(uint32_t pid, struct buf *path)
 int proc_freezer(uint32_t pid, struct buf *path)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char file[64];
+	char file[32];
 
 	snprintf(file, sizeof(file), "/proc/%u/cgroup", pid);
 	int r = read_file(file, MOST_BYTES, &b);

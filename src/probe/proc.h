@@ -27,6 +27,7 @@ int proc_memory(struct kept_files *files, uint32_t pid, struct proc_memory *ret_
 int proc_shared_memory(uint32_t pid, uint64_t *ret_bytes); /* resident, without files; dearer than proc_memory() */
 int proc_command(uint32_t pid, struct buf *command); /* arguments joined by blanks; empty for kernel threads */
 int proc_exe(uint32_t pid, struct buf *path);
+int proc_age(uint32_t pid, uint64_t *ret_ns); /* since it began */
 int proc_parent(uint32_t pid, uint32_t *ret_ppid);
 bool proc_lives(uint32_t tid, uint32_t pid); /* such a thread of that process: one that has ended may still have its entry */
 /* The path in the hierarchy that tells most: the unified one, else cpu, memory or any other that is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How much memory each process has, over time, from /proc/PID/statm: of those that have touched any since they were last asked. */
 
+#include "clock.h"
 #include "hash.h"
 #include "mem.h"
 #include "probe.h"
@@ -65,6 +66,15 @@ static uint64_t shared_since(struct resident_state *s, const struct process *p, 
 	return bytes < now->mapped - mapped ? bytes : now->mapped - mapped;
 }
 
+/* Of one that was there before the recording, as that began. */
+static void add_age(struct capture *c, const struct resident_state *s, const struct thread *leader)
+{
+	uint64_t age, recorded = clock_mono_ns() - c->start_ns;
+
+	if (proc_age(leader->process->pid, &age) >= 0 && age > recorded)
+		capture_add(c, s->probe.first_metric + AGE, leader->id, 0, 0, 1, (int64_t)(age - recorded));
+}
+
 static void add(struct capture *c, struct resident_state *s, const struct thread *leader, struct map *bytes)
 {
 	uint64_t before = get(s->bytes, leader->process->id);
@@ -72,6 +82,8 @@ static void add(struct capture *c, struct resident_state *s, const struct thread
 
 	if (proc_memory(c->files, leader->process->pid, &size) < 0)
 		return;
+	if (before == UINT64_MAX)
+		add_age(c, s, leader);
 	if (before == UINT64_MAX || llabs((long long)(size.resident - before)) >= NOTICEABLE) {
 		capture_add(c, s->probe.first_metric + RESIDENT, leader->id, 0, 0, 1, (int64_t)size.resident);
 		capture_add(c, s->probe.first_metric + PRIVATE, leader->id, 0, 0, 1,
@@ -80,16 +92,6 @@ static void add(struct capture *c, struct resident_state *s, const struct thread
 		before = size.resident;
 	}
 	map_put(bytes, leader->process->id, before);
-}
-
-static void add_ages(struct capture *c, const struct resident_state *s)
-{
-	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
-		const struct thread *t = tasks_get(c->tasks, i);
-
-		if (t->tid == t->process->pid && t->start_ns && t->start_ns < c->start_ns && (!c->filter || t->process->selected))
-			capture_add(c, s->probe.first_metric + AGE, t->id, 0, 0, 1, (int64_t)(c->start_ns - t->start_ns));
-	}
 }
 
 static void replace(struct map **old, struct map *with)
@@ -106,8 +108,6 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	uint32_t asked = 0;
 	uint64_t pages;
 
-	if (c->slice == 1)
-		add_ages(c, s);
 	count_faults(c, faults);
 	for (uint32_t i = 0; i < tasks_count(c->tasks); i++) {
 		const struct thread *t = tasks_get(c->tasks, i);

@@ -97,6 +97,11 @@ def forgetful(_):
     return running([sys.executable, "-c", FORGETFUL])
 
 
+def analyst(_):
+    """A job that has just begun to build up its data."""
+    return running([sys.executable, "-c", FORGETFUL.replace("    time.sleep(0.01)\n", "    sum(range(500000))\n")])
+
+
 @contextmanager
 def forgetful_server(_):
     """Busy without a pause."""
@@ -114,6 +119,7 @@ CASES = [
     Case("leak-python", forgetful, "memory.leak", "scoreboard", function="remember_game", seconds=5, held_out=True, often=False),
     Case("leak-young-server", forgetful_server, "memory.leak", "scoreboard", function="remember_game", seconds=5, often=False,
          options=("--threshold", "memory.leak.young_server=1")),
+    Case("young-job", analyst, seconds=5, often=False),
     Case("leak-later", "collector later 4096", "memory.leak", "collector", function="keep_session", seconds=12, often=False),
     Case("leak-java", script("java -Xmx400m Cellar.java kept", 3), "memory.leak", "java", seconds=5, often=False, needs="java"),
     Case("leak-java-serial", script("java -Xmx400m -XX:+UseSerialGC Cellar.java kept", 3), "memory.leak", "java", seconds=5, held_out=True,

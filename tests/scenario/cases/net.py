@@ -25,6 +25,7 @@ def print_page(connection):
 for _ in range(6):
     if os.fork() == 0:
         open("/proc/self/comm", "w").write("clerk")
+        listener.close()
         while True:
             s = socket.socket(socket.AF_UNIX)
             s.connect(place)

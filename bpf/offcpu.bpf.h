@@ -283,6 +283,7 @@ static __always_inline u64 visit_wait(struct task_struct *task, struct task_slot
 	slot->wait_weight = WAIT_WEIGHT_ONE;
 	slot->wait_interval_ns = 1;
 	fill_wait(r, RECORD_WAIT_BEGIN, bpf_ktime_get_ns(), task, slot, state);
+	r->thread_pointer = BPF_CORE_READ(task, THREAD_POINTER);
 	return __builtin_offsetof(struct wait_record, stack.frames) + (r->stack.kernel_depth & 127) * sizeof(u64);
 }
 

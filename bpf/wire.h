@@ -385,6 +385,7 @@ struct wait_record {
 	u32 weight;         /* 256ths; 0: not drawn, but outlasted the interval; perhaps WAIT_DRAWN_LATE */
 	u32 site;
 	u32 other_tid, other_tgid; /* the waker's; 0 an interrupt */
+	u64 thread_pointer; /* of a wait that an iterator tells */
 	u8 state;           /* enum task_state */
 	u8 key_kind;        /* enum wait_key */
 	u8 outlasted;       /* the interval: it stands for itself alone */

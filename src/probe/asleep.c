@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "asleep_python.h"
 #include "buf.h"
 #include "clock.h"
 #include "hash.h"
@@ -19,11 +20,13 @@ enum {
 
 #define LEAST_NS (50 * NS_PER_MS)     /* of a wait, which may be over soon */
 #define READING_NS (50 * NS_PER_MS)   /* user stacks, which may have to come from swap: of the others the kernel's part must do */
+#define PYTHON_NS (500 * NS_PER_MS)   /* from the start, in which it is found out what runs Python */
 #define BETWEEN_NS (500 * NS_PER_MS)  /* two looks at all threads, at the least */
 
 struct asleep {
 	struct capture *capture;
 	struct wait_record *record; /* room for one */
+	struct asleep_python *python;
 	uint64_t looked_ns;         /* when all that were found had been visited */
 	bool other_numbers;         /* processes have others here than for the kernel */
 };
@@ -32,7 +35,8 @@ struct asleep *asleep_new(struct capture *c)
 {
 	struct asleep *a = xcalloc(1, sizeof(*a));
 
-	*a = (struct asleep){.capture = c, .record = xcalloc(1, sizeof(*a->record)), .other_numbers = is_first_pid_namespace() == 0};
+	*a = (struct asleep){.capture = c, .record = xcalloc(1, sizeof(*a->record)), .python = asleep_python_new(),
+			     .other_numbers = is_first_pid_namespace() == 0};
 	return a;
 }
 
@@ -40,6 +44,7 @@ void asleep_free(struct asleep *a)
 {
 	if (!a)
 		return;
+	asleep_python_free(a->python);
 	free(a->record);
 	free(a);
 }
@@ -121,6 +126,8 @@ static void visit(const struct asleep *a, bool read, asleep_found *found, void *
 	if (!read)
 		r->stack.pages = 0;
 	size_t bytes = read_stack(r);
+	if (r->stack.pages)
+		asleep_python_read(a->python, c, thread->process, r);
 	/* Else it has gone on meanwhile, and what was read may be of anything. */
 	if (slot->since_ns == r->since_ns && !slot->woken_ns)
 		found(arg, thread, r, place_of(thread->process, r));
@@ -132,6 +139,7 @@ static void visit_all(const struct asleep *a, const struct buf *b, asleep_found 
 	const size_t head = offsetof(struct wait_record, stack.frames);
 	uint64_t until_ns = clock_mono_ns() + READING_NS;
 
+	asleep_python_forget(a->python);
 	for (size_t at = 0; b->len - at >= head;) {
 		memcpy(a->record, b->data + at, head);
 		at += head;
@@ -151,7 +159,7 @@ void asleep_drained(struct asleep *a, const struct map *known, asleep_found *fou
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 
 	if (!c->start_ns || c->rest_since_ns || c->waits_link < 0 || a->other_numbers || now < a->looked_ns + BETWEEN_NS ||
-	    now < c->slice_start_ns + LEAST_NS)
+	    now < c->slice_start_ns + LEAST_NS || (now < c->start_ns + PYTHON_NS && stacks_python_due(c->stacks)))
 		return;
 	unsigned count = choose(a, known, c->slice_start_ns, false, 0);
 	count = choose(a, known, c->slice_start_ns, true, count);

@@ -354,7 +354,7 @@ static void visited(void *arg, struct thread *thread, const struct wait_record *
 		return;
 	struct wait *w = open_new(state, thread, r);
 	w->visited = true;
-	w->partial = !r->stack.pages && !(thread->process->flags & PROCESS_KERNEL);
+	w->partial = (!r->stack.pages || (thread->process->python_image && !r->stack.python_depth)) && !(thread->process->flags & PROCESS_KERNEL);
 	note_sync(w, thread, r);
 	if (!has_place(state, w, place))
 		resolve(w, thread->process, r, waiter_known);

@@ -163,6 +163,19 @@ void python_processes_answer(struct python_processes *pp, uint32_t question,
 	stop_waiting(in);
 }
 
+bool python_processes_due(const struct python_processes *pp)
+{
+	for (uint32_t i = 0; i < pp->count; i++)
+		if (!pp->items[i].answered)
+			return true;
+	return false;
+}
+
+bool python_processes_get(const struct python_processes *pp, const struct process *p, struct python_process *ret)
+{
+	return p->python_image && pp->map_fd >= 0 && bpf_map_lookup_elem(pp->map_fd, &p->pid, ret) == 0;
+}
+
 bool python_processes_loop(const struct python_processes *pp, const struct process *p,
 			   struct python_loop *ret_loop)
 {

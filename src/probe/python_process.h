@@ -33,6 +33,10 @@ enum { PYTHON_QUESTION = 1u << 31 };
 void python_processes_answer(struct python_processes *pp, uint32_t question,
 			     const struct symbol *symbols, size_t count);
 
+bool python_processes_due(const struct python_processes *pp); /* something was asked, and no answer has come */
+/* As it was told to the kernel side. False: it was not. */
+bool python_processes_get(const struct python_processes *pp, const struct process *p, struct python_process *ret);
+
 /* The code of the interpreter's loop, in offsets of its image. */
 struct python_loop {
 	uint32_t image;

@@ -503,6 +503,16 @@ void stacks_python_code(struct stacks *st, struct process *p, const struct pytho
 	python_codes_add(st->python_codes, p, r, python_processes_lines_format(st->python, p));
 }
 
+bool stacks_python_process(const struct stacks *st, const struct process *p, struct python_process *ret)
+{
+	return python_processes_get(st->python, p, ret);
+}
+
+bool stacks_python_due(const struct stacks *st)
+{
+	return python_processes_due(st->python);
+}
+
 void stacks_python_end(struct stacks *st, struct process *p)
 {
 	python_processes_forget(st->python, p);

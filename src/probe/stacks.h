@@ -54,6 +54,9 @@ void stacks_set_kernel(struct stacks *st, const struct kernel_text *text); /* bo
 struct python_code_record;
 void stacks_set_python(struct stacks *st, int map_fd); /* the kernel side's map of processes that run CPython */
 void stacks_python_code(struct stacks *st, struct process *p, const struct python_code_record *r);
+/* What the kernel side knows of it. False: it runs no Python that is known. */
+bool stacks_python_process(const struct stacks *st, const struct process *p, struct python_process *ret);
+bool stacks_python_due(const struct stacks *st); /* it is being found out which processes do */
 void stacks_python_end(struct stacks *st, struct process *p); /* the process has ended */
 
 /* The process runs another program from now on: its generated code is not what it was. */

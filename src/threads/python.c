@@ -7,15 +7,13 @@
 #include "hash.h"
 #include "mem.h"
 #include "python_lines.h"
+#include "python_memory.h"
 #include "python_text.h"
 #include "python_version.h"
 
 enum {
-	MOST_STATES = 1 << 16,
-	MOST_INTERPRETERS = 1 << 12,
 	MOST_LINES_BYTES = 1 << 16, /* of one function's table, */
 	MOST_ALL_LINES_BYTES = 16 << 20, /* and of all */
-	BYTES_AT = 32,              /* a bytes object's own */
 #if defined(__aarch64__)
 	PTHREAD_TID = 208, /* in glibc's control block of a thread */
 #else
@@ -37,7 +35,7 @@ struct state {
 struct python {
 	const struct space *space;
 	struct arena *memory;
-	struct python_process process;
+	struct python_memory memory_of; /* the process */
 	uint64_t loop_start, loop_end; /* in its image */
 	const char *path;
 	struct map *by_tid, *by_code; /* number + 1 of a state; of a function, 0: it is none */
@@ -48,13 +46,6 @@ struct python {
 	size_t lines_bytes; /* of all functions */
 };
 
-static uint64_t word_at(const struct python *p, uint64_t address)
-{
-	uint64_t word = 0;
-
-	return address && space_read_all(p->space, address, &word, sizeof(word)) ? word : 0;
-}
-
 static void note_tid(struct python *p, uint64_t tid)
 {
 	uint64_t known;
@@ -64,30 +55,16 @@ static void note_tid(struct python *p, uint64_t tid)
 }
 
 /* The C library knows the thread's number; from 3.11 on Python does, too, but may keep the parent's in a forked child. */
-static void add_state(struct python *p, uint64_t address)
+static void add_state(void *arg, uint64_t address, uint64_t self)
 {
-	const struct python_layout *l = &p->process.layout;
-	uint64_t self = word_at(p, address + l->thread_id);
+	struct python *p = arg;
+	const struct python_layout *l = &p->memory_of.process.layout;
 
 	GROW(p->states, p->state_count, p->state_capacity);
 	p->states[p->state_count++] = (struct state){.address = address, .self = self};
-	note_tid(p, (uint32_t)word_at(p, self + PTHREAD_TID));
+	note_tid(p, (uint32_t)python_memory_word(&p->memory_of, self + PTHREAD_TID));
 	if (l->code_bytes)
-		note_tid(p, word_at(p, address + l->thread_id + sizeof(uint64_t)));
-}
-
-/* Its memory may hold anything: lists that never end, too. */
-static void read_states(struct python *p)
-{
-	const struct python_layout *l = &p->process.layout;
-	uint64_t interpreter = word_at(p, p->process.runtime + l->interpreters);
-
-	for (unsigned i = 0; interpreter && i < MOST_INTERPRETERS; i++, interpreter = word_at(p, interpreter + l->interpreter_next)) {
-		uint64_t state = word_at(p, interpreter + l->interpreter_threads);
-
-		for (; state && p->state_count < MOST_STATES; state = word_at(p, state + PYTHON_THREAD_NEXT))
-			add_state(p, state);
-	}
+		note_tid(p, python_memory_word(&p->memory_of, address + l->thread_id + sizeof(uint64_t)));
 }
 
 static const struct python_version *find_interpreter(struct namer *n, const struct space *s, struct python_places *places,
@@ -120,10 +97,10 @@ struct python *python_new(struct namer *n, const struct space *s, struct arena *
 	if (!version || !python_version_process(version, &places, (pid_t)s->reader, m->start - m->offset, &process))
 		return NULL;
 	p = xcalloc(1, sizeof(*p));
-	*p = (struct python){.space = s, .memory = memory, .process = process, .path = m->path,
+	*p = (struct python){.space = s, .memory = memory, .memory_of = {.reader = (pid_t)s->reader, .process = process}, .path = m->path,
 			     .loop_start = places.at[PYTHON_LOOP], .loop_end = places.at[PYTHON_LOOP] + places.loop_size,
 			     .by_tid = map_new(), .by_code = map_new()};
-	read_states(p);
+	python_memory_states(&p->memory_of, add_state, p);
 	return p;
 }
 
@@ -138,25 +115,12 @@ void python_free(struct python *p)
 	free(p);
 }
 
-/* A str as CPython makes them: exactly that type, and its characters right behind it. */
 static const char *read_text(const struct python *p, uint64_t address)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	uint64_t head[5];
 	struct python_text text;
-	uint64_t most;
 
-	if (!space_read_all(p->space, address, head, sizeof(head)) || head[1] != p->process.unicode_type ||
-	    !(head[4] & PYTHON_STATE_COMPACT))
-		return NULL;
-	bool ascii = head[4] & PYTHON_STATE_ASCII;
-	text.width = head[4] >> PYTHON_STATE_KIND_SHIFT & 7;
-	if (text.width != 1 && text.width != 2 && text.width != 4)
-		return NULL;
-	most = (PYTHON_TEXT_BYTES - 1) / text.width;
-	text.bytes = (uint32_t)((head[2] < most ? head[2] : most) * text.width);
-	address += ascii ? p->process.layout.text_ascii : p->process.layout.text_other;
-	if (!space_read_all(p->space, address, text.text, text.bytes))
+	if (!python_memory_text(&p->memory_of, address, &text))
 		return NULL;
 	uint32_t bytes = python_text_add(&b, &text);
 	return arena_strndup(p->memory, b.data, bytes - 1);
@@ -165,31 +129,29 @@ static const char *read_text(const struct python *p, uint64_t address)
 /* What is too much for all of them has no table: its first line is told. */
 static bool read_lines(struct python *p, uint64_t address, struct function *f)
 {
-	uint64_t head[3];
+	uint64_t len;
 
-	if (!space_read_all(p->space, address, head, sizeof(head)) || head[1] != p->process.bytes_type)
+	if (!python_memory_bytes(&p->memory_of, &address, &len))
 		return false;
-	f->lines_len = head[2] < MOST_LINES_BYTES ? head[2] : MOST_LINES_BYTES;
+	f->lines_len = len < MOST_LINES_BYTES ? len : MOST_LINES_BYTES;
 	if (p->lines_bytes + f->lines_len > MOST_ALL_LINES_BYTES)
 		f->lines_len = 0;
 	p->lines_bytes += f->lines_len;
 	void *bytes = arena_alloc(p->memory, f->lines_len);
 	f->lines = bytes;
-	return space_read_all(p->space, address + BYTES_AT, bytes, f->lines_len);
+	return python_memory_read(&p->memory_of, address, bytes, f->lines_len);
 }
 
 static bool read_function(struct python *p, uint64_t code, struct function *f)
 {
-	const struct python_layout *l = &p->process.layout;
-	uint64_t names[PYTHON_CODE_NAMES];
+	struct python_memory_code at;
 
-	if (word_at(p, code + PYTHON_OBJECT_TYPE) != p->process.code_type ||
-	    !space_read_all(p->space, code + l->code_names, names, sizeof(names)) ||
-	    !space_read_all(p->space, code + l->code_first_line, &f->first_line, sizeof(f->first_line)))
+	if (!python_memory_code(&p->memory_of, code, &at))
 		return false;
-	f->name = read_text(p, names[l->name]);
-	f->file = read_text(p, names[0]);
-	return f->name && f->file && read_lines(p, names[l->lines], f);
+	f->first_line = at.first_line;
+	f->name = read_text(p, at.name);
+	f->file = read_text(p, at.file);
+	return f->name && f->file && read_lines(p, at.lines, f);
 }
 
 static const struct function *function_of(struct python *p, uint64_t code)
@@ -209,15 +171,11 @@ static const struct function *function_of(struct python *p, uint64_t code)
 	return known ? &p->functions[known - 1] : NULL;
 }
 
-/* Its instruction is kept by its address, or in older versions by its number. */
-static uint32_t line_of(const struct python *p, const struct function *f, uint64_t code, uint64_t instruction)
+static uint32_t line_of(const struct python *p, const struct function *f, uint32_t unit)
 {
-	const struct python_layout *l = &p->process.layout;
-	uint64_t unit = (l->code_bytes ? instruction - code - l->code_bytes : (uint32_t)instruction) >> l->index_shift;
-
-	return unit >= PYTHON_FRAME_NO_UNIT || !f->lines_len
+	return unit == PYTHON_FRAME_NO_UNIT || !f->lines_len
 		       ? f->first_line
-		       : python_line(l->lines_format, f->lines, f->lines_len, f->first_line, (uint32_t)unit);
+		       : python_line(p->memory_of.process.layout.lines_format, f->lines, f->lines_len, f->first_line, unit);
 }
 
 static const char *source_of(const struct python *p, const struct function *f, uint32_t line)
@@ -234,38 +192,22 @@ struct taken {
 	uint64_t addresses[PYTHON_DEPTH];
 };
 
-static uint64_t field(const unsigned char *bytes, uint16_t at)
-{
-	uint64_t value = 0;
-
-	if (at + sizeof(value) <= PYTHON_FRAME_BYTES)
-		memcpy(&value, bytes + at, sizeof(value));
-	return value;
-}
-
 /* The frame at *address, as the i-th, and its caller's address. */
 static bool take_frame(struct python *p, uint64_t *address, struct taken *to, uint32_t i)
 {
-	const struct python_layout *l = &p->process.layout;
-	unsigned char bytes[PYTHON_FRAME_BYTES], byte;
+	struct python_memory_frame frame;
 
-	if (!space_read_all(p->space, *address, bytes, sizeof(bytes)))
-		return false;
 	to->addresses[i] = *address;
-	byte = bytes[l->frame_entry % PYTHON_FRAME_BYTES];
-	*address = field(bytes, l->frame_back);
-	if (l->entry == PYTHON_ENTRY_SHIM && byte == PYTHON_OWNER_C_STACK) {
-		to->frames[i] = (struct python_frame){.entry = true};
+	if (!python_memory_frame(&p->memory_of, address, &frame))
+		return false;
+	to->frames[i] = (struct python_frame){.frame = frame.code != 0, .entry = frame.entry};
+	if (!frame.code)
 		return true;
-	}
-	uint64_t code = field(bytes, l->frame_code);
-	const struct function *f = function_of(p, code);
+	const struct function *f = function_of(p, frame.code);
 	if (!f)
 		return false;
-	to->frames[i] = (struct python_frame){
-		.frame = 1, .entry = l->entry == PYTHON_ENTRY_EACH || (l->entry == PYTHON_ENTRY_FLAG && byte)};
 	to->names[i] = f->name;
-	to->sources[i] = source_of(p, f, line_of(p, f, code, field(bytes, l->frame_instruction)));
+	to->sources[i] = source_of(p, f, line_of(p, f, frame.instruction));
 	return true;
 }
 
@@ -276,7 +218,6 @@ static void *copy(struct arena *memory, const void *from, size_t len)
 
 const struct python_trace *python_trace(struct python *p, uint32_t own_tid)
 {
-	const struct python_layout *l = &p->process.layout;
 	uint64_t number, frame;
 	struct taken taken = {0};
 	uint32_t depth = 0;
@@ -284,11 +225,9 @@ const struct python_trace *python_trace(struct python *p, uint32_t own_tid)
 	if (!map_get(p->by_tid, own_tid, &number))
 		return NULL;
 	const struct state *s = &p->states[number - 1];
-	if (word_at(p, s->address + l->thread_id) != s->self)
+	if (python_memory_word(&p->memory_of, s->address + p->memory_of.process.layout.thread_id) != s->self)
 		return NULL;
-	frame = word_at(p, s->address + l->thread_frame);
-	if (frame && l->indirect_frame != PYTHON_DIRECT)
-		frame = word_at(p, frame + l->indirect_frame);
+	frame = python_memory_first(&p->memory_of, s->address);
 	for (; frame && depth < PYTHON_DEPTH; depth++)
 		if (!take_frame(p, &frame, &taken, depth))
 			return NULL;

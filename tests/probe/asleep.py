@@ -26,6 +26,25 @@ ZOO = {
     "sleeps": ["sleeps", "nanosleep"],
 }
 
+# Two threads that wait for each other, and one that rests.
+PYTHON = """
+import threading, time
+one, two, both = threading.Lock(), threading.Lock(), threading.Barrier(2)
+def dead(mine, others):
+    with mine:
+        both.wait()
+        want(others)
+def want(lock):
+    with lock:
+        pass
+def rests():
+    time.sleep(3000)
+for f, *args in (dead, one, two), (dead, two, one), (rests,):
+    threading.Thread(target=f, args=args).start()
+time.sleep(0.5)
+print("ready", flush=True)
+"""
+
 STACKS = """
 WITH RECURSIVE up(leaf, parent, frame, depth) AS (
     SELECT id, parent, frame, 0 FROM stack
@@ -76,6 +95,24 @@ def zoo(t):
         t.near(ns / 1e9, seconds, 0.01, 0.05, f"{name}: of the recording, in seconds")
 
 
+def python(t):
+    """Functions of Python, of every version that is here."""
+    with contextlib.ExitStack() as stack:
+        programs = {version: stack.enter_context(subprocess.Popen([path, "-c", PYTHON], stdout=subprocess.PIPE, text=True))
+                    for version, path in t.pythons()}
+        for program in programs.values():
+            program.stdout.readline()
+            stack.callback(program.kill)
+        t.record(lambda: time.sleep(2.2))
+        known = stacks(t)
+        for version, program in programs.items():
+            exact, stacked = waited(t, program.pid)
+            for wanted, threads in (["dead", "want"], 2), (["rests"], 1):
+                right = [tid for tid, total in exact.items() if abs(sum(total.values()) - sum(
+                    ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], wanted))) < sum(total.values()) * 0.001]
+                t.check(len(right) == threads, f"Python {version}: {threads} threads in {wanted}: {right} of {dict(stacked)}")
+
+
 def crowd(t):
     with workload("--crowd", str(CROWD)) as (process, _):
         t.record(lambda: time.sleep(2.2))
@@ -103,6 +140,7 @@ def woken(t):
 
 def test(t):
     zoo(t)
+    python(t)
     crowd(t)
     woken(t)
 

@@ -31,6 +31,7 @@
  * between two drains, and stacks are sent in the last one before, so that they are counted in the slice that they are from. */
 #define DRAIN_NS (100 * NS_PER_MS)
 #define SEND_NS (350 * NS_PER_MS)
+#define SEND_KNOWN_NS NS_PER_S /* where all is known that they need */
 #define NAMES_WAIT_NS (800 * NS_PER_MS) /* the report is to be there a second after the end */
 
 struct losses {
@@ -148,7 +149,7 @@ static int drain(void *arg, uint32_t events)
 
 	empty_rings(r);
 	now = clock_mono_ns();
-	if (now >= r->sent_ns + SEND_NS || now + DRAIN_NS > r->slice_end_ns) {
+	if (now >= r->sent_ns + (stacks_has_news(r->capture.stacks) ? SEND_NS : SEND_KNOWN_NS) || now + DRAIN_NS > r->slice_end_ns) {
 		stacks_send(r->capture.stacks);
 		r->sent_ns = now;
 	}

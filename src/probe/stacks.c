@@ -245,6 +245,11 @@ int stacks_dispatch(struct stacks *st)
 	return r;
 }
 
+bool stacks_has_news(const struct stacks *st)
+{
+	return symbolizer_has_news(st->symbolizer);
+}
+
 void stacks_send(struct stacks *st)
 {
 	symbolizer_send(st->symbolizer);

@@ -27,6 +27,7 @@ void stacks_free(struct stacks *st);
 int stacks_fd(const struct stacks *st);       /* readable when names have come */
 int stacks_dispatch(struct stacks *st);       /* takes them in */
 void stacks_send(struct stacks *st);          /* copied stacks, to be unwound */
+bool stacks_has_news(const struct stacks *st); /* of processes that have not been met: that should be soon */
 void stacks_finish(struct stacks *st, uint64_t timeout_ns); /* waits for the names that are missing */
 
 /* A mapping event or a line of /proc/PID/maps. */

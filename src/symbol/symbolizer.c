@@ -140,6 +140,11 @@ void symbolizer_send(struct symbolizer *s)
 	name_client_send(s->names);
 }
 
+bool symbolizer_has_news(const struct symbolizer *s)
+{
+	return unwind_client_has_news(s->unwind);
+}
+
 int symbolizer_kernel(struct symbolizer *s)
 {
 	return (int)modules_kernel(s->modules);

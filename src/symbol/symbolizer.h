@@ -174,6 +174,8 @@ int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_
 
 /* What waits to be unwound or named goes to the children: to wake them for many at once is cheaper. */
 void symbolizer_send(struct symbolizer *s);
+/* There are stacks of mappings among it that have not been met before: their files can be opened only as long as the process lives. */
+bool symbolizer_has_news(const struct symbolizer *s);
 
 /* Dispatch until nothing is due, or time is up: only at the end. */
 void symbolizer_flush(struct symbolizer *s, uint64_t timeout_ns);

@@ -45,6 +45,7 @@ struct unwind_client {
 	uint64_t answered, asked;
 	size_t gathered; /* bytes of stacks since the child was last woken for them */
 	bool sends;      /* the packet that is being filled is to go */
+	bool has_news;   /* there are mappings in it whose files may soon be gone */
 	uint32_t *forgotten; /* spaces that the child still knows */
 	size_t forgotten_count, forgotten_capacity;
 	uint32_t served; /* the module that the child asked for last */
@@ -155,7 +156,7 @@ static void child_lost(struct unwind_client *c)
 	uint64_t until = c->asked;
 
 	worker_stop(&c->worker);
-	c->sends = false;
+	c->sends = c->has_news = false;
 	stack_ring_done(&c->ring);
 	spaces_lost(c->spaces);
 	table_cache_abandon(c->cache);
@@ -240,7 +241,7 @@ static bool provide_space(struct unwind_client *c, struct space *space)
 		buf_add(&c->worker.out.data, &record, sizeof(record));
 		buf_add(&c->worker.out.data, space->mappings + space->sent, bytes);
 		space->sent += count;
-		space->known = true;
+		space->known = c->has_news = true;
 		space->complete = space->sent == space->count;
 	}
 	return true;
@@ -494,9 +495,14 @@ static int send_all(struct unwind_client *c)
 	int r = worker_send(&c->worker);
 	if (r == -EAGAIN)
 		return 0;
-	c->sends = false;
+	c->sends = c->has_news = false;
 	c->gathered = 0;
 	return r;
+}
+
+bool unwind_client_has_news(const struct unwind_client *c)
+{
+	return c->has_news;
 }
 
 void unwind_client_send(struct unwind_client *c)

@@ -21,6 +21,7 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t space, const struct u
 struct epoll_event;
 void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *events, int count);
 void unwind_client_send(struct unwind_client *c); /* likewise, as name_client_send() */
+bool unwind_client_has_news(const struct unwind_client *c); /* see symbolizer_has_news() */
 void unwind_client_use_modules(struct unwind_client *c); /* that are in address spaces: see modules.h */
 bool unwind_client_due(const struct unwind_client *c); /* answers are still to come */
 void unwind_client_trim(struct unwind_client *c); /* gives memory back; about once a second */

@@ -14,7 +14,7 @@
 
 enum {
 	MOST_KEPT = 128,    /* descriptors; of the others each is opened for one reading */
-	TICKS_UNREAD = 4,
+	TICKS_UNREAD = 9, /* files of processes that rest are read every eighth second */
 	TICKS_KEPT = 60,
 	STEP = 8 << 10,
 	LONGEST_LINE = 2048, /* while there is more, the kernel hands out as many lines as a page holds */

@@ -211,11 +211,11 @@ static void test_kept_files(void)
 	write_text(other, "new");
 	CHECK(rename(other, path) == 0);
 	check_kept(k, path, lines.data);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 10; i++)
 		kept_files_tick(k);
 	check_kept(k, path, "new");
 	unlink(path);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 10; i++)
 		kept_files_tick(k);
 	CHECK(kept_files_read(k, path, 1000, &b) == -ENOENT);
 	kept_files_free(k);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Who uses the disks
--- request time: of all their requests, those included that the kernel makes later for what they have dirtied; waited: for the disk
+-- request time: of all their requests, those included that the kernel makes later for what they have dirtied, or while they sync; waited: for the disk
 WITH used AS (
 	SELECT t.process, s.resource, sum(iif(m.name = 'io.time', s.value, 0)) AS ns, sum(iif(m.name = 'io.time', s.count, 0)) AS requests,
 		sum(iif(m.name = 'io.read', s.value, 0)) AS read, sum(iif(m.name = 'io.write', s.value, 0)) AS written,

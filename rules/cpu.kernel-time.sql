@@ -14,6 +14,7 @@
 -- threshold samples = 50: of the process; fewer say nothing about shares
 -- threshold small = 0.1: of the process's samples at the kernel's entry itself; services and walks over files stay below, copies near 0
 -- threshold alone = 0.8: CPUs that it uses or wants, of a process with small calls that nobody waits for; less is not worth the change
+-- threshold transport = 0.3: of the samples in system calls, spent on sending and receiving; who does so much of it has small calls for that
 -- threshold client = 0.3: of the period that another process's thread waits for it
 -- threshold rate = 2: wake-ups a second of that thread; what waits for the end of a job is woken once
 -- action: Call {call} less often in {caller}: larger buffers, batches (readv, sendmmsg, io_uring), or remember what it said
@@ -72,6 +73,9 @@ moved AS MATERIALIZED (
 	SELECT f.process, sum(iif(s.stack IN (SELECT id FROM transport), s.ns, 0)) * 1.0 / sum(s.ns) AS share
 	FROM found f JOIN sampled s ON s.process = f.process JOIN below b ON b.id = s.stack JOIN named n ON n.frame = b.call AND n.call = f.call
 	GROUP BY f.process),
+transports AS MATERIALIZED (
+	SELECT t.process FROM total t JOIN sampled s ON s.process = t.process WHERE s.stack IN (SELECT id FROM transport)
+	GROUP BY t.process HAVING sum(s.ns) >= coalesce(:transport, 0.3) * max(t.called)),
 -- By the wakers' stacks: what an interrupt wakes while this process is in a call does not wait for it. Processes of one program that
 -- has forked itself wait for each other as threads do.
 client AS MATERIALIZED (
@@ -100,7 +104,7 @@ caller AS MATERIALIZED (
 SELECT iif(f.process IN (SELECT server FROM client)
 		OR ((f.entered >= coalesce(:small, 0.1) OR (f.share >= coalesce(:asks, 0.7) AND f.call IN ('newfstatat', 'stat', 'newstat',
 				'lstat', 'newlstat', 'statx', 'access', 'faccessat', 'readlink', 'readlinkat', 'open', 'openat')))
-			AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns), 'waited', 'none') AS urgency,
+			AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns AND f.process NOT IN (SELECT process FROM transports)), 'waited', 'none') AS urgency,
 	min(1, f.kernel) AS impact, b.comm, b.pid, f.call, ifnull(c.name, b.comm) AS caller,
 	printf('%.0f', 100 * f.kernel) AS kernel, printf('%.0f', 100 * f.share) AS share, ifnull(', called by ' || c.name, '') AS "from",
 	iif(f.process IN (SELECT server FROM client), '; others wait for it', '') AS waiting,

@@ -105,6 +105,15 @@ def store(_):
             yield server
 
 
+@contextlib.contextmanager
+def benchmark(_):
+    """A store, asked as fast as it answers."""
+    with running(["redis-server", "--port", "18099", "--save", ""], stdout=subprocess.DEVNULL) as server:
+        time.sleep(0.5)
+        with running(["redis-benchmark", "-p", "18099", "-c", "4", "-t", "get", "-l", "-q"], stdout=subprocess.DEVNULL):
+            yield server
+
+
 CASES = [
     Case("pool-with-room", "bookings 8 12 30 40 remote"),
     Case("pool-of-few", "bookings-nofp 6 5 50 0 local", often=False),
@@ -135,6 +144,7 @@ CASES = [
     Case("pool-filled", "collector pool 4096", seconds=5, often=False),
     Case("buffers-filled", "collector-nofp buffers 4096", seconds=5, often=False),
     Case("store-filled", store, seconds=5, often=False, needs="redis-server"),
+    Case("store-benchmark", benchmark, often=False, needs="redis-server"),
     Case("java-bottles-drunk", script("java -Xmx400m Cellar.java drunk", 3), seconds=5, often=False, needs="java"),
     Case("own-folders", "clerks own-names 3", often=False),
     Case("own-files", "clerks-nofp own-pages 3 1024", often=False),

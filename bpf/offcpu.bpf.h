@@ -257,6 +257,7 @@ static __always_inline void point_to_stack(struct stack_capture *s, struct task_
 	u64 top = stack_top(task, s->registers.sp);
 
 	s->stack_start = s->registers.sp & ~(u64)(PAGE_BYTES - 1);
+	s->present = 0;
 	s->pages = config.stack_pages;
 	s->used = top ? top - s->registers.sp : 0;
 	if (top && (top - s->stack_start + PAGE_BYTES - 1) / PAGE_BYTES < s->pages)

@@ -73,14 +73,16 @@ static __always_inline u64 stack_top(struct task_struct *task, u64 sp)
 	return top > sp && top - sp < MOST_STACK ? top : 0;
 }
 
-/* Whole pages, because lengths that vary do not pass the verifier; an unmapped page ends the copy. But a function's first
- * step onto new pages is a fault: those are not there yet, and its callers' are. */
+/* Whole pages, because lengths that vary do not pass the verifier. A page that is not there ends the copy where the stack's top is
+ * unknown; else it is passed over: a large variable's pages may not have been touched yet, and the callers' are. Likewise a function's first
+ * step onto new pages is a fault. */
 static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 {
 	u64 page = (s->registers.sp - RED_ZONE) & ~(u64)(PAGE_BYTES - 1);
-	u32 wanted = config.stack_pages, i;
+	u32 wanted = top ? MOST_STACK_PAGES : config.stack_pages, i;
 
 	s->pages = 0;
+	s->present = 1;
 	for (i = 0; i < UNTOUCHED_PAGES; i++, page += PAGE_BYTES)
 		if (!bpf_probe_read_user(s->stack, PAGE_BYTES, (void *)page))
 			break;
@@ -89,12 +91,20 @@ static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 	s->stack_start = page;
 	if (top > page && (top - page + PAGE_BYTES - 1) / PAGE_BYTES < wanted)
 		wanted = (top - page + PAGE_BYTES - 1) / PAGE_BYTES;
-	for (i = 1; i < MOST_STACK_PAGES; i++) {
-		if (i >= config.stack_pages || i >= wanted ||
-		    bpf_probe_read_user(s->stack + i * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES)))
+	s->pages = 1;
+	for (i = 1; i < MOST_STACK_PAGES && i < wanted; i++) {
+		barrier(); /* from memory, or each number of pages is a way of its own to the verifier */
+		u32 n = s->pages;
+
+		if (n >= config.stack_pages)
 			break;
+		if (!bpf_probe_read_user(s->stack + n * PAGE_BYTES, PAGE_BYTES, (void *)(page + i * PAGE_BYTES))) {
+			s->present |= 1ull << i;
+			s->pages = n + 1;
+		} else if (!top) {
+			break;
+		}
 	}
-	s->pages = i;
 }
 
 /* By itself: merged with the copy of an event's own registers, one load would have two sorts of pointers. */

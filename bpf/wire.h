@@ -15,7 +15,7 @@ enum {
 	COMM_LENGTH = 16,
 	STACK_DEPTH = 127,      /* frames of one kernel or user stack: the kernel's own default limit */
 	PAGE_BYTES = 4096,
-	STACK_PAGES = 16,       /* of a user stack, copied at the most, */
+	STACK_PAGES = 16,       /* of a user stack, copied at the most, of so many that lie above its end: a bit each */
 	MOST_STACK_PAGES = 64,  /* and when more is asked for */
 	ARGUMENT_BYTES = 512,   /* of a command line taken at exec */
 	CGROUP_PATH_BYTES = 256,
@@ -268,9 +268,10 @@ struct stack_capture {
 	u16 user_depth;   /* of frames behind the kernel's; with pages only of a TASK_WALK, with Python's none */
 	u16 python_depth; /* of Python frames behind the kernel's, packed: see PYTHON_FRAME_* */
 	u16 python_cut;   /* there were more */
-	u32 pages;        /* of PAGE_BYTES each in `stack`; 0: none copied */
+	u32 pages;        /* of PAGE_BYTES each in `stack`, close together; 0: none copied */
 	u32 used;         /* bytes from sp to the stack's top, of a wait that an iterator tells; 0: unknown */
 	u64 stack_start;  /* address of stack[0] */
+	u64 present;      /* bit i: the page i behind stack_start is among them; large variables leave pages that nobody has touched */
 	struct user_registers registers;
 	u64 frames[2 * STACK_DEPTH]; /* leaf first: kernel, then user or Python */
 	u8 stack[MOST_STACK_PAGES * PAGE_BYTES]; /* in BPF maps cut behind config.stack_pages */

@@ -150,6 +150,7 @@ static double alone_us(struct run *run, size_t size, unsigned samples)
 static void measure(struct run *run, size_t size, unsigned batch)
 {
 	const struct unwind_stack *stack = &run->capture->stacks[0];
+	const struct stack_copy copy = {.start = stack->start, .bytes = run->bytes, .len = size};
 	unsigned samples = size > 65536 ? 512 : 2048;
 	double here[ROUNDS], there[ROUNDS], late[ROUNDS];
 	uint64_t asked = run->answers, frames = run->frames, complete = run->complete, refused = 0,
@@ -162,8 +163,7 @@ static void measure(struct run *run, size_t size, unsigned batch)
 		uint64_t cpu = clock_cpu_ns(), child_cpu = cpu_of(child), begin = clock_mono_ns();
 
 		for (unsigned i = 0; i < samples; i++) {
-			if (symbolizer_unwind(run->s, SPACE, &run->capture->input.regs,
-					      stack->start, run->bytes, size, 0) < 0)
+			if (symbolizer_unwind(run->s, SPACE, &run->capture->input.regs, &copy, 0) < 0)
 				refused++;
 			else
 				asked++;

@@ -419,15 +419,17 @@ static bool ask_unwinder(struct stacks *st, struct process *p, const struct stac
 			 stacks_done *done, const void *data, size_t data_len)
 {
 	struct unwind_regs regs = registers(&capture->registers);
-	size_t bytes = (size_t)capture->pages * PAGE_BYTES;
+	bool gaps = capture->present & (capture->present + 1);
+	const struct stack_copy stack = {.start = capture->stack_start, .bytes = capture->stack,
+					 .len = (size_t)capture->pages * PAGE_BYTES, .present = gaps ? capture->present : 0};
 	uint32_t space = space_of(st, p);
 	uint64_t cookie;
 
-	if (!space || pendings_full(st->pendings) || bytes > sizeof(capture->stack))
+	if (!space || pendings_full(st->pendings) || stack.len > sizeof(capture->stack))
 		return false;
 	cookie = pendings_add(st->pendings, p, capture, now_ns, *python, done, data, data_len);
 	*python = NULL;
-	if (symbolizer_unwind(st->symbolizer, space, &regs, capture->stack_start, capture->stack, bytes, cookie) == 0)
+	if (symbolizer_unwind(st->symbolizer, space, &regs, &stack, cookie) == 0)
 		return true;
 	struct pending *pending = pendings_take(st->pendings, cookie);
 	*python = pending->python;

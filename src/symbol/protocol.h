@@ -184,7 +184,7 @@ struct record_unwind {
 	/* In the shared memory: struct unwind_regs, then `len` bytes of stack. The child clears
 	 * both. */
 	uint64_t at, len;
-	uint64_t stack_start;
+	uint64_t stack_start, present; /* as in struct stack_copy */
 	uint32_t explain; /* a RECORD_EXPLAINED is welcome */
 	uint32_t unused;
 };

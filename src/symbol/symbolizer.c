@@ -127,11 +127,11 @@ void symbolizer_forget_space(struct symbolizer *s, uint32_t space)
 }
 
 int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
-		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie)
+		      const struct stack_copy *stack, uint64_t cookie)
 {
 	if (!s->options.unwound)
 		return -EINVAL;
-	return asked(s, unwind_client_unwind(s->unwind, space, regs, stack_start, bytes, len, cookie));
+	return asked(s, unwind_client_unwind(s->unwind, space, regs, stack, cookie));
 }
 
 void symbolizer_send(struct symbolizer *s)

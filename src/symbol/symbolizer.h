@@ -160,17 +160,24 @@ enum symbol_code {
 					* with -XX:+PreserveFramePointer */
 };
 
+/* Bytes of a thread's stack, not owned. */
+struct stack_copy {
+	uint64_t start; /* address of the first */
+	const void *bytes;
+	size_t len;
+	uint64_t present; /* bit i: the page of 4 KiB that lies i behind `start` is among the bytes; 0: all are, without a gap */
+};
+
 /* Define a space, or replace what it was. -E2BIG: over 65,536 mappings. Order does not matter. */
 int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_space_mapping *m,
 		     size_t count);
 /* What was asked so far is still answered. */
 void symbolizer_forget_space(struct symbolizer *s, uint32_t space);
-/* Registers, and the bytes of stack that begin at address `stack_start` (best 128 below the stack
- * pointer); all are copied at once, and the copies are cleared after use, in both processes.
+/* Registers and stack, best from 128 bytes below the stack pointer on; all are copied at once, and the copies are cleared after use, in both processes.
  * -ENOENT: no such space. -EAGAIN: the queue is full, or no child can be started now; there will be
  * no answer. */
 int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,
-		      uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
+		      const struct stack_copy *stack, uint64_t cookie);
 
 /* What waits to be unwound or named goes to the children: to wake them for many at once is cheaper. */
 void symbolizer_send(struct symbolizer *s);

@@ -13,6 +13,7 @@
 #include "unwind_spaces.h"
 
 enum { EXPLAINED_DEPTH = 256 };
+enum { PAGE = 4096, PAGES_MAX = 64 }; /* bits of record_unwind.present */
 
 struct unwind_child {
 	int socket;
@@ -22,7 +23,7 @@ struct unwind_child {
 	size_t stacks_len;
 	struct record_tables reported;
 	struct unwind_input input;
-	struct unwind_stack stack;
+	struct unwind_stack stack[PAGES_MAX]; /* pieces of one */
 	struct unwind_output output;
 	struct packet in, out;
 };
@@ -122,6 +123,28 @@ static void explain(struct unwind_child *c, const struct record_unwind *r)
 		flush(c);
 }
 
+/* A piece for each run of pages that are there. */
+static size_t add_pieces(struct unwind_stack *pieces, const struct record_unwind *r, const char *bytes)
+{
+	size_t count = 0;
+
+	if (!r->present) {
+		pieces[0] = (struct unwind_stack){.start = r->stack_start, .bytes = bytes, .len = r->len};
+		return 1;
+	}
+	for (size_t page = 0, at = 0; page < PAGES_MAX && at + PAGE <= r->len; page++) {
+		uint64_t start = r->stack_start + page * PAGE;
+
+		if (!(r->present >> page & 1))
+			continue;
+		if (!count || pieces[count - 1].start + pieces[count - 1].len != start)
+			pieces[count++] = (struct unwind_stack){.start = start, .bytes = bytes + at};
+		pieces[count - 1].len += PAGE;
+		at += PAGE;
+	}
+	return count;
+}
+
 static void on_unwind(struct unwind_child *c, const struct record *record)
 {
 	const struct record_unwind *r = (const void *)record;
@@ -131,10 +154,9 @@ static void on_unwind(struct unwind_child *c, const struct record *record)
 	    r->len > c->stacks_len - r->at - head)
 		_exit(1);
 	char *piece = c->stacks + r->at;
-	c->stack = (struct unwind_stack){
-		.start = r->stack_start, .bytes = piece + head, .len = r->len};
 	c->input = (struct unwind_input){
-		.arch = &unwind_arch_x86_64, .stacks = &c->stack, .stack_count = 1, .explain = r->explain};
+		.arch = &unwind_arch_x86_64, .stacks = c->stack, .stack_count = add_pieces(c->stack, r, piece + head),
+		.explain = r->explain};
 	memcpy(&c->input.regs, piece, head);
 	unwind_spaces_unwind(c->spaces, r->space, &c->input, &c->output, flush, c);
 	explicit_bzero(piece, head + r->len);

@@ -293,19 +293,21 @@ static bool answer_from_memory(struct unwind_client *c, const struct unwind_capt
 }
 
 int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct unwind_regs *regs,
-			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie)
+			 const struct stack_copy *stack, uint64_t cookie)
 {
 	struct space *space = spaces_get(c->spaces, number);
 	bool again = false;
 	struct record_unwind record = {.head = {RECORD_UNWIND, sizeof(record)},
 				       .space = number,
 				       .sequence = (uint32_t)c->asked,
-				       .len = len < STACK_MAX ? len : STACK_MAX,
-				       .stack_start = stack_start};
+				       .len = stack->len < STACK_MAX ? stack->len : STACK_MAX,
+				       .stack_start = stack->start,
+				       .present = stack->present};
 
 	if (!space)
 		return -ENOENT;
-	if (c->memo && answer_from_memory(c, &(struct unwind_capture){number, regs, stack_start, bytes, record.len}, cookie, &again))
+	if (c->memo && !stack->present &&
+	    answer_from_memory(c, &(struct unwind_capture){number, regs, stack->start, stack->bytes, record.len}, cookie, &again))
 		return 0;
 	record.explain = again;
 	if (c->asked - c->answered == REQUESTS_MAX)
@@ -315,7 +317,7 @@ int unwind_client_unwind(struct unwind_client *c, uint32_t number, const struct 
 		return r;
 	if (c->asked == c->answered)
 		c->worker.heard_ns = clock_mono_ns();
-	r = provide_space(c, space) ? add_request(c, &record, regs, bytes) : -EAGAIN;
+	r = provide_space(c, space) ? add_request(c, &record, regs, stack->bytes) : -EAGAIN;
 	/* Without room it is sent, so that there will be some. */
 	if (!c->options->gathers || r < 0 || c->gathered >= GATHERED_MAX)
 		send_soon(c);

@@ -17,7 +17,7 @@ int unwind_client_space(struct unwind_client *c, uint32_t space,
 			const struct symbol_space_mapping *m, size_t count);
 void unwind_client_forget_space(struct unwind_client *c, uint32_t space);
 int unwind_client_unwind(struct unwind_client *c, uint32_t space, const struct unwind_regs *regs,
-			 uint64_t stack_start, const void *bytes, size_t len, uint64_t cookie);
+			 const struct stack_copy *stack, uint64_t cookie);
 struct epoll_event;
 void unwind_client_dispatch(struct unwind_client *c, const struct epoll_event *events, int count);
 void unwind_client_send(struct unwind_client *c); /* likewise, as name_client_send() */

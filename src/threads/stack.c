@@ -157,12 +157,12 @@ static bool request(struct stack_reader *r, const struct space *s, const struct 
 		    uint64_t start, size_t len)
 {
 	struct symbolizer *symbolizer = namer_symbolizer(r->namer);
+	const struct stack_copy stack = {.start = start, .bytes = r->bytes, .len = len};
 	uint64_t end = clock_mono_ns() + MOST_TIME;
 	int result;
 
 	r->due++; /* the answer may come while the queue is emptied */
-	while ((result = symbolizer_unwind(symbolizer, s->pid, regs, start, r->bytes, len,
-					   r->count - 1)) == -EAGAIN &&
+	while ((result = symbolizer_unwind(symbolizer, s->pid, regs, &stack, r->count - 1)) == -EAGAIN &&
 	       clock_mono_ns() < end)
 		symbolizer_flush(symbolizer, NS_PER_S);
 	r->due -= result < 0;

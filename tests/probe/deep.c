@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deep SECONDS NAME: computes at the end of many frames, small ones or of 4 KiB, in a process for each shape, named by it. */
+/* deep SECONDS NAME: computes at the end of many frames, small ones, of 4 KiB, or of 40 KiB that are hardly used, in a process for each shape, named by it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -38,13 +38,24 @@ static NOINLINE unsigned large(unsigned depth)
 	return r + depth;
 }
 
+/* Most of the variable stays as the kernel gave it: pages that are not there. */
+static NOINLINE unsigned hollow(unsigned depth)
+{
+	volatile char room[40960 - 64];
+
+	room[0] = (char)depth;
+	unsigned r = depth > 1 ? hollow(depth - 1) : compute();
+	sink += r + (unsigned char)room[0];
+	return r + depth;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		unsigned (*f)(unsigned depth);
 		unsigned depth;
-	} shapes[] = {{"small-500", small, 500}, {"large-30", large, 30}, {"large-500", large, 500}};
+	} shapes[] = {{"small-500", small, 500}, {"large-30", large, 30}, {"large-500", large, 500}, {"hollow-5", hollow, 5}};
 
 	char comm[16];
 

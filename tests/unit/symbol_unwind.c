@@ -238,8 +238,9 @@ static void test_hostile(struct bench *b)
 		if (i % 5 == 0)
 			regs.known = random_word(&state);
 		uint64_t start = i % 3 ? sp : random_word(&state);
-		int r = symbolizer_unwind(b->s, 7, &regs, start, words, i % 11 ? count * 8 : 0,
-					  cookie);
+		const struct stack_copy stack = {.start = start, .bytes = words, .len = i % 11 ? count * 8 : 0,
+						 .present = i % 4 ? 0 : random_word(&state)};
+		int r = symbolizer_unwind(b->s, 7, &regs, &stack, cookie);
 		if (r == 0)
 			cookie++;
 		else
@@ -315,6 +316,7 @@ static void test_generated(struct bench *b)
 {
 	uint64_t word[64] = {0};
 	struct unwind_regs regs = {0};
+	const struct stack_copy copy = {.start = 0x10000, .bytes = word, .len = sizeof(word)}, nothing = {0};
 	struct symbol_space_mapping code = {.start = 0x400000, .end = 0x401000, .module = -1};
 
 	CHECK(symbolizer_space(b->s, 1, &code, 1) == 0);
@@ -323,14 +325,14 @@ static void test_generated(struct bench *b)
 	unwind_regs_set(&regs, UNWIND_RBP, 0x10020);
 	word[4] = 0x10080, word[5] = 0x400200;
 	word[16] = 0x10100, word[17] = 0x400300;
-	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 0) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 0) == 0);
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.depth == 3 && b->seen.address[1] == 0x400200 &&
 	      b->seen.address[2] == 0x400300);
 	CHECK(b->seen.status[UNWIND_TRUNCATED] == 1); /* never shown as complete */
 	unwind_regs_set(&regs, UNWIND_RBP, 77);
-	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 1) == 0);
-	CHECK(symbolizer_unwind(b->s, 1, &regs, 0, NULL, 0, 2) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 1) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &nothing, 2) == 0);
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.answers == 3 && b->seen.reason[UNWIND_REASON_NO_FP] >= 1);
 	CHECK(b->seen.status[UNWIND_UNREADABLE] == 1 && b->seen.depth == 0);
@@ -338,14 +340,41 @@ static void test_generated(struct bench *b)
 	 * remains. */
 	unwind_regs_set(&regs, UNWIND_RBP, 0x10020);
 	word[1] = 0x10020, word[2] = 0x400280;
-	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 3) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 3) == 0);
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.depth == 1);
 	code.module = SYMBOL_CODE_GENERATED_FP;
 	CHECK(symbolizer_space(b->s, 1, &code, 1) == 0);
-	CHECK(symbolizer_unwind(b->s, 1, &regs, 0x10000, word, sizeof(word), 4) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 4) == 0);
 	symbolizer_flush(b->s, PATIENCE);
 	CHECK(b->seen.depth == 3 && b->seen.address[2] == 0x400300);
+}
+
+/* Pages that are missing between those that were copied. */
+static void test_gaps(struct bench *b)
+{
+	static uint64_t word[2 * 512];
+	struct stack_copy copy = {.start = 0x10000, .bytes = word, .len = sizeof(word), .present = 1 | 1 << 3};
+	const struct symbol_space_mapping code = {.start = 0x400000, .end = 0x401000, .module = SYMBOL_CODE_GENERATED_FP};
+	struct unwind_regs regs = {0};
+
+	CHECK(symbolizer_space(b->s, 1, &code, 1) == 0);
+	unwind_regs_set(&regs, UNWIND_RIP, 0x400100);
+	unwind_regs_set(&regs, UNWIND_RSP, 0x10000);
+	unwind_regs_set(&regs, UNWIND_RBP, 0x10020);
+	word[4] = 0x13080, word[5] = 0x400200;
+	word[512 + 16] = 0x13100, word[512 + 17] = 0x400300;
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 0) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.depth == 3 && b->seen.address[1] == 0x400200 && b->seen.address[2] == 0x400300);
+	copy.present = 1 | 1 << 2; /* the bytes are another page's */
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 1) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.depth == 2);
+	copy.present = UINT64_MAX; /* more than there are */
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, 2) == 0);
+	symbolizer_flush(b->s, PATIENCE);
+	CHECK(b->seen.answers == 3 && symbolizer_stats(b->s)->unwind_restarts == 0);
 }
 
 /* Once all is answered nothing wakes the caller any more, but for one look a second later. */
@@ -368,7 +397,7 @@ int main(void)
 {
 	static void (*const tests[])(struct bench *) = {
 		test_same, test_remembered, test_debug_file, test_replaced, test_full, test_killed, test_poisoned, test_hostile,
-		test_spaces, test_generated, test_quiet,
+		test_spaces, test_generated, test_gaps, test_quiet,
 	};
 	struct bench b;
 

@@ -159,8 +159,8 @@ int ask(struct bench *b, const struct subject *x, uint32_t space, uint64_t cooki
 {
 	const struct unwind_stack *s = &x->capture->stacks[0];
 
-	return symbolizer_unwind(b->s, space, &x->capture->input.regs, s->start, s->bytes, s->len,
-				 cookie);
+	return symbolizer_unwind(b->s, space, &x->capture->input.regs,
+				 &(struct stack_copy){.start = s->start, .bytes = s->bytes, .len = s->len}, cookie);
 }
 
 bool as_expected(const struct bench *b, const struct subject *x)

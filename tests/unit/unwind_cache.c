@@ -417,6 +417,7 @@ static void ask_marked(struct bench *b, const struct subject *x, uint64_t cookie
 {
 	const struct unwind_stack *s = &x->capture->stacks[0];
 	unsigned char *bytes = malloc(s->len);
+	const struct stack_copy copy = {.start = s->start, .bytes = bytes, .len = s->len};
 	struct unwind_regs regs = x->capture->input.regs;
 	uint64_t word;
 
@@ -429,7 +430,7 @@ static void ask_marked(struct bench *b, const struct subject *x, uint64_t cookie
 	unwind_regs_set(&regs, UNWIND_R12, word);
 	memcpy(&word, bytes + 16, 8);
 	unwind_regs_set(&regs, UNWIND_R13, word);
-	CHECK(symbolizer_unwind(b->s, 1, &regs, s->start, bytes, s->len, cookie) == 0);
+	CHECK(symbolizer_unwind(b->s, 1, &regs, &copy, cookie) == 0);
 	explicit_bzero(bytes, s->len);
 	explicit_bzero(&regs, sizeof(regs));
 	explicit_bzero(&word, sizeof(word));

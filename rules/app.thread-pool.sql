@@ -8,6 +8,8 @@
 --    that cannot hand over work because the workers are not done. The pool is too small when its workers are never without
 --    work meanwhile, and what they do is mostly waiting: workers that compute lack CPUs, not threads. Waits that a third
 --    thread of the process ends for them, as the loop that answers the clients, count as the workers' if it waits for those.
+--    So are threads, of one process or of several, that answer at one port, each a request at a time: they are too few when
+--    requests lie unread meanwhile, and the workers do not compute, nor wait for a disk, a lock or another service.
 --    A service stands still if, when the recording ends, requests lie unread in its sockets, for long, while it sends nothing to
 --    any client and its threads do not run: who should work on them waits for something else. Requests that are taken but
 --    not answered alone may be meant to take long.
@@ -16,6 +18,9 @@
 -- threshold feeder = 0.5: of the period that a thread of the process itself waits for the workers
 -- threshold fed = 0.1: of the workers' time waiting to be given work; more means that there are enough of them
 -- threshold blocked = 0.5: of the workers' time waiting; below that they compute
+-- threshold served = 0.7: of the time of those who answer at a port, within requests; the rest is taking the next one
+-- threshold unread = 0.5: requests that lie unread at a time, at least
+-- threshold requests = 3: answered, in all; fewer say nothing
 -- threshold rate = 1: pieces of work a second; fewer are no service
 -- threshold age = 2: seconds that requests have been without an answer, and nobody got one; a slow service is not dead
 -- threshold idle = 0.05: of those seconds on a CPU; who computes has not come to a stand
@@ -106,13 +111,29 @@ found AS MATERIALIZED (
 	WHERE (d.clients >= p.workers * (1 + coalesce(:queue, 0.25)) OR d.feeder >= coalesce(:feeder, 0.5))
 		AND d.rate >= coalesce(:rate, 1) AND ifnull(f.ns, 0) <= coalesce(:fed, 0.1) * (p.busy + p.waited)
 		AND p.waited >= coalesce(:blocked, 0.5) * (p.busy + p.waited)),
+-- Who answers at a port, one request at a time.
+server AS MATERIALIZED (
+	SELECT r.resource, r.task, t.process, r.count, r.queue, r.ns - r.queue AS ns, r.other FROM request r JOIN thread t USING (task)
+	WHERE NOT t.own AND t.process NOT IN (SELECT process FROM found) AND t.process NOT IN (SELECT process FROM runtime WHERE name = 'Go')),
+manned AS MATERIALIZED (
+	SELECT s.resource, v.name, count(*) AS workers, sum(s.queue) * 1.0 / span.ns AS queued, sum(s.other) * 1.0 / sum(s.ns) AS share,
+		sum(s.count) AS count, max(s.ns), s.process
+	FROM server s JOIN service v USING (resource), span GROUP BY s.resource
+	HAVING sum(s.ns) BETWEEN coalesce(:served, 0.7) * count(*) * span.ns AND 1.05 * count(*) * span.ns
+		AND sum(s.other) >= coalesce(:blocked, 0.5) * sum(s.ns) AND sum(s.count) >= coalesce(:requests, 3)
+		AND sum(s.queue) >= max(coalesce(:unread, 0.5), coalesce(:queue, 0.25) * count(*)) * span.ns),
+at_port AS MATERIALIZED (
+	SELECT resource, task, stack, max(ns) AS ns FROM (
+		SELECT s.resource, w.task, w.stack, sum(w.ns) AS ns FROM wait_stack w JOIN server s USING (task)
+		WHERE w.stack IS NOT NULL AND s.resource IN (SELECT resource FROM manned) GROUP BY s.resource, w.task, w.stack)
+	GROUP BY resource),
 blocked AS MATERIALIZED (
 	SELECT process, pool, task, stack, max(ns) AS ns FROM (
 		SELECT m.process, m.pool, w.task, w.stack, sum(w.ns) AS ns FROM wait_stack w JOIN member m USING (task)
 		WHERE w.stack IS NOT NULL GROUP BY m.process, m.pool, w.task, w.stack) JOIN found USING (process, pool)
 	GROUP BY process, pool),
 walk(leaf, frame, parent, up) AS (
-	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM blocked)
+	SELECT s.id, s.frame, s.parent, 0 FROM stack s WHERE s.id IN (SELECT stack FROM blocked UNION SELECT stack FROM at_port)
 	UNION ALL
 	SELECT w.leaf, s.frame, s.parent, w.up + 1 FROM walk w JOIN stack s ON s.id = w.parent WHERE w.up < 64),
 place AS MATERIALIZED (
@@ -187,6 +208,26 @@ SELECT 'waited' AS urgency, f.impact, p.comm, p.pid,
 	json_array(json_object('role', 'waiter', 'metric', 'wait.*', 'process', f.process, 'task', b.task)) AS stacks
 FROM found f JOIN process p ON p.id = f.process LEFT JOIN blocked b ON b.process = f.process AND b.pool = f.pool
 	LEFT JOIN place l ON l.leaf = b.stack
+UNION ALL
+SELECT 'waited', m.queued / (m.queued + m.workers), p.comm, p.pid,
+	printf('%s at %s at work while %.1f requests lie unread: %.0f %% of the work is waiting%s',
+		iif(m.workers = 1, 'The only worker of ' || p.comm, printf('All %d workers of %s', m.workers, p.comm)),
+		m.name || iif(m.workers = 1, ' is', ' are'), m.queued, 100 * m.share, ifnull(' in ' || l.name, '')),
+	'service', m.name,
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup',
+			(SELECT path FROM cgroup g WHERE g.id = p.cgroup)) AS x
+		UNION ALL
+		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
+			FROM server s JOIN thread t USING (task) WHERE s.resource = m.resource ORDER BY s.ns DESC LIMIT 10))),
+	json_array(
+		json_object('metric', 'requests that lie unread at a time', 'value', m.queued, 'unit', 'requests',
+			'threshold', max(coalesce(:unread, 0.5), coalesce(:queue, 0.25) * m.workers)),
+		json_object('metric', 'workers', 'value', m.workers, 'unit', 'threads'),
+		json_object('metric', 'workers waiting within requests', 'value', 100 * m.share, 'unit', '%', 'threshold', 100 * coalesce(:blocked, 0.5)),
+		json_object('metric', 'requests answered', 'value', m.count, 'unit', 'requests', 'threshold', coalesce(:requests, 3))),
+	json_array(json_object('role', 'waiter', 'metric', 'wait.*', 'process', m.process, 'task', b.task))
+FROM manned m JOIN process p ON p.id = m.process LEFT JOIN at_port b ON b.resource = m.resource LEFT JOIN place l ON l.leaf = b.stack
 UNION ALL
 SELECT 'failing', 1.0, p.comm, p.pid,
 	printf('%s does not answer at %s: %d requests have waited for %.1f s%s', p.comm, r.name, d.count, d.age / 1e9, coalesce(', ' || g.words,

@@ -7,7 +7,8 @@
 -- threshold share = 0.6: of one CPU by one handler; what services at full load send over loopback comes near half of one
 -- threshold small = 0.18: of one CPU, if the runs are very many
 -- threshold rate = 150000: runs a second on one CPU, for that; a CPU that serves requests as fast as it can stays below
--- threshold ticks = 60000: the same of timers, of which even a busy machine has some thousands
+-- threshold ticks = 15000: the same of timers, of which even a busy machine has some thousands
+-- threshold timers = 0.12: of one CPU, if those are so many
 -- threshold hot = 0.5: of the samples in these interrupts in one process, for it to be named as their reason
 -- action: See what comes in: perfscope report, the rows of {name}'s devices; for the network ss -s, nstat and ethtool -S
 -- action: Let fewer, larger pieces come (interrupt coalescing, GRO, larger messages), or spread them over CPUs (RSS, RPS, irqbalance, smp_affinity)
@@ -22,7 +23,9 @@ high AS MATERIALIZED (
 	SELECT a.*, a.ns / span.ns AS share, a.count * 1e9 / span.ns AS rate FROM amount a, span
 	WHERE a.ns >= coalesce(:share, 0.6) * span.ns
 		OR (a.ns >= coalesce(:small, 0.18) * span.ns AND a.count * 1e9 >= span.ns *
-			iif(a.name IN ('timer', 'TIMER', 'HRTIMER'), coalesce(:ticks, 60000), coalesce(:rate, 150000)))),
+			coalesce(:rate, 150000))
+		OR (a.name IN ('timer', 'TIMER', 'HRTIMER') AND a.ns >= coalesce(:timers, 0.12) * span.ns
+			AND a.count * 1e9 >= span.ns * coalesce(:ticks, 15000))),
 found AS MATERIALIZED (
 	SELECT *, sum(ns) OVER (PARTITION BY kind, name) AS all_ns, row_number() OVER (PARTITION BY kind, name ORDER BY ns DESC) AS place
 	FROM high),
@@ -63,7 +66,8 @@ SELECT 'waited' AS urgency, min(1, f.share) AS impact, iif(f.kind = 'irq', 'hard
 		FROM during u WHERE u.kind = f.kind AND u.name = f.name AND u.place <= 5 ORDER BY share >= coalesce(:hot, 0.5) DESC, ns DESC)) AS affected,
 	json_array(
 		json_object('metric', f.name || ' on CPU ' || f.cpu, 'value', 100 * f.share, 'unit', '%',
-			'threshold', 100 * iif(f.share >= coalesce(:share, 0.6), coalesce(:share, 0.6), coalesce(:small, 0.18))),
+			'threshold', 100 * CASE WHEN f.share >= coalesce(:share, 0.6) THEN coalesce(:share, 0.6)
+				WHEN f.name IN ('timer', 'TIMER', 'HRTIMER') THEN coalesce(:timers, 0.12) ELSE coalesce(:small, 0.18) END),
 		json_object('metric', 'runs of it there', 'value', f.rate, 'unit', '/s'),
 		json_object('metric', 'each run', 'value', f.ns / 1e3 / max(f.count, 1), 'unit', 'us'),
 		json_object('metric', f.name || ' on all CPUs', 'value', 100.0 * f.all_ns / span.ns, 'unit', '% of a CPU')) AS evidence,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: System calls, not the program's own code, take the CPU
--- summary: {kernel} % of {comm}'s CPU is in the kernel, most of it in {call} ({share} %){from}{waiting}
+-- summary: {kernel} % of {comm}'s CPU is in the kernel, {most} {call} ({share} %){from}{waiting}
 -- explain: Looks at CPU samples of busy processes for those in a system call, and by which call. It is worth a warning when
 --    threads of other processes wait for this one, or when the calls are so small that going in and out of the
 --    kernel is a part of what they cost, or when it does little else than look up files: then one call that does more is cheaper. A job that copies files
@@ -12,12 +12,12 @@
 -- threshold asks = 0.7: of the samples of a process in one call that looks files up by name; walks over folders also list them
 -- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
 -- threshold samples = 50: of the process; fewer say nothing about shares
--- threshold small = 0.1: of the process's samples at the kernel's entry itself; services and walks over files stay below, copies near 0
+-- threshold small = 0.15: of the process's samples at the kernel's entry itself; services and walks over files stay below, copies near 0
 -- threshold alone = 0.8: CPUs that it uses or wants, of a process with small calls that nobody waits for; less is not worth the change
 -- threshold transport = 0.3: of the samples in system calls, spent on sending and receiving; who does so much of it has small calls for that
 -- threshold client = 0.3: of the period that another process's thread waits for it
 -- threshold rate = 2: wake-ups a second of that thread; what waits for the end of a job is woken once
--- action: Call {call} less often in {caller}: larger buffers, batches (readv, sendmmsg, io_uring), or remember what it said
+-- action: Call {call} less often in {caller}: {how}
 -- action: See who calls it: perfscope flamegraph -p {pid}
 -- runbook: high-cpu
 WITH RECURSIVE span AS MATERIALIZED (SELECT ns FROM period),
@@ -60,8 +60,8 @@ found AS MATERIALIZED (
 	SELECT t.process, t.kernel * 1.0 / t.ns AS kernel, t.entered * 1.0 / t.ns AS entered, c.call, c.name,
 		c.ns * 1.0 / t.called * t.kernel / t.ns AS share
 	FROM total t JOIN call c ON c.process = t.process AND c.place = 1
-	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:mixed, 0.4), coalesce(:kernel, 0.6)) * t.ns
-		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.1) * t.ns, coalesce(:one, 0.05), coalesce(:call, 0.4)) * t.ns),
+	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= iif(t.entered >= coalesce(:small, 0.15) * t.ns, coalesce(:mixed, 0.4), coalesce(:kernel, 0.6)) * t.ns
+		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.15) * t.ns, coalesce(:one, 0.05), coalesce(:call, 0.4)) * t.ns),
 -- Sending answers and reading requests is what a server is for, however much it costs; so are packets to a tunnel.
 transport(id) AS (
 	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
@@ -102,11 +102,15 @@ caller AS MATERIALIZED (
 		GROUP BY process, name)
 	GROUP BY process)
 SELECT iif(f.process IN (SELECT server FROM client)
-		OR ((f.entered >= coalesce(:small, 0.1) OR (f.share >= coalesce(:asks, 0.7) AND f.call IN ('newfstatat', 'stat', 'newstat',
+		OR ((f.entered >= coalesce(:small, 0.15) OR (f.share >= coalesce(:asks, 0.7) AND f.call IN ('newfstatat', 'stat', 'newstat',
 				'lstat', 'newlstat', 'statx', 'access', 'faccessat', 'readlink', 'readlinkat', 'open', 'openat')))
 			AND b.running + b.runnable >= coalesce(:alone, 0.8) * span.ns AND f.process NOT IN (SELECT process FROM transports)), 'waited', 'none') AS urgency,
-	min(1, f.kernel) AS impact, b.comm, b.pid, f.call, ifnull(c.name, b.comm) AS caller,
-	printf('%.0f', 100 * f.kernel) AS kernel, printf('%.0f', 100 * f.share) AS share, ifnull(', called by ' || c.name, '') AS "from",
+	min(1, f.kernel) AS impact, b.comm, b.pid, f.call,
+	printf('%.0f', 100 * f.kernel) AS kernel, printf('%.0f', 100 * f.share) AS share,
+	iif(f.share >= 0.5 * f.kernel, 'most of it in', 'first of all in') AS most,
+	iif(f.call = 'rt_sigreturn', 'it ends a signal''s handler; let timers (setitimer, timer_create) expire less often, or wait for them (timerfd, sigtimedwait)',
+		'larger buffers, batches (readv, sendmmsg, io_uring), or remember what it said') AS how, ifnull(c.name, b.comm) AS caller,
+	ifnull(', called by ' || c.name, '') AS "from",
 	iif(f.process IN (SELECT server FROM client), '; others wait for it', '') AS waiting,
 	'system call' AS resource_kind, f.call AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
@@ -118,7 +122,7 @@ SELECT iif(f.process IN (SELECT server FROM client)
 		json_object('metric', 'CPU time in system calls', 'value', 100 * f.kernel, 'unit', '%', 'threshold', 100 * coalesce(:kernel, 0.6)),
 		json_object('metric', 'CPU time in ' || f.call, 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * coalesce(:call, 0.4)),
 		json_object('metric', 'CPU time at the kernel''s entry', 'value', 100 * f.entered, 'unit', '%',
-			'threshold', 100 * coalesce(:small, 0.1)),
+			'threshold', 100 * coalesce(:small, 0.15)),
 		json_object('metric', 'CPU of ' || b.comm, 'value', 100.0 * b.running / span.ns, 'unit', '% of a CPU',
 			'threshold', 100 * coalesce(:cpu, 0.3))) AS evidence,
 	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'process', f.process, 'function', f.name)) AS stacks

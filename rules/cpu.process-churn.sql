@@ -6,10 +6,10 @@
 --    of one name and parent count as one. A build starts many processes, too, but of many kinds, and they work.
 -- threshold rate = 100: a second, of one command for one parent; builds and scripts stay below
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
--- threshold dear_rate = 20: a second, where a start costs much, as on some virtual machines: then these take most of the CPUs
+-- threshold dear_rate = 20: a second, where a start costs much, as on some virtual machines: then these take much of the CPUs
 -- threshold dear_work = 0.03: seconds of CPU time each, likewise
--- threshold dear_cpu = 0.6: of all CPUs, likewise
--- threshold start = 0.6: of their CPU time, in the kernel and in the dynamic linker: they are started and ended, and do little else
+-- threshold dear_cpu = 0.4: of all CPUs, likewise
+-- threshold start = 0.6: of their CPU time, in exec, fork, exit, page faults and the dynamic linker: they do little else
 -- threshold cpu = 0.1: of all CPUs, the processes and their parent; less is no burden
 -- threshold count = 100: in all; fewer are a moment
 -- threshold soon = 1: seconds; a process that lived for less is one of those that come and go, also by itself
@@ -17,7 +17,7 @@
 -- action: Let {parent} do what {comm} does by itself, or start it once and keep it (a pool, a server, one call with many arguments)
 -- action: See what is paid for: perfscope flamegraph -p {pid}
 -- runbook: high-cpu
-WITH span AS MATERIALIZED (
+WITH RECURSIVE span AS MATERIALIZED (
 	SELECT ns, start_ns, end_ns, (SELECT value FROM meta WHERE key = 'cpus') AS cpus FROM period),
 short AS MATERIALIZED (
 	SELECT p.id, p.pid, p.ppid, p.comm, p.start_ns, p.end_ns, ifnull(s.running, 0) AS running
@@ -30,12 +30,24 @@ common AS MATERIALIZED (
 	SELECT f.comm FROM family f, span GROUP BY f.comm
 	HAVING sum(f.count) >= coalesce(:count, 100)
 		AND sum(f.count) * 1e9 / span.ns >= min(coalesce(:rate, 100), coalesce(:dear_rate, 20))),
--- Commands of which hardly more is seen than how they start and end.
+-- Commands of which hardly more is seen than how they start and end: exec, exit, fork, faults for pages that are new, the dynamic linker.
+life_frame AS MATERIALIZED (
+	SELECT n.frame FROM frame_name n WHERE n.kind = 'kernel' AND (n.name GLOB '*_sys_execve*' OR n.name GLOB '*do_group_exit' OR n.name = 'do_exit'
+		OR n.name GLOB '*_sys_clone*' OR n.name GLOB '*_sys_*fork' OR n.name = 'kernel_clone' OR n.name GLOB 'ret_from_fork*'
+		OR n.name GLOB '*exc_page_fault' OR n.name GLOB '*do_user_addr_fault' OR n.name IN ('el0_da', 'el0_ia', 'do_page_fault'))
+		AND EXISTS (SELECT 1 FROM common)
+	UNION
+	SELECT f.id FROM frame f JOIN module o ON o.id = f.module
+	WHERE (o.path GLOB '*/ld-*.so*' OR o.path GLOB '*/ld.so*') AND EXISTS (SELECT 1 FROM common)),
+life(id) AS (
+	SELECT s.id FROM life_frame CROSS JOIN stack s USING (frame)
+	UNION
+	SELECT s.id FROM life l JOIN stack s ON s.parent = l.id),
 started_only AS MATERIALIZED (
-	SELECT s.comm FROM short s JOIN task t ON t.process = s.id JOIN sample_total c ON c.task = t.id JOIN metric m ON m.id = c.metric
-		JOIN stack k ON k.id = c.stack JOIN frame f ON f.id = k.frame JOIN module o ON o.id = f.module
-	WHERE m.name = 'cpu.time' AND s.comm IN (SELECT comm FROM common) GROUP BY s.comm
-	HAVING sum(iif(o.kind = 'kernel' OR o.path GLOB '*/ld-*.so*' OR o.path GLOB '*/ld.so*', c.value, 0)) >= coalesce(:start, 0.6) * sum(c.value)),
+	SELECT s.comm, sum(iif(c.stack IN (SELECT id FROM life), c.value, 0)) * 1.0 / sum(c.value) AS share
+	FROM short s JOIN task t ON t.process = s.id JOIN sample_total c ON c.task = t.id JOIN metric m ON m.id = c.metric
+	WHERE m.name = 'cpu.time' AND c.stack IS NOT NULL AND s.comm IN (SELECT comm FROM common) GROUP BY s.comm
+	HAVING share >= coalesce(:start, 0.6)),
 maker AS MATERIALIZED (SELECT DISTINCT ppid AS pid FROM process WHERE EXISTS (SELECT 1 FROM common)),
 -- Parents that were over soon or were several, and what has yet to end as others of its name and parent have.
 passing AS MATERIALIZED (
@@ -107,7 +119,7 @@ SELECT 'waited' AS urgency, c.cpu AS impact, c.comm, c.parent, c.pid, printf('%.
 			'threshold', 1000 * iif(c.cheap, coalesce(:work, 0.01), coalesce(:dear_work, 0.03))),
 		json_object('metric', 'life of each', 'value', c.life / 1e6 / c.count, 'unit', 'ms'),
 		json_object('metric', 'CPU of them and their parent', 'value', 100 * c.cpu, 'unit', '% of all CPUs',
-			'threshold', 100 * iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.6)))) AS evidence,
+			'threshold', 100 * iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.4)))) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', c.process),
 		json_object('role', 'culprit', 'metric', 'cpu.time', 'process', c.example)) AS stacks
-FROM churn c WHERE c.cpu >= iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.6)) ORDER BY c.cpu DESC;
+FROM churn c WHERE c.cpu >= iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.4)) ORDER BY c.cpu DESC;

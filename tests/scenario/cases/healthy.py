@@ -146,6 +146,7 @@ CASES = [
     Case("store-filled", store, seconds=5, often=False, needs="redis-server"),
     Case("store-benchmark", benchmark, often=False, needs="redis-server"),
     Case("java-bottles-drunk", script("java -Xmx400m Cellar.java drunk", 3), seconds=5, often=False, needs="java"),
+    Case("desks-enough", script("python3 desk.py 6 40 3", 1), often=False),
     Case("own-folders", "clerks own-names 3", often=False),
     Case("own-files", "clerks-nofp own-pages 3 1024", often=False),
     Case("own-memory", "tenants own 2", often=False),

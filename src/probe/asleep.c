@@ -12,10 +12,12 @@
 #include "mappings.h"
 #include "mem.h"
 #include "namespace.h"
+#include "pagemap.h"
 
 enum {
 	AT_ONCE = 2048,    /* threads that are visited: some ten milliseconds */
-	PLACE_WORDS = 256, /* of a stack, that tell where a thread is */
+	PLACE_WORDS = 1024, /* of a stack, that tell where a thread is */
+	MOST_BYTES = 8 << 20, /* of stacks, which wait to be unwound: half of what may wait at once (RING_BYTES of unwind_client.c) */
 };
 
 #define LEAST_NS (50 * NS_PER_MS)     /* of a wait, which may be over soon */
@@ -27,6 +29,8 @@ struct asleep {
 	struct capture *capture;
 	struct wait_record *record; /* room for one */
 	struct asleep_python *python;
+	struct pagemap pages;       /* of the process that was visited last */
+	uint32_t pages_of;          /* its id */
 	uint64_t looked_ns;         /* when all that were found had been visited */
 	bool other_numbers;         /* processes have others here than for the kernel */
 };
@@ -35,7 +39,7 @@ struct asleep *asleep_new(struct capture *c)
 {
 	struct asleep *a = xcalloc(1, sizeof(*a));
 
-	*a = (struct asleep){.capture = c, .record = xcalloc(1, sizeof(*a->record)), .python = asleep_python_new(),
+	*a = (struct asleep){.capture = c, .record = xcalloc(1, sizeof(*a->record)), .python = asleep_python_new(), .pages = {.fd = -1},
 			     .other_numbers = is_first_pid_namespace() == 0};
 	return a;
 }
@@ -80,16 +84,42 @@ static unsigned choose(const struct asleep *a, const struct map *known, uint64_t
 	return count;
 }
 
+static void open_pages(struct asleep *a, const struct process *p, uint32_t tid)
+{
+	if (a->pages.fd >= 0 && a->pages_of == p->id)
+		return;
+	pagemap_close(&a->pages);
+	pagemap_open(&a->pages, (pid_t)tid);
+	a->pages_of = p->id;
+}
+
+/* Of those that are to be read; where the stack's top is unknown, what lies behind a gap may be anything. */
+static uint64_t pages_there(const struct asleep *a, const struct stack_capture *s)
+{
+	uint64_t there = s->pages && s->pages <= MOST_STACK_PAGES ? pagemap_ready(&a->pages, s->stack_start, s->pages) : 0;
+
+	if (!(there & 1))
+		return 0; /* not even sp's */
+	return s->used ? there : there & ~(there + 1);
+}
+
 /* Returns how many bytes of room may have been written to. */
-static size_t read_stack(struct wait_record *r)
+static size_t read_stack(const struct asleep *a, struct wait_record *r)
 {
 	struct stack_capture *s = &r->stack;
-	size_t bytes = (s->pages <= MOST_STACK_PAGES ? s->pages : 0) * (size_t)PAGE_BYTES;
-	struct iovec to = {s->stack, bytes}, from = {(void *)(uintptr_t)s->stack_start, bytes};
-	ssize_t got = bytes ? process_vm_readv((pid_t)r->head.tid, &to, 1, &from, 1, 0) : 0;
+	struct iovec to = {.iov_base = s->stack}, from[MOST_STACK_PAGES];
+	uint64_t there = pages_there(a, s);
+	unsigned count = 0;
 
+	for (uint64_t left = there; left; left &= left - 1)
+		from[count++] = (struct iovec){(void *)(uintptr_t)(s->stack_start + (uint64_t)__builtin_ctzll(left) * PAGE_BYTES), PAGE_BYTES};
+	to.iov_len = count * (size_t)PAGE_BYTES;
+	ssize_t got = count ? process_vm_readv((pid_t)r->head.tid, &to, 1, from, count, 0) : 0;
 	s->pages = got > 0 ? (uint32_t)((size_t)got / PAGE_BYTES) : 0;
-	return bytes;
+	for (; count > s->pages; count--)
+		there &= ~(1ull << (63 - __builtin_clzll(there)));
+	s->present = there;
+	return to.iov_len;
 }
 
 /* What is equal where two threads of a process wait at the same place, in the kernel and below it: where they are, how much of the
@@ -100,56 +130,79 @@ static uint64_t place_of(const struct process *p, const struct wait_record *r)
 		uint64_t process, state, ip, used, kernel, count, words[PLACE_WORDS];
 	} key = {.process = p->id, .state = r->state, .ip = r->stack.registers.ip, .used = r->stack.used,
 		 .kernel = hash_bytes(r->stack.frames, r->stack.kernel_depth * sizeof(r->stack.frames[0]))};
-	uint64_t at = r->stack.registers.sp - r->stack.stack_start, end = r->stack.pages * (uint64_t)PAGE_BYTES, word;
+	uint64_t at = r->stack.registers.sp - r->stack.stack_start, end = at + r->stack.used, word;
 
-	if (!r->stack.pages || !r->stack.used || p->python_image)
+	if (!r->stack.used || r->stack.used > PLACE_WORDS * sizeof(word) || end > r->stack.pages * (uint64_t)PAGE_BYTES ||
+	    r->stack.present & (r->stack.present + 1) || p->python_image)
 		return 0;
-	if (end - at > PLACE_WORDS * sizeof(word))
-		end = at + PLACE_WORDS * sizeof(word);
-	for (; at < end && end - at >= sizeof(word); at += sizeof(word)) {
+	for (; end - at >= sizeof(word); at += sizeof(word)) {
 		memcpy(&word, r->stack.stack + at, sizeof(word));
-		if (mappings_find(p->mappings, word))
+		if (word && mappings_find(p->mappings, word))
 			key.words[key.count++] = word;
 	}
 	return hash_bytes(&key, offsetof(typeof(key), words) + key.count * sizeof(word));
 }
 
-static void visit(const struct asleep *a, bool read, asleep_found *found, void *arg)
+static bool goes_on(const struct task_slot *slot, const struct wait_record *r)
+{
+	return slot->since_ns == r->since_ns && !slot->woken_ns;
+}
+
+/* Returns how many bytes wait to be unwound. */
+static size_t visit(struct asleep *a, uint64_t until_ns, asleep_found *found, void *arg)
 {
 	struct wait_record *r = a->record;
 	struct capture *c = a->capture;
 	struct thread *thread = tasks_find_thread(c->tasks, r->head.tid);
 
 	if (!thread || thread->slot < 0)
-		return;
+		return 0;
 	const struct task_slot *slot = &c->task_slots[thread->slot];
-	if (!read)
+	if (clock_mono_ns() >= until_ns)
 		r->stack.pages = 0;
-	size_t bytes = read_stack(r);
+	open_pages(a, thread->process, r->head.tid);
+	size_t bytes = read_stack(a, r);
 	if (r->stack.pages)
-		asleep_python_read(a->python, c, thread->process, r);
-	/* Else it has gone on meanwhile, and what was read may be of anything. */
-	if (slot->since_ns == r->since_ns && !slot->woken_ns)
-		found(arg, thread, r, place_of(thread->process, r));
+		asleep_python_read(a->python, c, thread->process, &(struct asleep_reading){&a->pages, until_ns}, r);
+	/* It has gone on meanwhile, and what was read may be of anything. But its end will be told. */
+	if (!goes_on(slot, r))
+		r->stack.pages = r->stack.python_depth = r->stack.python_cut = 0;
+	bool waits = found(arg, thread, r, place_of(thread->process, r));
 	memset(r->stack.stack, 0, bytes);
+	return waits ? r->stack.pages * (size_t)PAGE_BYTES : 0;
 }
 
-static void visit_all(const struct asleep *a, const struct buf *b, asleep_found *found, void *arg)
+static void visit_later(const struct asleep *a, const struct wait_record *r)
+{
+	struct thread *thread = tasks_find_thread(a->capture->tasks, r->head.tid);
+
+	if (thread)
+		thread->account.visited_ns = 0;
+}
+
+/* Returns whether that were all; the others come the next time. */
+static bool visit_all(struct asleep *a, const struct buf *b, asleep_found *found, void *arg)
 {
 	const size_t head = offsetof(struct wait_record, stack.frames);
 	uint64_t until_ns = clock_mono_ns() + READING_NS;
+	size_t waiting = 0;
 
-	asleep_python_forget(a->python);
 	for (size_t at = 0; b->len - at >= head;) {
 		memcpy(a->record, b->data + at, head);
 		at += head;
 		size_t frames = a->record->stack.kernel_depth * sizeof(a->record->stack.frames[0]);
 		if (a->record->stack.kernel_depth > STACK_DEPTH || b->len - at < frames)
-			return;
+			break;
 		memcpy(a->record->stack.frames, b->data + at, frames);
 		at += frames;
-		visit(a, clock_mono_ns() < until_ns, found, arg);
+		if (waiting < MOST_BYTES)
+			waiting += visit(a, until_ns, found, arg);
+		else
+			visit_later(a, a->record);
 	}
+	pagemap_close(&a->pages);
+	asleep_python_forget(a->python);
+	return waiting < MOST_BYTES;
 }
 
 void asleep_drained(struct asleep *a, const struct map *known, asleep_found *found, void *arg)
@@ -163,8 +216,9 @@ void asleep_drained(struct asleep *a, const struct map *known, asleep_found *fou
 		return;
 	unsigned count = choose(a, known, c->slice_start_ns, false, 0);
 	count = choose(a, known, c->slice_start_ns, true, count);
-	if (count < AT_ONCE)
-		a->looked_ns = now;
+	bool all = count < AT_ONCE;
 	if (count && iterator_read(c->waits_link, "waits", &b) >= 0)
-		visit_all(a, &b, found, arg);
+		all &= visit_all(a, &b, found, arg);
+	if (all)
+		a->looked_ns = now;
 }

@@ -341,7 +341,7 @@ static bool has_place(struct offcpu_state *state, struct wait *w, uint64_t numbe
 }
 
 /* One that nobody has asked for the stack of so far: of its thread's account, its time before is all that the waits' are scaled by. */
-static void visited(void *arg, struct thread *thread, const struct wait_record *r, uint64_t place)
+static bool visited(void *arg, struct thread *thread, const struct wait_record *r, uint64_t place)
 {
 	struct offcpu_state *state = arg;
 	const struct capture *c = state->capture;
@@ -351,13 +351,15 @@ static void visited(void *arg, struct thread *thread, const struct wait_record *
 	if (!a->owed && until_ns > since_ns)
 		owed_of(&a->owed)->ns[r->state] = until_ns - since_ns;
 	if (open_wait(state, r))
-		return;
+		return false;
 	struct wait *w = open_new(state, thread, r);
 	w->visited = true;
 	w->partial = (!r->stack.pages || (thread->process->python_image && !r->stack.python_depth)) && !(thread->process->flags & PROCESS_KERNEL);
 	note_sync(w, thread, r);
-	if (!has_place(state, w, place))
-		resolve(w, thread->process, r, waiter_known);
+	if (has_place(state, w, place))
+		return false;
+	resolve(w, thread->process, r, waiter_known);
+	return true;
 }
 
 /* As it began. */

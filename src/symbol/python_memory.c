@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "clock.h"
+
 enum {
 	MOST_STATES = 1 << 16,
 	MOST_INTERPRETERS = 1 << 12,
@@ -14,6 +16,8 @@ bool python_memory_read(const struct python_memory *m, uint64_t address, void *t
 {
 	struct iovec local = {to, len}, remote = {(void *)(uintptr_t)address, len};
 
+	if (m->pages && !pagemap_was_ready(m->pages, address, len))
+		return false;
 	return process_vm_readv(m->reader, &local, 1, &remote, 1, 0) == (ssize_t)len;
 }
 
@@ -22,6 +26,11 @@ uint64_t python_memory_word(const struct python_memory *m, uint64_t address)
 	uint64_t word = 0;
 
 	return address && python_memory_read(m, address, &word, sizeof(word)) ? word : 0;
+}
+
+static bool in_time(const struct python_memory *m)
+{
+	return !m->until_ns || clock_mono_ns() < m->until_ns;
 }
 
 /* Its memory may hold anything: lists that never end, too. */
@@ -34,7 +43,7 @@ void python_memory_states(const struct python_memory *m, python_memory_state *ea
 	for (unsigned i = 0; interpreter && i < MOST_INTERPRETERS; i++) {
 		uint64_t state = python_memory_word(m, interpreter + l->interpreter_threads);
 
-		for (; state && count < MOST_STATES; count++, state = python_memory_word(m, state + PYTHON_THREAD_NEXT))
+		for (; state && count < MOST_STATES && in_time(m); count++, state = python_memory_word(m, state + PYTHON_THREAD_NEXT))
 			each(arg, state, python_memory_word(m, state + l->thread_id));
 		interpreter = python_memory_word(m, interpreter + l->interpreter_next);
 	}

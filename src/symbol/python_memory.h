@@ -7,10 +7,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "pagemap.h"
 #include "wire.h"
 
 struct python_memory {
 	pid_t reader; /* a thread that lives */
+	struct pagemap *pages; /* the reader's: what would have to be waited for is not read. NULL: everything is */
+	uint64_t until_ns; /* its threads are listed no longer than that; 0: to the end */
 	struct python_process process;
 };
 

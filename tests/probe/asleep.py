@@ -123,6 +123,16 @@ def crowd(t):
     t.check(len(right) >= CROWD, f"each of the crowd has its stack, and all of its time there: {len(right)}")
 
 
+def unanswered(t):
+    """Its stack can never be read: nobody waits for that, and the kernel's part is there."""
+    with workload("--unanswered") as (process, _):
+        t.record(lambda: time.sleep(2.2))
+    exact, stacked = waited(t, process.pid)
+    known = stacks(t)
+    ns = sum(ns for stack, ns in stacked[process.pid].items() if stack and "do_syscall_64" in known[stack])
+    t.near(ns, sum(exact[process.pid].values()), 0.001, 0, "unanswered: below the kernel's stack, and exactly")
+
+
 def woken(t):
     """What is woken meanwhile, and sleeps again: nothing counts twice."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as cat:
@@ -142,6 +152,7 @@ def test(t):
     zoo(t)
     python(t)
     crowd(t)
+    unanswered(t)
     woken(t)
 
 

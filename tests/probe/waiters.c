@@ -4,6 +4,7 @@
  *
  *	waiters FILE           the whole zoo; FILE is written and synced by one of them
  *	waiters --vfork        waits for a child that it shares its memory with
+ *	waiters --unanswered   a thread whose stack pointer points to memory that nobody will ever fill in
  *	waiters --crowd N      N threads that wait for one condition
  *	waiters --family       two processes that deadlock over locks that they share; a third waits
  *for one of them waiters --churn        threads that come and go without end waiters --hostile
@@ -11,6 +12,7 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -343,6 +346,25 @@ _Noreturn static void *take_job(void *arg)
 		pthread_cond_wait(&queue_filled, &queue_lock);
 }
 
+/* Whoever reads there waits for good. */
+static int unanswered(void)
+{
+#if defined(__x86_64__)
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register wanted = {.range.len = 1 << 20, .mode = UFFDIO_REGISTER_MODE_MISSING};
+	char *area = mmap(NULL, wanted.range.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	wanted.range.start = (uintptr_t)area;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &wanted))
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	__asm__ volatile("mov %0, %%rsp\n\tsyscall" : : "r"(area + (512 << 10)), "a"(SYS_pause) : "rcx", "r11", "memory");
+#endif
+	return 0;
+}
+
 static int crowd(unsigned count)
 {
 	pthread_attr_t attributes;
@@ -459,6 +481,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 3 && !strcmp(argv[1], "--crowd"))
 		return crowd((unsigned)atoi(argv[2]));
+	if (argc == 2 && !strcmp(argv[1], "--unanswered"))
+		return unanswered();
 	if (argc == 2 && !strcmp(argv[1], "--churn"))
 		return churn();
 	if (argc == 2 && !strcmp(argv[1], "--family"))

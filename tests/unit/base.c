@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "kept_files.h"
 #include "keys.h"
 #include "mem.h"
+#include "pagemap.h"
 #include "parse.h"
 #include "recent.h"
 
@@ -241,6 +243,27 @@ static void test_kept_process(void)
 	kept_files_free(k);
 }
 
+static void test_pagemap(void)
+{
+	enum { PAGE = 4096, PAGES = 70 };
+	char *area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t start = (uintptr_t)area;
+	struct pagemap m;
+
+	madvise(area, PAGES * PAGE, MADV_NOHUGEPAGE);
+	area[0] = area[2 * PAGE] = area[66 * PAGE] = area[67 * PAGE] = 1;
+	pagemap_open(&m, getpid());
+	CHECK(pagemap_ready(&m, start, 4) == 5 && pagemap_ready(&m, start + 66 * PAGE + 8, 2) == 3);
+	CHECK(pagemap_was_ready(&m, start, PAGE) && !pagemap_was_ready(&m, start, PAGE + 1) && !pagemap_was_ready(&m, start + PAGE, 1));
+	CHECK(pagemap_was_ready(&m, start + 67 * PAGE - 1, 2) && !pagemap_was_ready(&m, UINT64_MAX - 1, 8));
+	pagemap_close(&m);
+	pagemap_open(&m, getpid());
+	CHECK(pagemap_was_ready(&m, start + 66 * PAGE, 2 * PAGE));
+	pagemap_close(&m);
+	CHECK(!pagemap_ready(&m, start, 1));
+	munmap(area, PAGES * PAGE);
+}
+
 int main(void)
 {
 	char text[21];
@@ -255,6 +278,7 @@ int main(void)
 	test_arena();
 	test_kept_files();
 	test_kept_process();
+	test_pagemap();
 	clock_format_utc(1767225600 * NS_PER_S, text);
 	CHECK_STR(text, "2026-01-01T00:00:00Z");
 	return check_done("base");

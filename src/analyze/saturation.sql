@@ -54,8 +54,8 @@ reclaimer(pid, comm, ns, all_ns) AS MATERIALIZED (
 -- Levels of processes at the end.
 resident(process, cgroup, bytes, slice) AS MATERIALIZED (
 	SELECT t.process, t.cgroup, s.value, max(s.slice)
-	FROM main.sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
-	WHERE m.name = 'memory.resident' AND s.slice <= (SELECT last FROM span) AND NOT t.own GROUP BY t.process),
+	FROM main.sample s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN main.process p ON p.id = t.process
+	WHERE m.name = 'memory.resident' AND p.end_ns IS NULL AND s.slice <= (SELECT last FROM span) AND NOT t.own GROUP BY t.process),
 threads(process, cgroup, threads) AS MATERIALIZED (
 	SELECT t.process, t.cgroup, count(*) FROM thread t JOIN main.task k ON k.id = t.task
 	WHERE k.end_ns IS NULL AND NOT t.own AND NOT t.kernel GROUP BY t.process),
@@ -200,14 +200,18 @@ row(place, kind, resource, utilisation, saturation, saturation_unit, errors, err
 	LEFT JOIN total o ON o.metric = 'cgroup.oom_kills' AND o.resource = m.resource
 	WHERE m.metric = 'cgroup.memory_limit' AND m.value > 0
 	UNION ALL
-	SELECT 19, 'task limit', m.resource, 100 * coalesce(h.most, v.value) / m.value, NULL, NULL, (SELECT ifnull(sum(f.sum), 0) FROM total f WHERE f.metric = 'cgroup.tasks_refused'
-			AND (f.resource = m.resource OR substr(f.resource, 1, length(m.resource) + 1) = m.resource || '/')), 'refused',
+	-- From Linux 6.11 on, the cgroups above count a refusal as well: what those of one depth count is added up, and the most is taken.
+	SELECT 19, 'task limit', m.resource, 100 * coalesce(h.most, v.value) / m.value, NULL, NULL, ifnull((SELECT max(n) FROM (
+			SELECT sum(f.sum) AS n FROM total f WHERE f.metric = 'cgroup.tasks_refused'
+				AND (f.resource = m.resource OR substr(f.resource, 1, length(m.resource) + 1) = m.resource || '/')
+			GROUP BY length(f.resource) - length(replace(f.resource, '/', '')))), 0), 'refused',
 		NULL, NULL, NULL, printf('%.0f of %.0f', coalesce(h.most, v.value), m.value), NULL
 	FROM last m JOIN last v ON v.metric = 'cgroup.tasks' AND v.resource = m.resource
 	LEFT JOIN total h ON h.metric = 'cgroup.tasks' AND h.resource = m.resource
 	WHERE m.metric = 'cgroup.tasks_limit' AND m.value > 0
 	UNION ALL
-	SELECT 20, 'cgroup limits', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'no cgroup has one'
+	SELECT 20, 'cgroup limits', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+		iif(EXISTS (SELECT 1 FROM metric WHERE name = 'cgroup.tasks_limit'), 'none for CPU or memory, and none for tasks is half used', 'not measured')
 	WHERE NOT EXISTS (SELECT 1 FROM last WHERE metric IN ('cgroup.quota', 'cgroup.memory_limit', 'cgroup.tasks_limit') AND value > 0))
 SELECT r.kind, r.resource, r.utilisation, r.saturation, r.saturation_unit, r.errors, r.errors_unit, p.p50, p.p90, p.p99,
 	p.max, ifnull(r.pid, w.pid), ifnull(r.comm, w.comm), r.note, r.missing

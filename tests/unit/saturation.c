@@ -60,6 +60,7 @@ static void add_gauges(struct store *s)
 	store_add_gauge(s, 1, TASKS_LIMIT, GROUP, 10);
 	store_add_gauge(s, 1, TASKS, GROUP, 10);
 	store_add_gauge(s, 2, REFUSED, CHILD, 3);
+	store_add_gauge(s, 2, REFUSED, GROUP, 3); /* the same, as Linux counts them from 6.11 on */
 	store_add_gauge(s, 1, CONNECTIONS, 0, 1);
 }
 
@@ -80,7 +81,8 @@ static struct store *filled(void)
 	store_add_cgroup(s, 2, "/gentle");
 	store_put_process(s, &(struct process_row){.id = 1, .pid = 10, .comm = "reader", .cgroup = 1, .end_ns = UINT64_MAX});
 	store_put_process(s, &(struct process_row){.id = 2, .pid = 20, .comm = "busy", .cgroup = 2, .end_ns = UINT64_MAX});
-	for (uint32_t i = 1; i <= 2; i++)
+	store_put_process(s, &(struct process_row){.id = 3, .pid = 30, .comm = "gone", .cgroup = 2, .end_ns = NS_PER_S});
+	for (uint32_t i = 1; i <= 3; i++)
 		store_put_task(s, &(struct task_row){.id = i, .process = i, .tid = 10 * i, .comm = "t", .end_ns = UINT64_MAX});
 	add(s, RUNNING, 1, 0, 800);
 	add(s, RUNNING, 2, 0, 900);
@@ -89,6 +91,7 @@ static struct store *filled(void)
 	add(s, IO_TIME, 2, DISK, 200);
 	add(s, RESIDENT, 1, 0, 100);
 	add(s, RESIDENT, 2, 0, 300);
+	add(s, RESIDENT, 3, 0, 900);
 	add(s, SENT, 2, 0, 900);
 	add(s, AGAIN, 1, 0, 1);
 	add_gauges(s);
@@ -141,6 +144,21 @@ static void test_rows(const struct saturation *t)
 	CHECK(is(&quota->utilisation, 80) && is(&quota->saturation, 75) && quota->pid == 10 && saturation_is_high(quota));
 }
 
+/* Nothing has a limit, or it is not known whether. */
+static void test_unlimited(const char *metric, const char *told)
+{
+	struct saturation *t = NULL;
+	struct store *s = NULL;
+
+	CHECK(store_create(":memory:", &s) == 0 && store_begin(s) == 0);
+	store_add_metric(s, 1, metric, "", "");
+	store_add_slice(s, 1, 0, NS_PER_S);
+	CHECK(store_commit(s) == 0 && saturation_new(s, &t) == 0);
+	CHECK_STR(find(t, "cgroup limits", "")->missing, told);
+	saturation_free(t);
+	store_free(s);
+}
+
 int main(void)
 {
 	struct store *s = filled();
@@ -156,5 +174,7 @@ int main(void)
 	CHECK(is(&find(t, "file system", "/")->utilisation, 95));
 	saturation_free(t);
 	store_free(s);
+	test_unlimited("cgroup.tasks_limit", "none for CPU or memory, and none for tasks is half used");
+	test_unlimited("cpu.user", "not measured");
 	return check_done("saturation");
 }

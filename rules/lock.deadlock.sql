@@ -24,19 +24,21 @@ member AS MATERIALIZED (
 -- What waits for data, not for locks.
 told AS MATERIALIZED (
 	SELECT detail, max(kind IN ('pipe', 'socket', 'child')) AS piped, max(kind = 'child') AS awaits_end,
+		count(*) = 1 AS alone, iif(min(kind = 'socket'), 'socket', 'pipe') AS medium,
 		iif(count(*) = 2, group_concat(name, ' and '), group_concat(name, ', ')) AS processes
 	FROM member GROUP BY detail)
 SELECT 'failing' AS urgency, 1.0 AS impact, pid, comm, iif(o.piped, o.processes, iif(count = 1, 'one ', count || ' ')
 		|| coalesce(json_extract(detail, '$.threads[0].what'), 'thread') || iif(count = 1, '', 's') || ' of ' || comm) AS who,
 	CASE WHEN o.awaits_end THEN 'Read what a child writes until it closes its output, and close its input, before waiting for its end: in Python, '
 			|| 'communicate() instead of wait()'
+		WHEN o.piped AND o.alone THEN 'Close the end of the ' || o.medium || ' that is not used, above all after fork(): only then does the other see its end'
 		WHEN o.piped THEN 'Read answers while there is more to send: by poll() with O_NONBLOCK, or in a thread of its own; flush what has been written before reading'
 		ELSE 'Take these locks in the same order everywhere, or take the second with a time limit' END AS advice,
 	iif(count = 1, 'itself', 'each other') AS whom,
 	iif(behind > 0, printf(', and %d more %s behind them', behind, iif(behind = 1, 'waits', 'wait')), '') AS behind,
 	iif((SELECT min(json_extract(t.value, '$.sure')) FROM json_each(detail, '$.threads') t) = 0,
 		iif(count = 1, 'seems to wait', 'seem to wait'), iif(count = 1, 'waits', 'wait')) AS waits,
-	iif(o.piped, 'pipe', 'futex') AS resource_kind,
+	iif(o.piped, o.medium, 'futex') AS resource_kind,
 	(SELECT group_concat(iif(m.kind = 'pipe', 'pipe ', '') || json_extract(m.value, '$.lock'), ', ') FROM member m
 		WHERE m.detail = cycle.detail) AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (

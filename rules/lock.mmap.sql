@@ -40,10 +40,10 @@ step AS MATERIALIZED (
 	SELECT u.leaf, u.up, n.name FROM up u JOIN frame_name n USING (frame) WHERE n.kind = 'kernel'),
 -- Who let go of it after writing, and in which call; a call that ends reading what it has changed has written before.
 written AS MATERIALIZED (
-	SELECT r.*, ifnull((SELECT CASE WHEN name GLOB '*_sys_*' THEN substr(name, instr(name, '_sys_') + 5)
+	SELECT r.*, ifnull((SELECT CASE WHEN name = 'x64_sys_call' THEN 'a system call' WHEN name GLOB '*_sys_*' THEN substr(name, instr(name, '_sys_') + 5)
 				WHEN name = 'vm_mmap_pgoff' THEN 'mmap' ELSE 'page fault' END
 			FROM step s WHERE s.leaf = r.stack AND (name GLOB '*_sys_*' OR name IN ('vm_mmap_pgoff', 'asm_exc_page_fault'))
-			ORDER BY up DESC LIMIT 1), 'page fault') AS call
+			ORDER BY name = 'x64_sys_call', up DESC LIMIT 1), 'page fault') AS call
 	FROM released r),
 holder AS MATERIALIZED (
 	SELECT process, task, sum(ns) AS ns, sum(iif(call = 'page fault', 0, ns)) AS writing FROM written GROUP BY process, task),

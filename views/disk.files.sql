@@ -9,11 +9,11 @@ up(leaf, id) AS (
 	UNION ALL
 	SELECT u.leaf, s.parent FROM up u JOIN stack s USING (id) WHERE s.parent IS NOT NULL),
 entered AS MATERIALIZED (
-	-- Of some calls the compiler leaves no frame but what they jump to.
+	-- Of some calls the compiler leaves no frame but what they jump to; all are called by x64_sys_call.
 	SELECT u.leaf AS stack, ifnull(min(iif(f.name GLOB '*_sys_*', substr(f.name, instr(f.name, '_sys_') + 5), NULL)),
 		min(substr(f.name, instr(f.name, '_') + 1))) AS call
 	FROM up u JOIN stack s USING (id) JOIN frame_name f USING (frame)
-	WHERE f.kind = 'kernel' AND (f.name GLOB '*_sys_*' OR f.name IN ('do_preadv', 'do_readv', 'do_pwritev', 'do_writev',
+	WHERE f.kind = 'kernel' AND f.name <> 'x64_sys_call' AND (f.name GLOB '*_sys_*' OR f.name IN ('do_preadv', 'do_readv', 'do_pwritev', 'do_writev',
 		'vfs_read', 'vfs_readv', 'vfs_write', 'vfs_writev', 'io_read', 'io_write'))
 	GROUP BY u.leaf),
 waited AS MATERIALIZED (

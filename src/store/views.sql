@@ -345,9 +345,11 @@ above AS MATERIALIZED (
 	SELECT leaf, ifnull(max(iif(frame IN (SELECT frame FROM primitive), up, NULL)) + 1, 0) AS up FROM walk GROUP BY leaf),
 taker AS MATERIALIZED (
 	SELECT w.leaf, k.name FROM walk w JOIN above a ON a.leaf = w.leaf AND a.up = w.up JOIN kernel_frame k ON k.frame = w.frame),
+-- The one nearest to the root. x64_sys_call calls them all: it is one only where the compiler has left no frame of the call itself.
 call AS MATERIALIZED (
-	SELECT w.leaf, CASE WHEN k.name GLOB '*_sys_*' THEN substr(k.name, instr(k.name, '_sys_') + 5)
-			WHEN k.name = 'vm_mmap_pgoff' THEN 'mmap' ELSE 'page fault' END AS name, max(w.up)
+	SELECT w.leaf, CASE WHEN k.name = 'x64_sys_call' THEN 'a system call' WHEN k.name GLOB '*_sys_*' THEN substr(k.name, instr(k.name, '_sys_') + 5)
+			WHEN k.name = 'vm_mmap_pgoff' THEN 'mmap' ELSE 'page fault' END AS name,
+		max(iif(k.name = 'x64_sys_call', -1, w.up))
 	FROM walk w JOIN kernel_frame k USING (frame)
 	WHERE k.name GLOB '*_sys_*' OR k.name IN ('vm_mmap_pgoff', 'asm_exc_page_fault', 'do_page_fault', 'do_mem_abort')
 	GROUP BY w.leaf),

@@ -86,6 +86,12 @@ static void on_descriptor(struct decoding *d, unsigned argument)
 	d->w->unlimited = true;
 }
 
+/* For data, or for room where they go: one does not see which of the two lacks. */
+static void on_either_end(struct decoding *d, unsigned argument)
+{
+	describe_descriptor(d, (int)d->argument[argument]);
+}
+
 /* An abstract name begins with a NUL and has any bytes. */
 static const char *name_of_unix(const struct decoding *d, const struct sockaddr_un *to, size_t len)
 {
@@ -319,7 +325,7 @@ static const struct call calls[] = {
 	[SYS_fallocate] = {"fallocate", on_descriptor, .writes = true},
 	[SYS_ftruncate] = {"ftruncate", on_descriptor, .writes = true},
 	[SYS_sendfile] = {"sendfile", on_descriptor, .writes = true},
-	[SYS_splice] = {"splice", on_descriptor},
+	[SYS_splice] = {"splice", on_either_end},
 	[SYS_copy_file_range] = {"copy_file_range", on_descriptor},
 	[SYS_getdents64] = {"getdents64", on_descriptor},
 	[SYS_ioctl] = {"ioctl", on_descriptor},

@@ -190,6 +190,48 @@ def family(program):
         check(parent["wait"]["kind"] == "child" and parent["wait"]["call"] == "wait4", f"their parent: {parent}")
 
 
+ENDS = """
+import os, signal, socket, sys
+kind = sys.argv[1]
+def say(): os.write(1, b"ready\\n")
+if kind == "splice":
+    out_r, out_w = os.pipe()
+    os.write(out_w, bytes(65536))
+    if not os.fork(): signal.pause()
+    in_r, in_w = os.pipe()
+    os.write(in_w, b"x")
+    stage = os.fork()
+    if not stage:
+        os.close(in_w)
+        say()
+        os.splice(in_r, out_w, 4096)
+    os.waitpid(stage, 0)
+ends = socket.socketpair() if kind != "tcp" else None
+if kind == "tcp":
+    listener = socket.create_server(("127.0.0.1", 0))
+    ends = socket.create_connection(listener.getsockname()), listener.accept()[0]
+    listener.close()
+own, other = ends if os.fork() else ends[::-1]
+other.close()
+say()
+own.recv(1)
+"""
+
+
+def other_ends():
+    """Who waits at a descriptor: for the other end, or for one of two things."""
+    for kind, stuck in ("unix", True), ("tcp", True), ("splice", False):
+        process = subprocess.Popen([sys.executable, "-c", ENDS, kind], stdout=subprocess.PIPE, start_new_session=True)
+        try:
+            process.stdout.readline()
+            time.sleep(0.3)
+            found = take_json(process.pid)
+            check(found and bool(found["deadlocks"]) == stuck, f"{kind}: {[t['wait'] for t in found['threads']]}")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 def vfork(program):
     with workload(program, "--vfork") as (process, said):
         found = take_json(process.pid)
@@ -519,6 +561,7 @@ def main():
         without_bpf(ZOOS[1], folder)
         container(ZOOS[1], folder)
     family(ZOOS[1])
+    other_ends()
     vfork(ZOOS[1])
     python()
     system_v()

@@ -388,13 +388,18 @@ void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, str
 {
 	enum { NAMED = 4 };
 	size_t count, found = 0;
+	bool own = false;
 
 	*ret_pid = 0;
 	walk(p);
 	const struct holder *h = holders_of(&p->holders, inode, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (h[i].pid == pid || !(writers ? h[i].writes : h[i].reads))
+		if (!(writers ? h[i].writes : h[i].reads))
 			continue;
+		if (h[i].pid == pid) {
+			own = true;
+			continue;
+		}
 		if (found < NAMED) {
 			buf_addstr(b, found ? ", " : writers ? "from " : "to ");
 			add_process(b, h[i].pid);
@@ -403,8 +408,12 @@ void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, str
 	}
 	if (found > NAMED)
 		buf_addf(b, " and %zu more", found - NAMED);
-	if (!found && count)
-		*ret_pid = pid;
-	if (!found)
+	if (found)
+		return;
+	/* Where nobody is seen to hold it, somebody does whose descriptors one may not see: else the call would have returned. */
+	*ret_pid = own ? pid : 0;
+	if (own)
 		buf_addstr(b, writers ? "from this process alone" : "to this process alone");
+	else
+		buf_addstr(b, writers ? "from another process" : "to another process");
 }

@@ -23,7 +23,7 @@ bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, 
 bool peers_listener(struct peers *p, uint32_t pid, const char *name, struct buf *b, uint32_t *ret_pid);
 
 /* The processes that hold the pipe's other end (the writers when `writers`), without `pid` unless
- * nobody else does: appends "from PID (COMM), ..."; *ret_pid: the only one, `pid` itself if nobody else does, else 0. */
+ * nobody else does: appends "from PID (COMM), ..."; *ret_pid: the only one, `pid` itself if it does and nobody else is seen to, else 0. */
 void peers_pipe(struct peers *p, uint32_t pid, uint64_t inode, bool writers, struct buf *b,
 		uint32_t *ret_pid);
 

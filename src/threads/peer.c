@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "holders.h"
@@ -337,7 +338,20 @@ static uint32_t parent_of(uint32_t pid)
 	return line ? (uint32_t)strtoul(line + strlen("\nPPid:\t"), NULL, 10) : 0;
 }
 
-/* Who should accept: workers, if there are some, of one that has opened it for them. */
+static bool runs_the_same(uint32_t a, uint32_t b)
+{
+	char path[40];
+	struct stat first, second;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", a);
+	if (stat(path, &first) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/exe", b);
+	return !stat(path, &second) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+/* Who should accept: workers, if there are some, of one that has opened it for them. Other programs that it has started may hold it,
+ * too, for want of FD_CLOEXEC. */
 static uint32_t accepter(struct peers *p, uint64_t inode, uint32_t but)
 {
 	size_t count;
@@ -346,7 +360,7 @@ static uint32_t accepter(struct peers *p, uint64_t inode, uint32_t but)
 	const struct holder *h = holders_of(&p->holders, inode, &count);
 	uint32_t first = first_holder(h, count, but);
 	for (size_t i = 0; first && i < count; i++)
-		if (h[i].pid != but && parent_of(h[i].pid) == first && only_watches(first))
+		if (h[i].pid != but && parent_of(h[i].pid) == first && only_watches(first) && runs_the_same(h[i].pid, first))
 			return h[i].pid;
 	return first;
 }

@@ -222,7 +222,7 @@ void shut_out_record(struct store *s)
 	}
 }
 
-enum { MOST_WAITERS = 256 };
+enum { MOST_WAITERS = 1024 };
 
 /* Of a circle of several processes each is a suspect: it is told once. */
 static bool is_told(const struct thread_cycle *c, const struct threads *t, const uint32_t *told, size_t count)
@@ -234,15 +234,16 @@ static bool is_told(const struct thread_cycle *c, const struct threads *t, const
 	return false;
 }
 
-static void look_at_pipes(struct store *s, const struct suspect *p, uint32_t *told, size_t *told_count)
+/* Whether it took a look: none is needed at what has been told. */
+static bool look_at_pipes(struct store *s, const struct suspect *p, uint32_t *told, size_t *told_count)
 {
 	_cleanup_(threads_freep) struct threads *t = NULL;
 
 	for (size_t i = 0; i < *told_count; i++)
 		if (told[i] == p->pid)
-			return;
+			return false;
 	if (threads_take(&(struct threads_options){.pid = p->pid, .settle_ns = SETTLE_NS}, &t) < 0)
-		return;
+		return false;
 	for (size_t i = 0; i < t->cycle_count; i++) {
 		const struct thread_cycle *c = &t->cycles[i];
 
@@ -252,6 +253,7 @@ static void look_at_pipes(struct store *s, const struct suspect *p, uint32_t *to
 		for (uint32_t k = 0; k < c->count && *told_count < MOST_WAITERS; k++)
 			told[(*told_count)++] = t->items[c->members[k]].pid;
 	}
+	return true;
 }
 
 static uint32_t task_of(struct store *s, const struct thread_place *p)
@@ -265,7 +267,8 @@ static uint32_t task_of(struct store *s, const struct thread_place *p)
 	return query_next(q) > 0 ? (uint32_t)query_int(q, 0) : 0;
 }
 
-/* Who waits for a child, and who for another process's data or for room for its own. */
+/* Who waits for a child, and who for another process's data or for room for its own: in a process of several threads another one may
+ * act for it, and there may be many. */
 static void record_of_pipes(struct store *s)
 {
 	enum { MOST_LOOKS = 8 };
@@ -273,16 +276,19 @@ static void record_of_pipes(struct store *s)
 	struct thread_place places[MOST_WAITERS];
 	uint32_t told[MOST_WAITERS];
 	size_t count = 0, told_count = 0;
+	unsigned looks = 0;
 
 	if (query_new(s, "SELECT r.pid, t.tid FROM span w JOIN metric m ON m.id = w.metric "
 			 "JOIN task t ON t.id = w.task JOIN process r ON r.id = t.process "
-			 "WHERE m.name IN ('offcpu.ipc', 'offcpu.net', 'offcpu.child') AND w.last IS NULL AND r.flags = 0 ORDER BY r.pid", &q) < 0)
+			 "WHERE w.last IS NULL AND r.flags = 0 AND (m.name = 'offcpu.child' OR m.name IN ('offcpu.ipc', 'offcpu.net') "
+			 "AND r.id IN (SELECT process FROM task WHERE end_ns IS NULL GROUP BY process HAVING count(DISTINCT tid) = 1)) "
+			 "ORDER BY r.pid", &q) < 0)
 		return;
 	while (count < MOST_WAITERS && query_next(q) > 0)
 		places[count++] = (struct thread_place){(uint32_t)query_int(q, 0), (uint32_t)query_int(q, 1)};
 	count = threads_suspect_pipes(places, count);
-	for (size_t i = 0; i < count && i < MOST_LOOKS; i++)
-		look_at_pipes(s, &(struct suspect){.pid = places[i].pid, .task = task_of(s, &places[i])}, told, &told_count);
+	for (size_t i = 0; i < count && looks < MOST_LOOKS; i++)
+		looks += look_at_pipes(s, &(struct suspect){.pid = places[i].pid, .task = task_of(s, &places[i])}, told, &told_count);
 }
 
 static void record_of_locks(struct store *s)

@@ -30,7 +30,7 @@ struct connection {
 struct peers {
 	struct holders holders;
 	bool walked;
-	uint32_t network_of; /* the process whose network is in `connections`; 0 none yet */
+	uint64_t network; /* whose connections are there, see network_of(); 0 none yet */
 	struct connection *connections;
 	size_t count, capacity;
 };
@@ -81,6 +81,16 @@ static void parse_connection(struct peers *p, const char *line, const char *prot
 	p->connections[p->count++] = c;
 }
 
+/* Processes of one network have the same tables: they are read once for them all. */
+static uint64_t network_of(uint32_t pid)
+{
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+	return stat(path, &st) < 0 ? (uint64_t)pid << 32 : st.st_ino;
+}
+
 static void read_network(struct peers *p, uint32_t pid)
 {
 	static const struct {
@@ -90,10 +100,11 @@ static void read_network(struct peers *p, uint32_t pid)
 		      {"tcp", "tcp6", AF_INET6},
 		      {"udp", "udp", AF_INET},
 		      {"udp", "udp6", AF_INET6}};
+	uint64_t network = network_of(pid);
 
-	if (p->network_of == pid)
+	if (p->network == network)
 		return;
-	p->network_of = pid;
+	p->network = network;
 	p->count = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		_cleanup_(buf_done) struct buf b = BUF_INIT;

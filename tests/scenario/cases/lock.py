@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 
 from case import Case, running, script
@@ -47,6 +48,22 @@ if not child: print_pages()
 
 def printshop(kind):
     return lambda _: running([sys.executable, "-c", PRINTSHOP, kind], start_new_session=True)
+
+
+# Threads that each wait for a client who keeps silent.
+RECEPTION = """
+import socket, threading
+pairs = [socket.socketpair() for _ in range(300)]
+for own, _ in pairs: threading.Thread(target=own.recv, args=(1,)).start()
+"""
+
+
+@contextmanager
+def printshop_behind_reception(_injectors):
+    with running([sys.executable, "-c", RECEPTION]):
+        time.sleep(1)
+        with printshop("feed")(_injectors) as process:
+            yield process
 
 
 @contextmanager
@@ -96,6 +113,7 @@ CASES = [
     Case("deadlock-python", ledger("crossed"), "lock.deadlock", "ledgerkeeper", function="PyThread_acquire_lock_timed", often=False),
     Case("deadlock-child-unread", printshop("unread"), "lock.deadlock", "printshop", function="print_pages", resource="process .*pipe", often=False),
     Case("deadlock-both-write", printshop("feed"), "lock.deadlock", "printshop", function="feed", resource="pipe .*pipe", often=False),
+    Case("deadlock-behind-crowd", printshop_behind_reception, "lock.deadlock", "printshop", function="feed", resource="pipe .*pipe", often=False),
     Case("deadlock-own-pipe", printshop("kept"), "lock.deadlock", "printshop", function="collect", resource="this process alone", held_out=True,
          often=False),
     Case("told-to-stop", printshop("told"), often=False),

@@ -25,6 +25,7 @@ struct connection {
 	int family;
 	unsigned char local[16], remote[16];
 	uint16_t local_port, remote_port;
+	bool sends, holds; /* what the other end has not got yet; what has come and is not read yet */
 };
 
 struct peers {
@@ -66,17 +67,19 @@ static void parse_connection(struct peers *p, const char *line, const char *prot
 {
 	struct connection c = {.protocol = protocol, .family = family};
 	char local[33], remote[33];
-	unsigned int local_port, remote_port;
+	unsigned int local_port, remote_port, unsent, unread;
 	unsigned long long inode;
 
 	if (sscanf(line,
-		   " %*d: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%x %*x %*x:%*x %*x:%*x %*x %*d %*d %llu",
-		   local, &local_port, remote, &remote_port, &inode) != 5 ||
+		   " %*d: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%x %*x %x:%x %*x:%*x %*x %*d %*d %llu",
+		   local, &local_port, remote, &remote_port, &unsent, &unread, &inode) != 7 ||
 	    !parse_address(local, family, c.local) || !parse_address(remote, family, c.remote))
 		return;
 	c.local_port = (uint16_t)local_port;
 	c.remote_port = (uint16_t)remote_port;
 	c.inode = inode;
+	c.sends = unsent;
+	c.holds = unread;
 	GROW(p->connections, p->count, p->capacity);
 	p->connections[p->count++] = c;
 }
@@ -185,7 +188,7 @@ static uint32_t only_holder(struct peers *p, uint64_t inode)
 	return count == 1 ? h->pid : 0;
 }
 
-static bool internet_socket(struct peers *p, uint64_t inode, struct buf *b, uint32_t *ret_pid)
+static bool internet_socket(struct peers *p, uint64_t inode, struct buf *b, uint32_t *ret_pid, bool *ret_coming)
 {
 	const struct connection *c = NULL;
 
@@ -204,6 +207,7 @@ static bool internet_socket(struct peers *p, uint64_t inode, struct buf *b, uint
 	add_address(b, c->family, c->remote, c->remote_port);
 	const struct connection *o = other_end(p, c);
 	*ret_pid = o ? only_holder(p, o->inode) : 0;
+	*ret_coming = c->holds || (o && o->sends);
 	return true;
 }
 
@@ -287,11 +291,12 @@ static bool unix_socket(struct peers *p, uint64_t inode, struct buf *b, uint32_t
 	return true;
 }
 
-bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, uint32_t *ret_pid)
+bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, uint32_t *ret_pid, bool *ret_coming)
 {
 	*ret_pid = 0;
+	*ret_coming = false;
 	read_network(p, pid);
-	return internet_socket(p, inode, b, ret_pid) || unix_socket(p, inode, b, ret_pid);
+	return internet_socket(p, inode, b, ret_pid, ret_coming) || unix_socket(p, inode, b, ret_pid);
 }
 
 /* A line of /proc/PID/net/unix. */

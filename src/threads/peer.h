@@ -15,8 +15,8 @@ void peers_free(struct peers *p);
 
 /* Appends "tcp 127.0.0.1:5000 -> 127.0.0.1:41000" or "unix /run/x.sock"; false: not known. The
  * process is one of those in whose network the socket lies. *ret_pid: the process at the other end
- * when it is on this machine and the only one, else 0. */
-bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, uint32_t *ret_pid);
+ * when it is on this machine and the only one, else 0; *ret_coming: data are on their way from there. */
+bool peers_socket(struct peers *p, uint32_t pid, uint64_t inode, struct buf *b, uint32_t *ret_pid, bool *ret_coming);
 
 /* The same for a Unix socket of that name that listens; *ret_pid: the first of the processes that hold it, but for `pid`, or of its
  * children that do if it leaves that to them. */

@@ -66,6 +66,7 @@ static void describe_descriptor(struct decoding *d, int fd)
 
 	w->kind = WAIT_FILE;
 	w->detail = decode_text(d, "descriptor %d", fd);
+	d->w->fd = fd;
 	if (!d->c->space || !space_descriptor(d->c->space, d->thread->r.tid, fd, &b))
 		return;
 	if ((d->w->inode = inode_in(b.data, "socket:[")))

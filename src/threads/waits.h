@@ -14,7 +14,8 @@ struct waiting {
 	struct lock_guess guess; /* of a futex */
 	bool is_futex, timed;
 	bool for_ever;           /* for a signal, and its process catches none */
-	bool unlimited;          /* until its descriptor lets it: it has no time limit */
+	bool unlimited;          /* until its descriptor lets it: the call has no time limit */
+	int fd;                  /* of a socket or pipe */
 	bool moved;              /* it ran while it was read: nothing is sure */
 	uint64_t inode;          /* of a socket or pipe, else 0 */
 	const char *listener;    /* the Unix socket that it would connect to, as /proc/net/unix writes it; NULL */

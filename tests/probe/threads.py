@@ -191,7 +191,7 @@ def family(program):
 
 
 ENDS = """
-import os, signal, socket, sys
+import os, signal, socket, struct, sys
 kind = sys.argv[1]
 def say(): os.write(1, b"ready\\n")
 if kind == "splice":
@@ -213,14 +213,15 @@ if kind == "tcp":
     listener.close()
 own, other = ends if os.fork() else ends[::-1]
 other.close()
+if kind == "limited": own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1000, 0))
 say()
 own.recv(1)
 """
 
 
 def other_ends():
-    """Who waits at a descriptor: for the other end, or for one of two things."""
-    for kind, stuck in ("unix", True), ("tcp", True), ("splice", False):
+    """Who waits at a descriptor: without end, until its time is over, or for one of two things."""
+    for kind, stuck in ("unix", True), ("tcp", True), ("limited", False), ("splice", False):
         process = subprocess.Popen([sys.executable, "-c", ENDS, kind], stdout=subprocess.PIPE, start_new_session=True)
         try:
             process.stdout.readline()

@@ -21,6 +21,7 @@ enum {
 	ANSWER_SYMBOLS = 64,   /* inlined frames at one address */
 	BUILD_ID_MAX = 20,
 	CODE_MAX = 56 * 1024,  /* of one function: with its header it fits into a packet */
+	EXPLAINED_DEPTH = 256, /* deeper stacks, which are rarely like another one, are not explained: each is kept */
 	NO_MODULE = UINT32_MAX,
 };
 
@@ -197,7 +198,8 @@ struct record_unwound {
 	uint16_t depth;
 };
 
-/* A complete stack and what the walk went by: see struct unwind_needs. Followed by the values of all registers, by addresses as in
+/* A complete stack and what the walk went by: see struct unwind_needs. Followed by the values of all registers,
+ * 0 for those that it did not go by, by addresses as in
  * record_unwound, and by the words. */
 struct record_explained {
 	struct record head;

@@ -173,7 +173,8 @@ int symbolizer_space(struct symbolizer *s, uint32_t space, const struct symbol_s
 		     size_t count);
 /* What was asked so far is still answered. */
 void symbolizer_forget_space(struct symbolizer *s, uint32_t space);
-/* Registers and stack, best from 128 bytes below the stack pointer on; all are copied at once, and the copies are cleared after use, in both processes.
+/* Registers and stack, best from 128 bytes below the stack pointer on; all are copied at once, and the copies are cleared after use, in both processes. With
+ * `remembers` what the walk went by (a few registers and words of the stack, return addresses for the most part) is kept in this one.
  * -ENOENT: no such space. -EAGAIN: the queue is full, or no child can be started now; there will be
  * no answer. */
 int symbolizer_unwind(struct symbolizer *s, uint32_t space, const struct unwind_regs *regs,

@@ -12,7 +12,6 @@
 #include "protocol.h"
 #include "unwind_spaces.h"
 
-enum { EXPLAINED_DEPTH = 256 };
 enum { PAGE = 4096, PAGES_MAX = 64 }; /* bits of record_unwind.present */
 
 struct unwind_child {
@@ -115,7 +114,8 @@ static void explain(struct unwind_child *c, const struct record_unwind *r)
 	if (!can_explain(out))
 		return;
 	buf_add(&c->out.data, &record, sizeof(record));
-	buf_add(&c->out.data, c->input.regs.value, 8 * UNWIND_X86_64_REGS);
+	for (unsigned reg = 0; reg < UNWIND_X86_64_REGS; reg++)
+		buf_add(&c->out.data, &(uint64_t){needs->regs >> reg & 1 ? c->input.regs.value[reg] : 0}, 8);
 	for (uint32_t i = 0; i < out->count; i++)
 		buf_add(&c->out.data, &(uint64_t){out->ip[i] + (i && out->exact[i])}, 8);
 	buf_add(&c->out.data, needs->words, needs->count * sizeof(*needs->words));
@@ -156,7 +156,7 @@ static void on_unwind(struct unwind_child *c, const struct record *record)
 	char *piece = c->stacks + r->at;
 	c->input = (struct unwind_input){
 		.arch = &unwind_arch_x86_64, .stacks = c->stack, .stack_count = add_pieces(c->stack, r, piece + head),
-		.explain = r->explain};
+		.pieces = true, .explain = r->explain};
 	memcpy(&c->input.regs, piece, head);
 	unwind_spaces_unwind(c->spaces, r->space, &c->input, &c->output, flush, c);
 	explicit_bzero(piece, head + r->len);

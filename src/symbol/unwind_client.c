@@ -29,6 +29,8 @@
 struct request {
 	uint64_t cookie;
 	size_t at, len; /* in the ring */
+	uint32_t space, changes; /* changes: when it was asked */
+	bool explain; /* what the walk went by */
 };
 
 struct unwind_client {
@@ -43,6 +45,8 @@ struct unwind_client {
 	/* Counted up for ever: answered <= asked; each is at its number modulo REQUESTS_MAX. */
 	struct request *requests;
 	uint64_t answered, asked;
+	uint32_t changes; /* of spaces: explanations of what was asked before are of no use */
+	bool stale;      /* the explanation that may follow is none of use */
 	size_t gathered; /* bytes of stacks since the child was last woken for them */
 	bool sends;      /* the packet that is being filled is to go */
 	bool has_news;   /* there are mappings in it whose files may soon be gone */
@@ -161,6 +165,8 @@ static void child_lost(struct unwind_client *c)
 	spaces_lost(c->spaces);
 	table_cache_abandon(c->cache);
 	c->forgotten_count = 0;
+	if (c->memo)
+		unwind_memo_forget_all(c->memo); /* whoever had taken it over may have explained what is not true */
 	c->stats->unwind_restarts++;
 	c->stats->unwind_pid = 0;
 	c->stats->table_bytes = c->stats->tables = 0;
@@ -195,6 +201,7 @@ int unwind_client_space(struct unwind_client *c, uint32_t number,
 		return -E2BIG;
 	if (c->memo)
 		unwind_memo_forget(c->memo, number);
+	c->changes += spaces_get(c->spaces, number) != NULL;
 	_cleanup_free_ struct space_mapping *copy = xcalloc(count, sizeof(*copy));
 	for (size_t i = 0; i < count; i++)
 		copy[i] = (struct space_mapping){.start = m[i].start,
@@ -206,10 +213,10 @@ int unwind_client_space(struct unwind_client *c, uint32_t number,
 
 void unwind_client_forget_space(struct unwind_client *c, uint32_t number)
 {
-	if (!spaces_remove(c->spaces, number))
-		return;
 	if (c->memo)
 		unwind_memo_forget(c->memo, number);
+	if (!spaces_remove(c->spaces, number))
+		return;
 	GROW(c->forgotten, c->forgotten_count, c->forgotten_capacity);
 	c->forgotten[c->forgotten_count++] = number;
 }
@@ -264,7 +271,8 @@ static int add_request(struct unwind_client *c, struct record_unwind *record,
 		memcpy(c->ring.base + at + sizeof(*regs), bytes, record->len);
 	record->at = at;
 	buf_add(&c->worker.out.data, record, sizeof(*record));
-	*request_at(c, c->asked) = (struct request){.at = at, .len = piece};
+	*request_at(c, c->asked) = (struct request){
+		.at = at, .len = piece, .space = record->space, .changes = c->changes, .explain = record->explain};
 	c->gathered += piece;
 	return 0;
 }
@@ -353,6 +361,9 @@ static bool on_unwound(void *arg, const struct record *record)
 		return false;
 	const struct request *q = request_at(c, c->answered);
 	stack_ring_give_back(&c->ring, q->at, q->len);
+	if (c->memo)
+		unwind_memo_expect(c->memo, q->explain, q->space);
+	c->stale = q->changes != c->changes;
 	answer(c, addresses, r->depth, r->status, r->reason);
 	return true;
 }
@@ -360,8 +371,13 @@ static bool on_unwound(void *arg, const struct record *record)
 static bool on_explained(void *arg, const struct record *record)
 {
 	struct unwind_client *c = arg;
+	const struct record_explained *r = (const void *)record;
 
-	return c->memo && unwind_memo_learn(c->memo, (const void *)record);
+	if (!c->memo || !unwind_memo_learn(c->memo, r))
+		return false;
+	if (c->stale || !spaces_get(c->spaces, r->space))
+		unwind_memo_forget(c->memo, r->space);
+	return true;
 }
 
 static bool on_tables(void *arg, const struct record *record)

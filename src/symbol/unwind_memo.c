@@ -7,6 +7,7 @@
 #include "hash.h"
 #include "mem.h"
 #include "protocol.h"
+#include "unwind.h"
 
 enum {
 	SETS = 128, /* powers of two */
@@ -25,6 +26,8 @@ struct unwind_memo {
 	struct memory items[SETS * WAYS]; /* set by set */
 	uint32_t sightings[SIGHTINGS]; /* hashes of what was asked for */
 	uint32_t calls;
+	bool expects;  /* an explanation, */
+	uint32_t space; /* of a stack in it */
 };
 
 struct unwind_memo *unwind_memo_new(void)
@@ -32,16 +35,30 @@ struct unwind_memo *unwind_memo_new(void)
 	return xcalloc(1, sizeof(struct unwind_memo));
 }
 
+static size_t data_bytes(const struct record_explained *r)
+{
+	return 8 * (UNWIND_X86_64_REGS + (size_t)r->depth + 2 * (size_t)r->words);
+}
+
 static void clear(struct memory *y)
 {
+	if (y->data)
+		explicit_bzero(y->data, data_bytes(&y->head));
 	free(y->data);
 	*y = (struct memory){0};
 }
 
+void unwind_memo_forget_all(struct unwind_memo *m)
+{
+	for (size_t i = 0; i < SETS * WAYS; i++)
+		clear(&m->items[i]);
+	m->expects = false;
+}
+
 void unwind_memo_free(struct unwind_memo *m)
 {
-	for (size_t i = 0; m && i < SETS * WAYS; i++)
-		clear(&m->items[i]);
+	if (m)
+		unwind_memo_forget_all(m);
 	free(m);
 }
 
@@ -122,20 +139,32 @@ const uint64_t *unwind_memo_find(struct unwind_memo *m, const struct unwind_capt
 	return NULL;
 }
 
+void unwind_memo_expect(struct unwind_memo *m, bool explanation, uint32_t space)
+{
+	m->expects = explanation;
+	m->space = space;
+}
+
+static bool is_right(const struct record_explained *r)
+{
+	return r->depth && r->depth <= EXPLAINED_DEPTH && r->words <= UNWIND_NEEDS_MAX && r->head.size == sizeof(*r) + data_bytes(r) &&
+	       !(r->regs >> UNWIND_X86_64_REGS);
+}
+
 bool unwind_memo_learn(struct unwind_memo *m, const struct record_explained *r)
 {
 	const uint64_t *data = (const uint64_t *)(r + 1);
-	size_t count = UNWIND_X86_64_REGS + (size_t)r->depth + 2 * (size_t)r->words;
 	struct memory *set, *oldest;
 
-	if (!r->depth || r->head.size != sizeof(*r) + count * sizeof(*data) || r->regs >> UNWIND_X86_64_REGS)
+	if (!m->expects || r->space != m->space || !is_right(r))
 		return false;
+	m->expects = false;
 	oldest = set = set_of(m, hash_of(r->space, data));
 	for (int i = 1; i < WAYS; i++)
 		if (m->calls - set[i].used > m->calls - oldest->used)
 			oldest = &set[i];
 	clear(oldest);
-	*oldest = (struct memory){.head = *r, .data = xmalloc(count * sizeof(*data)), .used = m->calls};
-	memcpy(oldest->data, data, count * sizeof(*data));
+	*oldest = (struct memory){.head = *r, .data = xmalloc(data_bytes(r)), .used = m->calls};
+	memcpy(oldest->data, data, data_bytes(r));
 	return true;
 }

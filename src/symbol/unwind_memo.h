@@ -28,8 +28,11 @@ struct unwind_capture {
  * the walk went by is of use. */
 const uint64_t *unwind_memo_find(struct unwind_memo *m, const struct unwind_capture *c, size_t *ret_depth, bool *ret_again);
 
-/* False: the record is malformed. */
+/* An answer has come: the explanation that may follow was asked for, or not, and is of this space. */
+void unwind_memo_expect(struct unwind_memo *m, bool explanation, uint32_t space);
+/* False: the record is malformed, or was not expected. */
 bool unwind_memo_learn(struct unwind_memo *m, const struct record_explained *r);
 void unwind_memo_forget(struct unwind_memo *m, uint32_t space); /* has other mappings now, or is gone */
+void unwind_memo_forget_all(struct unwind_memo *m);
 
 DEFINE_CLEANUP(struct unwind_memo *, unwind_memo_free)

@@ -86,8 +86,16 @@ static void test_remembered(struct bench *b)
 	--*there;
 	unwind_stack(&x.capture->input, &x.expected);
 	CHECK(ask(b, &x, 1, 11) == 0 && stats->remembered == 9 && as_expected(b, &x));
-	CHECK(symbolizer_space(b->s, 1, &elsewhere, 1) == 0);
+	/* What a child has said is not believed when it has come to a bad end. */
+	kill(stats->unwind_pid, SIGKILL);
+	for (unsigned i = 0; i < 1000 && !stats->unwind_restarts; i++) {
+		usleep(1000);
+		symbolizer_dispatch(b->s);
+	}
 	ask_and_wait(b, &x, 12);
+	CHECK(stats->unwind_restarts == 1 && stats->remembered == 9 && as_expected(b, &x));
+	CHECK(symbolizer_space(b->s, 1, &elsewhere, 1) == 0);
+	ask_and_wait(b, &x, 13);
 	CHECK(stats->remembered == 9 && b->seen.reason[UNWIND_REASON_NO_MAPPING] == 1);
 	subject_end(&x);
 }

@@ -107,6 +107,20 @@ static const struct unwind_stack *stack_of(const struct unwind_input *in, uint64
 	return NULL;
 }
 
+/* The address, which is lower, is on sp's own stack: no frame pointer leads there. */
+static bool is_below(const struct unwind_input *in, uint64_t address, uint64_t sp)
+{
+	uint64_t low = UINT64_MAX, high = 0;
+
+	for (size_t i = 0; i < in->stack_count; i++) {
+		const struct unwind_stack *s = &in->stacks[i];
+
+		low = s->start < low ? s->start : low;
+		high = s->start + s->len > high ? s->start + s->len : high;
+	}
+	return in->pieces ? address >= low && sp <= high : stack_of(in, address) == stack_of(in, sp);
+}
+
 static const struct unwind_mapping *find_mapping(const struct walker *w, uint64_t address)
 {
 	const struct unwind_mapping *m = w->in->mappings;
@@ -343,7 +357,7 @@ static enum step step_by_fp(struct walker *w, enum unwind_reason otherwise)
 	 * in code that may use it for anything. */
 	if (!fp && !w->exact && !jit)
 		return STEP_OUTERMOST;
-	if (fp & 7 || (fp < sp && (jit || stack_of(w->in, fp) == stack_of(w->in, sp))))
+	if (fp & 7 || (fp < sp && (jit || is_below(w->in, fp, sp))))
 		return stop(w, otherwise);
 	/* A chain that has led here may go on elsewhere: Go's run time changes stacks. */
 	if (!read_needed(w, fp, &next) || !read_needed(w, fp + 8, &ip))

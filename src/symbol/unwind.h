@@ -46,6 +46,7 @@ struct unwind_input {
 	size_t stack_count;                /* left for a signal stack) in any order */
 	const struct unwind_mapping *mappings; /* ordered by address, without overlaps */
 	size_t mapping_count;
+	bool pieces;  /* they are all of one stack, with gaps where pages were not there */
 	bool explain; /* tell `needs` */
 };
 

@@ -334,10 +334,33 @@ static void test_generated(void)
 	CHECK(out.status == UNWIND_TRUNCATED && out.reason == UNWIND_REASON_NO_FP);
 }
 
+/* Beyond a gap a frame pointer leads down again, and round and round. */
+static void test_circle(void)
+{
+	static struct unwind_output out;
+	uint64_t low[8] = {0}, high[8] = {0};
+	struct unwind_stack stacks[] = {
+		{.start = 0x10000, .bytes = low, .len = sizeof(low)},
+		{.start = 0x12000, .bytes = high, .len = sizeof(high)},
+	};
+	struct unwind_mapping code = {.start = 0x400000, .end = 0x401000, .code = UNWIND_CODE_UNKNOWN};
+	struct unwind_input in = {.arch = &unwind_arch_x86_64, .stacks = stacks, .stack_count = 2, .pieces = true,
+				  .mappings = &code, .mapping_count = 1};
+
+	unwind_regs_set(&in.regs, UNWIND_RIP, 0x400100);
+	unwind_regs_set(&in.regs, UNWIND_RSP, 0x10000);
+	unwind_regs_set(&in.regs, UNWIND_RBP, 0x10020);
+	low[4] = 0x12030, low[5] = 0x400200;
+	high[6] = 0x10020, high[7] = 0x400300; /* sp is at the end of the bytes then */
+	unwind_stack(&in, &out);
+	CHECK(out.status == UNWIND_TRUNCATED && out.reason != UNWIND_REASON_DEPTH && out.count == 3);
+}
+
 int main(void)
 {
 	test_unreadable();
 	test_generated();
+	test_circle();
 	test_shapes();
 	test_thread();
 	test_every_instruction("nofp");

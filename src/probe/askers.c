@@ -55,10 +55,6 @@ double askers_take(struct askers *a, uint32_t disk, uint64_t amount, askers_shar
 {
 	double all = sum(a, disk);
 
-	if (all <= 0) {
-		disk = 0;
-		all = sum(a, 0);
-	}
 	if (all <= 0 || !amount)
 		return 0;
 	double part = (double)amount < all ? (double)amount / all : 1;
@@ -84,10 +80,10 @@ uint32_t askers_first(const struct askers *a, uint32_t disk)
 	return first ? first->task : 0;
 }
 
-void askers_fade(struct askers *a)
+void askers_fade(struct askers *a, double part)
 {
 	for (size_t i = a->count; i-- > 0;) {
-		a->items[i].amount /= 2;
+		a->items[i].amount -= part * a->items[i].amount;
 		drop_small(a, i);
 	}
 }

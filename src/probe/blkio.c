@@ -213,6 +213,14 @@ static void add_share(void *arg, uint32_t task, double share)
 	capture_add(x->capture, first + USER_TIME, task, 0, x->disk, requests, (uint64_t)((double)x->user->ns * share));
 }
 
+/* Where nobody has a claim the file system lies on a device that does not tell its disks: then of any. */
+static double take_dirt(struct blkio_state *s, struct share *x)
+{
+	double there = askers_take(&s->dirtiers, x->disk, x->user->bytes, add_share, x);
+
+	return there > 0 ? there : askers_take(&s->dirtiers, 0, x->user->bytes, add_share, x);
+}
+
 static void add_user(struct capture *c, struct blkio_state *s, const struct disk_user_key *key,
 		     const struct disk_user *drawn)
 {
@@ -231,7 +239,7 @@ static void add_user(struct capture *c, struct blkio_state *s, const struct disk
 	if (kernel && key->awaited)
 		rest -= askers_take(&c->syncers, x.disk, user.ns, add_share, &x);
 	else if (kernel && key->disk.operation == DISK_WRITE)
-		rest -= askers_take(&s->dirtiers, x.disk, user.bytes, add_share, &x);
+		rest -= take_dirt(s, &x);
 	if (rest > 0 && (!c->filter || t->process->selected))
 		add_share(&x, t->id, rest);
 }
@@ -297,7 +305,8 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	read_dirtiers(c, s);
 	read_disks(c, s, true, now_ns);
 	read_users(c, s, true);
-	askers_fade(&c->syncers);
+	askers_fade(&c->syncers, 0.5);
+	askers_fade(&s->dirtiers, DIRT_FORGOTTEN);
 	disk_sets_forget(&c->disk_sets);
 	gauge(c, s, LOST, 0, now - s->lost);
 	s->lost = now;

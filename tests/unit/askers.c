@@ -33,10 +33,12 @@ static void elsewhere(void)
 	double share[TASKS] = {0};
 
 	askers_add(&a, OTHER_DISK, FIRST, 100000);
-	CHECK(askers_take(&a, DISK, 100000, note, share) == 1 && share[FIRST] == 1); /* nobody has a claim there */
-	askers_add(&a, 0, FIRST, 100000);
-	askers_add(&a, OTHER_DISK, SECOND, 100000);
-	CHECK(askers_take(&a, DISK, 100000, note, share) == 1 && share[FIRST] == 2 && share[SECOND] == 0); /* of any disk */
+	CHECK(askers_take(&a, DISK, 100000, note, share) == 0 && share[FIRST] == 0); /* nobody has a claim there */
+	CHECK(askers_take(&a, 0, 50000, note, share) == 1 && share[FIRST] == 1); /* but somewhere */
+	share[FIRST] = 0;
+	askers_add(&a, 0, SECOND, 100000);
+	CHECK(askers_take(&a, DISK, 100000, note, share) == 1 && share[FIRST] == 0 && share[SECOND] == 1); /* of any disk */
+	CHECK(askers_first(&a, OTHER_DISK) == FIRST);
 	askers_done(&a);
 }
 
@@ -46,11 +48,26 @@ static void fades(void)
 	double share[TASKS] = {0};
 
 	askers_add(&a, DISK, FIRST, 400000);
-	askers_fade(&a);
-	CHECK(askers_take(&a, DISK, 400000, note, share) == 0.5);
+	askers_fade(&a, 0.75);
+	CHECK(askers_take(&a, DISK, 400000, note, share) == 0.25);
 	askers_add(&a, DISK, FIRST, 5000);
-	askers_fade(&a);
+	askers_fade(&a, 0.5);
 	CHECK(a.count == 0);
+	askers_done(&a);
+}
+
+/* Of a striped device each disk has the whole as a claim, and does a part. */
+static void stays_bounded(void)
+{
+	struct askers a = {0};
+	double share[TASKS] = {0};
+
+	for (int slice = 0; slice < 10000; slice++) {
+		askers_add(&a, DISK, FIRST, 200000);
+		askers_take(&a, DISK, 100000, note, share);
+		askers_fade(&a, DIRT_FORGOTTEN);
+	}
+	CHECK(a.items[0].amount < 101000 / DIRT_FORGOTTEN);
 	askers_done(&a);
 }
 
@@ -59,5 +76,6 @@ int main(void)
 	by_claims();
 	elsewhere();
 	fades();
+	stays_bounded();
 	return check_done("askers");
 }

@@ -8,34 +8,39 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "hash.h"
 #include "io.h"
 #include "mem.h"
 
 enum {
 	MOST_KEPT = 128,    /* descriptors; of the others each is opened for one reading */
-	TICKS_UNREAD = 9, /* files of processes that rest are read every eighth second */
-	TICKS_KEPT = 60,
 	STEP = 8 << 10,
-	LONGEST_LINE = 2048, /* while there is more, the kernel hands out as many lines as a page holds */
+	LONGEST_RECORD = 2048, /* while there is more, the kernel hands out as many records as a page holds */
 };
+
+#define UNREAD_NS (9500 * NS_PER_MS) /* files of processes that rest are read every eighth slice */
+#define KEPT_NS (60 * NS_PER_S)
 
 struct kept {
 	uint64_t hash;
 	char *path;
 	int fd;
-	uint32_t opened, tick; /* in which it was opened, and last read */
+	uint64_t opened_ns, read_ns; /* of the slice in which it was opened, and last read */
 };
 
 struct kept_files {
 	struct kept items[MOST_KEPT];
 	size_t count;
-	uint32_t tick;
+	uint64_t now_ns; /* when the slice began */
 };
 
 struct kept_files *kept_files_new(void)
 {
-	return xcalloc(1, sizeof(struct kept_files));
+	struct kept_files *k = xcalloc(1, sizeof(*k));
+
+	k->now_ns = clock_mono_ns();
+	return k;
 }
 
 static void drop(struct kept_files *k, struct kept *item)
@@ -52,11 +57,11 @@ void kept_files_free(struct kept_files *k)
 	free(k);
 }
 
-void kept_files_tick(struct kept_files *k)
+void kept_files_tick(struct kept_files *k, uint64_t mono_ns)
 {
-	k->tick++;
+	k->now_ns = mono_ns;
 	for (size_t i = k->count; i-- > 0;)
-		if (k->tick - k->items[i].tick > TICKS_UNREAD || k->tick - k->items[i].opened > TICKS_KEPT)
+		if (mono_ns - k->items[i].read_ns > UNREAD_NS || mono_ns - k->items[i].opened_ns > KEPT_NS)
 			drop(k, &k->items[i]);
 }
 
@@ -83,7 +88,7 @@ static int read_again(int fd, size_t max, struct buf *b)
 		b->data[b->len] = 0;
 		if (b->len - start > max)
 			return -EFBIG;
-		if (n < LONGEST_LINE)
+		if (n < LONGEST_RECORD)
 			return 0;
 	}
 }
@@ -96,9 +101,9 @@ int kept_files_read(struct kept_files *k, const char *path, size_t max, struct b
 	int r;
 
 	if (item) {
-		item->tick = k->tick;
+		item->read_ns = k->now_ns;
 		r = read_again(item->fd, max, b);
-		if (r != -ENODEV && r != -ESRCH)
+		if (r != -ENODEV && r != -ESRCH && r != -ENOENT) /* a device's file, a process's, a sysctl */
 			return r;
 		drop(k, item);
 		b->len = before;
@@ -108,7 +113,7 @@ int kept_files_read(struct kept_files *k, const char *path, size_t max, struct b
 		return -errno;
 	r = read_again(fd, max, b);
 	if (k->count < MOST_KEPT) {
-		k->items[k->count++] = (struct kept){.hash = hash, .path = xstrdup(path), .fd = fd, .opened = k->tick, .tick = k->tick};
+		k->items[k->count++] = (struct kept){.hash = hash, .path = xstrdup(path), .fd = fd, .opened_ns = k->now_ns, .read_ns = k->now_ns};
 		fd = -1;
 	}
 	return r;

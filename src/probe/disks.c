@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "gauges.h"
+#include "io.h"
 #include "kept_files.h"
 #include "probe.h"
 #include "text.h"
@@ -101,7 +102,8 @@ static void read_disks(struct capture *c, struct disks_state *s, uint64_t now_ns
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char *rest;
 
-	if (kept_files_read(c->files, "/proc/diskstats", 1 << 20, &b) < 0)
+	/* Not kept open: a disk with many partitions is too long a record for that. */
+	if (read_file("/proc/diskstats", 1 << 20, &b) < 0)
 		return;
 	rest = b.data;
 	for (char *line; (line = strsep(&rest, "\n"));) {

@@ -220,7 +220,7 @@ static int write_slice(struct recorder *r, uint64_t end_ns)
 
 	capture_write(c);
 	stacks_forget_files(c->stacks, c->tasks);
-	kept_files_tick(c->files);
+	kept_files_tick(c->files, end_ns);
 	tasks_write(c->tasks, c->store, c->start_ns);
 	store_add_slice(c->store, c->slice, capture_time(c, c->slice_start_ns), capture_time(c, end_ns));
 	store_set_int(c->store, "duration_ns", (int64_t)capture_time(c, end_ns));

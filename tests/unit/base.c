@@ -196,7 +196,7 @@ static void test_kept_files(void)
 	struct kept_files *k = kept_files_new();
 	char path[] = "/tmp/perfscope-base-XXXXXX", other[] = "/tmp/perfscope-base-XXXXXX";
 	_cleanup_(buf_done) struct buf lines = BUF_INIT, b = BUF_INIT;
-	uint64_t number;
+	uint64_t number, now = clock_mono_ns();
 
 	close(mkstemp(path));
 	close(mkstemp(other));
@@ -213,12 +213,12 @@ static void test_kept_files(void)
 	write_text(other, "new");
 	CHECK(rename(other, path) == 0);
 	check_kept(k, path, lines.data);
-	for (int i = 0; i < 10; i++)
-		kept_files_tick(k);
+	kept_files_tick(k, now + 8 * NS_PER_S);
+	check_kept(k, path, lines.data);
+	kept_files_tick(k, now + 68 * NS_PER_S); /* one long slice */
 	check_kept(k, path, "new");
 	unlink(path);
-	for (int i = 0; i < 10; i++)
-		kept_files_tick(k);
+	kept_files_tick(k, now + 80 * NS_PER_S);
 	CHECK(kept_files_read(k, path, 1000, &b) == -ENOENT);
 	kept_files_free(k);
 }

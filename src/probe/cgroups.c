@@ -47,7 +47,8 @@ struct cgroups_state {
 	char *mounts[UNIFIED + 1];        /* by kind; NULL: not mounted */
 	uint8_t hierarchies[HIERARCHIES]; /* kinds, by the kernel's number */
 	struct gauge_sets sets;           /* by "KIND PATH" */
-	bool near;                        /* one came near its limit of tasks */
+	bool near;                        /* one was near its limit of tasks in the last slice */
+	bool near_now;                    /* and in this one */
 };
 
 static bool has_word(const char *list, const char *word)
@@ -91,29 +92,29 @@ static void find_mounts(struct cgroups_state *s)
 			add_mount(s, path, type, options);
 }
 
-/* "max" and what is as good as no limit are 0. */
-static double read_limit(const struct capture *c, const char *directory, const char *file)
+/* "max" and what is as good as no limit are 0. Limits are read too seldom to keep their files open. */
+static double read_limit(const char *directory, const char *file)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", directory, file);
 	uint64_t value;
 
-	return kept_files_read_u64(c->files, path, &value) == 0 && (double)value < NO_LIMIT ? (double)value : 0;
+	return read_u64_file(path, &value) == 0 && (double)value < NO_LIMIT ? (double)value : 0;
 }
 
 /* CPUs' worth of time; 0: no quota. */
-static double read_quota(const struct capture *c, const char *directory, enum kind kind)
+static double read_quota(const char *directory, enum kind kind)
 {
 	_cleanup_free_ char *path = xasprintf("%s/cpu.max", directory);
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	unsigned long long quota, period;
 
 	if (kind == CPU_V1) {
-		double us = read_limit(c, directory, "cpu.cfs_quota_us"); /* -1, a huge number here: none */
-		double period_us = read_limit(c, directory, "cpu.cfs_period_us");
+		double us = read_limit(directory, "cpu.cfs_quota_us"); /* -1, a huge number here: none */
+		double period_us = read_limit(directory, "cpu.cfs_period_us");
 
 		return period_us > 0 ? us / period_us : 0;
 	}
-	if (kept_files_read(c->files, path, 256, &b) < 0 || sscanf(b.data, "%llu %llu", &quota, &period) != 2 || !period)
+	if (read_file(path, 256, &b) < 0 || sscanf(b.data, "%llu %llu", &quota, &period) != 2 || !period)
 		return 0;
 	return (double)quota / (double)period;
 }
@@ -135,6 +136,14 @@ static void read_lines(struct reading *r, const char *file, const struct gauge_k
 	gauge_read_lines(r->capture, path, keys, &r->values);
 }
 
+static double read_usage(const struct reading *r, const char *file)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", r->directory, file);
+	uint64_t value;
+
+	return kept_files_read_u64(r->capture->files, path, &value) == 0 ? (double)value : 0;
+}
+
 static void put(struct reading *r, unsigned metric, double value, bool level)
 {
 	r->values.sum[metric] = value;
@@ -152,7 +161,7 @@ static double put_limit(struct reading *r, const struct gauge_set *set, unsigned
 
 static void read_cpu(const struct gauge_set *set, struct reading *r)
 {
-	double quota = put_limit(r, set, QUOTA, r->limits ? read_quota(r->capture, r->directory, r->kind) : set->last[QUOTA]);
+	double quota = put_limit(r, set, QUOTA, r->limits ? read_quota(r->directory, r->kind) : set->last[QUOTA]);
 
 	if (quota > 0)
 		read_lines(r, "cpu.stat", r->kind == CPU_V1 ? cpu_v1 : cpu_v2);
@@ -160,9 +169,9 @@ static void read_cpu(const struct gauge_set *set, struct reading *r)
 
 static double read_memory_limit(const struct reading *r)
 {
-	double limit = read_limit(r->capture, r->directory, r->kind == MEMORY_V1 ? "memory.limit_in_bytes" : "memory.max");
+	double limit = read_limit(r->directory, r->kind == MEMORY_V1 ? "memory.limit_in_bytes" : "memory.max");
 
-	return limit > 0 || r->kind == MEMORY_V1 ? limit : read_limit(r->capture, r->directory, "memory.high");
+	return limit > 0 || r->kind == MEMORY_V1 ? limit : read_limit(r->directory, "memory.high");
 }
 
 /* Adding up memory.stat costs more than the rest: only of a cgroup that has met its limit since the last look. */
@@ -180,9 +189,9 @@ static void read_memory(const struct gauge_set *set, struct reading *r)
 		read_lines(r, "memory.oom_control", events_v1);
 	if (put_limit(r, set, MEMORY_LIMIT, r->limits ? read_memory_limit(r) : set->last[MEMORY_LIMIT]) <= 0)
 		return;
-	put(r, MEMORY, read_limit(r->capture, r->directory, v1 ? "memory.usage_in_bytes" : "memory.current"), true);
+	put(r, MEMORY, read_usage(r, v1 ? "memory.usage_in_bytes" : "memory.current"), true);
 	if (v1)
-		put(r, MEMORY_FAILURES, read_limit(r->capture, r->directory, "memory.failcnt"), false);
+		put(r, MEMORY_FAILURES, read_usage(r, "memory.failcnt"), false);
 	else
 		read_lines(r, "memory.events", events_v2);
 	if (!is_short(set, &r->values))
@@ -191,17 +200,27 @@ static void read_memory(const struct gauge_set *set, struct reading *r)
 	r->values.sum[REFAULTS] *= (double)sysconf(_SC_PAGESIZE);
 }
 
-/* Before 6.11, and in version 1, a refusal is counted where the task is, though the limit may be further up. */
+/* From 6.11 on a refusal is counted where the limit is, and in pids.events at all above, too. Before, and in version 1, it is counted
+ * where the task is, though the limit may be further up. */
+static void read_refusals(struct reading *r)
+{
+	_cleanup_free_ char *local = xasprintf("%s/pids.events.local", r->directory), *path = xasprintf("%s/pids.events", r->directory);
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	if (read_file(local, 4096, &b) == 0 || read_file(path, 4096, &b) == 0)
+		gauge_take_lines(b.data, task_events, &r->values);
+}
+
 static void read_tasks(const struct gauge_set *set, struct reading *r)
 {
 	bool told = set->known >> TASKS & 1;
 
 	if (r->limits || r->refused)
-		read_lines(r, "pids.events", task_events);
-	if (!r->limits && (!told || set->last[TASKS] < NOTEWORTHY * set->last[TASKS_LIMIT]))
+		read_refusals(r);
+	if (!r->limits && (!told || set->last[TASKS_LIMIT] <= 0 || set->last[TASKS] < NOTEWORTHY * set->last[TASKS_LIMIT]))
 		return;
-	double limit = read_limit(r->capture, r->directory, "pids.max");
-	double tasks = limit > 0 ? read_limit(r->capture, r->directory, "pids.current") : 0;
+	double limit = read_limit(r->directory, "pids.max");
+	double tasks = limit > 0 ? read_limit(r->directory, "pids.current") : 0;
 	if (!told && (limit <= 0 || tasks < NOTEWORTHY * limit))
 		return;
 	put(r, TASKS_LIMIT, limit, true);
@@ -221,7 +240,7 @@ static void read_cgroup(const struct capture *c, struct cgroups_state *s, uint32
 		read_memory(s->sets.items[i], &r);
 	if (kind & (TASKS_V1 | UNIFIED))
 		read_tasks(s->sets.items[i], &r);
-	s->near |= r.values.sum[TASKS] > 0;
+	s->near_now |= r.values.sum[TASKS] > 0 && r.values.sum[TASKS] >= NOTEWORTHY * r.values.sum[TASKS_LIMIT];
 	*ret_values = r.values;
 }
 
@@ -293,6 +312,8 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 			s->sets.items[i]->known &= ~(1ull << REFAULTS);
 		s->sets.items[i]->time_ns = now_ns;
 	}
+	s->near = s->near_now;
+	s->near_now = false;
 }
 
 static void start(struct capture *c, void *arg)

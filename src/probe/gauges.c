@@ -84,15 +84,9 @@ void gauge_write(struct capture *c, struct gauge_set *s, uint32_t first_metric, 
 	}
 }
 
-void gauge_read_lines(const struct capture *c, const char *path, const struct gauge_key *keys, struct gauge_values *v)
+void gauge_take_lines(char *text, const struct gauge_key *keys, struct gauge_values *v)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char *rest;
-
-	if (kept_files_read(c->files, path, MOST_BYTES, &b) < 0)
-		return;
-	rest = b.data;
-	for (char *line; (line = strsep(&rest, "\n"));) {
+	for (char *line; (line = strsep(&text, "\n"));) {
 		char *end = line + strcspn(line, ": \t");
 
 		if (!*end)
@@ -100,6 +94,14 @@ void gauge_read_lines(const struct capture *c, const char *path, const struct ga
 		*end++ = 0;
 		take_text(v, keys, "", line, end + strspn(end, ": \t"));
 	}
+}
+
+void gauge_read_lines(const struct capture *c, const char *path, const struct gauge_key *keys, struct gauge_values *v)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	if (kept_files_read(c->files, path, MOST_BYTES, &b) >= 0)
+		gauge_take_lines(b.data, keys, v);
 }
 
 /* "Tcp: Name Name" above "Tcp: 1 2". */

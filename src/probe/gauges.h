@@ -45,6 +45,7 @@ double gauge_growth(struct gauge_set *s, unsigned i, double now); /* 0 at the fi
 
 /* "Name: 12 kB" or "name 12" lines, and pairs of lines as in /proc/net/snmp (names become "Tcp.OutRsts"). A file
  * that is not there is none of these. */
+void gauge_take_lines(char *text, const struct gauge_key *keys, struct gauge_values *v);
 void gauge_read_lines(const struct capture *c, const char *path, const struct gauge_key *keys, struct gauge_values *v);
 void gauge_read_pairs(const struct capture *c, const char *path, const struct gauge_key *keys, struct gauge_values *v);
 

@@ -36,18 +36,20 @@ void bio_hooks_init(struct bio_hooks *b, struct bpf_object *object)
 	b->queued = intern_new();
 }
 
-/* A disk with a queue has a folder for it. One without that has no size is not in use. */
-static bool has_no_queue(struct bio_hooks *b, struct kept_files *files, const char *disk)
+/* A disk with a queue has a folder for it. One without that has no size is not in use. Another disk may come to have the name: what
+ * had been looked at is known by its inode. */
+static bool has_no_queue(struct bio_hooks *b, struct kept_files *files, const struct dirent *entry)
 {
+	const char *disk = entry->d_name;
 	uint64_t sectors;
 	char path[512];
 	uint32_t id;
 
-	if (intern_find(b->queued, disk, strlen(disk), &id))
+	if (intern_find(b->queued, &entry->d_ino, sizeof(entry->d_ino), &id))
 		return false;
 	snprintf(path, sizeof(path), "/sys/block/%s/mq", disk);
 	if (access(path, F_OK) == 0) {
-		intern_id(b->queued, disk, strlen(disk), NULL);
+		intern_id(b->queued, &entry->d_ino, sizeof(entry->d_ino), NULL);
 		return false;
 	}
 	snprintf(path, sizeof(path), "/sys/block/%s/size", disk);
@@ -63,7 +65,7 @@ static bool any_without_queue(struct bio_hooks *b, struct kept_files *files)
 		return false;
 	rewinddir(b->disks);
 	while (!found && (entry = readdir(b->disks)))
-		found = entry->d_name[0] != '.' && has_no_queue(b, files, entry->d_name);
+		found = entry->d_name[0] != '.' && has_no_queue(b, files, entry);
 	return found;
 }
 

@@ -21,13 +21,14 @@ def _enable(on):
         f.write("1" if on else "0")
 
 
-def count(seconds):
-    """A row of each program that ran meanwhile, dearest first."""
+def count(seconds, ask=lambda: 0):
+    """A row of each program that ran meanwhile, dearest first, and by how much grew what ask() tells: between the same two looks, each
+    of which takes its time."""
     _enable(True)
     try:
-        before = _programs()
+        before, told = _programs(), ask()
         time.sleep(seconds)
-        after = _programs()
+        after, grown = _programs(), ask() - told
     finally:
         _enable(False)
     rows = []
@@ -35,4 +36,4 @@ def count(seconds):
         _, old_runs, old_ns = before.get(number, ("", 0, 0))
         if runs > old_runs:
             rows.append(Row(name, runs - old_runs, (ns - old_ns) / (runs - old_runs) - OWN_NS))
-    return sorted(rows, key=lambda row: -row.runs * row.ns)
+    return sorted(rows, key=lambda row: -row.runs * row.ns), grown

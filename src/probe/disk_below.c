@@ -49,7 +49,8 @@ static void add_slaves(struct disk_set *set, struct capture *c, const char *fold
 		closedir(dir);
 }
 
-/* The disk that a loop device's file lies on. A server that is away is not asked. */
+/* The disk that a loop device's file lies on. A server is not asked for the file's attributes, though one that is away may still be
+ * waited for on the way there. */
 static void add_backing(struct disk_set *set, struct capture *c, const char *folder, int level)
 {
 	_cleanup_fclose_ FILE *f = open_file(folder, "loop/backing_file");

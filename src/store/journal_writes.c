@@ -25,6 +25,7 @@ struct journal {
 	sqlite3_file file; /* first: as SQLite sees it */
 	struct buf gathered;
 	sqlite3_int64 start; /* of what has been gathered, in the file */
+	sqlite3_int64 end;   /* of what has been written since the log began anew */
 	bool commits;        /* the frame that is being written ends a transaction */
 	sqlite3_file *real;  /* behind this struct */
 };
@@ -54,11 +55,14 @@ static int journal_read(sqlite3_file *f, void *bytes, int count, sqlite3_int64 a
 	return r ? r : j->real->pMethods->xRead(j->real, bytes, count, at);
 }
 
+/* A transaction that outgrew SQLite's cache may write a page of its own anew. Then it ends with the heads from there on, alone and
+ * with new checksums, the last of them that of the frame that commits. */
 static int journal_write(sqlite3_file *f, const void *bytes, int count, sqlite3_int64 at)
 {
 	static const uint8_t none[4];
 	struct journal *j = (struct journal *)f;
 	bool goes_on = at == j->start + (sqlite3_int64)j->gathered.len, head = count == FRAME_HEAD;
+	bool again = at && at < j->end;
 	int r = goes_on && j->gathered.len + (size_t)count <= MOST_BYTES ? SQLITE_OK : flush(j);
 
 	if (r)
@@ -66,9 +70,11 @@ static int journal_write(sqlite3_file *f, const void *bytes, int count, sqlite3_
 	if (!j->gathered.len)
 		j->start = at;
 	buf_add(&j->gathered, bytes, (size_t)count);
+	if (!again)
+		j->end = at + count;
 	if (head)
 		j->commits = memcmp((const uint8_t *)bytes + FRAME_COMMITS, none, sizeof(none));
-	return !head && j->commits ? flush(j) : SQLITE_OK;
+	return again || (!head && j->commits) ? flush(j) : SQLITE_OK;
 }
 
 static int journal_truncate(sqlite3_file *f, sqlite3_int64 size)

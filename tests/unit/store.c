@@ -96,6 +96,35 @@ static long writes_so_far(void)
 	return count;
 }
 
+static void write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	CHECK(fd >= 0 && write_all(fd, data, len) == 0);
+	close(fd);
+}
+
+static void copy_part(const char *name, const char *copy)
+{
+	_cleanup_free_ char *from = in_directory(name), *to = in_directory(copy);
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	CHECK(read_file(from, 1 << 28, &b) == 0);
+	write_file(to, b.data, b.len);
+}
+
+/* What would be left were the writer killed now. */
+static int64_t ask_copy(const char *sql)
+{
+	_cleanup_free_ char *path = in_directory("copy.db"), *shared = in_directory("copy.db-shm");
+	_cleanup_(store_freep) struct store *copy = NULL;
+
+	copy_part("commit.db", "copy.db");
+	copy_part("commit.db-wal", "copy.db-wal");
+	unlink(shared);
+	return store_open(path, &copy) == 0 ? ask(copy, sql) : -4;
+}
+
 /* A slice is written at once, and then others see it. */
 static void test_commit(void)
 {
@@ -115,16 +144,34 @@ static void test_commit(void)
 		CHECK(store_commit(s) == 0);
 		CHECK(writes_so_far() - before < 20); /* of two hundred pages */
 		CHECK(store_open(path, &reader) == 0 && ask(reader, "SELECT count(*) FROM sample") == 4 + ROWS * (slice - 3));
+		CHECK(ask_copy("SELECT count(*) FROM sample") == 4 + ROWS * (slice - 3));
 	}
 	CHECK(store_finish(s) == 0);
 }
 
-static void write_file(const char *path, const void *data, size_t len)
+/* More than SQLite's cache holds, with pages that are written, come back and are written again. While somebody reads the log is not
+ * taken over into the recording, which would write what is left of it. */
+static void test_large_commit(void)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	_cleanup_free_ char *path = in_directory("commit.db");
+	_cleanup_(store_freep) struct store *s = NULL, *reader = NULL;
+	_cleanup_(query_freep) struct query *reading = NULL;
+	enum { TASKS = 100000, APART = 7919 };
+	char name[300] = "";
 
-	CHECK(fd >= 0 && write_all(fd, data, len) == 0);
-	close(fd);
+	memset(name, 'n', sizeof(name) - 1);
+	unlink(path);
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	CHECK(store_open(path, &reader) == 0 && query_new(reader, "SELECT id FROM slice", &reading) == 0 && query_next(reading) == 1);
+	for (uint64_t round = 1; round <= 2; round++) {
+		CHECK(store_begin(s) == 0);
+		for (uint64_t i = 0; i < TASKS; i++)
+			store_put_task(s, &(struct task_row){.id = (uint32_t)(1 + i * APART % TASKS), .process = 1, .tid = 100,
+							     .start_ns = round, .comm = name});
+		CHECK(store_commit(s) == 0);
+		CHECK(ask_copy("SELECT count(*) * min(start_ns) FROM task") == (int64_t)(TASKS * round));
+	}
 }
 
 /* Cut at any byte: an error with the file's name, or an answer; never a crash. */
@@ -582,6 +629,7 @@ int main(void)
 		return 1;
 	test_selection();
 	test_commit();
+	test_large_commit();
 	test_truncated();
 	test_foreign();
 	test_tampered();

@@ -4,7 +4,8 @@
 -- explain: Looks at CPU samples of busy processes for those in a system call, and by which call. It is worth a warning when
 --    threads of other processes wait for this one, or when the calls are so small that going in and out of the
 --    kernel is a part of what they cost, or when it does little else than look up files: then one call that does more is cheaper. A job that copies files
---    or sends data in large pieces is in the kernel, too, and does what it is for.
+--    or sends data in large pieces is in the kernel, too, and does what it is for; so does who sends and receives by turns, as requests
+--    and answers are small. Who only sends, or only receives, could do more at a time.
 -- threshold kernel = 0.6: of the process's samples in system calls; programs that compute beside them stay below
 -- threshold call = 0.4: of the process's samples in one call; below that no single call is the reason
 -- threshold mixed = 0.4: of the process's samples in system calls, if they are small; an interpreter has its own part in each of them
@@ -63,19 +64,22 @@ found AS MATERIALIZED (
 	WHERE t.count >= coalesce(:samples, 50) AND t.kernel >= iif(t.entered >= coalesce(:small, 0.15) * t.ns, coalesce(:mixed, 0.4), coalesce(:kernel, 0.6)) * t.ns
 		AND c.ns * 1.0 / t.called * t.kernel >= iif(t.entered >= coalesce(:small, 0.15) * t.ns, coalesce(:one, 0.05), coalesce(:call, 0.4)) * t.ns),
 -- Sending answers and reading requests is what a server is for, however much it costs; so are packets to a tunnel.
-transport(id) AS (
-	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame)
+transport(id, receives) AS (
+	SELECT s.id, n.name GLOB '*recv*' OR n.name GLOB '*_read_iter' FROM frame_name n CROSS JOIN stack s USING (frame)
 	WHERE n.kind = 'kernel' AND (n.name IN ('sock_write_iter', 'sock_read_iter', 'sock_sendmsg', 'sock_recvmsg', '__sock_sendmsg',
 		'tun_chr_write_iter', 'tun_chr_read_iter', '__sys_sendto', '__sys_recvfrom', '__sys_sendmsg', '__sys_recvmsg') OR n.name GLOB '*_sendmsg' OR n.name GLOB '*_recvmsg')
 	UNION
-	SELECT s.id FROM transport t JOIN stack s ON s.parent = t.id),
+	SELECT s.id, t.receives FROM transport t JOIN stack s ON s.parent = t.id),
 moved AS MATERIALIZED (
 	SELECT f.process, sum(iif(s.stack IN (SELECT id FROM transport), s.ns, 0)) * 1.0 / sum(s.ns) AS share
 	FROM found f JOIN sampled s ON s.process = f.process JOIN below b ON b.id = s.stack JOIN named n ON n.frame = b.call AND n.call = f.call
 	GROUP BY f.process),
+-- Both, by turns: requests and answers.
 transports AS MATERIALIZED (
-	SELECT t.process FROM total t JOIN sampled s ON s.process = t.process WHERE s.stack IN (SELECT id FROM transport)
-	GROUP BY t.process HAVING sum(s.ns) >= coalesce(:transport, 0.3) * max(t.called)),
+	SELECT t.process FROM total t JOIN sampled s ON s.process = t.process
+	JOIN (SELECT id, max(receives) AS receives FROM transport GROUP BY id) x ON x.id = s.stack
+	GROUP BY t.process HAVING sum(s.ns) >= coalesce(:transport, 0.3) * max(t.called)
+		AND min(sum(iif(x.receives, s.ns, 0)), sum(iif(x.receives, 0, s.ns))) >= 0.05 * sum(s.ns)),
 -- By the wakers' stacks: what an interrupt wakes while this process is in a call does not wait for it. Processes of one program that
 -- has forked itself wait for each other as threads do.
 client AS MATERIALIZED (

@@ -109,6 +109,7 @@ CASES = [
     Case("timers-few", "interrupts-nofp timers 100000 4", "cpu.irq", "metronome", resource="timer on CPU", held_out=True, often=False),
     Case("many-stats", "caller stat 5000", "cpu.kernel-time", "inspector", function="find_plugin", victims=("visitor",), resource="newfstatat"),
     Case("by-bytes", "caller alone-byte", "cpu.kernel-time", "inspector", function="read_book", resource="read", often=False),
+    Case("by-bytes-socket", "caller alone-letter", "cpu.kernel-time", "inspector", function="read_letter", resource="recv", often=False),
     Case("many-questions", lambda injectors: case.running([sys.executable, "-c", QUESTIONS]), "cpu.kernel-time", "inspector",
          function="look_around", held_out=True, often=False),
     Case("by-bytes-waited", "caller-nofp byte 20000", "cpu.kernel-time", "inspector", function="read_book", victims=("visitor",),

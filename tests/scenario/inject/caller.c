@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* caller KIND [CALLS]: a service that asks the kernel so often for each request, and a client that always waits for it. Kinds: stat
- * (does a path exist), byte (a file, byte by byte); alone-KIND: the same without anyone who waits; copy: a job that copies
+ * (does a path exist), byte (a file, byte by byte), letter (alone only: the same of a socket whose sender is ahead); alone-KIND: the same without anyone who waits; copy: a job that copies
  * files in large pieces, healthy though it is all in the kernel. */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -33,6 +33,24 @@ __attribute__((noinline)) static uint64_t read_book(void)
 	return sum;
 }
 
+__attribute__((noinline)) static uint64_t read_letter(void)
+{
+	uint64_t sum = 1;
+	char byte = 0;
+
+	for (unsigned i = 0; i < calls; i++)
+		sum += recv(fds[0], &byte, 1, 0) == 1 ? (uint64_t)byte : 0;
+	return sum;
+}
+
+static void write_letter(void *arg)
+{
+	static const char page[64 << 10];
+
+	while (write(fds[1], page, sizeof(page)) > 0)
+		;
+}
+
 __attribute__((noinline)) static uint64_t copy_book(void)
 {
 	static char piece[128 << 10];
@@ -48,10 +66,12 @@ __attribute__((noinline)) static uint64_t copy_book(void)
 static struct kind {
 	const char *name;
 	uint64_t (*serve)(void);
+	void (*feed)(void *arg);
 } kinds[] = {
-	{"stat", find_plugin},
-	{"byte", read_book},
-	{"copy", copy_book},
+	{"stat", find_plugin, NULL},
+	{"byte", read_book, NULL},
+	{"letter", read_letter, write_letter},
+	{"copy", copy_book, NULL},
 };
 
 static void serve_requests(void *arg)
@@ -99,6 +119,8 @@ int main(int argc, char **argv)
 		spawn("inspector", alone ? serve_alone : serve_requests, &kinds[i]);
 		if (!alone)
 			spawn("visitor", ask, NULL);
+		else if (kinds[i].feed)
+			spawn("writer", kinds[i].feed, NULL);
 	}
 	pause();
 	return 0;

@@ -68,9 +68,12 @@ def test_switches(t, storm, split):
     t.check(cost < MOST * 1.15, f"{cost:.2f} % of all CPUs, wanted {MOST}")
     t.check(slices_with_calls(t, "ping") >= 13, f"system calls are counted all the time: {slices_with_calls(t, 'ping')} slices of 14")
     t.check(t.total("self.asked") > 0, "what that costs is told")
-    times = shares(t, "times by state")
-    t.check(times and min(times) < 1, f"times by state are thinned out: {times}")
-    t.check(times and times[-1] == 1, f"and are whole again after the storm: {times}")
+    # Exact accounts go last: not at all where the storm is so slow that fewer stacks do.
+    times, stacks = shares(t, "times by state"), shares(t, "stacks of waits")
+    t.check(stacks and min(stacks) < 1, f"fewer stacks are drawn: {stacks}")
+    if times or costs(t).get(2, 0) > 4 * MOST:
+        t.check(times and min(times) < 1, f"times by state are thinned out: {times}")
+        t.check(times and times[-1] == 1, f"and are whole again after the storm: {times}")
     # A 32nd of each second is watched at the least: what is seen of thousands of switches there is the whole's share.
     t.near(running(t, "ping") / 1e9, ping, 0.1, 0.3, "seconds that ping ran")
     t.near(running(t, "pong") / 1e9, pong, 0.1, 0.3, "seconds that pong ran")

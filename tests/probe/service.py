@@ -139,7 +139,8 @@ def test(t):
     service, whole = local(truth), 480
     latencies(t, truth, service, "pool")
     t.near(part(t, "cpu", service), whole * 1e6, 0.15, 0, "a pool's time on CPUs")
-    t.near(part(t, "other", service), whole * 5e6, 0.1, 0, "a pool's sleep")
+    # Where a guest's timers are late, short sleeps look a tenth shorter than they are (offcpu.py).
+    t.near(part(t, "other", service), whole * 5e6, 0.15, 0, "a pool's sleep")
 
     truth = run(t, "loop", "6", "80")
     latencies(t, truth, local(truth), "loop")

@@ -44,8 +44,10 @@ within() { # SECONDS COMMAND...: true as soon as the command is
 		sleep 0.05
 	done
 }
-has() { pane | grep -qF -- "$1"; }
-row_has() { pane | grep -F -- "$1" | grep -qF -- "$2"; }
+# What is looked for is nobody's argument: the screen that is looked at shows command lines.
+rows_with() { grep -F -f <(printf '%s\n' "$1"); }
+has() { pane | rows_with "$1" >/dev/null; }
+row_has() { pane | rows_with "$1" | rows_with "$2" >/dev/null; }
 sees() { within 4 has "$1"; }
 gone() { has "$1" && return 1 || return 0; }
 keys() { tm send-keys -t top "$@"; }

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- title: Threads wait for pages that had to go and are wanted again
--- summary: {thread} of {comm} waits {share} % of its time for pages that come back from {from}{where}
+-- summary: {who} waits {share} % of its time for pages that come back from {from}{where}
 -- explain: Looks at the time that threads are blocked in page faults, and in reads that fill the page cache, while pages are
 --    read again soon after they had to go (refaults) or come back from swap. What is read for the first time,
 --    as by a program that starts or by a copy, is not wanted again and does not count. Exact for faults of user code. A page that comes back from swap needs room:
@@ -8,6 +8,8 @@
 -- threshold share = 0.1: of the period, blocked by one thread; below that nobody notices
 -- threshold refaults = 50: pages a second that are wanted again; fewer are the ordinary change of what is cached
 -- threshold rate = 10: waits a second of that thread; one long read alone is none of this
+-- threshold filled = 0.7: of the machine's memory, in use by programs, caches and the kernel; where more is free, what had to go went for
+--    another reason than want of room: somebody gives memory back ahead of time, or the caches were dropped
 -- action: {advice}
 -- action: See who waits for which pages: perfscope flamegraph --kind fault -p {pid}
 -- runbook: memory-pressure
@@ -41,9 +43,15 @@ full_limit AS MATERIALIZED (
 	SELECT resource AS path, max(iif(metric = 'cgroup.memory_limit', value, 0)) AS bytes FROM level
 	WHERE metric IN ('cgroup.memory_limit', 'cgroup.memory') GROUP BY resource
 	HAVING bytes > 0 AND max(iif(metric = 'cgroup.memory', value, 0)) >= 0.9 * bytes),
+-- Of the machine's memory; 1 where that is not known.
+filled AS MATERIALIZED (
+	SELECT ifnull(sum(iif(metric <> 'memory.total', mean, 0)) / max(iif(metric = 'memory.total', mean, NULL)), 1) AS share FROM (
+		SELECT metric, avg(value) AS mean FROM level
+		WHERE metric IN ('memory.total', 'memory.anonymous', 'memory.cached', 'memory.slab') GROUP BY metric)),
 placed AS MATERIALIZED (
 	SELECT h.*, l.path, l.bytes, max(length(l.path)) FROM held_up h
-	LEFT JOIN full_limit l ON h.cgroup = l.path OR substr(h.cgroup, 1, length(l.path) + 1) = l.path || '/' GROUP BY h.task),
+	LEFT JOIN full_limit l ON h.cgroup = l.path OR substr(h.cgroup, 1, length(l.path) + 1) = l.path || '/'
+	WHERE l.path IS NOT NULL OR (SELECT share FROM filled) >= coalesce(:filled, 0.7) GROUP BY h.task),
 -- What cgroups at their limits read again counts for each of them, and is none of the machine's.
 again AS MATERIALIZED (
 	SELECT resource AS path, sum(value) / 4096 * 1e9 / span.ns AS pages FROM level, span WHERE metric = 'cgroup.memory_refaults' GROUP BY resource),
@@ -61,7 +69,7 @@ resident AS MATERIALIZED (
 holder AS MATERIALIZED (
 	SELECT w.task AS place, r.*, row_number() OVER (PARTITION BY w.task ORDER BY r.bytes DESC) AS rank
 	FROM worst w JOIN resident r ON w.path IS NULL OR r.cgroup = w.path OR substr(r.cgroup, 1, length(w.path) + 1) = w.path || '/')
-SELECT 'waited' AS urgency, w.share AS impact, w.comm AS thread, w.process_comm AS comm, w.pid, printf('%.0f', 100 * w.share) AS share,
+SELECT 'waited' AS urgency, w.share AS impact, iif(w.comm = w.process_comm, w.comm, w.comm || ' of ' || w.process_comm) AS who, w.pid, printf('%.0f', 100 * w.share) AS share,
 	iif(f.swapped > f.pages / 2, 'swap', 'files') AS "from",
 	iif(w.path IS NULL, '', printf(': %s may use %.0f MiB', w.path, w.bytes / 1048576)) AS "where",
 	iif(w.path IS NULL, 'Give the machine more memory, or run less on it at a time',

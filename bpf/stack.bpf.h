@@ -82,7 +82,6 @@ static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 	u32 wanted = top ? MOST_STACK_PAGES : config.stack_pages, i;
 
 	s->pages = 0;
-	s->present = 1;
 	for (i = 0; i < UNTOUCHED_PAGES; i++, page += PAGE_BYTES)
 		if (!bpf_probe_read_user(s->stack, PAGE_BYTES, (void *)page))
 			break;
@@ -91,7 +90,7 @@ static __always_inline void copy_stack(struct stack_capture *s, u64 top)
 	s->stack_start = page;
 	if (top > page && (top - page + PAGE_BYTES - 1) / PAGE_BYTES < wanted)
 		wanted = (top - page + PAGE_BYTES - 1) / PAGE_BYTES;
-	s->pages = 1;
+	s->pages = s->present = 1;
 	for (i = 1; i < MOST_STACK_PAGES && i < wanted; i++) {
 		barrier(); /* from memory, or each number of pages is a way of its own to the verifier */
 		u32 n = s->pages;

@@ -15,8 +15,8 @@ enum {
 	COMM_LENGTH = 16,
 	STACK_DEPTH = 127,      /* frames of one kernel or user stack: the kernel's own default limit */
 	PAGE_BYTES = 4096,
-	STACK_PAGES = 16,       /* of a user stack, copied at the most, of so many that lie above its end: a bit each */
-	MOST_STACK_PAGES = 64,  /* and when more is asked for */
+	STACK_PAGES = 16,       /* of a user stack, copied at the most, */
+	MOST_STACK_PAGES = 64,  /* and when more is asked for; also how far they may lie apart: stack_capture.present has a bit for each */
 	ARGUMENT_BYTES = 512,   /* of a command line taken at exec */
 	CGROUP_PATH_BYTES = 256,
 	LATENCY_BUCKETS = 304,  /* the layout of base's histogram.h */

@@ -19,13 +19,12 @@ amount AS MATERIALIZED (
 	SELECT substr(resource, 1, instr(resource, ':') - 1) AS cpu, substr(resource, instr(resource, ':') + 1) AS name,
 		resource_kind AS kind, sum(iif(metric GLOB '*.time', value, 0)) AS ns, sum(iif(metric GLOB '*.count', value, 0)) AS count
 	FROM level WHERE metric IN ('irq.time', 'irq.count', 'softirq.time', 'softirq.count') GROUP BY resource_kind, resource),
-high AS MATERIALIZED (
-	SELECT a.*, a.ns / span.ns AS share, a.count * 1e9 / span.ns AS rate FROM amount a, span
-	WHERE a.ns >= coalesce(:share, 0.6) * span.ns
-		OR (a.ns >= coalesce(:small, 0.18) * span.ns AND a.count * 1e9 >= span.ns *
-			coalesce(:rate, 150000))
-		OR (a.name IN ('timer', 'TIMER', 'HRTIMER') AND a.ns >= coalesce(:timers, 0.12) * span.ns
-			AND a.count * 1e9 >= span.ns * coalesce(:ticks, 15000))),
+-- many, some: how often it must run to be a fault with that share.
+judged AS MATERIALIZED (
+	SELECT a.*, a.ns / span.ns AS share, a.count * 1e9 / span.ns AS rate, iif(a.timer, coalesce(:ticks, 15000), coalesce(:rate, 150000)) AS many,
+		iif(a.timer, coalesce(:timers, 0.12), coalesce(:small, 0.18)) AS some
+	FROM (SELECT *, name IN ('timer', 'TIMER', 'HRTIMER') AS timer FROM amount) a, span),
+high AS MATERIALIZED (SELECT * FROM judged WHERE share >= coalesce(:share, 0.6) OR (share >= some AND rate >= many)),
 found AS MATERIALIZED (
 	SELECT *, sum(ns) OVER (PARTITION BY kind, name) AS all_ns, row_number() OVER (PARTITION BY kind, name ORDER BY ns DESC) AS place
 	FROM high),
@@ -66,8 +65,7 @@ SELECT 'waited' AS urgency, min(1, f.share) AS impact, iif(f.kind = 'irq', 'hard
 		FROM during u WHERE u.kind = f.kind AND u.name = f.name AND u.place <= 5 ORDER BY share >= coalesce(:hot, 0.5) DESC, ns DESC)) AS affected,
 	json_array(
 		json_object('metric', f.name || ' on CPU ' || f.cpu, 'value', 100 * f.share, 'unit', '%',
-			'threshold', 100 * CASE WHEN f.share >= coalesce(:share, 0.6) THEN coalesce(:share, 0.6)
-				WHEN f.name IN ('timer', 'TIMER', 'HRTIMER') THEN coalesce(:timers, 0.12) ELSE coalesce(:small, 0.18) END),
+			'threshold', 100 * iif(f.share >= coalesce(:share, 0.6), coalesce(:share, 0.6), f.some)),
 		json_object('metric', 'runs of it there', 'value', f.rate, 'unit', '/s'),
 		json_object('metric', 'each run', 'value', f.ns / 1e3 / max(f.count, 1), 'unit', 'us'),
 		json_object('metric', f.name || ' on all CPUs', 'value', 100.0 * f.all_ns / span.ns, 'unit', '% of a CPU')) AS evidence,

@@ -96,8 +96,7 @@ fit AS MATERIALIZED (
 	FROM brief b, span WHERE b.count >= coalesce(:count, 100)),
 kind AS MATERIALIZED (
 	SELECT *, rate >= coalesce(:rate, 100) AND work <= coalesce(:work, 0.01) AS cheap FROM fit
-	WHERE rate >= coalesce(:rate, 100) AND work <= coalesce(:work, 0.01)
-		OR rate >= coalesce(:dear_rate, 20) AND work <= coalesce(:dear_work, 0.03) AND started_only),
+	WHERE cheap OR rate >= coalesce(:dear_rate, 20) AND work <= coalesce(:dear_work, 0.03) AND started_only),
 -- All such commands of one parent are one matter, the most frequent first.
 often AS MATERIALIZED (
 	SELECT first, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,

@@ -133,7 +133,7 @@ static uint64_t place_of(const struct process *p, const struct wait_record *r)
 	uint64_t at = r->stack.registers.sp - r->stack.stack_start, end = at + r->stack.used, word;
 
 	if (!r->stack.used || r->stack.used > PLACE_WORDS * sizeof(word) || end > r->stack.pages * (uint64_t)PAGE_BYTES ||
-	    r->stack.present & (r->stack.present + 1) || p->python_image)
+	    stack_has_gaps(&r->stack) || p->python_image)
 		return 0;
 	for (; end - at >= sizeof(word); at += sizeof(word)) {
 		memcpy(&word, r->stack.stack + at, sizeof(word));

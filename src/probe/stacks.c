@@ -419,9 +419,8 @@ static bool ask_unwinder(struct stacks *st, struct process *p, const struct stac
 			 stacks_done *done, const void *data, size_t data_len)
 {
 	struct unwind_regs regs = registers(&capture->registers);
-	bool gaps = capture->present & (capture->present + 1);
 	const struct stack_copy stack = {.start = capture->stack_start, .bytes = capture->stack,
-					 .len = (size_t)capture->pages * PAGE_BYTES, .present = gaps ? capture->present : 0};
+					 .len = (size_t)capture->pages * PAGE_BYTES, .present = stack_has_gaps(capture) ? capture->present : 0};
 	uint32_t space = space_of(st, p);
 	uint64_t cookie;
 

@@ -16,6 +16,12 @@ struct process;
 struct tasks;
 struct loop;
 
+/* Pages are missing between those of its stack. */
+static inline bool stack_has_gaps(const struct stack_capture *s)
+{
+	return s->present & (s->present + 1);
+}
+
 struct stacks_options {
 	bool inlined; /* expand inlined functions where there is debug info */
 	void *arg;    /* for stacks_done */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "unwind.h"
 
 enum {
 	PACKET_MAX = 64 * 1024,
@@ -209,6 +210,12 @@ struct record_explained {
 	uint64_t stack_start, stack_len;
 	uint64_t regs; /* bit set */
 };
+
+/* Of all that follows. */
+static inline size_t explained_bytes(const struct record_explained *r)
+{
+	return UNWIND_X86_64_REGS * sizeof(uint64_t) + r->depth * sizeof(uint64_t) + r->words * sizeof(struct unwind_word);
+}
 
 struct record_tables {
 	struct record head;

@@ -106,13 +106,13 @@ static void explain(struct unwind_child *c, const struct record_unwind *r)
 	const struct unwind_output *out = &c->output;
 	const struct unwind_needs *needs = &out->needs;
 	struct record_explained record = {
-		.head = {RECORD_EXPLAINED, (uint32_t)(sizeof(record) + 8 * (UNWIND_X86_64_REGS + out->count) +
-						      needs->count * sizeof(*needs->words))},
+		.head = {.type = RECORD_EXPLAINED},
 		.space = r->space, .depth = out->count, .words = needs->count,
 		.stack_start = r->stack_start, .stack_len = r->len, .regs = needs->regs};
 
 	if (!can_explain(out))
 		return;
+	record.head.size = (uint32_t)(sizeof(record) + explained_bytes(&record));
 	buf_add(&c->out.data, &record, sizeof(record));
 	for (unsigned reg = 0; reg < UNWIND_X86_64_REGS; reg++)
 		buf_add(&c->out.data, &(uint64_t){needs->regs >> reg & 1 ? c->input.regs.value[reg] : 0}, 8);

@@ -35,15 +35,10 @@ struct unwind_memo *unwind_memo_new(void)
 	return xcalloc(1, sizeof(struct unwind_memo));
 }
 
-static size_t data_bytes(const struct record_explained *r)
-{
-	return 8 * (UNWIND_X86_64_REGS + (size_t)r->depth + 2 * (size_t)r->words);
-}
-
 static void clear(struct memory *y)
 {
 	if (y->data)
-		explicit_bzero(y->data, data_bytes(&y->head));
+		explicit_bzero(y->data, explained_bytes(&y->head));
 	free(y->data);
 	*y = (struct memory){0};
 }
@@ -147,7 +142,7 @@ void unwind_memo_expect(struct unwind_memo *m, bool explanation, uint32_t space)
 
 static bool is_right(const struct record_explained *r)
 {
-	return r->depth && r->depth <= EXPLAINED_DEPTH && r->words <= UNWIND_NEEDS_MAX && r->head.size == sizeof(*r) + data_bytes(r) &&
+	return r->depth && r->depth <= EXPLAINED_DEPTH && r->words <= UNWIND_NEEDS_MAX && r->head.size == sizeof(*r) + explained_bytes(r) &&
 	       !(r->regs >> UNWIND_X86_64_REGS);
 }
 
@@ -164,7 +159,7 @@ bool unwind_memo_learn(struct unwind_memo *m, const struct record_explained *r)
 		if (m->calls - set[i].used > m->calls - oldest->used)
 			oldest = &set[i];
 	clear(oldest);
-	*oldest = (struct memory){.head = *r, .data = xmalloc(data_bytes(r)), .used = m->calls};
-	memcpy(oldest->data, data, data_bytes(r));
+	*oldest = (struct memory){.head = *r, .data = xmalloc(explained_bytes(r)), .used = m->calls};
+	memcpy(oldest->data, data, explained_bytes(r));
 	return true;
 }

@@ -28,26 +28,18 @@ static NOINLINE unsigned small(unsigned depth)
 	return r + depth;
 }
 
-static NOINLINE unsigned large(unsigned depth)
-{
-	volatile char room[4096 - 64];
+#define ROOMY(name, bytes) \
+	static NOINLINE unsigned name(unsigned depth) \
+	{ \
+		volatile char room[bytes]; \
+		room[0] = (char)depth; \
+		unsigned r = depth > 1 ? name(depth - 1) : compute(); \
+		sink += r + (unsigned char)room[0]; \
+		return r + depth; \
+	}
 
-	room[0] = (char)depth;
-	unsigned r = depth > 1 ? large(depth - 1) : compute();
-	sink += r + (unsigned char)room[0];
-	return r + depth;
-}
-
-/* Most of the variable stays as the kernel gave it: pages that are not there. */
-static NOINLINE unsigned hollow(unsigned depth)
-{
-	volatile char room[40960 - 64];
-
-	room[0] = (char)depth;
-	unsigned r = depth > 1 ? hollow(depth - 1) : compute();
-	sink += r + (unsigned char)room[0];
-	return r + depth;
-}
+ROOMY(large, 4096 - 64)
+ROOMY(hollow, 40960 - 64) /* most of it stays as the kernel gave it: pages that are not there */
 
 int main(int argc, char **argv)
 {

@@ -44,6 +44,9 @@ struct wait {
 	unsigned pending;             /* stacks that are being unwound */
 };
 
+/* The few waits that are drawn may stand for less than there were: one's claim on flushes is that much more. */
+enum { SYNC_CLAIM = 3 };
+
 /* A part of a thread's blocked time in this slice, before it is scaled. */
 struct part {
 	struct owed *owed;
@@ -122,7 +125,8 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 		return;
 	GROW(state->parts, state->part_count, state->part_capacity);
 	if (w->syncs)
-		capture_ask(state->capture, &state->capture->syncers, w->device, w->task, (until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE);
+		capture_ask(state->capture, &state->capture->syncers, w->device, w->task,
+			    SYNC_CLAIM * ((until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE));
 	state->parts[state->part_count++] = (struct part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
 		.site = w->site, .partial = w->partial, .exact = w->visited, .count = count,

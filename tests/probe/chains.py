@@ -41,7 +41,7 @@ def chains(t, truth):
         # On a busy machine it also waits for a CPU before it comes back from there.
         share = sum(ns for frames, ns in mine if follows(frames, [*hops, "keep_data", "fsync"]) or
                     follows(frames, [*hops, "[waits for a CPU]"])) / (total or 1)
-        t.near(total, waited, 0.05, 0, f"{thread}: ns waited, in chains")
+        t.near(total, waited, 0.08, 0, f"{thread}: ns waited, in chains") # of those that are drawn
         if not t.near(share, syncing / waited, 0, 0.05, f"{thread}: share of it that comes from fsync"):
             print(*mine[:12], sep="\n")
 

@@ -26,7 +26,7 @@ fetching=$!
 ninja -C build all meson-test-prereq >>"$log" 2>&1 || { grep -A 12 'FAILED\|error' "$log" | tail -n 40; die "the build failed; all of its output is in $log"; }
 
 # What measures the machine runs alone. What a machine does to a test now and then, it hardly does twice: a test that
-# fails is run a second time, alone, and is said to have been.
+# fails is run a second time, alone, and is said to have been; scenario tries its cases again by itself.
 run() { # run LOG MESON-ARGUMENTS...
 	log=$1
 	shift
@@ -34,13 +34,14 @@ run() { # run LOG MESON-ARGUMENTS...
 	meson test -C build --no-rebuild --logbase "$log" --print-errorlogs "$@" </dev/null || true
 }
 
-echo "==> unit tests"
-run unit --suite unit
+echo "==> unit tests, fuzzers, browser"
+run first --suite unit --suite fuzz --suite browser
 wait $fetching || echo "not all kernels could be fetched; build/kernels.log says why"
 echo "==> tests on this kernel, one after the other"
-run others --no-suite unit --num-processes 1
-failed=$(python3 scripts/sum_tests.py --failed build unit others)
+run others --no-suite unit --no-suite fuzz --no-suite browser --num-processes 1
+failed=$(python3 scripts/sum_tests.py --failed build first others)
 rm -f build/meson-logs/again.json
+failed=$(for test in $failed; do [ "$test" = scenario ] || echo "$test"; done)
 if [ "$failed" ]; then
 	echo "==> a second try for" $failed
 	# shellcheck disable=SC2086
@@ -48,4 +49,4 @@ if [ "$failed" ]; then
 fi
 
 echo "==> sum"
-exec python3 scripts/sum_tests.py tests/known-skips.txt build unit others again
+exec python3 scripts/sum_tests.py tests/known-skips.txt build first others again

@@ -24,6 +24,7 @@ import probe_test  # noqa: E402
 
 PATIENCE = 12  # seconds to wait for other programs to come to rest
 QUIET = 0.2  # CPUs that they may use
+LOOK = 0.5  # seconds
 BUSY = "other programs keep the CPUs busy"
 
 
@@ -50,10 +51,10 @@ def busy_ticks():
 
 def is_quiet(patience):
     """What is injected is the only load, or its truth is not known."""
-    for _ in range(patience):
+    for _ in range(int(patience / LOOK)):
         before = busy_ticks()
-        time.sleep(1)
-        if (busy_ticks() - before) / os.sysconf("SC_CLK_TCK") <= QUIET:
+        time.sleep(LOOK)
+        if (busy_ticks() - before) / os.sysconf("SC_CLK_TCK") <= QUIET * LOOK:
             return True
     return False
 
@@ -152,7 +153,7 @@ class Table:
 
 def run(wanted, options, quiet):
     """Checks of the try that counts."""
-    for tries_left in (0,) if options.once else (1, 0):
+    for tries_left in (0,) if options.once else (2, 1, 0):
         result = attempt(wanted, options.perfscope, options.injectors, quiet)
         if not result:
             return None
@@ -163,7 +164,7 @@ def run(wanted, options, quiet):
         if not c.failures or not tries_left:
             return c
         for words in c.failures:
-            print(f"a second try, for: {words}", flush=True)
+            print(f"once more, for: {words}", flush=True)
     return None
 
 

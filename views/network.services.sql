@@ -25,8 +25,8 @@ service AS MATERIALIZED (
 latency AS MATERIALIZED (SELECT * FROM latency_summary WHERE resource_kind = 'service' AND metric GLOB 'connection.*')
 SELECT s.waited + ifnull(t.ns, 0) AS lost_ns, s.connections AS opened, nullif(s.failed, 0) AS failed, nullif(s.resets, 0) AS resets,
 	s.sent AS sent_bytes, s.received AS received_bytes, 100.0 * s.again / nullif(max(s.segments, s.again), 0) AS again_percent,
-	r.p50 AS rtt_p50_ns, r.p99 AS rtt_p99_ns, c.p99 AS connect_p99_ns, s.comm AS process, s.pid,
-	nullif(s.processes, 1) AS processes, s.service
+	r.p50 AS rtt_p50_ns, r.p99 AS rtt_p99_ns, c.p99 AS connect_p99_ns, nullif(s.processes, 1) AS processes,
+	s.pid, s.comm AS process, s.service
 FROM service s LEFT JOIN trouble t ON t.comm = s.comm AND t.service = s.service
 	LEFT JOIN latency r ON r.metric = 'connection.round_trip' AND r.resource = s.service
 	LEFT JOIN latency c ON c.metric = 'connection.connect' AND c.resource = s.service

@@ -6,6 +6,7 @@
 
 #include "escape.h"
 #include "text.h"
+#include "wrap.h"
 
 enum { LABEL = 10, INDENT = 3, SHOWN_TASKS = 4, SHOWN_FRAMES = 8, SHOWN_KERNEL = 3 };
 
@@ -28,32 +29,12 @@ static void put_severity(struct buf *b, enum severity severity, const char *name
 		 style->colour ? "\033[0m" : "");
 }
 
-/* Breaks at blanks; what follows the first line stands under it. */
-static void wrap(struct buf *b, const char *text, unsigned width)
-{
-	unsigned left = INDENT + LABEL, used = left, room = width > left + 20 ? width : left + 20;
-
-	for (const char *p = text; *p;) {
-		size_t length = strcspn(p, " ");
-
-		if (used > left && used + length + 1 > room) {
-			buf_addf(b, "\n%*s", (int)left, "");
-			used = left;
-		} else if (used > left) {
-			buf_addch(b, ' ');
-			used++;
-		}
-		buf_add(b, p, length);
-		used += (unsigned)length;
-		p += length + strspn(p + length, " ");
-	}
-	buf_addch(b, '\n');
-}
-
 static void line(struct buf *b, const char *label, const char *text, unsigned width)
 {
+	unsigned left = INDENT + LABEL;
+
 	buf_addf(b, "%*s%-*s", INDENT, "", LABEL, label);
-	wrap(b, text, width);
+	wrap_text(b, text, left, left, width > left + 20 ? width : left + 20);
 }
 
 static void add_tasks(struct buf *b, const struct finding *f, const char *role, const char *label,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Aligned columns on a terminal. Cells may hold anything: they are made safe here. */
+/* Aligned columns on a terminal. Cells may hold anything: they are made safe here. Where the columns of a table that says which of
+ * them to repeat do not fit beside each other, they come in blocks below each other, all rows in each. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +13,10 @@ struct listing_column {
 	bool left;      /* aligned; numbers stand on the right */
 	unsigned most;  /* columns of the terminal; what is longer is cut; 0: no limit */
 	bool takes_rest; /* what the others leave: the last column only */
+	bool wraps;     /* that one: what is longer is not cut but goes on below */
 	unsigned least;  /* and so much in any case, if its text is as long; then lines are too */
+	unsigned spare;  /* left out where not all columns fit, those with the highest number first; 0: never */
+	bool repeats;    /* in each block, as it tells what the row is about: the last columns only */
 };
 
 struct listing;

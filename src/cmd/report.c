@@ -75,6 +75,7 @@ static int run(const struct call *call)
 
 	const struct report_style style = {
 		.width = output_is_terminal(STDOUT_FILENO) ? output_columns(STDOUT_FILENO) : PIPE_WIDTH,
+		.wraps = output_is_terminal(STDOUT_FILENO),
 		.colour = output_colour(STDOUT_FILENO), .limit = limit};
 	if (r < 0 || (r = store_keep_totals(s)) < 0)
 		return r;

@@ -9,6 +9,7 @@
 
 struct report_style {
 	unsigned width;
+	bool wraps; /* sentences, too; not in a pipe, where programs look for them */
 	bool colour;
 	size_t limit; /* rows of each list */
 };

@@ -66,8 +66,8 @@ static void add_row(struct listing *t, const struct saturation_row *row)
 void saturation_text(const struct saturation *t, unsigned width, bool colour, struct buf *out)
 {
 	static const struct listing_column columns[] = {
-		{"", .left = true}, {"resource", .left = true, .most = 24}, {"used"}, {"waiting"}, {"errors"}, {"p50"}, {"p90"},
-		{"p99"}, {"longest"}, {"most by", .left = true, .takes_rest = true}, {0}};
+		{"", .left = true}, {"resource", .left = true, .most = 24}, {"used"}, {"waiting"}, {"errors"}, {"p50", .spare = 2},
+		{"p90", .spare = 3}, {"p99"}, {"longest", .spare = 1}, {"most by", .left = true, .takes_rest = true, .least = 16, .wraps = true}, {0}};
 	_cleanup_(listing_freep) struct listing *list = listing_new(columns);
 
 	for (size_t i = 0; i < t->count; i++)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The report for people. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,30 @@
 #include "report_saturation.h"
 #include "report_waits.h"
 #include "listing.h"
+#include "wrap.h"
 
 #define BOLD "\033[1m"
 #define PLAIN "\033[0m"
 
+enum { LEAST_REST = 16 }; /* columns for what a row ends with */
+
 void report_heading(struct buf *out, const struct report_style *style, const char *text)
 {
 	buf_addf(out, "\n%s%s%s\n", style->colour ? BOLD : "", text, style->colour ? PLAIN : "");
+}
+
+/* Indented; what is too long for a line goes on below it. */
+static void add_lines(struct buf *out, const char *text, const struct report_style *style)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		_cleanup_(buf_done) struct buf line = BUF_INIT;
+
+		buf_add(&line, text, length);
+		buf_addstr(out, "  ");
+		wrap_text(out, line.data, 2, 4, style->wraps ? style->width : UINT_MAX);
+		text += length + (text[length] == '\n');
+	}
 }
 
 static void add_safe(struct buf *out, const char *text)
@@ -61,24 +79,25 @@ static uint64_t blocked(const struct report_times *t)
 static void add_selected(struct buf *out, const struct report *r)
 {
 	if (r->ns < r->recording_ns)
-		buf_addf(out, "  seconds %.1f to %.1f of a recording of %.1f s\n", (double)r->from_ns / 1e9,
+		buf_addf(out, "seconds %.1f to %.1f of a recording of %.1f s\n", (double)r->from_ns / 1e9,
 			 (double)(r->from_ns + r->ns) / 1e9, (double)r->recording_ns / 1e9);
 	if (r->filter_pid)
-		buf_addf(out, "  only process %llu and its children were recorded\n",
+		buf_addf(out, "only process %llu and its children were recorded\n",
 			 (unsigned long long)r->filter_pid);
 	if (*r->filter_cgroup) {
-		buf_addstr(out, "  only processes of cgroup ");
+		buf_addstr(out, "only processes of cgroup ");
 		add_safe(out, r->filter_cgroup);
 		buf_addstr(out, " were recorded\n");
 	}
 	if (r->redacted)
-		buf_addstr(out, "  redacted: no command lines, addresses of peers, and whose folder a path is in\n");
+		buf_addstr(out, "redacted: no command lines, addresses of peers, and whose folder a path is in\n");
 	if (!r->complete)
-		buf_addstr(out, "  unfinished: it is still being recorded, or was cut off here\n");
+		buf_addstr(out, "unfinished: it is still being recorded, or was cut off here\n");
 }
 
 static void add_head(struct buf *out, const struct report *r, const struct report_style *style)
 {
+	_cleanup_(buf_done) struct buf lines = BUF_INIT;
 	char when[21];
 
 	clock_format_utc(r->start_wall_ns, when);
@@ -88,28 +107,30 @@ static void add_head(struct buf *out, const struct report *r, const struct repor
 	add_safe(out, r->kernel);
 	buf_addf(out, ", %llu CPUs, ", (unsigned long long)r->cpus);
 	amount_add(out, (double)r->memory_bytes, "bytes");
-	buf_addf(out, "\n  CPUs %.1f %% busy, load %.2f (highest %.2f), ", r->busy, r->load, r->load_max);
-	amount_add(out, (double)r->samples, "samples");
-	buf_addf(out, " at %llu Hz from ", (unsigned long long)r->frequency);
-	add_safe(out, r->sampled_by);
 	buf_addch(out, '\n');
+	buf_addf(&lines, "CPUs %.1f %% busy, load %.2f (highest %.2f), ", r->busy, r->load, r->load_max);
+	amount_add(&lines, (double)r->samples, "samples");
+	buf_addf(&lines, " at %llu Hz from ", (unsigned long long)r->frequency);
+	add_safe(&lines, r->sampled_by);
+	buf_addch(&lines, '\n');
 	if (r->latency.count) {
-		buf_addstr(out, "  threads waited for a CPU p50 ");
-		amount_add(out, (double)r->latency.p50, "ns");
-		buf_addstr(out, ", p99 ");
-		amount_add(out, (double)r->latency.p99, "ns");
-		buf_addstr(out, ", longest ");
-		amount_add(out, (double)r->latency.max, "ns");
-		buf_addch(out, '\n');
+		buf_addstr(&lines, "threads waited for a CPU p50 ");
+		amount_add(&lines, (double)r->latency.p50, "ns");
+		buf_addstr(&lines, ", p99 ");
+		amount_add(&lines, (double)r->latency.p99, "ns");
+		buf_addstr(&lines, ", longest ");
+		amount_add(&lines, (double)r->latency.max, "ns");
+		buf_addch(&lines, '\n');
 	}
-	add_selected(out, r);
+	add_selected(&lines, r);
+	add_lines(out, lines.data, style);
 }
 
 static void add_cpus(struct buf *out, const struct report *r, const struct report_style *style)
 {
 	static const struct listing_column columns[] = {
-		{"CPU"}, {"busy"}, {"user"}, {"system"}, {"irq"}, {"steal"}, {"iowait"}, {"waits"}, {"p50"}, {"p90"},
-		{"p99"}, {"longest"}, {0}};
+		{"CPU"}, {"busy"}, {"user"}, {"system"}, {"irq"}, {"steal"}, {"iowait"}, {"waits", .spare = 1}, {"p50", .spare = 2},
+		{"p90", .spare = 3}, {"p99"}, {"longest"}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
 	for (size_t i = 0; i < r->cpu_count; i++) {
@@ -153,8 +174,8 @@ void report_rest(struct buf *out, size_t shown, size_t all)
 static void add_processes(struct buf *out, const struct report *r, const struct report_style *style)
 {
 	static const struct listing_column columns[] = {
-		{"PID"}, {"threads"}, {"CPU"}, {"on CPU"}, {"runnable"}, {""}, {"blocked"}, {""},
-		{"process", .left = true, .most = 16}, {"command", .left = true, .takes_rest = true}, {0}};
+		{"PID"}, {"threads"}, {"CPU"}, {"on CPU", .spare = 1}, {"runnable"}, {"", .spare = 2}, {"blocked"}, {"", .spare = 3},
+		{"process", .left = true, .most = 16}, {"command", .left = true, .takes_rest = true, .least = LEAST_REST}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 	size_t shown = 0, all = 0;
 
@@ -184,8 +205,8 @@ static void add_processes(struct buf *out, const struct report *r, const struct 
 static void add_threads(struct buf *out, const struct report *r, const struct report_style *style)
 {
 	static const struct listing_column columns[] = {
-		{"TID"}, {"PID"}, {"CPU"}, {"on CPU"}, {"runnable"}, {""}, {"blocked"}, {""},
-		{"thread", .left = true, .most = 16}, {"process", .left = true, .takes_rest = true}, {0}};
+		{"TID"}, {"PID"}, {"CPU"}, {"on CPU", .spare = 1}, {"runnable"}, {"", .spare = 2}, {"blocked"}, {"", .spare = 3},
+		{"thread", .left = true, .most = 16}, {"process", .left = true, .takes_rest = true, .least = LEAST_REST}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 	size_t shown = 0, all = 0;
 
@@ -251,8 +272,8 @@ static void add_functions(struct buf *out, const struct report *r, const struct 
 		[CODE_KERNEL] = "kernel", [CODE_ELF] = "user", [CODE_VDSO] = "vdso", [CODE_JIT] = "JIT", [CODE_PYTHON] = "Python",
 		[CODE_UNKNOWN] = "unknown"};
 	static const struct listing_column columns[] = {
-		{"self"}, {""}, {"total"}, {""}, {"code", .left = true}, {"module", .left = true, .most = 24},
-		{"function", .left = true, .takes_rest = true}, {0}};
+		{"self"}, {"", .spare = 1}, {"total"}, {"", .spare = 2}, {"code", .left = true, .spare = 3}, {"module", .left = true, .most = 24},
+		{"function", .left = true, .takes_rest = true, .least = LEAST_REST}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
 	for (size_t i = 0; i < count && i < style->limit; i++) {
@@ -291,7 +312,7 @@ static void add_held(struct buf *out, const struct report *r)
 	for (size_t i = 0; i < r->held_count; i++) {
 		const struct report_held *h = &r->held[i];
 
-		buf_addstr(out, i ? ", " : "  to keep within --max-overhead: ");
+		buf_addstr(out, i ? ", " : "to keep within --max-overhead: ");
 		add_safe(out, h->name);
 		if (h->least > 0)
 			buf_addf(out, " down to 1 in %.0f", 1 / h->least);
@@ -306,33 +327,35 @@ static void add_held(struct buf *out, const struct report *r)
 static void add_cost(struct buf *out, const struct report *r, const struct report_style *style)
 {
 	const struct report_cost *c = &r->cost;
+	_cleanup_(buf_done) struct buf lines = BUF_INIT;
 	bool lost = false;
 
 	report_heading(out, style, "What perfscope itself took");
-	buf_addf(out, "  %.2f %% of a CPU (%.2f %% in its processes, %.2f %% in its BPF programs",
+	buf_addf(&lines, "%.2f %% of a CPU (%.2f %% in its processes, %.2f %% in its BPF programs",
 		 c->cpu_percent + c->bpf_percent, c->cpu_percent, c->bpf_percent);
 	if (c->asked_percent > 0)
-		buf_addf(out, ", %.2f %% of it asked for", c->asked_percent);
-	buf_addstr(out, "), ");
-	amount_add(out, c->memory, "bytes");
-	buf_addstr(out, " of memory, ");
-	amount_add(out, c->kernel_memory, "bytes");
-	buf_addstr(out, " in the kernel\n  lost: ");
+		buf_addf(&lines, ", %.2f %% of it asked for", c->asked_percent);
+	buf_addstr(&lines, "), ");
+	amount_add(&lines, c->memory, "bytes");
+	buf_addstr(&lines, " of memory, ");
+	amount_add(&lines, c->kernel_memory, "bytes");
+	buf_addstr(&lines, " in the kernel\nlost: ");
 	for (int i = 0; i < LOSSES; i++) {
 		if (!c->lost[i])
 			continue;
-		buf_addf(out, "%s%llu %s", lost ? ", " : "", (unsigned long long)c->lost[i], report_loss_names[i]);
+		buf_addf(&lines, "%s%llu %s", lost ? ", " : "", (unsigned long long)c->lost[i], report_loss_names[i]);
 		lost = true;
 	}
-	buf_addstr(out, lost ? "\n" : "nothing\n");
-	add_held(out, r);
+	buf_addstr(&lines, lost ? "\n" : "nothing\n");
+	add_held(&lines, r);
 	for (size_t i = 0; i < r->gap_count; i++) {
-		buf_addstr(out, "  not recorded: ");
-		add_safe(out, r->gaps[i].probe);
-		buf_addstr(out, " (");
-		add_safe(out, r->gaps[i].reason);
-		buf_addstr(out, ")\n");
+		buf_addstr(&lines, "not recorded: ");
+		add_safe(&lines, r->gaps[i].probe);
+		buf_addstr(&lines, " (");
+		add_safe(&lines, r->gaps[i].reason);
+		buf_addstr(&lines, ")\n");
 	}
+	add_lines(out, lines.data, style);
 }
 
 /* A line each: diagnose tells the rest. */
@@ -340,7 +363,7 @@ static void add_findings(struct buf *out, const struct findings *findings, const
 {
 	static const struct listing_column columns[] = {
 		{"severity", .left = true}, {"impact"}, {"finding", .left = true},
-		{"what", .left = true, .takes_rest = true}, {0}};
+		{"what", .left = true, .takes_rest = true, .least = LEAST_REST, .wraps = true}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
 	report_heading(out, style, "Findings (perfscope diagnose FILE tells more)");

@@ -123,12 +123,32 @@ static bool is_empty(const struct view_table *t, size_t column)
 	return column + 1 < t->column_count;
 }
 
+/* Who and what a row is about: texts and numbers of processes, behind its figures. */
+static bool is_figure(const struct view_table *t, size_t column)
+{
+	static const char *const numbers[] = {"pid", "tid", "processes"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (!strcmp(t->columns[column], numbers[i]))
+			return false;
+	return !is_text(t, column) || suffix_of(t->columns[column]);
+}
+
+static size_t first_behind_figures(const struct view_table *t)
+{
+	size_t first = t->column_count;
+
+	while (first && (first == t->column_count || !is_figure(t, first - 1)))
+		first--;
+	return first;
+}
+
 static void add_table(const struct view_table *t, const struct report_style *style, struct buf *out)
 {
 	_cleanup_free_ struct listing_column *columns = xcalloc(t->column_count + 1, sizeof(*columns));
 	_cleanup_free_ size_t *shown = xcalloc(t->column_count, sizeof(*shown));
 	char **headings = xcalloc(t->column_count, sizeof(*headings));
-	size_t count = 0;
+	size_t count = 0, repeated = first_behind_figures(t);
 
 	for (size_t i = 0; i < t->column_count; i++) {
 		bool last = i + 1 == t->column_count;
@@ -137,7 +157,8 @@ static void add_table(const struct view_table *t, const struct report_style *sty
 			continue;
 		columns[count] = (struct listing_column){
 			.title = headings[count] = heading_of(t->columns[i]), .left = is_text(t, i) || last,
-			.most = !last && is_text(t, i) ? 16 : 0, .takes_rest = last, .least = LEAST_NAME};
+			.most = !last && is_text(t, i) ? 16 : 0, .takes_rest = last, .least = LEAST_NAME,
+			.repeats = i >= repeated};
 		shown[count++] = i;
 	}
 	struct listing *list = listing_new(columns);

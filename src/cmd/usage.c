@@ -4,32 +4,11 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "wrap.h"
 
 #define HELP_COLUMN 28 /* where the explanations start */
 
-/* Append text from the current column on, broken between words, further lines indented. */
-static void add_wrapped(struct buf *b, const char *text, size_t column, size_t indent,
-			size_t columns)
-{
-	while (*text) {
-		size_t length = strcspn(text, " ");
-
-		if (column > indent && column + 1 + length > columns) {
-			buf_addf(b, "\n%*s", (int)indent, "");
-			column = indent;
-		} else if (column > indent) {
-			buf_addch(b, ' ');
-			column++;
-		}
-		buf_add(b, text, length);
-		column += length;
-		text += length;
-		text += strspn(text, " ");
-	}
-	buf_addch(b, '\n');
-}
-
-static void add_term(struct buf *b, const char *term, const char *help, size_t columns)
+static void add_term(struct buf *b, const char *term, const char *help, unsigned columns)
 {
 	size_t length = strlen(term);
 
@@ -38,7 +17,7 @@ static void add_term(struct buf *b, const char *term, const char *help, size_t c
 		buf_addf(b, "\n%*s", HELP_COLUMN, "");
 	else
 		buf_addf(b, "%*s", (int)(HELP_COLUMN - 2 - length), "");
-	add_wrapped(b, help, HELP_COLUMN, HELP_COLUMN, columns);
+	wrap_text(b, help, HELP_COLUMN, HELP_COLUMN, columns);
 }
 
 static void add_operand(struct buf *b, const struct operand *o, bool runs_command)
@@ -54,7 +33,7 @@ void usage_add_synopsis(struct buf *text, const struct command *command)
 		add_operand(text, o, command->runs_command);
 }
 
-static void add_option(struct buf *b, const struct option *o, const void *field, size_t columns)
+static void add_option(struct buf *b, const struct option *o, const void *field, unsigned columns)
 {
 	_cleanup_(buf_done) struct buf term = BUF_INIT, help = BUF_INIT;
 
@@ -71,7 +50,7 @@ static void add_option(struct buf *b, const struct option *o, const void *field,
 	add_term(b, term.data, help.data, columns);
 }
 
-static void add_paragraphs(struct buf *b, const char *text, size_t columns)
+static void add_paragraphs(struct buf *b, const char *text, unsigned columns)
 {
 	while (*text) {
 		const char *end = strstr(text, "\n\n");
@@ -85,24 +64,24 @@ static void add_paragraphs(struct buf *b, const char *text, size_t columns)
 		} else {
 			for (char *p = paragraph.data; *p; p++)
 				*p = *p == '\n' ? ' ' : *p;
-			add_wrapped(b, paragraph.data, 0, 0, columns);
+			wrap_text(b, paragraph.data, 0, 0, columns);
 		}
 		text += length + (end ? 2 : 0);
 	}
 }
 
-static void add_examples(struct buf *b, const struct example *examples, size_t columns)
+static void add_examples(struct buf *b, const struct example *examples, unsigned columns)
 {
 	buf_addstr(b, "\nExamples:\n");
 	for (const struct example *e = examples; e->line; e++) {
 		buf_addf(b, "  %s\n      ", e->line);
-		add_wrapped(b, e->help, 6, 6, columns);
+		wrap_text(b, e->help, 6, 6, columns);
 	}
 }
 
 void usage_add_help(struct buf *text, const struct command *command, unsigned width)
 {
-	size_t columns = width < 50 ? 50 : width > 100 ? 100 : width;
+	unsigned columns = width < 50 ? 50 : width > 100 ? 100 : width;
 	_cleanup_(command_options_done) struct command_options co;
 	struct option_cursor c = {0};
 	const struct option *o;

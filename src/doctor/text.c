@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "escape.h"
+#include "wrap.h"
 
 static const struct look {
 	const char *word, *verdict, *color;
@@ -21,41 +22,14 @@ static const struct look {
 #define NAME_WIDTH 26
 #define INDENT (NAME_COLUMN + NAME_WIDTH)
 
-static unsigned columns(const char *text, size_t len)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < len; i++)
-		n += ((unsigned char)text[i] & 0xc0) != 0x80;
-	return n;
-}
-
 /* Words of `text` from column `at` on, wrapped; lines after the first begin at `indent`. */
 static void add_wrapped(struct buf *b, const struct doctor_style *style, unsigned at,
 			unsigned indent, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe = BUF_INIT;
-	bool first = true;
 
 	escape_terminal(&safe, text, strlen(text));
-	for (const char *p = safe.data + strspn(safe.data, " "); *p;) {
-		size_t n = strcspn(p, " ");
-		unsigned width = columns(p, n);
-
-		if (!first && at + 1 + width > style->width) {
-			buf_addf(b, "\n%*s", (int)indent, "");
-			at = indent;
-		} else if (!first) {
-			buf_addch(b, ' ');
-			at++;
-		}
-		buf_add(b, p, n);
-		at += width;
-		first = false;
-		p += n;
-		p += strspn(p, " ");
-	}
-	buf_addch(b, '\n');
+	wrap_text(b, safe.data, at, indent, style->width);
 }
 
 static void add_status(struct buf *b, const struct doctor_style *style, enum doctor_status status)
@@ -70,7 +44,7 @@ static void add_note(struct buf *b, const struct doctor_style *style, const char
 		     const char *text)
 {
 	buf_addf(b, "%*s%s", INDENT, "", label);
-	add_wrapped(b, style, INDENT + columns(label, strlen(label)), INDENT + 2, text);
+	add_wrapped(b, style, INDENT + wrap_columns(label, strlen(label)), INDENT + 2, text);
 }
 
 /* Hooks stand beside the feature that they serve, unless none could be tried. */
@@ -99,7 +73,7 @@ static void add_notes(struct buf *b, const struct doctor_style *style,
 
 static void add_row(struct buf *b, const struct doctor_style *style, const struct doctor_result *r)
 {
-	unsigned width = columns(r->name, strlen(r->name));
+	unsigned width = wrap_columns(r->name, strlen(r->name));
 	const char *text = r->detail.len ? r->detail.data : r->purpose;
 
 	add_status(b, style, r->status);

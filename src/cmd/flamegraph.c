@@ -181,6 +181,8 @@ static int run(const struct call *call)
 
 	if (o->diff && !strcmp(o->diff, file))
 		return failx(-EINVAL, "%s would be compared with itself", base_name(file));
+	if (!o->folded && !strcmp(file, "-"))
+		return failx(-EINVAL, "standard input can only have folded stacks: --folded");
 	if (o->folded && selects(o))
 		return failx(-EINVAL, "folded stacks have no kinds, times, processes or cgroups to choose from");
 	return o->folded ? draw_folded(o, file) : draw_recording(o, file);
@@ -211,7 +213,7 @@ const struct command cmd_flamegraph = {
 		"difffolded.pl writes them), they are compared. Lines that are no such thing are "
 		"skipped with a warning.",
 	.operands = (const struct operand[]){
-		{"FILE", "the stacks to draw; - or none: standard input", .optional = true,
+		{"FILE", "the recording (default: perfscope.db); with --folded the stacks to draw, - or none: standard input", .optional = true,
 		 .complete = COMPLETE_FILE},
 		{0}},
 	.options = (const struct option_piece[]){

@@ -13,6 +13,7 @@
 #include "mem.h"
 #include "recording.h"
 #include "shell.h"
+#include "store_query.h"
 #include "threads.h"
 
 struct look {
@@ -107,14 +108,32 @@ static struct look *look_new(const struct look_options *options, bool live)
 	return l;
 }
 
+/* Else all would be well with whoever is not there. */
+static int check_selection(struct store *s, const struct select_options *o)
+{
+	const struct selection selection = {.pid = (uint32_t)o->pid, .cgroup = o->cgroup};
+	_cleanup_(query_freep) struct query *q = NULL;
+	int r = o->pid || o->cgroup ? store_selected_processes(s, &selection, &q) : 0;
+
+	if (r < 0 || !q || (r = query_next(q)) != 0)
+		return r < 0 ? r : 0;
+	return store_fail_selection(s, &selection);
+}
+
 /* Everything is recorded, even with -p: what holds a process up is often another one. */
 int look_at_machine(uint64_t duration_ns, const struct look_options *options, struct look **ret_look)
 {
 	_cleanup_(look_freep) struct look *l = look_new(options, true);
-	int r = look_now(l, duration_ns);
+	const struct select_options *select = options->select;
+	int r;
 
+	if (select->pid && kill((pid_t)select->pid, 0) < 0 && errno == ESRCH)
+		return failx(-ESRCH, "there is no process %llu", (unsigned long long)select->pid);
+	r = look_now(l, duration_ns);
 	if (r < 0)
 		return r;
+	if (select->cgroup && check_selection(l->store, select) < 0)
+		return failx(-ESRCH, "there is no process in cgroup %s", select->cgroup);
 	*ret_look = l;
 	l = NULL;
 	return 0;
@@ -129,7 +148,13 @@ int look_at_recording(const char *path, const struct look_options *options, stru
 
 	when.pid = 0;
 	when.cgroup = NULL;
-	if ((r = recording_open(path, &when, &s)) < 0 || (r = see(l, s)) < 0)
+	if ((r = recording_open(path, &when, &s)) < 0)
+		return r;
+	if ((r = check_selection(s, options->select)) < 0) {
+		store_free(s);
+		return r;
+	}
+	if ((r = see(l, s)) < 0)
 		return r;
 	if (options->incident && (r = incident_copy(options->incident, path)) < 0)
 		return r;

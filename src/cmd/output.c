@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +55,10 @@ unsigned output_columns(int fd)
 	return 80;
 }
 
-/* stdio forgets why an earlier write failed; a pipe without readers can still be told. */
-static bool reader_is_gone(void)
+/* stdio forgets why an earlier write failed; the next one fails, too, and tells. */
+static int last_error(void)
 {
-	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-	return poll(&p, 1, 0) == 1 && p.revents & POLLERR;
+	return write(STDOUT_FILENO, "\n", 1) < 0 ? -errno : -EIO;
 }
 
 int output_flush(void)
@@ -71,7 +68,7 @@ int output_flush(void)
 	if (fflush(stdout) < 0)
 		r = -errno;
 	else if (ferror(stdout))
-		r = reader_is_gone() ? -EPIPE : -EIO;
+		r = last_error();
 	return r < 0 ? fail(r, "write to standard output") : 0;
 }
 

@@ -58,6 +58,18 @@ static size_t choose_probes(const struct record_options *o, const char *names[])
 	return count;
 }
 
+static void tell_beginning(const struct record_options *o, char *const *command)
+{
+	if (o->live.pid)
+		log_info("recording process %llu and its children; Ctrl-C ends it", (unsigned long long)o->live.pid);
+	else if (o->live.cgroup)
+		log_info("recording cgroup %s; Ctrl-C ends it", o->live.cgroup);
+	else if (command)
+		log_info("recording %s and the machine it runs on; Ctrl-C ends it", command[0]);
+	else
+		log_info("recording this machine; Ctrl-C ends it");
+}
+
 static int run(const struct call *call)
 {
 	const struct record_options *o = call->options;
@@ -72,8 +84,7 @@ static int run(const struct call *call)
 		return r;
 	if (o->redact)
 		store_redact(s);
-	log_info("recording %s%s; Ctrl-C ends it", command ? command[0] : "this machine",
-		 command ? " and the machine it runs on" : "");
+	tell_beginning(o, command);
 	if (choose_probes(o, on_demand))
 		live.on_demand = on_demand;
 	r = live_record(s, &live, command, &result);

@@ -2,6 +2,7 @@
 #include "recording.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "clock.h"
 #include "fail.h"
@@ -36,6 +37,8 @@ int recording_open(const char *path, const struct select_options *select, struct
 	_cleanup_(store_freep) struct store *s = NULL;
 	int r = store_open(path, &s);
 
+	if (r == -ENOENT && !strcmp(path, DEFAULT_RECORDING))
+		return failx(r, "there is no " DEFAULT_RECORDING " in this folder: 'perfscope record' makes one, or name a FILE");
 	if (r < 0 || (r = recording_select(s, select)) < 0)
 		return r;
 	*ret_store = s;

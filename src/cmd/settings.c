@@ -274,6 +274,10 @@ int settings_load_file(const char *path, const struct command *const *commands,
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
+	if (fd < 0 && errno == EACCES) {
+		log_warning("%s is left out: no permission to read it", path);
+		return 0;
+	}
 	if (fd < 0)
 		return fail(-errno, "open %s", path);
 	if (!is_trusted(fd, path, &reason)) {

@@ -226,6 +226,13 @@ int store_selected_processes(struct store *s, const struct selection *sel, struc
 	return query_selected(s, sel, "SELECT id, pid FROM %s", ret_query);
 }
 
+int store_fail_selection(const struct store *s, const struct selection *sel)
+{
+	if (sel->pid)
+		return failx(-ENOENT, "%s: process %u is not in it", s->path, sel->pid);
+	return failx(-ENOENT, "%s: no process of cgroup %s is in it", s->path, sel->cgroup);
+}
+
 static int select_tasks(struct store *s, const struct selection *sel)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
@@ -235,11 +242,7 @@ static int select_tasks(struct store *s, const struct selection *sel)
 
 	if (r < 0 || (r = query_next(q)) < 0 || (r = query_one_int(s, "SELECT count(*) FROM selected_task", 0, &found)) < 0)
 		return r;
-	if (!found && sel->pid)
-		return failx(-ENOENT, "%s: process %u is not in it", s->path, sel->pid);
-	if (!found)
-		return failx(-ENOENT, "%s: no process of cgroup %s is in it", s->path, sel->cgroup);
-	return 0;
+	return found ? 0 : store_fail_selection(s, sel);
 }
 
 static void add_table(struct buf *sql, const char *table, const char *condition, int64_t first, int64_t last,

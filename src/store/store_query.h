@@ -54,6 +54,7 @@ const char *store_meta_text(struct store *s, const char *key, char *text, size_t
 int64_t store_meta_int(struct store *s, const char *key);
 
 /* The processes that the selection names by pid or cgroup, whether it is in force or not: id, pid. */
+int store_fail_selection(const struct store *s, const struct selection *selection); /* -ENOENT: there are none */
 int store_selected_processes(struct store *s, const struct selection *selection, struct query **ret_query);
 
 DEFINE_CLEANUP(struct query *, query_free)

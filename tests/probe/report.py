@@ -104,6 +104,9 @@ def everything(path, pid):
     check(len(every["processes"]) == len(r["processes"]), "--cgroup / is everything")
     refused("no process of cgroup /no/such", "report", path, "--cgroup", "/no/such")
     refused("process 4194303 is not in it", "report", path, "-p", "4194303")
+    refused("process 4194303 is not in it", "diagnose", path, "-p", "4194303")
+    refused("no process of cgroup /none is in it", "diagnose", path, "--cgroup", "/none")
+    refused("there is no process 4194303", "diagnose", "-q", "-p", "4194303")
     refused("nothing lies between", "report", path, "--from", "2s", "--to", "1s")
 
 

@@ -47,6 +47,24 @@ try 2 "$(printf 'x\033[31m')"
 fact "escapes are made visible" "$(tr -d '\n[:print:]' <"$dir/err" | wc -c)" = 0
 try 2 help nothing
 
+perfscope=$(realpath "$perfscope")
+cd "$dir" || exit 1
+try 2 report
+said "there is no perfscope.db in this folder: 'perfscope record' makes one"
+
+# Somebody else's home, as after a change of user, is no reason to fail.
+closed() {
+	mkdir -m 0 "$dir/closed"
+	if [ "$(id -u)" = 0 ]; then
+		HOME=$dir/closed setpriv --bounding-set=-all "$perfscope" runbook list >"$dir/out" 2>"$dir/err"
+	else
+		HOME=$dir/closed "$perfscope" runbook list >"$dir/out" 2>"$dir/err"
+	fi
+	fact "status with a home that cannot be read" $? = 0
+	said "is left out: no permission to read it"
+}
+closed
+
 # Each command explains itself and refuses what it does not know.
 for command in $("$perfscope" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	try 0 "$command" --help

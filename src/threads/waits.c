@@ -136,6 +136,22 @@ static const char *duration(const struct decoding *d, const struct timespec *t)
 	return decode_text(d, "%lld.%03ld s", (long long)t->tv_sec, t->tv_nsec / 1000000);
 }
 
+/* Clocks that run for all alike; others may be of a process that is not ours. */
+static bool is_common(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
+}
+
+static const char *time_left(const struct decoding *d, clockid_t clock, const struct timespec *until)
+{
+	struct timespec now;
+
+	if (!is_common(clock) || clock_gettime(clock, &now) < 0)
+		return decode_text(d, "until %s of clock %d", duration(d, until), clock);
+	double left = (double)(until->tv_sec - now.tv_sec) + (double)(until->tv_nsec - now.tv_nsec) / 1e9;
+	return left > 0 ? decode_text(d, "for %.3f s more", left) : "that is over now";
+}
+
 static void on_sleep(struct decoding *d, unsigned argument)
 {
 	bool until = argument == 2 && d->argument[1] & TIMER_ABSTIME;
@@ -144,9 +160,7 @@ static void on_sleep(struct decoding *d, unsigned argument)
 	d->w->wait.kind = WAIT_SLEEP;
 	if (!decode_memory(d, d->argument[argument], &t, sizeof(t)))
 		return;
-	d->w->wait.detail = until ? decode_text(d, "until %lld.%03ld s of clock %d", (long long)t.tv_sec,
-					 t.tv_nsec / 1000000, (int)d->argument[0])
-				  : decode_text(d, "for %s", duration(d, &t));
+	d->w->wait.detail = until ? time_left(d, (clockid_t)d->argument[0], &t) : decode_text(d, "for %s", duration(d, &t));
 }
 
 static void on_poll(struct decoding *d, unsigned argument)

@@ -70,6 +70,7 @@ ZOO = {
     "poller": ("epoll", r"descriptor \d+", None, ["poller"]),
     "taker": ("message queue", r"/waiters-queue.*", None, ["start_thread", "taker"]),
     "sleeps": ("sleep", None, None, ["start_thread", "sleeps"]),
+    "until": ("sleep", None, None, ["start_thread", "until"]),
     "writer": ("sleep", None, None, ["start_thread", "writer", "sleep"]),
 }
 
@@ -116,6 +117,8 @@ def zoo(program, folder):
         check_waits(said, threads)
         check_deadlocks(said, found)
         check(threads[said["sleeps"]]["wait"]["detail"] == "for 4000.250 s", "how long it sleeps")
+        left = re.fullmatch(r"for (\d+\.\d+) s more", threads[said["until"]]["wait"]["detail"] or "")
+        check(left and 3900 < float(left[1]) < 4000, f"how long is left until then: {threads[said['until']]['wait']}")
         check(threads[said["poller"]]["wait"]["detail"] == "2 descriptors", "how many are polled")
         since, age = threads[said["sleeps"]]["since_s"], time.monotonic() - started
         check(since and age - 1.2 < since < age + 0.01, f"it sleeps since its start: {since} of {age}")

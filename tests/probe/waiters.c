@@ -170,6 +170,17 @@ static void *sleeps(void *arg)
 	return NULL;
 }
 
+static void *until(void *arg)
+{
+	struct timespec then;
+
+	name_thread("until");
+	clock_gettime(CLOCK_MONOTONIC, &then);
+	then.tv_sec += 4000;
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &then, NULL);
+	return NULL;
+}
+
 static void *condition(void *arg)
 {
 	name_thread("condition");
@@ -313,7 +324,8 @@ static int zoo(const char *path)
 					       writer,    reader,   second_writer, slow,
 					       inherits,  heap,     joiner,        condition,
 					       semaphore, receiver, unix_receiver, pipe_reader,
-					       poller,    taker,    syncer,        spinner};
+					       poller,    taker,    syncer,        spinner,
+					       until};
 	pthread_mutexattr_t attributes;
 	char byte;
 

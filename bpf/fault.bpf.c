@@ -148,10 +148,12 @@ static __always_inline void tell_whether_major(struct task_struct *task, struct 
 {
 	struct record r;
 
-	slot->fault_pending = 0;
-	if (BPF_CORE_READ(task, maj_flt) == slot->fault_majors)
+	u64 drawn_ns = slot->fault_drawn_ns;
+
+	slot->fault_drawn_ns = 0;
+	if ((u32)BPF_CORE_READ(task, maj_flt) == slot->fault_majors)
 		return;
-	fill_head(&r, RECORD_FAULT_MAJOR, slot->fault_drawn_ns, task);
+	fill_head(&r, RECORD_FAULT_MAJOR, drawn_ns, task);
 	if (bpf_ringbuf_output(&records, &r, sizeof(r), ring_flags()))
 		count(cpu, LOST_RECORDS);
 }
@@ -165,9 +167,8 @@ static __always_inline void send(void *ctx, struct task_struct *task, struct tas
 
 	if (!r)
 		return;
-	slot->fault_pending = 1;
 	slot->fault_drawn_ns = now;
-	slot->fault_majors = BPF_CORE_READ(task, maj_flt);
+	slot->fault_majors = (u32)BPF_CORE_READ(task, maj_flt);
 	fill_head(&r->head, RECORD_FAULT, now, task);
 	r->address = address;
 	r->token = token_of(slot->tgid, address, now);
@@ -191,7 +192,7 @@ static __noinline int take(void *ctx, u64 address, u64 error)
 	if (!slot || !cpu)
 		return 0;
 	slot->faults++;
-	if (slot->fault_pending)
+	if (slot->fault_drawn_ns)
 		tell_whether_major(task, slot, cpu);
 	if (!selected(slot))
 		return 0;

@@ -35,7 +35,8 @@ static __always_inline struct task_slot *claim(struct task_struct *task, u64 now
 		slot->wait_weight = 0;
 		slot->progress_ns = slot->file_until_ns = 0;
 		slot->polls = slot->site_place = slot->loop_fd = 0;
-		slot->faults = slot->fault_pending = 0;
+		slot->faults = 0;
+		slot->fault_drawn_ns = 0;
 		slot->state = state;
 		slot->flags = flags | (task->flags & FLAG_KTHREAD ? TASK_KERNEL : 0);
 		*ret_index = index;

@@ -52,7 +52,7 @@ enum task_state {
 	STATE_OTHER,
 	STATE_STOPPED,     /* by a signal, a tracer, a freezer */
 	STATE_DEAD,        /* has left its CPU for ever: the slot is user space's to clear */
-	STATE_ROOM = 20    /* in the array */
+	STATE_ROOM = STATE_DEAD /* in the array: the dead have no time */
 };
 
 /* What a blocked thread's wait_key is. Of one that is stopped: by whom; the key is the tracer's process. */
@@ -150,14 +150,15 @@ struct task_slot {
 	u16 loop_place;        /* of an event loop: where on its stack it polls, */
 	u8 loop_fd;            /* and what, its last bits; 0: it has not yet */
 	u8 loop_inner;         /* polls of others since */
-	u64 ns[STATE_ROOM];
 	u64 called_ns;        /* when it last sent something to a service */
-	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place. A cache line */
 	u32 faults;           /* page faults so far */
-	u32 fault_pending;    /* the last one was drawn: whether it is a major one shows at the next */
-	u64 fault_drawn_ns;   /* when that began, */
-	u64 fault_majors;     /* and how many major ones there were before it */
+	u32 fault_majors;     /* major ones before the last that was drawn: whether that is one shows at the next */
+	u64 fault_drawn_ns;   /* when that began; 0: nothing is to be told */
+	u64 ns[STATE_ROOM];
+	struct waker wakers[TASK_WAKERS]; /* the heaviest; totals grow until another takes the place. A cache line */
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct task_slot) == 384, "a thread's slot is six cache lines");
 
 enum cost_of { COST_SWITCH, COST_WAKING, COST_SAMPLE, COST_LIFE, COST_BLOCK, COST_IRQ, COST_RECLAIM, COST_TCP, COST_SERVICE, COST_FAULT,
 	       COST_SYSCALL, COST_SOFTIRQ, COST_DNS, COST_COLLECTION, COST_PMU, COST_SPACE,

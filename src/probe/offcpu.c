@@ -353,7 +353,7 @@ static bool visited(void *arg, struct thread *thread, const struct wait_record *
 	uint64_t since_ns = r->since_ns > c->start_ns ? r->since_ns : c->start_ns, until_ns = a->span ? a->span_start_ns : c->slice_start_ns;
 
 	if (!a->owed && until_ns > since_ns)
-		owed_of(&a->owed)->ns[r->state] = until_ns - since_ns;
+		owed_debt(owed_of(&a->owed), r->state)->ns = until_ns - since_ns;
 	if (open_wait(state, r))
 		return false;
 	struct wait *w = open_new(state, thread, r);
@@ -485,7 +485,7 @@ static void begin_span(struct wait *w, struct account *a)
 	struct capture *c = w->state->capture;
 
 	if (c->slice_start_ns > a->span_start_ns)
-		a->owed->ns[w->cause] += c->slice_start_ns - a->span_start_ns;
+		owed_debt(a->owed, w->cause)->ns += c->slice_start_ns - a->span_start_ns;
 	add_part(w, c->slice_start_ns, WAIT_WEIGHT_ONE, 0);
 	w->span = capture_span_id(c);
 	a->stack_span = true;
@@ -543,9 +543,9 @@ static void write_part(struct offcpu_state *state, const struct part *part, doub
 /* The others are scaled to the rest. */
 static void write_exact(struct offcpu_state *state, const struct part *part)
 {
-	uint64_t *owed = &part->owed->ns[part->cause], ns = (uint64_t)(part->ns * state->capture->account_scale);
+	uint64_t *owed_ns = &owed_debt(part->owed, part->cause)->ns, ns = (uint64_t)(part->ns * state->capture->account_scale);
 
-	*owed -= ns < *owed ? ns : *owed;
+	*owed_ns -= ns < *owed_ns ? ns : *owed_ns;
 	write_part(state, part, 1);
 }
 
@@ -554,8 +554,7 @@ static void write_exact(struct offcpu_state *state, const struct part *part)
  * would favour the short ones. */
 static void share_out(struct offcpu_state *state, const struct part *parts, size_t count)
 {
-	struct owed *owed = parts[0].owed;
-	uint8_t cause = parts[0].cause;
+	struct debt *debt = owed_debt(parts[0].owed, parts[0].cause);
 	double sum = 0;
 
 	for (size_t i = 0; i < count; i++)
@@ -563,15 +562,15 @@ static void share_out(struct offcpu_state *state, const struct part *parts, size
 			write_exact(state, &parts[i]);
 		else
 			sum += parts[i].ns * state->capture->account_scale;
-	double exact = (double)owed->ns[cause];
-	owed->drawn_ns[cause] += sum;
+	double exact = (double)debt->ns;
+	debt->drawn_ns += sum;
 	if (!(sum > 0)) /* none that stands for any */
 		return;
-	double scale = exact / owed->drawn_ns[cause];
+	double scale = exact / debt->drawn_ns;
 	/* Chance adds up: what was written before pulls back, gently. */
-	double drift = exact > 0 ? (owed->written_ns[cause] + scale * sum) / exact : 1;
+	double drift = exact > 0 ? (debt->written_ns + scale * sum) / exact : 1;
 	scale /= drift * drift * drift;
-	owed->written_ns[cause] += scale * sum;
+	debt->written_ns += scale * sum;
 	for (size_t i = 0; i < count; i++)
 		if (!parts[i].exact)
 			write_part(state, &parts[i], scale);

@@ -9,11 +9,18 @@
 #include "mem.h"
 #include "wire.h"
 
+/* Of one cause. */
+struct debt {
+	uint64_t ns; /* exact */
+	double drawn_ns;
+	double written_ns; /* under stacks, scaled */
+	uint8_t cause;     /* enum task_state */
+};
+
+/* A thread waits for few causes, and threads are many. */
 struct owed {
-	unsigned references;
-	uint64_t ns[STATE_ROOM];    /* by cause; exact */
-	double drawn_ns[STATE_ROOM];
-	double written_ns[STATE_ROOM]; /* under stacks, scaled */
+	unsigned references, count;
+	struct debt *debts;
 };
 
 static inline struct owed *owed_ref(struct owed *owed)
@@ -32,8 +39,21 @@ static inline struct owed *owed_of(struct owed **owed)
 	return *owed;
 }
 
+/* Made when first asked for; it moves when another is. */
+static inline struct debt *owed_debt(struct owed *owed, uint8_t cause)
+{
+	for (unsigned i = 0; i < owed->count; i++)
+		if (owed->debts[i].cause == cause)
+			return &owed->debts[i];
+	owed->debts = xrealloc(owed->debts, (owed->count + 1) * sizeof(*owed->debts));
+	owed->debts[owed->count] = (struct debt){.cause = cause};
+	return &owed->debts[owed->count++];
+}
+
 static inline void owed_unref(struct owed *owed)
 {
-	if (owed && !--owed->references)
-		free(owed);
+	if (!owed || --owed->references)
+		return;
+	free(owed->debts);
+	free(owed);
 }

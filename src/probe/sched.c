@@ -116,7 +116,7 @@ static void take(struct capture *c, const struct sched_state *state, struct thre
 				    (int64_t)scaled(c, s->ns[i] - a->taken[i]));
 	for (uint32_t i = STATE_SLEEPING; a->owed && i < STATE_STOPPED; i++)
 		if (grew(s->ns[i], a->taken[i]))
-			a->owed->ns[i] += scaled(c, s->ns[i] - a->taken[i]);
+			owed_debt(a->owed, (uint8_t)i)->ns += scaled(c, s->ns[i] - a->taken[i]);
 }
 
 /* It waited for a CPU: were there others that it could not use? */
@@ -172,7 +172,7 @@ static void end_span(struct capture *c, const struct sched_state *state, struct 
 	store_end_span(c->store, a->span, c->slice - 1);
 	a->span = 0;
 	if (a->owed && !a->stack_span)
-		a->owed->ns[a->span_state] += c->slice_start_ns - a->span_start_ns;
+		owed_debt(a->owed, (uint8_t)a->span_state)->ns += c->slice_start_ns - a->span_start_ns;
 	a->stack_span = false;
 	if (state->watched_ns > a->span_until_ns)
 		a->taken[a->span_state] += state->watched_ns - a->span_until_ns;

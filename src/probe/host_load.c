@@ -252,15 +252,31 @@ static int begin_loading(struct host *h)
 	return h->coming ? loading_new(h->loads, h->coming, &h->loading) : 0;
 }
 
+static bool any_coming(const struct host *h)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < h->count; i++)
+		any |= h->loaded[i].coming;
+	return any;
+}
+
+/* Some megabytes. Held as long as objects are being loaded, which share them: see one_btf.c. */
+static void forget_types(struct host *h)
+{
+	btf__free(h->btf);
+	h->btf = NULL;
+}
+
 int host_attach(struct host *h)
 {
 	int first_error = open_wanted(h), r;
 
-	btf__free(h->btf); /* some megabytes */
-	h->btf = NULL;
 	for (size_t i = 0; i < h->count; i++)
 		h->loaded[i].coming = h->options.in_parts && h->loaded[i].object && !h->loaded[i].probe->first;
 	r = attach_first(h);
+	if (!any_coming(h))
+		forget_types(h);
 	malloc_trim(0);
 	return r < 0 ? first_error ? first_error : r : begin_loading(h);
 }
@@ -298,6 +314,7 @@ int host_loading_fd(const struct host *h)
 void host_stop_loading(struct host *h)
 {
 	loading_free(h->loading);
+	forget_types(h);
 	free(h->loads);
 	free(h->owners);
 	h->loading = NULL;
@@ -325,12 +342,13 @@ int probe_load(struct host *h, struct loaded *l)
 
 	if (l->probe->resumes)
 		return probe_attach_programs(l);
-	h->btf = btf__load_vmlinux_btf();
+	if (!h->btf)
+		h->btf = btf__load_vmlinux_btf();
 	r = open_probe(h, l);
-	btf__free(h->btf);
-	h->btf = NULL;
 	if (r >= 0 && l->object)
 		r = attach_loaded(h, l, bpf_object__load(l->object));
+	if (!h->loading)
+		forget_types(h);
 	if (r >= 0 && l->probe->start)
 		l->probe->start(h->capture, l->state);
 	return r;

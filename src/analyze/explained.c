@@ -212,16 +212,14 @@ int explained_new(struct store *s, struct explained **ret_explained)
 {
 	_cleanup_(explained_freep) struct explained *e = xcalloc(1, sizeof(*e));
 	_cleanup_(wait_chains_freep) struct wait_chains *chains = NULL;
-	_cleanup_(stack_view_freep) struct stack_view *view = NULL;
 	_cleanup_(intern_freep) struct intern *names = intern_new(), *keys = intern_new(), *group_names = intern_new();
 	_cleanup_(map_freep) struct map *groups = map_new();
 	struct explaining x = {.explained = e, .names = names, .keys = keys, .group_names = group_names, .groups = groups};
 	int r;
 
 	e->memory = arena_new();
-	if ((r = load_groups(&x, s)) < 0 || (r = stack_view_new(s, &view)) < 0 || (r = wait_chains_new(s, &chains)) < 0)
+	if ((r = load_groups(&x, s)) < 0 || (r = stack_view_kept(s, &x.view)) < 0 || (r = wait_chains_new(s, &chains)) < 0)
 		return r;
-	x.view = view;
 	wait_chains_walk(chains, false, LEAST_SHARE * wait_chains_total(chains, false), add_chain, &x);
 	if (e->row_count)
 		qsort(e->rows, e->row_count, sizeof(*e->rows), heavier_row);

@@ -116,12 +116,12 @@ static int drafts_by_importance(const void *a, const void *b)
 
 static int finish(struct store *s, struct drafts *d)
 {
-	_cleanup_(stack_view_freep) struct stack_view *view = NULL;
+	struct stack_view *view = NULL;
 	struct findings *f = d->findings;
 	int r = 0;
 
 	for (size_t i = 0; i < d->count && !d->items[i].folded; i++) {
-		if (d->items[i].selector_count && !view && (r = stack_view_new(s, &view)) < 0)
+		if (d->items[i].selector_count && !view && (r = stack_view_kept(s, &view)) < 0)
 			return r;
 		if ((r = find_stacks(s, view, f, &d->items[i])) < 0)
 			return r;

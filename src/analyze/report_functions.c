@@ -17,7 +17,6 @@ struct sums {
 
 static void sums_done(struct sums *sums)
 {
-	stack_view_free(sums->view);
 	free(sums->functions);
 	free(sums->seen);
 }
@@ -74,7 +73,7 @@ static int by_total(const void *a, const void *b)
 	return by_self(a, b);
 }
 
-/* The view goes, so the names move. */
+/* The view may go before the report, so the names move. */
 static void take(struct report *r, struct sums *sums)
 {
 	uint32_t count = stack_view_functions(sums->view), used = 0;
@@ -102,7 +101,7 @@ int report_add_functions(struct report *r, struct store *s)
 	size_t count;
 	int error = stack_weights(s, &(struct stack_filter){.metric = "cpu.time"}, &weights, &count);
 
-	if (error < 0 || (error = stack_view_new(s, &sums.view)) < 0)
+	if (error < 0 || (error = stack_view_kept(s, &sums.view)) < 0)
 		return error;
 	sums.functions = xcalloc(stack_view_functions(sums.view) + 1, sizeof(*sums.functions));
 	sums.seen = xcalloc(stack_view_functions(sums.view) + 1, sizeof(*sums.seen));

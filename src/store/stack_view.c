@@ -10,7 +10,9 @@
 #include "fail.h"
 #include "intern.h"
 #include "mem.h"
+#include "rows_table.h"
 #include "search.h"
+#include "store_internal.h"
 #include "store_query.h"
 #include "store_write.h"
 
@@ -83,6 +85,15 @@ static int new_rows(struct stack_view *v, const char *sql, uint32_t end, struct 
 	return r;
 }
 
+static int check_ids(struct stack_view *v, const char *table, int64_t low, int64_t high)
+{
+	if (low < 1)
+		return wrong(v, table, low, "is no valid id");
+	if (high >= UINT32_MAX / 2)
+		return wrong(v, table, high, "is too large");
+	return 0;
+}
+
 /* The new end of a table's ids, and how many rows there are. */
 static int last_id(struct stack_view *v, const char *table, uint32_t old, uint32_t *ret_end, int64_t *ret_rows)
 {
@@ -97,12 +108,8 @@ static int last_id(struct stack_view *v, const char *table, uint32_t old, uint32
 	*ret_end = old ? old : 1;
 	if (!*ret_rows)
 		return 0;
-	if (low < 1)
-		return wrong(v, table, low, "is no valid id");
-	if (high >= UINT32_MAX / 2)
-		return wrong(v, table, high, "is too large");
 	*ret_end = (uint32_t)high + 1;
-	return 0;
+	return check_ids(v, table, low, high);
 }
 
 /* As far as it can be believed: there is room for all ids below it. */
@@ -347,10 +354,8 @@ static int move_first(struct stack_view *v, uint32_t first)
 }
 
 /* A parent has been written before its children, so no chain can turn back on itself. */
-static int load_stack(struct stack_view *v, struct query *q)
+static int load_stack(struct stack_view *v, int64_t id, int64_t parent, int64_t frame)
 {
-	int64_t id = query_int(q, 0), parent = query_int(q, 1), frame = query_int(q, 2);
-
 	if (frame < 1 || frame >= v->run_end || !v->runs[frame].count)
 		return wrong(v, "stack", id, "has a frame that is not there");
 	uint32_t above = parent > 0 && parent < id ? place_of(v, (uint32_t)parent) : 0;
@@ -367,25 +372,57 @@ static int load_stack(struct stack_view *v, struct query *q)
 	return 0;
 }
 
-static int load_stacks(struct stack_view *v)
+/* All that are kept in memory, by id. */
+static int load_kept_stacks(struct stack_view *v, const struct rows_table *t)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < t->count; i++) {
+		const int64_t *row = rows_table_row(t, i);
+
+		r = load_stack(v, row[0], row[1] == ROWS_NULL ? 0 : row[1], row[2]);
+	}
+	return r;
+}
+
+static int load_written_stacks(struct stack_view *v, uint32_t old)
 {
 	_cleanup_(query_freep) struct query *q = NULL;
+	int r = new_rows(v, "SELECT id, parent, frame FROM main.stack WHERE id >= :end ORDER BY id", old, &q);
+
+	while (r >= 0 && (r = query_next(q)) > 0)
+		r = load_stack(v, query_int(q, 0), query_int(q, 1), query_int(q, 2));
+	return r;
+}
+
+static int last_stack(struct stack_view *v, const struct rows_table *kept, uint32_t *ret_end, int64_t *ret_rows)
+{
+	if (!kept)
+		return last_id(v, "stack", v->stack_end, ret_end, ret_rows);
+	*ret_rows = (int64_t)kept->count;
+	*ret_end = 1;
+	if (!kept->count)
+		return 0;
+	int64_t high = rows_table_row(kept, kept->count - 1)[0];
+	*ret_end = (uint32_t)high + 1;
+	return check_ids(v, "stack", rows_table_row(kept, 0)[0], high);
+}
+
+static int load_stacks(struct stack_view *v)
+{
 	uint32_t end, old = v->stack_end, forgotten = store_forgotten_stacks(v->store);
+	const struct rows_table *kept = old ? NULL : store_kept_stacks(v->store);
 	int64_t rows;
-	int r = last_id(v, "stack", old, &end, &rows);
+	int r = last_stack(v, kept, &end, &rows);
 
 	/* Where many are gone, places for all ids would be too many. */
 	if (!old && end / SPARSE_BY > rows)
 		forgotten = end - (uint32_t)rows;
-	if (r < 0 || (forgotten >= v->first_stack && (r = move_first(v, forgotten + 1)) < 0) ||
-	    (r = new_rows(v, "SELECT id, parent, frame FROM main.stack WHERE id >= :end ORDER BY id", old, &q)) < 0)
+	if (r < 0 || (forgotten >= v->first_stack && (r = move_first(v, forgotten + 1)) < 0))
 		return r;
 	EXTEND(v->stacks, old ? places_below(v, old) : 0, places_below(v, end));
 	v->stack_end = end;
-	while ((r = query_next(q)) > 0)
-		if ((r = load_stack(v, q)) < 0)
-			return r;
-	return r;
+	return kept ? load_kept_stacks(v, kept) : load_written_stacks(v, old);
 }
 
 /* Names are looked up beside the capture: some come slices after their frames. */
@@ -436,6 +473,14 @@ int stack_view_new(struct store *s, struct stack_view **ret_view)
 	*ret_view = v;
 	v = NULL;
 	return 0;
+}
+
+int stack_view_kept(struct store *s, struct stack_view **ret_view)
+{
+	int r = !s->stacks ? stack_view_new(s, &s->stacks) : s->totals ? 0 : stack_view_follow(s->stacks);
+
+	*ret_view = s->stacks;
+	return r;
 }
 
 void stack_view_free(struct stack_view *v)

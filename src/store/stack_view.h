@@ -27,6 +27,8 @@ struct stack_view;
 
 /* -EBADMSG with a message when the tables contradict each other: no walk can fail afterwards. */
 int stack_view_new(struct store *s, struct stack_view **ret_view);
+/* The store's own, made when first asked for, and gone with the kept totals: while there are any nothing new is written. */
+int stack_view_kept(struct store *s, struct stack_view **ret_view);
 /* Reads what was written since, for a store that is being recorded: frames got before are void. */
 int stack_view_follow(struct stack_view *v);
 void stack_view_free(struct stack_view *v); /* NULL is fine */

@@ -510,6 +510,28 @@ static int harden(struct store *s)
 				"PRAGMA cache_size = -16384; PRAGMA mmap_size = 0");
 }
 
+/* Nothing is written into one that is complete; a path may lead to another file since. */
+static bool is_same(struct store *a, struct store *b)
+{
+	return store_meta_int(a, "complete") == 1 && store_meta_int(b, "complete") == 1 &&
+	       store_meta_int(a, "start_wall_ns") == store_meta_int(b, "start_wall_ns") &&
+	       store_meta_int(a, "duration_ns") == store_meta_int(b, "duration_ns");
+}
+
+struct store *store_open_beside(struct store *s)
+{
+	struct store *other = NULL;
+
+	if (s->writable || s->selected)
+		return NULL;
+	if (connect_to(s->path, SQLITE_OPEN_READONLY, &other) < 0 || harden(other) < 0 || store_execute(other, "BEGIN") < 0 ||
+	    !is_same(s, other)) {
+		store_free(other);
+		return NULL;
+	}
+	return other;
+}
+
 int store_open(const char *path, struct store **ret_store)
 {
 	_cleanup_(store_freep) struct store *s = NULL;

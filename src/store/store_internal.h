@@ -13,6 +13,8 @@ enum { STORE_STATEMENTS = 26 };
 struct journal_writes;
 struct pruned;
 struct redact;
+struct rows_table;
+struct stack_view;
 struct totals;
 
 struct store {
@@ -22,6 +24,7 @@ struct store {
 	bool selected;                          /* temporary views hide the tables */
 	bool foreign_views;                     /* the file's are of another version: ours are temporary ones, always */
 	struct totals *totals;                  /* NULL: none are kept; see totals.c */
+	struct stack_view *stacks;              /* see stack_view_kept(); NULL: nobody has asked */
 	uint32_t newest_slice;                  /* that rows were written of; 0: none were */
 	bool committed;                         /* some of them */
 	bool aside;                             /* the older recording of its name is PATH.old now */
@@ -49,6 +52,9 @@ void store_add_views(struct buf *sql); /* as temporary ones */
 int store_drop_temporary(struct store *s, const char *which);
 void store_free_pruned(struct store *s);
 void store_keep_new(struct store *s); /* it has something: what it has put aside stays aside */
+/* Another connection to the same recording, for another thread; NULL: none that surely sees the same. */
+struct store *store_open_beside(struct store *s);
+const struct rows_table *store_kept_stacks(const struct store *s); /* NULL: they are not kept */
 void store_free_totals(struct store *s); /* once nothing in SQL reads them */
 
 /* Sums of foreign numbers must not overflow. */

@@ -9,33 +9,10 @@
 #include "mem.h"
 #include "rows_table.h"
 #include "speakers.h"
+#include "stack_view.h"
 #include "store_internal.h"
 #include "store_query.h"
-
-enum { SAMPLES, HISTOGRAMS, EDGES, GAUGES, LEVELS, STACKS, PROCESSES, TASKS, THREADS, TIMES, THREAD_TIMES, PROCESS_TIMES, SPEAKERS, TOTALS };
-
-/* The first columns of the rows, the keys, say what they are about, the others are added up. */
-static const struct total {
-	const char *name, *columns, *rows; /* rows NULL: made from others */
-	unsigned keys;
-	bool whole; /* nothing is added up: the rows are kept as they are */
-} totals[TOTALS] = {
-	[SAMPLES] = {"sample_total", "metric,task,stack,resource,count,value", "sample", 4},
-	[HISTOGRAMS] = {"histogram_total", "metric,resource,bucket,count", "histogram", 3},
-	[EDGES] = {"edge_total", "kind,task,stack,resource,other_task,other_stack,count,ns", "edge", 6},
-	[GAUGES] = {"gauge_row", "metric,slice,resource,value REAL", "gauge", 3, true},
-	[LEVELS] = {"sample_level", "metric,slice,task,resource,count,value", "sample_level", 4, true},
-	[STACKS] = {"stack", "id,parent,frame", "main.stack", 3, true},
-	[PROCESSES] = {"process", "id,pid,ppid,comm TEXT,command TEXT,exe TEXT,cgroup,start_ns,end_ns,exit_status,flags",
-		       "main.process", 3, true},
-	[TASKS] = {"task", "id,process,tid,comm TEXT,start_ns,end_ns", "main.task", 3, true},
-	[THREADS] = {"thread", "task,tid,comm TEXT,process,pid,process_comm TEXT,command TEXT,cgroup TEXT,kernel,own", NULL, 5},
-	[TIMES] = {"task_time", "task,metric,ns,count", NULL, 2},
-	[THREAD_TIMES] = {"thread_time", "task,running,runnable,sleeping,disk,stopped,held_up,switches,preempted", NULL, 1},
-	[PROCESS_TIMES] = {"process_time", "process,threads,running,runnable,sleeping,disk,stopped,held_up,switches,preempted,"
-			   "max_thread", NULL, 1},
-	[SPEAKERS] = {"stack_speaker", "stack,function TEXT,path TEXT", NULL, 1},
-};
+#include "totals_read.h"
 
 /* Columns of THREAD_TIMES; those of PROCESS_TIMES are one further on. */
 enum { RUNNING = 1, RUNNABLE, HELD_UP = 6, SWITCHES, PREEMPTED, THREAD_COLUMNS, PROCESS_MOST = THREAD_COLUMNS + 1 };
@@ -60,12 +37,6 @@ struct totals {
 	struct rows_table *tables[TOTALS];
 };
 
-/* What a statement's rows go to. */
-struct reading {
-	struct rows_table *table;
-	struct intern *texts;
-};
-
 static struct rows_table *find_table(void *arg, const char *name)
 {
 	struct totals *kept = arg;
@@ -76,8 +47,15 @@ static struct rows_table *find_table(void *arg, const char *name)
 	return NULL;
 }
 
+const struct rows_table *store_kept_stacks(const struct store *s)
+{
+	return s->totals ? s->totals->tables[STACKS] : NULL;
+}
+
 void store_free_totals(struct store *s)
 {
+	stack_view_free(s->stacks);
+	s->stacks = NULL;
 	if (!s->totals)
 		return;
 	for (size_t i = 0; i < TOTALS; i++)
@@ -85,72 +63,6 @@ void store_free_totals(struct store *s)
 	intern_free(s->totals->texts);
 	free(s->totals);
 	s->totals = NULL;
-}
-
-static int64_t text_of(struct intern *texts, const char *text)
-{
-	return (int64_t)(intptr_t)intern_key(texts, intern_id(texts, text, strlen(text), NULL), NULL);
-}
-
-static int64_t cell_of(struct reading *reading, unsigned column, sqlite3_value *value)
-{
-	enum rows_type type = reading->table->type[column];
-	bool null = sqlite3_value_type(value) == SQLITE_NULL;
-	double number;
-	int64_t bits;
-
-	if (type == ROWS_INTEGER)
-		return null ? ROWS_NULL : sqlite3_value_int64(value);
-	if (type == ROWS_TEXT)
-		return null ? 0 : text_of(reading->texts, (const char *)sqlite3_value_text(value));
-	number = sqlite3_value_double(value);
-	memcpy(&bits, &number, sizeof(bits));
-	return bits;
-}
-
-/* An aggregate function that takes the rows in: half the time of fetching each row. */
-static void add_row(sqlite3_context *context, int columns, sqlite3_value **values)
-{
-	struct reading *reading = sqlite3_user_data(context);
-	struct rows_table *t = reading->table;
-	int64_t cells[ROWS_MOST_COLUMNS], *row;
-
-	for (unsigned i = 0; i < t->width; i++)
-		cells[i] = cell_of(reading, i, values[i]);
-	row = rows_table_place(t, cells);
-	for (unsigned i = t->keys; i < t->width; i++)
-		store_add_to(&row[i], cells[i]);
-}
-
-static void add_whole_row(sqlite3_context *context, int columns, sqlite3_value **values)
-{
-	struct reading *reading = sqlite3_user_data(context);
-	int64_t *row = rows_table_add(reading->table);
-
-	for (unsigned i = 0; i < reading->table->width; i++)
-		row[i] = cell_of(reading, i, values[i]);
-}
-
-static void end_rows(sqlite3_context *context)
-{
-	sqlite3_result_null(context);
-}
-
-static int read_rows(struct store *s, const struct total *total, struct rows_table *t)
-{
-	static const char function[] = "take_row";
-	struct reading reading = {.table = t, .texts = s->totals->texts};
-	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-
-	buf_addf(&sql, "SELECT %s(", function);
-	rows_table_add_names(t, &sql);
-	buf_addf(&sql, ") FROM %s", total->rows);
-	if (sqlite3_create_function(s->db, function, (int)t->width, SQLITE_UTF8 | SQLITE_DIRECTONLY, &reading, NULL,
-				    total->whole ? add_whole_row : add_row, end_rows) != SQLITE_OK)
-		return store_error(s, "read");
-	int r = store_execute(s, sql.data);
-	sqlite3_create_function(s->db, function, (int)t->width, SQLITE_UTF8, NULL, NULL, NULL, NULL);
-	return r;
 }
 
 /* The view thread. Columns of processes: 0 id, 1 pid, 3 comm, 4 command, 6 cgroup, 10 flags; of tasks: 0 id, 1 process, 2 tid, 3 comm. */
@@ -162,7 +74,7 @@ static int add_threads(struct store *s, struct totals *kept)
 	int r = query_new(s, "SELECT id, path FROM cgroup", &q);
 
 	while (r >= 0 && (r = query_next(q)) > 0)
-		map_put(cgroups, (uint64_t)query_int(q, 0), (uint64_t)text_of(kept->texts, query_text(q, 1)));
+		map_put(cgroups, (uint64_t)query_int(q, 0), (uint64_t)totals_text(kept->texts, query_text(q, 1)));
 	for (size_t i = 0; r >= 0 && i < tasks->count; i++) {
 		const int64_t *task = rows_table_row(tasks, i), *process = rows_table_find(kept->tables[PROCESSES], 0, task[1]);
 		uint64_t cgroup = 0;
@@ -254,15 +166,13 @@ static void add_shown(struct buf *sql, const char *name)
 static int keep_totals(struct store *s, struct totals *kept)
 {
 	_cleanup_(buf_done) struct buf sql = BUF_INIT;
-	int r = 0;
+	int r;
 
-	for (size_t i = 0; r >= 0 && i < SPEAKERS; i++) {
-		kept->tables[i] = rows_table_new(totals[i].columns, totals[i].keys);
-		if (totals[i].rows)
-			r = read_rows(s, &totals[i], kept->tables[i]);
+	for (size_t i = 0; i < SPEAKERS; i++) {
+		kept->tables[i] = totals_table_new(i);
 		add_shown(&sql, totals[i].name);
 	}
-	if (r < 0 || (r = add_threads(s, kept)) < 0 || (r = add_times(s, kept)) < 0)
+	if ((r = totals_read(s, kept->texts, kept->tables)) < 0 || (r = add_threads(s, kept)) < 0 || (r = add_times(s, kept)) < 0)
 		return r;
 	add_processes(kept);
 	if (rows_table_register(s->db, &kept->source) != SQLITE_OK)
@@ -322,7 +232,7 @@ int store_keep_speakers(struct store *s)
 
 	if (!kept || kept->tables[SPEAKERS])
 		return 0;
-	kept->tables[SPEAKERS] = rows_table_new(totals[SPEAKERS].columns, totals[SPEAKERS].keys);
+	kept->tables[SPEAKERS] = totals_table_new(SPEAKERS);
 	r = store_find_speakers(s, kept->tables[STACKS], kept->texts, kept->tables[SPEAKERS]);
 	add_shown(&sql, totals[SPEAKERS].name);
 	if (r >= 0)

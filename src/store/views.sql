@@ -30,11 +30,13 @@ CREATE VIEW sample_total AS
 SELECT metric, task, stack, resource, sum(count) AS count, sum(value) AS value
 FROM sample GROUP BY metric, task, stack, resource;
 
--- Samples of metrics that are levels, slice by slice: the newest says how it is, sums over time mean nothing.
+-- Metrics that are levels, and their samples, slice by slice: the newest says how it is, sums over time mean nothing.
+CREATE VIEW level_metric AS
+SELECT id AS metric FROM metric
+WHERE name IN ('memory.resident', 'memory.private', 'memory.data', 'process.age') OR name GLOB 'open.*' OR name GLOB 'heap.*';
+
 CREATE VIEW sample_level AS
-SELECT metric, slice, task, resource, count, value FROM sample
-WHERE metric IN (SELECT id FROM metric WHERE name IN ('memory.resident', 'memory.private', 'memory.data', 'process.age')
-	OR name GLOB 'open.*' OR name GLOB 'heap.*');
+SELECT metric, slice, task, resource, count, value FROM sample WHERE metric IN (SELECT metric FROM level_metric);
 
 -- The table edge added up over the whole period.
 CREATE VIEW edge_total AS

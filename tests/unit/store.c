@@ -496,6 +496,47 @@ static void test_totals(void)
 	check_totals(s);
 }
 
+/* A long recording, which two threads read: the same rows in the same order as if one had read all. */
+static void test_long_totals(void)
+{
+	enum { SAMPLES = 60000, KINDS = 36000, SLICES = 3 };
+	_cleanup_free_ char *path = in_directory("long.db");
+	_cleanup_(store_freep) struct store *s = NULL;
+	char *asked[4];
+	static const char *const views[ARRAY_SIZE(asked)] = {
+		"SELECT * FROM sample_total", "SELECT metric, task, slice AS stack, resource, count, value FROM sample_level",
+		"SELECT kind AS metric, task, stack, other_task AS resource, count, ns AS value FROM edge_total",
+		"SELECT id AS metric, parent AS task, frame AS stack, 0 AS resource, 0 AS count, 0 AS value FROM stack"};
+
+	CHECK(store_create(path, &s) == 0);
+	fill(s);
+	CHECK(store_begin(s) == 0);
+	store_add_metric(s, 3, "cpu.time", "ns", "");
+	store_add_metric(s, 4, "memory.resident", "bytes", "");
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		store_add_sample(s, &(struct sample_row){.slice = 1 + i / (SAMPLES / SLICES), .metric = 3 + !(i % 8), .task = 1 + !(i % 8),
+							 .stack = 1 + i % KINDS, .count = 1, .value = i});
+	for (uint32_t i = 0; i < 100; i++)
+		store_add_edge(s, &(struct edge_row){.slice = 3, .kind = 3, .task = 1, .other_task = 2, .stack = 1 + i % 7, .count = 1, .ns = i});
+	add_stacks(s);
+	CHECK(store_commit(s) == 0 && store_finish(s) == 0);
+	store_free(s);
+	s = NULL;
+	CHECK(store_open(path, &s) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
+		CHECK(*(asked[i] = rows_of(s, views[i])) == '[');
+	CHECK(store_keep_totals(s) == 1);
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		_cleanup_free_ char *kept = rows_of(s, views[i]);
+
+		CHECK_STR(kept, asked[i]);
+		free(asked[i]);
+	}
+	/* Seen first, kept first. */
+	CHECK(ask(s, "SELECT count(*) FROM (SELECT stack, lag(stack) OVER () AS before FROM sample_total WHERE metric >= 3) WHERE stack < before") == 0);
+	CHECK(ask(s, "SELECT count(*) FROM (SELECT slice, lag(slice) OVER () AS before FROM sample_level) WHERE slice < before") == 0);
+}
+
 static void test_live(void)
 {
 	_cleanup_(store_freep) struct store *s = NULL;
@@ -638,6 +679,7 @@ int main(void)
 	test_replace();
 	test_withdraw();
 	test_totals();
+	test_long_totals();
 	test_live();
 	test_forget();
 	test_save();

@@ -114,3 +114,15 @@ static __always_inline bool selected(const struct task_slot *slot)
 		return false;
 	return !config.filter || (slot && slot->flags & TASK_SELECTED);
 }
+
+/* NULL: it has none of that number. */
+static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
+{
+	struct file *file = NULL;
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+
+	if (!table || fd >= BPF_CORE_READ(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd))
+		return NULL;
+	return file;
+}

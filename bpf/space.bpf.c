@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* System calls that fail because a file system has no room. Every system call of the machine passes here: user space attaches this
- * only while a file system is nearly full. */
+ * only while a file system is nearly full, or filled and emptied by turns. */
 #include "current.bpf.h"
 #include "space.h"
 
@@ -21,17 +21,6 @@ struct {
 } space_sums SEC(".maps");
 
 const volatile u8 space_calls[SPACE_CALLS] SEC(".rodata.calls") = {}; /* enum space_what */
-
-static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
-{
-	struct file *file = NULL;
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-
-	if (!table || fd >= BPF_CORE_READ(table, max_fds) ||
-	    bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd))
-		return NULL;
-	return file;
-}
 
 /* Of how many calls a record is to tell now; 0: not yet. */
 static __always_inline u64 add(const struct space_key *key, u64 now)

@@ -141,25 +141,30 @@ static __always_inline void take_growth(struct tcp_counts *now, struct tcp_count
 	now->drops = grown(now->drops, before.drops);
 }
 
+static __always_inline struct tcp_flow *flow_at(const struct tcp_flow_key *key)
+{
+	struct tcp_flow *flow = bpf_map_lookup_elem(&flows, key);
+
+	if (!flow) {
+		bpf_map_update_elem(&flows, key, &no_flow, BPF_NOEXIST);
+		flow = bpf_map_lookup_elem(&flows, key);
+	}
+	if (!flow)
+		count(this_cpu(), LOST_CONNECTIONS);
+	return flow;
+}
+
 static __always_inline struct tcp_flow *flow_of(const struct sock *sk, const struct tcp_socket *state)
 {
 	struct tcp_tuple tuple;
 	struct tcp_flow_key key = {};
-	struct tcp_flow *flow;
 
 	read_tuple(sk, &tuple);
 	key.server = state->server;
 	key.tgid = state->tgid;
 	key.port = state->server ? tuple.local_port : tuple.remote_port;
 	__builtin_memcpy(key.address, state->server ? tuple.local : tuple.remote, sizeof(key.address));
-	flow = bpf_map_lookup_elem(&flows, &key);
-	if (!flow) {
-		bpf_map_update_elem(&flows, &key, &no_flow, BPF_NOEXIST);
-		flow = bpf_map_lookup_elem(&flows, &key);
-	}
-	if (!flow)
-		count(this_cpu(), LOST_CONNECTIONS);
-	return flow;
+	return flow_at(&key);
 }
 
 static __always_inline void add_latency(const struct sock *sk, u64 ns)
@@ -227,8 +232,10 @@ static __always_inline void failed(const struct sock *sk, struct tcp_flow *flow,
 		counter = &flow->timed_out;
 		break;
 	case 0:
-		/* Its owner did not want to wait any longer. */
-		if (waited_ns >= PATIENCE_NS || BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans))
+		/* Its owner did not want to wait any longer, or there was no port left for it. */
+		if (!BPF_CORE_READ((const struct inet_sock *)sk, inet_sport))
+			counter = &flow->no_port;
+		else if (waited_ns >= PATIENCE_NS || BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans))
 			counter = &flow->timed_out;
 		break;
 	}
@@ -315,6 +322,70 @@ int inet_sock_set_state(u64 *ctx)
 		closed(sk, old_state);
 	}
 	__sync_fetch_and_add(&changes.flows, 1);
+	cost_end(cpu, COST_TCP, start);
+	return 0;
+}
+
+SEC("?tp_btf/tcp_destroy_sock")
+int tcp_destroy_sock(u64 *ctx)
+{
+	const struct inet_sock *sk = (const struct inet_sock *)ctx[0];
+
+	if (!BPF_CORE_READ(sk, inet_sport))
+		__sync_fetch_and_add(&changes.never, 1);
+	return 0;
+}
+
+/* The address that a connect() was given. */
+struct connect_address {
+	u16 family, port; /* the port in network order */
+	u32 ipv4;         /* else of no interest */
+	u8 ipv6[16];
+};
+
+static __always_inline bool read_address(u64 user, struct tcp_flow_key *key)
+{
+	struct connect_address a = {};
+
+	if (bpf_probe_read_user(&a, 8, (const void *)user))
+		return false;
+	if (a.family == FAMILY_IPV4)
+		mapped(key->address, a.ipv4);
+	else if (a.family != FAMILY_IPV6 || bpf_probe_read_user(key->address, 16, (const void *)(user + 8)))
+		return false;
+	key->port = __builtin_bswap16(a.port);
+	return true;
+}
+
+/* Where there is no way a socket does not change its state. One that an answer from the way has told so did, and has a port. */
+static __always_inline void unreached(void)
+{
+	struct task_struct *task = current_task();
+	struct entry entry = task_entry(task, config.has_task_registers);
+	struct file *file = entry.syscall == changes.connect_call ? file_of(task, (u32)entry.first) : NULL;
+	struct socket *socket = file ? (struct socket *)BPF_CORE_READ(file, private_data) : NULL;
+	struct sock *sk = socket ? BPF_CORE_READ(socket, sk) : NULL;
+	struct tcp_flow_key key = {.tgid = bpf_get_current_pid_tgid() >> 32};
+
+	if (!sk || protocol_of(sk) != PROTOCOL_TCP || BPF_CORE_READ(sk, __sk_common.skc_dport) || !read_address(entry.second, &key))
+		return;
+	struct tcp_flow *flow = flow_at(&key);
+	if (flow)
+		__sync_fetch_and_add(&flow->unreachable, 1);
+	__sync_fetch_and_add(&changes.unreached, 1);
+	__sync_fetch_and_add(&changes.flows, 1);
+}
+
+/* Every system call of the machine passes here: user space attaches this only while sockets are closed that were never connected. */
+SEC("?tp_btf/sys_exit")
+int connect_exit(u64 *ctx)
+{
+	s64 result = (s64)ctx[1];
+	struct cpu_slot *cpu = this_cpu();
+	u64 start = cost_of_run(cpu, COST_TCP);
+
+	if (result == -ERROR_UNREACHABLE_NET || result == -ERROR_UNREACHABLE_HOST)
+		unreached();
 	cost_end(cpu, COST_TCP, start);
 	return 0;
 }

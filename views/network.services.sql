@@ -19,7 +19,7 @@ service AS MATERIALIZED (
 		sum(iif(metric = 'connection.sent', value, 0)) AS sent, sum(iif(metric = 'connection.sent', count, 0)) AS segments,
 		sum(iif(metric = 'connection.received', value, 0)) AS received,
 		sum(iif(metric = 'connection.retransmits', value, 0)) AS again,
-		sum(iif(metric IN ('connection.refused', 'connection.timed_out', 'connection.unreachable'), value, 0)) AS failed,
+		sum(iif(metric IN ('connection.refused', 'connection.timed_out', 'connection.unreachable', 'connection.no_port'), value, 0)) AS failed,
 		sum(iif(metric = 'connection.resets', value, 0)) AS resets
 	FROM told WHERE kind = 'service' GROUP BY comm, name),
 latency AS MATERIALIZED (SELECT * FROM latency_summary WHERE resource_kind = 'service' AND metric GLOB 'connection.*')

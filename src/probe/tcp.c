@@ -49,6 +49,10 @@ uint32_t tcp_service(struct capture *c, const uint8_t address[16], uint16_t port
 
 static int prepare(const struct capture *c, struct bpf_object *object)
 {
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "connect_exit");
+
+	if (program)
+		bpf_program__set_autoattach(program, false);
 	return tcp_drops_prepare(object);
 }
 
@@ -64,6 +68,7 @@ static int attach(struct capture *c, struct bpf_object *object, void *arg)
 	if (r < 0)
 		return r;
 	s->changes = s->variables.memory;
+	tcp_unreached_attach(&s->unreached, object, s->changes);
 	tcp_drops_read_reasons(&s->names);
 	s->link = bpf_program__attach_iter(bpf_object__find_program_by_name(object, "walk"), NULL);
 	return s->link ? 0 : fail(-errno, "attach the program that lists sockets");
@@ -209,11 +214,17 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	uint64_t now = capture_counter(c, LOST_CONNECTIONS);
 
 	walk(c, s, true, true);
+	tcp_unreached_look(&s->unreached, s->changes);
 	take_flows(c, s, true);
 	tally_take(&s->peers, write_peer, &(struct peer_writer){c, s});
 	if (now > s->lost)
 		capture_gauge(c, s->probe.first_metric + LOST, 0, (double)(now - s->lost));
 	s->lost = now;
+}
+
+static void detach(struct capture *c, void *arg)
+{
+	tcp_unreached_detach(&((struct tcp_state *)arg)->unreached);
 }
 
 static void stop(struct capture *c, void *arg)
@@ -242,6 +253,7 @@ const struct probe probe_tcp = {
 		[REFUSED] = {"connection.refused", "count", "by process and service: connects that were refused"},
 		[TIMED_OUT] = {"connection.timed_out", "count", "by process and service: connects that nobody answered"},
 		[UNREACHABLE] = {"connection.unreachable", "count", "by process and service: connects without a way there"},
+		[NO_PORT] = {"connection.no_port", "count", "by process and service: connects for which all local ports were in use"},
 		[ABANDONED] = {"connection.abandoned", "count", "by process and service: connects given up by their owner"},
 		[UNANSWERED] = {"connection.unanswered", "ns", "by process and service: time since connects that nobody has answered "
 				"yet were made, beyond half a second; count: such connects, summed over looks"},
@@ -289,5 +301,6 @@ const struct probe probe_tcp = {
 	.start = start,
 	.drained = drained,
 	.slice = slice,
+	.detach = detach,
 	.stop = stop,
 };

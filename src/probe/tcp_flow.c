@@ -30,6 +30,7 @@ static void add_flow(struct capture *c, struct tcp_state *s, const struct tcp_fl
 	tcp_add(c, s, REFUSED, t, service, f->refused, f->refused);
 	tcp_add(c, s, TIMED_OUT, t, service, f->timed_out, f->timed_out);
 	tcp_add(c, s, UNREACHABLE, t, service, f->unreachable, f->unreachable);
+	tcp_add(c, s, NO_PORT, t, service, f->no_port, f->no_port);
 	tcp_add(c, s, ABANDONED, t, service, f->abandoned, f->abandoned);
 	tcp_add(c, s, RESETS, t, service, f->reset, f->reset);
 	tcp_add(c, s, SENT, t, service, f->segments, f->sent);

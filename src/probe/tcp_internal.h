@@ -6,11 +6,12 @@
 #include "probe.h"
 #include "tally.h"
 #include "tcp_drops.h"
+#include "tcp_unreached.h"
 #include "tcp_walk.h"
 #include "variables.h"
 
 enum tcp_metric {
-	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
+	SENT, RECEIVED, OPENED, ACCEPTED, REFUSED, TIMED_OUT, UNREACHABLE, NO_PORT, ABANDONED, UNANSWERED, RESETS, RETRANSMITS,
 	RETRANSMITTED, OVERDUE, ZERO_WINDOW, NOT_READ, UNREAD, STANDING, WINDOW_LIMITED, BUFFER_LIMITED, HELD, UNDER_WAY, WAITED, ROUND_TRIP,
 	CONNECT, PEER, QUEUE, QUEUE_LIMIT, QUEUED, OVERFLOWS, DROPS, DROPPING, SILENT, LOST,
 };
@@ -28,6 +29,7 @@ struct tcp_state {
 	struct tcp_walk walk;
 	struct tally peers;
 	struct tcp_drop_names names;
+	struct tcp_unreached unreached;
 	struct variables variables;
 	volatile struct tcp_changes *changes; /* the kernel side's */
 	struct tcp_changes taken; /* as it was when the maps were emptied last */

@@ -114,6 +114,27 @@ while True: listener.accept()[0].close()
 """
 
 
+# Asks again and again where there is no way, or too few local ports for connections that come and go.
+NO_WAY = """
+import os, socket, sys, time
+host, port = sys.argv[1], int(sys.argv[2])
+listener = socket.create_server(("127.0.0.1", 7171), backlog=50)
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("replicator")
+    while True:
+        try: socket.create_connection((host, port), timeout=1).close()
+        except OSError: pass
+        time.sleep(0.03)
+while True: listener.accept()[0].close()
+"""
+
+
+def own_network(prepare, code, *argv):
+    """A Python program in a network of its own, of which the shell has made something."""
+    start = f'ip link set lo up && {prepare} && exec "$@"'
+    return lambda _: running(["unshare", "-n", "sh", "-c", start, "sh", sys.executable, "-c", code, *argv], start_new_session=True)
+
+
 def try_names(*processes):
     return lambda _: running([sys.executable, "-c", TRY, *processes], start_new_session=True)
 
@@ -143,6 +164,12 @@ CASES = [
     Case("refused-beside", try_names("::1", "127.0.0.1"), "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", often=False),
     Case("refused-of-many", try_names("::1" + 6 * " 127.0.0.1"), "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:",
          often=False),
+    Case("no-way", own_network("true", NO_WAY, "203.0.113.9", "5432"), "net.connect-failures", victims=("replicator",),
+         resource="^203.0.113.9:5432$", evidence=("unreachable",), often=False),
+    Case("no-way-6", own_network("ip route add unreachable 2001:db8::/32", NO_WAY, "2001:db8::9", "5432"), "net.connect-failures",
+         victims=("replicator",), resource=r"^\[2001:db8::9\]:5432$", held_out=True, often=False),
+    Case("no-ports", own_network("sysctl -qw net.ipv4.tcp_tw_reuse=0 net.ipv4.ip_local_port_range='40000 40060'", NO_WAY, "127.0.0.1", "7171"),
+         "net.connect-failures", victims=("replicator",), resource="^127.0.0.1:7171$", evidence=("local port",), often=False),
     Case("mistaken", "tcpfault mistaken", often=False),
     # A far host, from the beginning, with connections that come and go, from some moment on; one that asks rarely loses little.
     Case("distant", "distant ask 40 0", "net.latency", victims=("customer",), function="consult", resource=":7070$"),

@@ -4,7 +4,7 @@
 -- explain: Counts requests that a disk gave back with an error. What a device does not know (a discard) and what would have had to
 --    wait although it must not is no failure. The process is named whose request it was, or whose pages the kernel wrote.
 --    Counts, too, calls that failed because a file system had no space or inodes left. They are looked for
---    while less than 1 % is free. Of the processes that such calls fail for the culprit is the one with the largest file there, if
+--    while less than 1 % is free, or much is filled and emptied by turns. Of the processes that such calls fail for the culprit is the one with the largest file there, if
 --    that is a tenth of the file system; else the one that most fail for.
 -- threshold large = 0.1: share of a file system; whose file is smaller has not filled it alone
 -- threshold often = 50: such calls a second are all that a program does; fewer are its impact in proportion

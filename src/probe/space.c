@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Whose calls fail because a file system is full. That is looked for only while one is nearly so: every system call pays. */
+/* Whose calls fail because a file system is full. That is looked for only while one is nearly so, or is filled and
+ * emptied by turns: every system call pays. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -25,6 +26,10 @@ enum {
 	FULL_PERCENT = 1,   /* free, and */
 	FULL_BYTES = 256 << 20, /* less than that: what is asked for at once may not fit */
 	MOST_TOLD = 32,     /* files, a slice */
+	SMALL_BYTES = 1 << 30, /* is filled within a moment: asked each slice, */
+	MOST_SMALL = 64,       /* so many of them */
+	RESTLESS_PERCENT = 10, /* of a file system, filled or emptied within a slice */
+	RESTLESS_SLICES = 6,   /* that is remembered for so long */
 };
 
 struct space_state {
@@ -35,6 +40,9 @@ struct space_state {
 	int sums;
 	unsigned told;
 	struct map *last; /* by thread: the file system that its last record was of, where the call does not say it */
+	struct map *available; /* by device: blocks that were free at the last look */
+	struct map *restless;  /* by device: until which slice it counts as filled and emptied by turns */
+	uint32_t slice;
 	bool failed; /* to attach the program */
 };
 
@@ -111,30 +119,60 @@ static void watch(struct space_state *s, bool on)
 	}
 }
 
+static uint32_t device_of(const struct mount *m)
+{
+	return m->major << 20 | m->minor;
+}
+
+/* One that is filled and emptied by turns is full only for moments. */
+static void note_change(struct space_state *s, const struct mount *m)
+{
+	uint64_t before, now = m->space.f_bavail;
+
+	if (map_get(s->available, device_of(m), &before) &&
+	    (before > now ? before - now : now - before) * 100 >= (uint64_t)m->space.f_blocks * RESTLESS_PERCENT)
+		map_put(s->restless, device_of(m), s->slice + RESTLESS_SLICES);
+	map_put(s->available, device_of(m), now);
+}
+
+static bool is_restless(const struct space_state *s, uint32_t device)
+{
+	uint64_t until;
+
+	return map_get(s->restless, device, &until) && s->slice < until;
+}
+
 static void look(struct space_state *s)
 {
 	struct mounts *mounts = s->capture->mounts;
-	bool full = false;
+	unsigned asked = 0;
+	bool wanted = false;
 
 	mounts_look(mounts, s->capture->tasks);
 	for (size_t i = 0; i < mounts_count(mounts); i++) {
 		struct mount *m = mounts_get(mounts, i);
 
-		if (!m->read_only && lacks(&m->space, CLOSE_PERCENT, UINT64_MAX))
+		if (m->read_only)
+			continue;
+		if (lacks(&m->space, CLOSE_PERCENT, UINT64_MAX) ||
+		    (m->space.f_blocks * m->space.f_frsize < SMALL_BYTES && asked++ < MOST_SMALL))
 			mount_ask(m);
-		full |= is_full(m);
+		note_change(s, m);
+		wanted |= is_full(m) || is_restless(s, device_of(m));
 	}
-	watch(s, full);
+	watch(s, wanted);
 }
 
-/* That of a device, if it is full, or has become so since it was asked. */
-static struct mount *full_device(struct mounts *mounts, uint32_t device)
+/* That of a device, if it is full, or has become so since it was asked, or is so now and then. */
+static struct mount *full_device(const struct space_state *s, uint32_t device)
 {
+	struct mounts *mounts = s->capture->mounts;
+
 	for (size_t i = 0; i < mounts_count(mounts); i++) {
 		struct mount *m = mounts_get(mounts, i);
 
-		if (m->major == device >> 20 && m->minor == (device & 0xfffff))
-			return is_full(m) || (mount_ask(m) && is_full(m)) ? m : NULL;
+		if (device_of(m) == device)
+			return is_restless(s, device) || is_full(m) || (mount_ask(m) && is_full(m)) ? m : NULL;
 	}
 	return NULL;
 }
@@ -180,7 +218,7 @@ static bool find_full(const struct space_state *s, const struct space_key *key, 
 	struct mount *m = NULL;
 
 	if (key->device)
-		m = full_device(mounts, key->device);
+		m = full_device(s, key->device);
 	else if (!full_at(mounts, key->tgid, path, &m))
 		return false;
 	*ret_resource = m ? capture_resource(s->capture, "filesystem", m->name) : 0;
@@ -281,6 +319,8 @@ static void start(struct capture *c, void *arg)
 
 	s->capture = c;
 	s->last = map_new();
+	s->available = map_new();
+	s->restless = map_new();
 	look(s);
 }
 
@@ -291,6 +331,7 @@ static void slice(struct capture *c, void *arg, uint64_t now_ns)
 	if (s->link)
 		take_rest(c, s);
 	s->told = 0;
+	s->slice++;
 	look(s);
 }
 
@@ -304,7 +345,11 @@ static void detach(struct capture *c, void *arg)
 
 static void stop(struct capture *c, void *arg)
 {
-	map_free(((struct space_state *)arg)->last);
+	struct space_state *s = arg;
+
+	map_free(s->last);
+	map_free(s->available);
+	map_free(s->restless);
 }
 
 extern const char perfscope_space_object[];

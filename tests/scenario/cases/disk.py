@@ -50,6 +50,23 @@ while True:
 CAMERA = 'cd "$0"; n=0; while sleep 0.02; do n=$((n + 1)); cp /bin/ls frame-$n; done 2>/dev/null'
 
 
+# Writes what there is no room for, takes it away, and tries again.
+EXPORTER = """
+import os, sys, time
+open("/proc/self/comm", "w").write("exporter")
+path = sys.argv[1] + "/report.csv"
+def write_report():
+    with open(path, "wb", buffering=0) as report:
+        for _ in range(700):
+            report.write(bytes(65536))
+            time.sleep(0.0005)
+while True:
+    try: write_report()
+    except OSError: pass
+    os.unlink(path)
+    time.sleep(0.1)
+"""
+
 # Writes what there is no room for to two file systems; its larger file lies on the one to which it writes less.
 ARCHIVER = """
 import ctypes, os, sys, time
@@ -171,6 +188,9 @@ CASES = [
          resource="scenario-disk-", often=False),
     Case("no-inodes", lambda _: small_file_system("nr_inodes=40", "sh", "-c", CAMERA), "disk.errors", "cp", resource="scenario-disk-",
          held_out=True, often=False),
+    Case("no-space-by-turns", lambda _: small_file_system("size=40m", sys.executable, "-c", EXPORTER), "disk.errors", "exporter", "write_report",
+         resource="scenario-disk-", often=False),
+    Case("room-by-turns", lambda _: small_file_system("size=60m", sys.executable, "-c", EXPORTER), often=False),
     Case("no-space-twice", lambda _: small_file_system("size=800m", sys.executable, "-c", ARCHIVER), "disk.errors", "archiver",
          "append_line", resource="/attic", evidence=("/attic/log",), also=("disk.errors",), often=False),
     Case("space-enough", lambda _: small_file_system("size=800m", sys.executable, "-c", LOGGER), often=False),

@@ -2,9 +2,11 @@
 -- title: The kernel killed a process for want of memory
 -- summary: the kernel killed {comm} {times} for want of memory{where}
 -- explain: Each kill is an event of the recording. Where a cgroup's limit was met, the cgroup is named; else the machine's own
---    memory was used up. The kernel kills whoever holds most, which is not always the one that grew. One that the same
+--    memory was used up. The kernel kills whoever holds most, or was said to be
+--    worth least (oom_score_adj), which is not always the one that grew: if another program did, that one is the culprit. One that the same
 --    parent starts again, and that is killed again, is one finding, in a new cgroup each time, too, if they lie side by side.
--- action: Raise the limit of {place}, or let {comm} use less
+-- threshold grown = 0.1: of the limit, by which a program has grown in the period, and more than the one that was killed
+-- action: Raise the limit of {place}, or let {user} use less
 -- action: See who uses the memory: perfscope report; the resources' table has each cgroup's limit
 -- runbook: memory-pressure
 WITH kill AS MATERIALIZED (
@@ -25,16 +27,32 @@ placed AS MATERIALIZED (
 		dense_rank() OVER (ORDER BY k.comm, k.ppid, rtrim(k.cgroup, replace(k.cgroup, '/', ''))) AS again
 	FROM kill k LEFT JOIN limited l ON l.pid = k.pid
 	WINDOW again AS (PARTITION BY k.comm, k.ppid, rtrim(k.cgroup, replace(k.cgroup, '/', '')) ORDER BY l.path IS NULL, k.time_ns DESC
-		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
-SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memory') AS place,
+		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
+held AS MATERIALIZED (
+	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup,
+		max(s.value) - iif(ifnull(p.start_ns, 0) > q.start_ns, 0, min(s.value)) AS grown
+	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN process p ON p.id = t.process, period q
+	WHERE m.name = 'memory.resident' AND NOT t.own GROUP BY t.process),
+-- Who took what the killed ones had to go for.
+behind AS MATERIALIZED (
+	SELECT k.again, h.*, row_number() OVER (PARTITION BY k.again ORDER BY h.grown DESC) AS rank
+	FROM placed k JOIN held h ON h.comm <> k.comm AND (k.path IS NULL OR h.cgroup = k.path OR substr(h.cgroup, 1, length(k.path) + 1) = k.path || '/')
+	LEFT JOIN held v ON v.pid = k.pid
+	WHERE k.place = 1 AND h.grown > ifnull(v.grown, 0) AND h.grown >= coalesce(:grown, 0.1)
+		* coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')))
+SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memory') AS place, ifnull(b.comm, k.comm) AS user,
 	iif(k.times = 1, printf('(pid %d)', k.pid), printf('%d times (at last pid %d)', k.times, k.pid)) AS times,
-	iif(k.path IS NULL, '', printf(' in %s, which may use %.0f MiB', k.path, k.bytes / 1048576)) AS "where",
+	iif(k.path IS NULL, '', printf(' in %s, which may use %.0f MiB', k.path, k.bytes / 1048576))
+		|| iif(b.comm IS NULL, '', printf('; %s has grown by %.0f MiB', b.comm, b.grown / 1048576.0)) AS "where",
 	iif(k.path IS NULL, 'memory', 'cgroup') AS resource_kind, ifnull(k.path, 'machine') AS resource_name,
 	(SELECT json_group_array(json(x)) FROM (
-		SELECT json_object('role', iif(o.asker = o.pid, 'culprit', 'victim'), 'pid', o.pid, 'tid', 0, 'comm', o.comm, 'cgroup', o.cgroup) AS x
-		FROM placed o WHERE o.again = k.again ORDER BY o.asker <> o.pid, o.place LIMIT 10)) AS affected,
+		SELECT json_object('role', 'culprit', 'pid', pid, 'tid', 0, 'comm', comm, 'cgroup', cgroup) AS x FROM (
+			SELECT * FROM behind h WHERE h.again = k.again ORDER BY h.rank LIMIT 3)
+		UNION ALL SELECT * FROM (
+			SELECT json_object('role', iif(o.asker = o.pid AND b.comm IS NULL, 'culprit', 'victim'), 'pid', o.pid, 'tid', 0, 'comm', o.comm, 'cgroup', o.cgroup)
+			FROM placed o WHERE o.again = k.again ORDER BY o.asker <> o.pid, o.place LIMIT 10))) AS affected,
 	json_array(
 		json_object('metric', 'killed ' || k.comm || '; ' || k.detail, 'value', k.times, 'unit', 'processes'),
 		json_object('metric', 'memory limit', 'value', coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total'), 0),
 			'unit', 'bytes')) AS evidence
-FROM placed k WHERE k.place = 1;
+FROM placed k LEFT JOIN behind b ON b.again = k.again AND b.rank = 1 WHERE k.place = 1;

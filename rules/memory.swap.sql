@@ -5,7 +5,7 @@
 --    read again soon after they had to go (refaults) or come back from swap. What is read for the first time,
 --    as by a program that starts or by a copy, is not wanted again and does not count. Exact for faults of user code. A page that comes back from swap needs room:
 --    the time in which that is made counts, too. Each cgroup that is short of memory is a finding, and so is the machine.
--- threshold share = 0.1: of the period, blocked by one thread; below that nobody notices
+-- threshold share = 0.1: of the period, blocked by one thread, or by a program that is started again and again; below that nobody notices
 -- threshold refaults = 50: pages a second that are wanted again; fewer are the ordinary change of what is cached
 -- threshold rate = 10: waits a second of that thread; one long read alone is none of this
 -- threshold filled = 0.7: of the machine's memory, in use by programs, caches and the kernel; where more is free, what had to go went for
@@ -34,10 +34,15 @@ stall AS MATERIALIZED (
 		SELECT s.task, s.value, 0 FROM sample_total s JOIN metric m ON m.id = s.metric, refault f
 		WHERE m.name GLOB 'reclaim.*' AND f.swapped > f.pages / 2)
 	GROUP BY task),
+-- A program that is started again and again waits as one thread does that stays.
 held_up AS MATERIALIZED (
-	SELECT th.*, s.ns, s.count, min(1.0, s.ns * 1.0 / span.ns) AS share FROM stall s JOIN thread th ON th.task = s.task, span, refault f
-	WHERE NOT th.own AND NOT th.kernel AND f.pages + f.swapped >= coalesce(:refaults, 50)
-		AND s.ns >= coalesce(:share, 0.1) * span.ns AND s.count * 1e9 >= coalesce(:rate, 10) * span.ns),
+	SELECT w.*, min(1.0, w.ns * 1.0 / span.ns) AS share FROM (
+		SELECT *, sum(own_ns) OVER same AS ns, sum(own_count) OVER same AS count FROM (
+			SELECT th.*, s.ns AS own_ns, s.count AS own_count, iif(p.end_ns IS NULL, th.task, p.ppid || ' ' || p.comm) AS program
+			FROM stall s JOIN thread th ON th.task = s.task JOIN process p ON p.id = th.process WHERE NOT th.own AND NOT th.kernel)
+		WINDOW same AS (PARTITION BY program)) w, span, refault f
+	WHERE f.pages + f.swapped >= coalesce(:refaults, 50)
+		AND w.ns >= coalesce(:share, 0.1) * span.ns AND w.count * 1e9 >= coalesce(:rate, 10) * span.ns),
 -- The limit that is met: the tightest one above it whose memory is full; NULL: the machine's.
 full_limit AS MATERIALIZED (
 	SELECT resource AS path, max(iif(metric = 'cgroup.memory_limit', value, 0)) AS bytes FROM level
@@ -59,7 +64,7 @@ topmost AS MATERIALIZED (
 	SELECT ifnull(sum(a.pages), 0) AS pages FROM again a
 	WHERE NOT EXISTS (SELECT 1 FROM again b WHERE substr(a.path, 1, length(b.path) + 1) = b.path || '/')),
 worst AS MATERIALIZED (
-	SELECT p.* FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY ns DESC) AS of_path FROM placed) p
+	SELECT p.* FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY ns DESC, own_ns DESC) AS of_path FROM placed) p
 	LEFT JOIN again a ON a.path = p.path, refault f, topmost t
 	WHERE p.of_path = 1 AND f.swapped + coalesce(a.pages, iif(p.path IS NULL, f.pages - t.pages, f.pages)) >= coalesce(:refaults, 50)),
 resident AS MATERIALIZED (
@@ -80,7 +85,7 @@ SELECT 'waited' AS urgency, w.share AS impact, iif(w.comm = w.process_comm, w.co
 			SELECT * FROM holder WHERE place = w.task AND rank <= 3 ORDER BY rank)
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', pid, 'tid', 0, 'comm', process_comm, 'cgroup', cgroup)
-			FROM placed WHERE path IS w.path GROUP BY process ORDER BY sum(ns) DESC LIMIT 8))) AS affected,
+			FROM placed WHERE path IS w.path GROUP BY process ORDER BY sum(own_ns) DESC LIMIT 8))) AS affected,
 	json_array(
 		json_object('metric', 'time of ' || w.comm || ' waiting for pages', 'value', 100 * w.share, 'unit', '%',
 			'threshold', 100 * coalesce(:share, 0.1)),

@@ -46,6 +46,23 @@ def write_tape():
 while True: write_tape()
 """
 
+# One takes more and more, until the other has to go, which is worth less.
+CROWD_OUT = """
+import os, time
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("indexer")
+    index = bytearray(50 << 20)
+    open("/proc/self/oom_score_adj", "w").write("500")
+    while True: time.sleep(1)
+open("/proc/self/comm", "w").write("uploader")
+time.sleep(1.5)
+parts = []
+while len(parts) < 40:
+    parts.append(bytearray(1 << 20))
+    time.sleep(0.03)
+while True: time.sleep(1)
+"""
+
 # A list that grows in a heap, which takes memory in large steps.
 HEAP = """
 process.title = "wardrobe";
@@ -61,7 +78,7 @@ def limited(code, path, limit, name=cgroups.NAME):
     parent, child = cgroups.make("memory", [("memory.limit_in_bytes", str(limit))], [("memory.max", str(limit)), ("memory.swap.max", "0")],
                                  name=name)
     try:
-        with running([sys.executable, "-c", code, path],
+        with running([sys.executable, "-c", code, path], start_new_session=True,
                      preexec_fn=lambda: cgroups.put(child, "cgroup.procs", str(os.getpid()))) as process:
             yield process
     finally:
@@ -128,6 +145,8 @@ CASES = [
     Case("leak-java-collected", script("java -Xmx400m -XX:+UseSerialGC -XX:MetaspaceSize=1m Cellar.java kept", 3), "memory.leak", "java",
          seconds=5, often=False, needs="java"),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
+    Case("killed-for-another", lambda injectors: limited(CROWD_OUT, "", 80 * MB), "memory.oom", "uploader", victims=("indexer",), resource="/",
+         often=False),
     Case("writes-in-limit", write, "memory.pressure", "recorder", resource="/", often=False),
     Case("writes-in-limits", write_twice, "memory.pressure", "recorder", resource="/", also=("memory.pressure",), often=False),
     Case("thrash", look_up, "memory.swap", "directory", resource="/"),

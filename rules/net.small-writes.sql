@@ -29,10 +29,13 @@ size AS MATERIALIZED (
 	SELECT t.process, sum(s.value) * 1.0 / max(1, sum(s.count)) AS bytes
 	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
 	WHERE m.name = 'connection.sent' GROUP BY t.process),
+-- Either side may be the writer.
+talk AS MATERIALIZED (
+	SELECT e.task, e.other_task, e.count FROM edge_total e WHERE e.kind = (SELECT id FROM metric WHERE name = 'connection.peer')),
 other AS MATERIALIZED (
 	SELECT a.process, b.pid, b.process_comm AS comm, b.cgroup, sum(e.count) AS count
-	FROM metric m JOIN edge_total e ON e.kind = m.id JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task
-	WHERE m.name = 'connection.peer' GROUP BY a.process, b.process)
+	FROM (SELECT * FROM talk UNION ALL SELECT other_task, task, count FROM talk) e
+	JOIN thread a ON a.task = e.task JOIN thread b ON b.task = e.other_task WHERE b.process <> a.process GROUP BY a.process, b.process)
 SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid,
 	h.connection || iif(h.connections > 1, printf(' and %d more', h.connections - 1), '') AS "where",
 	printf('%.0f', 100 * min(1.0, h.share)) AS share, h.kind AS resource_kind, h.connection AS resource_name,
@@ -47,6 +50,7 @@ SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid,
 		json_object('metric', 'mean size of its segments', 'value', z.bytes, 'unit', 'bytes',
 			'threshold', coalesce(:small, 1000))) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'wait.net', 'process', h.process),
+		json_object('role', 'culprit', 'metric', 'wait.poll', 'process', h.process),
 		json_object('role', 'culprit', 'metric', 'cpu.time', 'process', h.process, 'function', 'tcp_sendmsg')) AS stacks
 FROM held h JOIN size z ON z.process = h.process
 WHERE h.share >= coalesce(:share, 0.3) AND h.looks >= coalesce(:looks, 6) AND z.bytes <= coalesce(:small, 1000)

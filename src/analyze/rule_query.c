@@ -127,10 +127,16 @@ static bool is_role(const char *text)
 	return !strcmp(text, "culprit") || !strcmp(text, "victim");
 }
 
+/* One without a thread is its process, as its first thread is. */
+static uint32_t thread_of(const struct finding_task *task)
+{
+	return task->tid ? task->tid : task->pid;
+}
+
 static bool is_known(const struct finding *f, const struct finding_task *task)
 {
 	for (size_t i = 0; i < f->affected_count; i++)
-		if (f->affected[i].pid == task->pid && f->affected[i].tid == task->tid)
+		if (f->affected[i].pid == task->pid && thread_of(&f->affected[i]) == thread_of(task))
 			return true;
 	return false;
 }

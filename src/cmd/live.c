@@ -16,6 +16,7 @@
 #include "fail.h"
 #include "log.h"
 #include "loop.h"
+#include "mem.h"
 #include "output.h"
 #include "parse.h"
 #include "pmu_events.h"
@@ -86,14 +87,35 @@ static void end_progress(const struct live *live)
 		fputs("\r\033[K", stderr);
 }
 
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* nohup wants it to go on. A blocked signal would be heard of all the same. */
+static bool is_heeded(int number)
+{
+	struct sigaction action;
+
+	return number != SIGHUP || (!sigaction(number, NULL, &action) && action.sa_handler != SIG_IGN);
+}
+
+void live_hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (is_heeded(ends[i]))
+			sigaddset(&set, ends[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int prepare_loop(struct live *live)
 {
 	int r = loop_new(&live->loop);
 
-	if (r < 0 || (r = loop_add_signal(live->loop, SIGINT, interrupted, live)) < 0 ||
-	    (r = loop_add_signal(live->loop, SIGTERM, interrupted, live)) < 0)
-		return fail(r, "prepare the event loop");
-	return 0;
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(ends); i++)
+		if (is_heeded(ends[i]))
+			r = loop_add_signal(live->loop, ends[i], interrupted, live);
+	return r < 0 ? fail(r, "prepare the event loop") : 0;
 }
 
 static int arm(struct live *live, struct child *child)

@@ -21,12 +21,15 @@ struct live_options {
 extern const struct option live_option_rows[]; /* all but the duration */
 
 struct live_result {
-	bool interrupted;   /* by SIGINT or SIGTERM */
+	bool interrupted;   /* by a signal */
 	bool command_failed; /* it could not be run: nothing was recorded that anybody asked for */
 	int command_status; /* as a shell says it: 128 + signal, 127 not found, 126 not runnable; 0 without command */
 };
 
 int live_check(const struct live_options *o); /* what can be said to be wrong before anything is begun */
+
+/* SIGINT, SIGTERM and SIGHUP (but under nohup) wait for live_record(), which ends by them: what is begun before is finished, too. */
+void live_hold_signals(void);
 
 /* Records into the store until the time is up, the command has ended or a signal comes; then waits for the
  * command. `command` ends with NULL or is NULL. Progress goes to stderr. */

@@ -71,7 +71,10 @@ static int record(const struct look *l, const char *path, uint64_t duration_ns, 
 		LIVE_DEFAULTS, .most_overhead = l->options->most_overhead, .duration_ns = duration_ns};
 	_cleanup_(store_freep) struct store *s = NULL;
 	struct live_result result;
-	int r = store_create(path ? path : ":memory:", &s);
+	int r;
+
+	live_hold_signals();
+	r = store_create(path ? path : ":memory:", &s);
 
 	if (r < 0)
 		return r;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+#include <errno.h>
+#include <string.h>
+
 #include "command.h"
+#include "fail.h"
 #include "live.h"
 #include "log.h"
 #include "mem.h"
@@ -80,6 +84,9 @@ static int run(const struct call *call)
 	struct live_result result;
 	int r = live_check(&o->live);
 
+	if (!strcmp(o->output, "-"))
+		return failx(-EINVAL, "a recording is a database, which standard output cannot be: -o FILE (./- is a file of that name)");
+	live_hold_signals();
 	if (r < 0 || (r = store_create(o->output, &s)) < 0)
 		return r;
 	if (o->redact)

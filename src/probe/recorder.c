@@ -408,6 +408,13 @@ static int begin(struct recorder *r)
 	return add_sources(r);
 }
 
+static int tell_rights(int error)
+{
+	if (error != -EPERM && error != -EACCES)
+		return error;
+	return fail_in(error, "recording needs root, or CAP_BPF and CAP_PERFMON ('perfscope doctor' says what is missing)");
+}
+
 int recorder_new(struct store *s, struct loop *l, const struct recorder_options *o, struct recorder **ret_recorder)
 {
 	struct recorder *r = xcalloc(1, sizeof(*r));
@@ -424,7 +431,7 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 	capture_init(&r->capture);
 	if ((error = prepare(r)) < 0 || (error = begin(r)) < 0) {
 		recorder_free(r);
-		return error;
+		return tell_rights(error);
 	}
 	if (!r->loading)
 		capabilities_drop();

@@ -176,8 +176,10 @@ def exit_codes(path):
 def unprivileged(path):
     directory = tempfile.mkdtemp()
     os.chown(directory, 65534, 65534)
-    bad = record(os.path.join(directory, "x.db"), "-d", "1s", user=65534, group=65534, extra_groups=[])
-    check(bad.returncode == 2 and bad.stderr.count("\n") == 1 and "root" in bad.stderr, f"not root: {bad.stderr}")
+    bad = record(os.path.join(directory, "x.db"), "-d", "1s", user=65534, group=65534, extra_groups=[],
+                 env=os.environ | {"HOME": directory})
+    check(bad.returncode == 2 and bad.stderr.count("\n") == 1 and "recording needs root" in bad.stderr, f"not root: {bad.stderr}")
+    check(not os.listdir(directory), "nothing is left behind")
 
 
 def contained(path):
@@ -205,12 +207,34 @@ def filters(path):
 
 
 def interrupted(path):
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path]) as run:
             time.sleep(1.3)
             run.send_signal(number)
             check(run.wait(5) == 0, f"signal {number} ends the recording as usual")
         check(rows(path, "SELECT value FROM meta WHERE key = 'complete'") == [(1,)], "and it is complete")
+
+
+def interrupted_at_once(path):
+    """As soon as there is anything that could be left behind."""
+    os.unlink(path)
+    with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path]) as run:
+        while not os.path.exists(path) and run.poll() is None:
+            pass
+        run.send_signal(signal.SIGINT)
+        check(run.wait(10) == 0, "a signal at the very beginning ends it as usual")
+    check(rows(path, "SELECT value FROM meta WHERE key = 'complete'") == [(1,)], "and it is complete")
+    check(not os.path.exists(path + "-journal") and not os.path.exists(path + "-wal"), "and alone")
+
+
+def hung_up(path):
+    """Under nohup it goes on."""
+    with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path, "-d", "1500ms"],
+                          preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as run:
+        time.sleep(0.5)
+        run.send_signal(signal.SIGHUP)
+        check(run.wait(10) == 0, "it ends")
+    check(rows(path, "SELECT max(end_ns) > 1400000000 FROM slice") == [(1,)], "after all of its time")
 
 
 def killed(path):
@@ -300,7 +324,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "x.db")
         for test in (thread_times, before, idle_threads, short_lived, slow_ends, exec_by_thread, stripped, in_memory, exit_codes, contained, filters,
-                     interrupted, busy_while, killed, unprivileged):
+                     interrupted, interrupted_at_once, hung_up, busy_while, killed, unprivileged):
             test(path)
         full_disk()
         hotplug(path)

@@ -65,6 +65,9 @@ closed() {
 }
 closed
 
+try 2 record -o -
+said "a recording is a database, which standard output cannot be"
+
 # Each command explains itself and refuses what it does not know.
 for command in $("$perfscope" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	try 0 "$command" --help

@@ -374,6 +374,24 @@ static void test_order(void)
 	store_free(m.store);
 }
 
+/* A process is named once, with its first thread or without; who is both is the culprit. */
+static void test_affected(void)
+{
+	_cleanup_(rules_freep) struct rules *rules = rules_new(NULL);
+	_cleanup_(findings_freep) struct findings *f = NULL;
+	struct machine m;
+
+	begin(&m);
+	rules_add(rules, "x/a.sql", HEAD "SELECT 'waited' AS urgency, 1 AS impact, 1 AS what, 2 AS how, "
+		"json('[{\"role\":\"victim\",\"pid\":7},{\"role\":\"culprit\",\"pid\":7,\"tid\":7},{\"role\":\"culprit\",\"pid\":7},"
+		"{\"role\":\"victim\",\"pid\":7,\"tid\":8},{\"role\":\"victim\",\"pid\":9}]') AS affected", false);
+	f = ask(&m, rules, NULL);
+	CHECK(f->count == 1 && f->items[0].affected_count == 3);
+	CHECK(f->items[0].affected[0].pid == 7 && !strcmp(f->items[0].affected[0].role, "culprit"));
+	CHECK(f->items[0].affected[1].tid == 8 && f->items[0].affected[2].pid == 9);
+	store_free(m.store);
+}
+
 /* Each is one message with the file, and where that is known the line; the good one beside them is still asked. */
 static void test_broken(void)
 {
@@ -609,6 +627,7 @@ int main(void)
 	test_baseline();
 	test_nothing_is_left();
 	test_order();
+	test_affected();
 	test_broken();
 	test_helpers();
 	test_guard();

@@ -112,7 +112,8 @@ const struct command cmd_record = {
 	.name = "record",
 	.summary = "capture this machine into a recording",
 	.description =
-		"Watches every process of the machine until the time is up, Ctrl-C is pressed, or COMMAND ends: "
+		"Watches every process of the machine until the time is up, Ctrl-C is pressed, its terminal is closed (but "
+		"for nohup), or COMMAND ends: "
 		"stacks of what runs at the sampling rate, the exact time of each thread by state, run-queue "
 		"latency, names and lives of processes. Nothing needs to be restarted or changed.\n\n"
 		"The recording is one SQLite database. It is readable while it is written, and after a crash up "

@@ -233,7 +233,7 @@
 	const tip = foreign('tip', tipBox);
 
 	function layOutHead(width) {
-		const tools = Math.min(Math.max(width * 0.6, 560), width);
+		const tools = Math.min(Math.max(width * 0.75, 560), width);
 		bar.setAttribute('x', width - tools);
 		bar.setAttribute('width', tools);
 		bar.setAttribute('y', 0);

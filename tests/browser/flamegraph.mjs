@@ -228,6 +228,26 @@ async function fitsWindows(url) {
 	await browser.look(1200, 600);
 }
 
+// With the longest of names and answers.
+async function headFits() {
+	const names = [...Array(9).keys()].map((i) => LONG.repeat(6) + i);
+	const url = draw('long.svg', names.join(';') + ' 5\n');
+	for (const width of [560, 1000]) {
+		await browser.look(width, 500);
+		await browser.go('about:blank');
+		await browser.go(url + '#search=std&zoom=' + names.map(encodeURIComponent).join(';'));
+		const [last, here] = await browser.run(`(() => {
+			const box = (e) => e.getBoundingClientRect();
+			return [box([...document.querySelectorAll('.bar button')].at(-1)).right, box(document.querySelector('.path b'))]
+				.map((b) => b.right ? {left: b.left, right: b.right} : b);
+		})()`);
+		check(`all buttons are there at ${width} px`, last <= width);
+		check(`where one is can be seen at ${width} px`, here.left < here.right - 50 && here.right <= width);
+		await shoot('head-' + width);
+	}
+	await browser.look(1200, 600);
+}
+
 async function compares() {
 	const base = join(folder, 'base.folded');
 	execFileSync(
@@ -291,6 +311,7 @@ async function main() {
 	await linksWork(url);
 	await keyboardWorks(url);
 	await fitsWindows(url);
+	await headFits();
 	await compares();
 	await isQuick();
 	check('no script failed', browser.errors, []);

@@ -226,7 +226,8 @@ SELECT 'waited', m.queued / (m.queued + m.workers), p.comm, p.pid,
 		json_object('metric', 'workers', 'value', m.workers, 'unit', 'threads'),
 		json_object('metric', 'workers waiting within requests', 'value', 100 * m.share, 'unit', '%', 'threshold', 100 * coalesce(:blocked, 0.5)),
 		json_object('metric', 'requests answered', 'value', m.count, 'unit', 'requests', 'threshold', coalesce(:requests, 3))),
-	json_array(json_object('role', 'waiter', 'metric', 'wait.*', 'process', m.process, 'task', b.task))
+	-- The thread may be of another of their processes.
+	json_array(json_object('role', 'waiter', 'metric', 'wait.*', 'process', iif(b.task IS NULL, m.process, NULL), 'task', b.task))
 FROM manned m JOIN process p ON p.id = m.process LEFT JOIN at_port b ON b.resource = m.resource LEFT JOIN place l ON l.leaf = b.stack
 UNION ALL
 SELECT 'failing', 1.0, p.comm, p.pid,

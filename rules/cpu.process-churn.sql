@@ -6,12 +6,12 @@
 --    of one name and parent count as one. A build starts many processes, too, but of many kinds, and they work.
 -- threshold rate = 100: a second, of one command for one parent; builds and scripts stay below
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
--- threshold dear_rate = 20: a second, where a start costs much, as on some virtual machines: then these take much of the CPUs
--- threshold dear_work = 0.03: seconds of CPU time each, likewise
--- threshold dear_cpu = 0.4: of all CPUs, likewise
+-- threshold dear_rate = 10: a second, where a start costs much, as on some virtual machines: then these take much of the CPUs
+-- threshold dear_work = 0.05: seconds of CPU time each, likewise
+-- threshold dear_cpu = 0.2: of all CPUs, likewise; a build's helpers take less, beside its compilers
 -- threshold start = 0.6: of their CPU time, in exec, fork, exit, page faults and the dynamic linker: they do little else
 -- threshold cpu = 0.1: of all CPUs, the processes and their parent; less is no burden
--- threshold count = 100: in all; fewer are a moment
+-- threshold count = 100: in all, of one parent; fewer are a moment
 -- threshold soon = 1: seconds; a process that lived for less is one of those that come and go, also by itself
 -- threshold few = 3: short-lived processes of a name and parent; the next of that name is one of them, though it has not ended yet
 -- action: Let {parent} do what {comm} does by itself, or start it once and keep it (a pool, a server, one call with many arguments)
@@ -28,8 +28,7 @@ family AS MATERIALIZED ( -- of one name and parent
 	FROM short GROUP BY ppid, comm),
 common AS MATERIALIZED (
 	SELECT f.comm FROM family f, span GROUP BY f.comm
-	HAVING sum(f.count) >= coalesce(:count, 100)
-		AND sum(f.count) * 1e9 / span.ns >= min(coalesce(:rate, 100), coalesce(:dear_rate, 20))),
+	HAVING sum(f.count) * 1e9 / span.ns >= min(coalesce(:rate, 100), coalesce(:dear_rate, 10))),
 -- Commands of which hardly more is seen than how they start and end: exec, exit, fork, faults for pages that are new, the dynamic linker.
 life_frame AS MATERIALIZED (
 	SELECT n.frame FROM frame_name n WHERE n.kind = 'kernel' AND (n.name GLOB '*_sys_execve*' OR n.name GLOB '*do_group_exit' OR n.name = 'do_exit'
@@ -93,16 +92,16 @@ brief AS MATERIALIZED (
 -- Cheap to start, or dear and nothing else to be seen in them.
 fit AS MATERIALIZED (
 	SELECT b.*, b.count * 1e9 / span.ns AS rate, b.running / 1e9 / b.count AS work, b.comm IN (SELECT comm FROM started_only) AS started_only
-	FROM brief b, span WHERE b.count >= coalesce(:count, 100)),
+	FROM brief b, span),
 kind AS MATERIALIZED (
 	SELECT *, rate >= coalesce(:rate, 100) AND work <= coalesce(:work, 0.01) AS cheap FROM fit
-	WHERE cheap OR rate >= coalesce(:dear_rate, 20) AND work <= coalesce(:dear_work, 0.03) AND started_only),
+	WHERE cheap OR rate >= coalesce(:dear_rate, 10) AND work <= coalesce(:dear_work, 0.05) AND started_only),
 -- All such commands of one parent are one matter, the most frequent first.
 often AS MATERIALIZED (
 	SELECT first, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,
 		max(example) AS example, cheap
 	FROM (SELECT *, max(cheap) OVER (PARTITION BY first) AS any_cheap FROM kind ORDER BY first, count DESC, comm)
-	WHERE cheap = any_cheap GROUP BY first),
+	WHERE cheap = any_cheap GROUP BY first HAVING sum(count) >= coalesce(:count, 100)),
 churn AS MATERIALIZED (
 	SELECT b.*, b.count * 1e9 / span.ns AS rate, parent.pid, parent.comm AS parent, parent.cgroup, parent.process,
 		(b.running + parent.all_running) * 1.0 / (span.ns * span.cpus) AS cpu
@@ -113,12 +112,12 @@ SELECT 'waited' AS urgency, c.cpu AS impact, c.comm, c.parent, c.pid, printf('%.
 	(SELECT json_group_array(json_object('role', 'culprit', 'pid', p.pid, 'tid', 0, 'comm', p.comm, 'cgroup', p.cgroup))
 		FROM (SELECT * FROM parent WHERE first = c.first ORDER BY running DESC LIMIT 10) p) AS affected,
 	json_array(
-		json_object('metric', 'processes of ' || c.comm, 'value', c.rate, 'unit', 'a second', 'threshold', iif(c.cheap, coalesce(:rate, 100), coalesce(:dear_rate, 20))),
+		json_object('metric', 'processes of ' || c.comm, 'value', c.rate, 'unit', 'a second', 'threshold', iif(c.cheap, coalesce(:rate, 100), coalesce(:dear_rate, 10))),
 		json_object('metric', 'CPU time of each', 'value', c.running / 1e6 / c.count, 'unit', 'ms',
-			'threshold', 1000 * iif(c.cheap, coalesce(:work, 0.01), coalesce(:dear_work, 0.03))),
+			'threshold', 1000 * iif(c.cheap, coalesce(:work, 0.01), coalesce(:dear_work, 0.05))),
 		json_object('metric', 'life of each', 'value', c.life / 1e6 / c.count, 'unit', 'ms'),
 		json_object('metric', 'CPU of them and their parent', 'value', 100 * c.cpu, 'unit', '% of all CPUs',
-			'threshold', 100 * iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.4)))) AS evidence,
+			'threshold', 100 * iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.2)))) AS evidence,
 	json_array(json_object('role', 'culprit', 'metric', 'cpu.time', 'process', c.process),
 		json_object('role', 'culprit', 'metric', 'cpu.time', 'process', c.example)) AS stacks
-FROM churn c WHERE c.cpu >= iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.4)) ORDER BY c.cpu DESC;
+FROM churn c WHERE c.cpu >= iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.2)) ORDER BY c.cpu DESC;

@@ -67,6 +67,23 @@ def finds(_injectors):
                         stdout=subprocess.DEVNULL, start_new_session=True)
 
 
+# A loop of the shell that asks four programs for each line.
+LINES = """
+while :; do d=$(date +%s); n=$(echo "$d" | awk '{print $1 % 60}'); expr "$n" + 1; done
+"""
+
+# A service that starts a program for each request.
+HELPERS = """
+@file_put_contents("/proc/self/comm", "imagegate");
+$s = stream_socket_server("tcp://127.0.0.1:0");
+if (!pcntl_fork()) {
+    @file_put_contents("/proc/self/comm", "uploader");
+    while ($c = stream_socket_client("tcp://" . stream_socket_get_name($s, false))) { fwrite($c, "x\n"); fgets($c); fclose($c); usleep(5000); }
+}
+while ($c = stream_socket_accept($s, -1)) { fgets($c); fwrite($c, exec("md5sum /etc/passwd") . "\n"); fclose($c); }
+"""
+
+
 CASES = [
     Case("crowd", "crowd 6", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99")),
     Case("crowd-fast", "crowd-nofp 10 1000 200", "cpu.saturation", "numbercruncher", victims=("visitor", "frontdesk"), evidence=("p50", "p99"), often=False),
@@ -97,6 +114,10 @@ CASES = [
     # Programs that are started again and again.
     Case("errands", script("bash errands.sh alone"), "cpu.process-churn", "errands", resource="^true$", often=False),
     Case("errands-crew", script("bash errands.sh crew"), "cpu.process-churn", "errands", resource="tr", held_out=True, often=False),
+    Case("lines-by-programs", lambda _: case.running(["bash", "-c", LINES], start_new_session=True, stdout=subprocess.DEVNULL),
+         "cpu.process-churn", "bash", resource="expr", often=False),
+    Case("helper-for-each", lambda _: case.running(["php", "-r", HELPERS], start_new_session=True), "cpu.process-churn", "imagegate",
+         resource="md5sum", needs="php", often=False),
     Case("errands-now-and-then", script("bash errands.sh now-and-then"), often=False),
     Case("spin-node", script("node impatient.js load", 1), "cpu.spin", "bookkeeper", often=False),
     Case("spin-node-exchange", script("node impatient.js exchange", 1), "cpu.spin", "bookkeeper", held_out=True, often=False),

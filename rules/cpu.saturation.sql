@@ -17,6 +17,7 @@
 --    about a third of the time that it wants, and who starts so many believed in more CPUs than there are
 -- threshold lasts = 0.8: of the period that a thread lives, to count for that, or as delayed; who comes and goes is a piece of a job
 -- threshold wakeups = 5: a second; rarer wake-ups are no service that somebody waits for
+-- threshold computes = 0.9: of the period that a thread wants the CPU; who wants it all of the time, and is asked by nobody, only computes
 -- threshold lost = 0.05: of the period, spent waiting by one thread; below that nobody notices. Twice that for a
 --    thread whose wake-ups no other thread waits for: it may be a daemon that only looks around
 -- threshold request_ms = 5: a request's wait for a CPU, on average; below that no user notices
@@ -107,11 +108,15 @@ asked AS MATERIALIZED (
 	UNION
 	SELECT t.process FROM request r JOIN task t ON t.id = r.task, span GROUP BY t.process
 	HAVING sum(r.count) * 1e9 >= coalesce(:requests, 2) * span.ns),
+-- With a runtime's helpers, which come and go with what it computes.
+computing AS MATERIALIZED (
+	SELECT s.task, s.process FROM pressed CROSS JOIN thread_state s, span WHERE s.running + s.runnable >= coalesce(:computes, 0.9) * span.ns),
 -- A job whose own threads are in each other's way gets done as quickly as it can.
 victim AS MATERIALIZED (
 	SELECT d.* FROM delayed d JOIN job j ON j.process = d.process, (SELECT job.* FROM most JOIN job USING (process)) m
 	WHERE d.process IN (SELECT process FROM asked)
-		OR NOT (d.process = m.process OR ifnull(j.ppid = m.ppid AND j.comm = m.comm AND j.command IS m.command, 0))),
+		OR NOT (d.task IN (SELECT task FROM computing) OR d.process IN (SELECT process FROM computing JOIN helped USING (process))
+			OR d.process = m.process OR ifnull(j.ppid = m.ppid AND j.comm = m.comm AND j.command IS m.command, 0))),
 histogram_total AS MATERIALIZED (
 	SELECT high_ns, sum(sum(count)) OVER (ORDER BY high_ns) AS below FROM latency_total
 	WHERE metric = 'runqueue.latency' GROUP BY high_ns),

@@ -82,6 +82,11 @@ with concurrent.futures.ThreadPoolExecutor(2) as pool:
 """
 
 
+# Computes all the time, with a runtime that has threads of its own, beside others that do.
+BUNDLER = "node -e 'for (;;) JSON.stringify(Array.from({length: 30000}, (_, i) => ({k: i, v: String(i)})))'"
+BATCHES = "while :; do :; done & while :; do :; done & exec " + BUNDLER
+
+
 def pipeline(commands):
     return lambda _: running(["bash", "-c", commands], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -139,6 +144,7 @@ CASES = [
     Case("work-pool", "workpool 8 500 300"),
     Case("work-pool-busy", "workpool-nofp 3 300 4000", often=False),
     Case("batch", "crew 1 60000"),
+    Case("batches", pipeline(BATCHES), often=False, needs="node"),
     Case("given-back", "collector freed", seconds=5),
     Case("cache-filled", "collector-nofp cache 65536", seconds=5, often=False),
     Case("pool-filled", "collector pool 4096", seconds=5, often=False),

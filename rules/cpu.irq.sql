@@ -8,7 +8,7 @@
 -- threshold small = 0.18: of one CPU, if the runs are very many
 -- threshold rate = 150000: runs a second on one CPU, for that; a CPU that serves requests as fast as it can stays below
 -- threshold ticks = 15000: the same of timers, of which even a busy machine has some thousands
--- threshold timers = 0.12: of one CPU, if those are so many
+-- threshold timers = 0.07: of one CPU, if those are so many
 -- threshold hot = 0.5: of the samples in these interrupts in one process, for it to be named as their reason
 -- action: See what comes in: perfscope report, the rows of {name}'s devices; for the network ss -s, nstat and ethtool -S
 -- action: Let fewer, larger pieces come (interrupt coalescing, GRO, larger messages), or spread them over CPUs (RSS, RPS, irqbalance, smp_affinity)
@@ -22,7 +22,7 @@ amount AS MATERIALIZED (
 -- many, some: how often it must run to be a fault with that share.
 judged AS MATERIALIZED (
 	SELECT a.*, a.ns / span.ns AS share, a.count * 1e9 / span.ns AS rate, iif(a.timer, coalesce(:ticks, 15000), coalesce(:rate, 150000)) AS many,
-		iif(a.timer, coalesce(:timers, 0.12), coalesce(:small, 0.18)) AS some
+		iif(a.timer, coalesce(:timers, 0.07), coalesce(:small, 0.18)) AS some
 	FROM (SELECT *, name IN ('timer', 'TIMER', 'HRTIMER') AS timer FROM amount) a, span),
 high AS MATERIALIZED (SELECT * FROM judged WHERE share >= coalesce(:share, 0.6) OR (share >= some AND rate >= many)),
 found AS MATERIALIZED (
@@ -55,7 +55,9 @@ hit AS MATERIALIZED (
 during AS MATERIALIZED (
 	SELECT h.*, p.pid, p.comm, p.cgroup, row_number() OVER (PARTITION BY h.kind, h.name ORDER BY h.ns DESC) AS place
 	FROM hit h JOIN process_state p USING (process) WHERE NOT p.kernel)
-SELECT 'waited' AS urgency, min(1, f.share) AS impact, iif(f.kind = 'irq', 'hard interrupt', 'soft interrupt') AS kind, f.name, f.cpu,
+-- What an interrupt leads to on its way back, such as a signal's delivery, is lost as well.
+SELECT 'waited' AS urgency, min(1, max(f.share, ifnull(d.ns, 0) * 1.0 / span.ns)) AS impact,
+	iif(f.kind = 'irq', 'hard interrupt', 'soft interrupt') AS kind, f.name, f.cpu,
 	printf('%.0f', 100 * f.share) AS share, printf('%.0f', f.rate) AS rate,
 	ifnull(', most of it while ' || d.comm || ' runs', '') AS during,
 	f.kind AS resource_kind, f.name || ' on CPU ' || f.cpu AS resource_name,

@@ -9,7 +9,8 @@
 -- threshold share = 0.2: of the time that the waiting threads are not idle; less is the ordinary price of sharing
 -- threshold total = 0.2: of the period, summed over the threads; below that nobody notices
 -- threshold turn = 0.8: of the waiting for a semaphore is ended by threads that wait for it themselves; else it hands out work
--- threshold least = 0.9: CPUs that threads of Java, or of Go, that let each other go on use together; below that there is not always one that runs
+-- threshold least = 0.9: CPUs that threads of Java that let each other go on use together; below that there is not always one that runs
+-- threshold go_least = 0.6: the same of Go, where what ends the waits is seen to give a lock back
 -- threshold most = 1.1: CPUs likewise; above that they run side by side, as workers do
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it feeds the others
 -- threshold in_request = 0.5: of the time of requests that their threads, of Java, wait for a lock or for each other; and of
@@ -33,6 +34,7 @@ woken AS MATERIALIZED (
 pattern(kind, name, sort, is_outer, parks) AS (VALUES
 	('kernel', '*lock_inode_wait', 'lock', 0, 0), ('kernel', 'fcntl_setlk*', 'lock', 0, 0),
 	('elf', '*mutex*lock*', 'lock', 0, 0), ('elf', '*Mutex*[lL]ock*', 'lock', 0, 0), ('elf', '*rwlock*lock*', 'lock', 0, 0),
+	('elf', '*rwlock*_contended*', 'lock', 0, 0), -- of Rust
 	('elf', '*lll_lock*', 'lock', 0, 0), ('elf', 'PyThread_acquire_lock*', 'lock', 1, 0),
 	('elf', '*ObjectMonitor::enter*', 'lock', 1, 1), ('elf', 'Unsafe_Park*', 'park', 1, 1), -- of workers as well as locks
 	('elf', 'sync.([*]Mutex).lockSlow', 'lock', 1, 1), ('elf', 'sync.([*]RWMutex).*Lock*', 'lock', 1, 1),
@@ -81,18 +83,26 @@ unlocking(id) AS (
 		OR n.name GLOB 'rb_mutex_unlock*'
 	UNION
 	SELECT s.id FROM unlocking u JOIN stack s ON s.parent = u.id),
+-- A thread that has found work looks for another to look for more; and of some it is not known why they wake a thread.
+relaying(id) AS (
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) WHERE EXISTS (SELECT 1 FROM runtime WHERE name = 'Go')
+		AND (n.name = 'runtime.resetspinning' OR n.kind = 'unknown' OR (n.kind = 'kernel' AND s.parent IS NULL))
+	UNION
+	SELECT s.id FROM relaying r JOIN stack s ON s.parent = r.id),
 -- Where goroutines compute under one lock, one of them runs at any time. Those in line are no threads: each unlock wakes a thread for
 -- the next one, wherever that thread had stopped.
 one_goroutine AS MATERIALIZED (
 	SELECT p.process FROM process_state p JOIN runtime r ON r.process = p.process AND r.name = 'Go', span
-	WHERE p.running BETWEEN coalesce(:least, 0.9) * span.ns AND coalesce(:most, 1.1) * span.ns
+	WHERE p.running BETWEEN coalesce(:go_least, 0.6) * span.ns AND coalesce(:most, 1.1) * span.ns
 		AND p.process IN (SELECT process FROM woken GROUP BY process
-			HAVING sum(iif(other_stack IN (SELECT id FROM unlocking), ns, 0)) >= coalesce(:turn, 0.8) * sum(ns))),
+			HAVING sum(iif(other_stack IN (SELECT id FROM unlocking), ns, 0)) >= coalesce(:turn, 0.8)
+				* sum(iif(other_stack IN (SELECT id FROM unlocking) OR other_stack NOT IN (SELECT id FROM relaying), ns, 0)))),
 -- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
 sorted_wait AS MATERIALIZED (
-	SELECT process, task, stack, other_task, other_stack, count, ns, 'lock' AS sort, 'sync.Mutex' AS name, 0 AS idle,
-		min(resource) OVER (PARTITION BY process) AS resource
-	FROM woken WHERE process IN (SELECT process FROM one_goroutine) AND other_stack IN (SELECT id FROM unlocking)
+	SELECT process, task, stack, other_task, iif(other_stack IN (SELECT id FROM unlocking), other_stack, NULL) AS other_stack, count, ns, 'lock' AS sort,
+		'a Mutex or RWMutex' AS name, 0 AS idle, min(resource) OVER (PARTITION BY process) AS resource
+	FROM woken WHERE process IN (SELECT process FROM one_goroutine)
+		AND (other_stack IN (SELECT id FROM unlocking) OR other_stack IN (SELECT id FROM relaying))
 	UNION ALL
 	SELECT min(process) OVER (PARTITION BY resource), task, stack, other_task, other_stack, count, ns, sort, name, idle, resource
 	FROM (SELECT w.task, w.process, w.stack, w.other_task, w.other_stack, w.count, w.ns, t.sort, iif(t.parks, t.name, NULL) AS name, t.parks = 2 AS idle,
@@ -168,7 +178,7 @@ code AS MATERIALIZED (
 	WHERE rank AND name NOT GLOB '*[uU]nlock*'
 		-- linked statically, or of a lock's guard
 		AND name NOT GLOB '*lll_lock_wake*' AND name NOT GLOB '*sem_post*' AND name NOT GLOB '*futex_wake*'
-		AND name NOT GLOB '*LockWakeup*' AND name NOT GLOB '*LockRelease*'
+		AND name NOT GLOB '*rwlock*wake*' AND name NOT GLOB '*LockWakeup*' AND name NOT GLOB '*LockRelease*'
 		AND name NOT GLOB '*_lock<*' AND name NOT GLOB '*lock_guard*' AND name NOT GLOB '*Mutex*Guard*'
 		AND NOT (kind = 'python' AND (module GLOB '*/multiprocessing/*' OR module GLOB '*/threading.py'))),
 caller AS MATERIALIZED (SELECT leaf, name, min(up - 64 * rank) FROM wake_walk JOIN code USING (frame) GROUP BY leaf),

@@ -7,6 +7,7 @@ import pkgutil
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import typing
 from dataclasses import dataclass
@@ -77,6 +78,18 @@ def script(command, warm=0):
         with running(argv, start_new_session=True, stdout=subprocess.DEVNULL) as process:
             time.sleep(warm)
             yield process
+    return start
+
+
+def compiled(compiler, source):
+    """A program of inject/ in a language whose compiler may not be there when all is built."""
+    @contextlib.contextmanager
+    def start(_):
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, source.split(".")[0])
+            subprocess.run([*compiler.split(), "-o", program, os.path.join(INJECT, source)], check=True)
+            with running([program]) as process:
+                yield process
     return start
 
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-from case import Case, running, script
+from case import Case, compiled, running, script
 
 # Processes that make, rename and remove files in one folder.
 ARCHIVE = """
@@ -86,6 +86,10 @@ CASES = [
          needs="java", often=False),
     Case("lock-java-concurrent", script("java -Xmx64m Tills.java lock", 3), "lock.contention", "teller", resource="java.util.concurrent",
          needs="java", often=False),
+    Case("lock-go-readers", compiled("go build", "pricelist.go"), "lock.contention", "pricelist", function="main.changePrices", resource="RWMutex",
+         needs="go", often=False),
+    Case("lock-rust-readers", compiled("rustc -O -g", "menu.rs"), "lock.contention", "menu", function="menu::change_menu", resource="MENU",
+         needs="rustc", often=False),
     Case("lock-ruby-monitor", script("ruby cashier.rb monitor", 1), "lock.contention", "cashier", resource="Monitor", needs="ruby",
          often=False),
     Case("lock-ruby-mutex", script("ruby cashier.rb mutex", 1), "lock.contention", "cashier", resource="Mutex", needs="ruby",

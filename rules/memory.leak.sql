@@ -28,6 +28,8 @@
 -- threshold new_part = 0.7: of the memory that stays, touched by JavaScript itself, before that is said; what lasts is moved by the collector
 -- threshold heap_part = 0.05: of the limit of a heap whose old generation has not been collected yet; less is what lived a moment too long
 -- threshold made_part = 0.1: or of what was made meanwhile, likewise
+-- threshold beside_heap = 256: MiB; so much a virtual machine may need beside its heap's limit; what grows beyond both
+--    is not in the heap
 -- threshold young = 300: seconds; compilers and other jobs have ended by then, or have their data; on a crowded machine they take long
 -- threshold young_server = 30: the same of who listens or answers requests; one that leaks fast is killed and begins again, and never gets old
 -- threshold busy = 0.8: of the period that a thread of a job computes, wants to, waits for what the kernel does, or hands on through a pipe; services wait for requests
@@ -109,6 +111,9 @@ age AS MATERIALIZED (
 serves AS MATERIALIZED (
 	SELECT t.process FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task
 	WHERE m.name IN ('port.queue_limit', 'connection.accepted', 'request.time')),
+heap_limit AS MATERIALIZED (
+	SELECT t.process, max(s.value) AS limit_bytes FROM sample_level s JOIN task t ON t.id = s.task
+	WHERE s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY t.process),
 job AS MATERIALIZED (
 	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
 	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk + ifnull((SELECT sum(w.ns) FROM thread_wait w
@@ -116,8 +121,10 @@ job AS MATERIALIZED (
 		AND (SELECT age FROM age WHERE age.process = t.process)
 			< iif(t.process IN (SELECT process FROM serves), coalesce(:young_server, 30), coalesce(:young, 300)) * 1e9
 	UNION
-	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module
-	WHERE m.process IN (SELECT process FROM leak WHERE NOT heap) AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')),
+	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module JOIN leak x ON x.process = m.process
+	WHERE NOT x.heap AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')
+		AND x.bytes < ifnull((SELECT limit_bytes FROM heap_limit h WHERE h.process = x.process), 1 << 62)
+			+ coalesce(:beside_heap, 256) * 1048576),
 -- What it may write to and has not touched, and whether that is a pool from which it has taken all.
 aside AS MATERIALIZED (
 	SELECT x.process, max(s.value) - x.bytes AS bytes, NOT x.heap AND max(s.value) - min(s.value) < coalesce(:back, 0.1) * x.growth

@@ -144,6 +144,8 @@ CASES = [
     # All is collected as it starts, and not again.
     Case("leak-java-collected", script("java -Xmx400m -XX:+UseSerialGC -XX:MetaspaceSize=1m Cellar.java kept", 3), "memory.leak", "java",
          seconds=5, often=False, needs="java"),
+    Case("leak-java-direct", script("java -Xmx64m -XX:MaxDirectMemorySize=4g Barrels.java", 4), "memory.leak", "java", seconds=5, often=False,
+         needs="java"),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
     Case("killed-for-another", lambda injectors: limited(CROWD_OUT, "", 80 * MB), "memory.oom", "uploader", victims=("indexer",), resource="/",
          often=False),

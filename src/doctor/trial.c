@@ -11,6 +11,7 @@
 #include "insn.h"
 #include "io.h"
 #include "mem.h"
+#include "proc_status.h"
 
 static void read_config_gz(struct buf *b)
 {
@@ -103,16 +104,10 @@ static bool in_initial_user_namespace(void)
 
 static uint64_t effective_caps(void)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	const char *line;
 	uint64_t caps;
 
-	if (read_file("/proc/self/status", 64 << 10, &b) < 0)
+	if (!proc_status((uint32_t)getpid(), "CapEff", 16, &caps))
 		return 0;
-	line = strstr(b.data, "\nCapEff:");
-	if (!line)
-		return 0;
-	caps = strtoull(line + 8, NULL, 16);
 	if (caps & CAP(SYS_ADMIN)) /* it includes these, and before 5.8 it is them */
 		caps |= CAP(BPF) | CAP(PERFMON) | CAP(SYSLOG);
 	return caps;
@@ -120,9 +115,9 @@ static uint64_t effective_caps(void)
 
 static bool seccomp_filtered(void)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	uint64_t mode;
 
-	return read_file("/proc/self/status", 64 << 10, &b) == 0 && strstr(b.data, "\nSeccomp:\t2");
+	return proc_status((uint32_t)getpid(), "Seccomp", 10, &mode) && mode == 2;
 }
 
 static unsigned parse_release(const char *text)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "file_lock.h"
-#include "io.h"
+#include "proc_status.h"
 
 #ifndef SYS_pidfd_getfd /* older headers lack them; all architectures have the same numbers */
 #define SYS_pidfd_getfd 438
@@ -21,12 +21,9 @@
 
 static bool has_one_thread(uint32_t pid)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char path[40];
+	uint64_t threads;
 
-	snprintf(path, sizeof(path), "/proc/%u/status", pid);
-	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nThreads:\t");
-	return line && strtoul(line + strlen("\nThreads:\t"), NULL, 10) == 1;
+	return proc_status(pid, "Threads", 10, &threads) && threads == 1;
 }
 
 /* A socket's own time limit is known to nobody but who has the socket. */

@@ -15,6 +15,7 @@
 #include "holders.h"
 #include "io.h"
 #include "mem.h"
+#include "proc_status.h"
 
 #define MOST_TABLE_BYTES (64 << 20)
 
@@ -346,12 +347,9 @@ static bool only_watches(uint32_t pid)
 
 static uint32_t parent_of(uint32_t pid)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char path[40];
+	uint64_t parent;
 
-	snprintf(path, sizeof(path), "/proc/%u/status", pid);
-	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nPPid:\t");
-	return line ? (uint32_t)strtoul(line + strlen("\nPPid:\t"), NULL, 10) : 0;
+	return proc_status(pid, "PPid", 10, &parent) ? (uint32_t)parent : 0;
 }
 
 static bool runs_the_same(uint32_t a, uint32_t b)

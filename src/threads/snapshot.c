@@ -14,6 +14,7 @@
 #include "mem.h"
 #include "other_end.h"
 #include "peer.h"
+#include "proc_status.h"
 
 enum { MOST_TRIES = 6 }; /* for a thread that keeps running while it is read */
 
@@ -202,9 +203,9 @@ static const char *name_of_region(struct taking *k, const struct space *s, uint6
 
 static void find_stop(struct taking *k, struct look *look)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	struct thread_wait *w = &look->waiting.wait;
-	char path[64];
+	uint64_t tracer;
+	char name[32];
 
 	/* What it waited for before comes again when it goes on. */
 	if (look->raw.r.state & 4)
@@ -213,15 +214,11 @@ static void find_stop(struct taking *k, struct look *look)
 	if (!(look->raw.r.state & 8))
 		return;
 	*w = (struct thread_wait){.kind = WAIT_TRACED, .bound = true};
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", look->raw.r.tgid, look->raw.r.tid);
-	const char *line =
-		read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nTracerPid:\t");
-	w->pid = line ? (uint32_t)strtoul(line + strlen("\nTracerPid:\t"), NULL, 10) : 0;
-	if (w->pid) {
-		buf_reset(&b);
-		buf_addf(&b, "tracer %u", w->pid);
-		w->resource = arena_strndup(k->result->memory, b.data, b.len);
-	}
+	if (!proc_status(look->raw.r.tid, "TracerPid", 10, &tracer) || !tracer)
+		return;
+	w->pid = (uint32_t)tracer;
+	snprintf(name, sizeof(name), "tracer %u", w->pid);
+	w->resource = arena_strndup(k->result->memory, name, strlen(name));
 }
 
 static void name_looks(struct taking *k, size_t first)

@@ -14,8 +14,8 @@
 
 #include "buf.h"
 #include "decode.h"
-#include "io.h"
 #include "mem.h"
+#include "proc_status.h"
 #include "registers.h"
 #include "text.h"
 
@@ -208,12 +208,9 @@ static void on_signal(struct decoding *d, unsigned argument)
 bool catches_signals(uint32_t pid, uint64_t but)
 {
 	enum { OF_THE_LIBRARY = 3 }; /* the C library catches two of its own to tell its threads of something */
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char path[64];
+	uint64_t caught;
 
-	snprintf(path, sizeof(path), "/proc/%u/status", pid);
-	const char *caught = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nSigCgt:\t");
-	return !caught || strtoull(caught + 9, NULL, 16) & ~((uint64_t)OF_THE_LIBRARY << 31 | but);
+	return !proc_status(pid, "SigCgt", 16, &caught) || caught & ~((uint64_t)OF_THE_LIBRARY << 31 | but);
 }
 
 /* Until a handler has run. */
@@ -241,14 +238,12 @@ static void on_other(struct decoding *d, unsigned argument)
 
 bool is_live_thread(uint32_t tid, uint32_t *ret_pid)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT;
-	char path[40];
+	uint64_t pid;
 
-	snprintf(path, sizeof(path), "/proc/%u/status", tid);
-	const char *line = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, "\nTgid:\t");
-	if (line)
-		*ret_pid = (uint32_t)strtoul(line + 7, NULL, 10);
-	return line;
+	if (!proc_status(tid, "Tgid", 10, &pid))
+		return false;
+	*ret_pid = (uint32_t)pid;
+	return true;
 }
 
 static bool is_thread(void *arg, uint32_t tid, bool shared)

@@ -23,6 +23,7 @@
 #include "mem.h"
 #include "pagemap.h"
 #include "parse.h"
+#include "proc_status.h"
 #include "recent.h"
 
 static void test_parse(void)
@@ -264,6 +265,18 @@ static void test_pagemap(void)
 	munmap(area, PAGES * PAGE);
 }
 
+static void test_proc_status(void)
+{
+	uint64_t value;
+
+	CHECK(proc_status((uint32_t)getpid(), "Tgid", 10, &value) && value == (uint64_t)getpid());
+	CHECK(proc_status((uint32_t)getpid(), "PPid", 10, &value) && value == (uint64_t)getppid());
+	signal(SIGUSR2, SIG_IGN);
+	CHECK(proc_status((uint32_t)getpid(), "SigIgn", 16, &value) && value & 1 << (SIGUSR2 - 1));
+	CHECK(!proc_status((uint32_t)getpid(), "Nothing", 10, &value) && !proc_status((uint32_t)getpid(), "Name", 10, &value));
+	CHECK(!proc_status(UINT32_MAX, "Tgid", 10, &value));
+}
+
 int main(void)
 {
 	char text[21];
@@ -279,6 +292,7 @@ int main(void)
 	test_kept_files();
 	test_kept_process();
 	test_pagemap();
+	test_proc_status();
 	clock_format_utc(1767225600 * NS_PER_S, text);
 	CHECK_STR(text, "2026-01-01T00:00:00Z");
 	return check_done("base");

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "proc_status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "io.h"
+
+bool proc_status(uint32_t pid, const char *field, int base, uint64_t *ret_value)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	char path[40], line[40], *end;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	snprintf(line, sizeof(line), "\n%s:\t", field);
+	const char *found = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, line);
+	if (!found)
+		return false;
+	found += strlen(line);
+	*ret_value = strtoull(found, &end, base);
+	return end > found;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A process or thread as /proc/PID/status tells of it (proc_pid_status(5)). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The number behind `field`, which the kernel writes in this base: 16 for sets. False: it has ended, or has no such field. */
+bool proc_status(uint32_t pid, const char *field, int base, uint64_t *ret_value);

@@ -17,6 +17,7 @@
 #include "past.h"
 #include "probe.h"
 #include "wait_files.h"
+#include "wait_parts.h"
 
 enum { METRIC_WAKER = STATE_STOPPED - STATE_SLEEPING, METRIC_WAKER_RUN, METRIC_WAKER_WAIT, METRIC_WAKER_QUEUE, METRIC_INTERVAL };
 #define FIRST_INTERVAL_NS (10 * NS_PER_MS)
@@ -47,16 +48,6 @@ struct wait {
 /* The few waits that are drawn may stand for less than there were: one's claim on flushes is that much more. */
 enum { SYNC_CLAIM = 3 };
 
-/* A part of a thread's blocked time in this slice, before it is scaled. */
-struct part {
-	struct owed *owed;
-	uint32_t task, stack, resource, site;
-	uint8_t cause;
-	bool partial, exact; /* exact: not to be scaled */
-	uint64_t count;
-	double ns; /* weighted */
-};
-
 /* Where threads are that were visited. */
 struct wait_place {
 	uint32_t stack;
@@ -80,8 +71,7 @@ struct offcpu_state {
 	size_t place_count, place_capacity;
 	uint32_t places_due;  /* whose stacks are being unwound */
 	uint32_t places_forgotten; /* as `forgotten` */
-	struct part *parts;
-	size_t part_count, part_capacity;
+	struct wait_parts parts;
 };
 
 static uint32_t metric_of(const struct offcpu_state *state, uint8_t cause)
@@ -123,14 +113,13 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 		w->counted_ns = state->capture->start_ns;
 	if (!state->capture->start_ns || until_ns <= w->counted_ns)
 		return;
-	GROW(state->parts, state->part_count, state->part_capacity);
 	if (w->syncs)
 		capture_ask(state->capture, &state->capture->syncers, w->device, w->task,
 			    SYNC_CLAIM * ((until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE));
-	state->parts[state->part_count++] = (struct part){
+	wait_parts_add(&state->parts, &(struct wait_part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
 		.site = w->site, .partial = w->partial, .exact = w->visited, .count = count,
-		.ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE};
+		.ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE});
 	w->counted_ns = until_ns;
 }
 
@@ -511,91 +500,16 @@ static void count_open(struct offcpu_state *state, struct wait *w, uint64_t now_
 	w->counted_ns = now_ns;
 }
 
-static int by_thread_and_cause(const void *a, const void *b)
-{
-	const struct part *x = a, *y = b;
-
-	if (x->task != y->task)
-		return x->task < y->task ? -1 : 1;
-	return (int)x->cause - y->cause;
-}
-
-/* Of a wait that was not drawn only the kernel's part is there; the same call may have been drawn since. */
-static void complete_parts(struct offcpu_state *state)
-{
-	uint64_t stack;
-
-	for (size_t i = 0; i < state->part_count; i++) {
-		struct part *part = &state->parts[i];
-
-		if (part->partial && map_get(state->stacks, site_key(part->task, part->site), &stack))
-			part->stack = (uint32_t)stack;
-	}
-}
-
-static void write_part(struct offcpu_state *state, const struct part *part, double scale)
-{
-	scale *= state->capture->account_scale;
-	capture_add(state->capture, metric_of(state, part->cause), part->task, part->stack, part->resource,
-		    (uint64_t)((double)part->count * state->capture->account_scale), (int64_t)(scale * part->ns));
-}
-
-/* The others are scaled to the rest. */
-static void write_exact(struct offcpu_state *state, const struct part *part)
-{
-	uint64_t *owed_ns = &owed_debt(part->owed, part->cause)->ns, ns = (uint64_t)(part->ns * state->capture->account_scale);
-
-	*owed_ns -= ns < *owed_ns ? ns : *owed_ns;
-	write_part(state, part, 1);
-}
-
-/* Parts of one thread and cause are scaled by all that is known of them. One slice alone would not do: in few
- * waits the rare long ones stand for more than the slice, or are missing, and scaling each slice by itself
- * would favour the short ones. */
-static void share_out(struct offcpu_state *state, const struct part *parts, size_t count)
-{
-	struct debt *debt = owed_debt(parts[0].owed, parts[0].cause);
-	double sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (parts[i].exact)
-			write_exact(state, &parts[i]);
-		else
-			sum += parts[i].ns * state->capture->account_scale;
-	double exact = (double)debt->ns;
-	debt->drawn_ns += sum;
-	if (!(sum > 0)) /* none that stands for any */
-		return;
-	double scale = exact / debt->drawn_ns;
-	/* Chance adds up: what was written before pulls back, gently. */
-	double drift = exact > 0 ? (debt->written_ns + scale * sum) / exact : 1;
-	scale /= drift * drift * drift;
-	debt->written_ns += scale * sum;
-	for (size_t i = 0; i < count; i++)
-		if (!parts[i].exact)
-			write_part(state, &parts[i], scale);
-}
-
 static void slice(struct capture *c, void *arg, uint64_t now_ns)
 {
 	struct offcpu_state *state = arg;
 	uint64_t tid, value;
-	size_t cursor = 0, next;
+	size_t cursor = 0;
 	double interval_ns = mean_interval(c);
 
 	while (map_next(state->open, &cursor, &tid, &value))
 		count_open(state, (struct wait *)(uintptr_t)value, now_ns, interval_ns);
-	complete_parts(state);
-	qsort(state->parts, state->part_count, sizeof(*state->parts), by_thread_and_cause);
-	for (size_t i = 0; i < state->part_count; i = next) {
-		next = i + 1;
-		while (next < state->part_count && !by_thread_and_cause(&state->parts[i], &state->parts[next]))
-			next++;
-		share_out(state, &state->parts[i], next - i);
-	}
-	for (size_t i = 0; i < state->part_count; i++)
-		owed_unref(state->parts[i].owed);
-	state->part_count = 0;
+	wait_parts_write(&state->parts, c, state->probe.first_metric, state->stacks);
 	lock_names_slice(state->lock_names);
 	wait_files_slice(state->files);
 	past_write(c->past, c, state->probe.first_metric + METRIC_WAKER, state->stacks);
@@ -651,9 +565,7 @@ static void stop(struct capture *c, void *arg)
 
 	while (state->waits)
 		wait_free(state->waits);
-	for (size_t i = 0; i < state->part_count; i++)
-		owed_unref(state->parts[i].owed);
-	free(state->parts);
+	wait_parts_done(&state->parts);
 	map_free(state->open);
 	map_free(state->stacks);
 	map_free(state->place_of);

@@ -39,6 +39,14 @@ static __always_inline void end_burst(struct task_struct *task, struct cpu_slot 
 	cpu->queued_ns = 0;
 }
 
+/* The thread is no longer the one that runs here. */
+static __always_inline void keep_loop(struct task_slot *slot, struct cpu_slot *cpu)
+{
+	slot->progress_ns = cpu->progress_ns;
+	slot->queued_ns = cpu->queued_ns;
+	cpu->progress_ns = 0;
+}
+
 /* The thread leaves its CPU; its state is set. */
 static __always_inline void leave_loop(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 now)
 {
@@ -49,9 +57,7 @@ static __always_inline void leave_loop(struct task_struct *task, struct task_slo
 		if (cpu->progress_ns && slot->for_many == POLL_OF_LOOP)
 			end_burst(task, cpu, now);
 	}
-	slot->progress_ns = cpu->progress_ns;
-	slot->queued_ns = cpu->queued_ns;
-	cpu->progress_ns = 0;
+	keep_loop(slot, cpu);
 }
 
 /* The thread gets a CPU, for which it had to wait so long; its state is still the one before. */
@@ -95,13 +101,13 @@ static __noinline int send_release(struct task_struct *task, struct task_slot *s
 	return 0;
 }
 
-/* The thread that runs here ends a wait: of a thread of its own process, or of another's, which is what loops are for. */
-static __always_inline void note_release(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u32 tgid, u64 now)
+/* The thread that runs here, WHO, ends a wait: of a thread of its own process, or of another's, which is what loops are for. */
+static __always_inline void note_release(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu, u64 who, u64 now)
 {
 	if (!cpu)
 		return;
-	if (slot->tgid != tgid) {
-		if (cpu->progress_ns && !(slot->flags & TASK_KERNEL))
+	if (slot->tgid != who >> 32) {
+		if (cpu->progress_ns && cpu->running == (u32)who && !(slot->flags & TASK_KERNEL))
 			end_burst(current_task(), cpu, now);
 	} else if (now - slot->since_ns >= LONG_WAIT_NS && (slot->state == STATE_LOCK || slot->state == STATE_SIGNAL)) {
 		send_release(task, slot, cpu, now);

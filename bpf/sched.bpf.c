@@ -130,23 +130,24 @@ static __noinline int change_state(struct task_slot *slot, u64 now, u8 state)
 
 /* Not every switch is seen: some machines hide their init, and a program is skipped where it would nest.
  * The thread that should be running here has left at an unknown moment: that time is nobody's. */
-static __noinline int left_unseen(u32 tid, u64 now)
+static __noinline int left_unseen(u32 tid, u64 now, struct cpu_slot *cpu)
 {
 	struct task_slot *slot = task_find(tid);
 
-	count(this_cpu(), LOST_SWITCHES);
-	if (!slot || slot->state != STATE_RUNNING)
+	count(cpu, LOST_SWITCHES);
+	if (!cpu || !slot || slot->state != STATE_RUNNING)
 		return 0;
 	slot->sequence++;
 	barrier();
 	set_state(slot, now, STATE_OTHER);
+	keep_loop(slot, cpu);
 	barrier();
 	slot->sequence++;
 	return 0;
 }
 
 /* The thread took the CPU unseen. The scheduler keeps what it has run since then: what it had not by then, it waited. */
-static __noinline int arrived_unseen(struct task_struct *task, struct task_slot *slot, u64 now)
+static __noinline int arrived_unseen(struct task_struct *task, struct task_slot *slot, u64 now, struct cpu_slot *cpu)
 {
 	if (!task || !slot)
 		return 0;
@@ -154,7 +155,7 @@ static __noinline int arrived_unseen(struct task_struct *task, struct task_slot 
 	u64 since = slot->state < STATE_SLEEPING ? slot->since_ns : woken;
 	u64 arrived = ran < now - since ? now - ran : since;
 
-	settle(slot, arrived, STATE_RUNNABLE);
+	enter_loop(slot, cpu, arrived, arrived - settle(slot, arrived, STATE_RUNNABLE));
 	set_state(slot, arrived, STATE_RUNNING);
 	return 0;
 }
@@ -171,7 +172,7 @@ static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 b
 	slot->sequence++;
 	barrier();
 	if (slot->state != STATE_RUNNING)
-		arrived_unseen(prev, slot, now);
+		arrived_unseen(prev, slot, now, cpu);
 	settle(slot, now, STATE_RUNNING);
 	u8 state = left_state(prev, slot, bits, now);
 	set_state(slot, now, state);
@@ -228,7 +229,7 @@ int sched_switch(u64 *ctx)
 	 * added the argument: before it a wake-up on another CPU can hide the state. */
 	if (cpu) {
 		if (cpu->running && cpu->running != prev->pid)
-			left_unseen(cpu->running, now);
+			left_unseen(cpu->running, now, cpu);
 		cpu->running = next->pid;
 	}
 	if (prev->pid)
@@ -287,7 +288,7 @@ int sched_waking(u64 *ctx)
 		slot->woken_ns = now;
 		if ((u32)who && wakes_by_itself(slot)) { /* of an idle CPU there is nothing to look at */
 			remember_waker(slot, (u32)who, slept);
-			note_release(task, slot, cpu, who >> 32, now);
+			note_release(task, slot, cpu, who, now);
 		}
 		draw_again(slot, cpu, slept);
 		if (wants_waker(slot, now))

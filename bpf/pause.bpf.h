@@ -65,8 +65,10 @@ static __always_inline void enter_loop(struct task_slot *slot, struct cpu_slot *
 {
 	if (!cpu)
 		return;
-	if (slot->for_many) {
-		slot->for_many = 0;
+	bool polled = slot->for_many && (slot->for_many != POLL_UNSEEN || slot->woken_ns);
+
+	slot->for_many = POLL_NONE;
+	if (polled) {
 		cpu->progress_ns = now;
 		cpu->queued_ns = 0;
 	} else {

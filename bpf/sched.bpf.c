@@ -135,12 +135,17 @@ static __noinline int left_unseen(u32 tid, u64 now, struct cpu_slot *cpu)
 	struct task_slot *slot = task_find(tid);
 
 	count(cpu, LOST_SWITCHES);
-	if (!cpu || !slot || slot->state != STATE_RUNNING)
+	if (!cpu)
 		return 0;
+	if (!slot || slot->state != STATE_RUNNING) {
+		cpu->progress_ns = 0;
+		return 0;
+	}
 	slot->sequence++;
 	barrier();
 	set_state(slot, now, STATE_OTHER);
 	keep_loop(slot, cpu);
+	slot->for_many = POLL_UNSEEN;
 	barrier();
 	slot->sequence++;
 	return 0;

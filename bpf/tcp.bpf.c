@@ -339,25 +339,24 @@ int tcp_destroy_sock(u64 *ctx)
 /* The address that a connect() was given. */
 struct connect_address {
 	u16 family, port; /* the port in network order */
-	u32 ipv4;         /* else of no interest */
-	u8 ipv6[16];
+	u32 ipv4; /* of IPv6 the address stands behind this */
 };
 
 static __always_inline bool read_address(u64 user, struct tcp_flow_key *key)
 {
 	struct connect_address a = {};
 
-	if (bpf_probe_read_user(&a, 8, (const void *)user))
+	if (bpf_probe_read_user(&a, sizeof(a), (const void *)user))
 		return false;
 	if (a.family == FAMILY_IPV4)
 		mapped(key->address, a.ipv4);
-	else if (a.family != FAMILY_IPV6 || bpf_probe_read_user(key->address, 16, (const void *)(user + 8)))
+	else if (a.family != FAMILY_IPV6 || bpf_probe_read_user(key->address, 16, (const void *)(user + sizeof(a))))
 		return false;
 	key->port = __builtin_bswap16(a.port);
 	return true;
 }
 
-/* Where there is no way a socket does not change its state. One that an answer from the way has told so did, and has a port. */
+/* Where there is no way a socket does not change its state. One that an answer from the way has told so did, and keeps its port. */
 static __always_inline void unreached(void)
 {
 	struct task_struct *task = current_task();
@@ -367,12 +366,11 @@ static __always_inline void unreached(void)
 	struct sock *sk = socket ? BPF_CORE_READ(socket, sk) : NULL;
 	struct tcp_flow_key key = {.tgid = bpf_get_current_pid_tgid() >> 32};
 
-	if (!sk || protocol_of(sk) != PROTOCOL_TCP || BPF_CORE_READ(sk, __sk_common.skc_dport) || !read_address(entry.second, &key))
+	if (!sk || protocol_of(sk) != PROTOCOL_TCP || BPF_CORE_READ((const struct inet_sock *)sk, inet_sport) || !read_address(entry.second, &key))
 		return;
 	struct tcp_flow *flow = flow_at(&key);
 	if (flow)
 		__sync_fetch_and_add(&flow->unreachable, 1);
-	__sync_fetch_and_add(&changes.unreached, 1);
 	__sync_fetch_and_add(&changes.flows, 1);
 }
 
@@ -382,11 +380,11 @@ int connect_exit(u64 *ctx)
 {
 	s64 result = (s64)ctx[1];
 	struct cpu_slot *cpu = this_cpu();
-	u64 start = cost_of_run(cpu, COST_TCP);
+	u64 start = cost_of_run(cpu, COST_SYSCALL);
 
 	if (result == -ERROR_UNREACHABLE_NET || result == -ERROR_UNREACHABLE_HOST)
 		unreached();
-	cost_end(cpu, COST_TCP, start);
+	cost_end(cpu, COST_SYSCALL, start);
 	return 0;
 }
 

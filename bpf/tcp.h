@@ -89,8 +89,7 @@ enum { TCP_DROP_REASONS = 256 }; /* of the kernel's core */
 /* Goes up with each change of the maps that user space takes: one that has not changed need not be searched. */
 struct tcp_changes {
 	u64 flows, drops;
-	u64 never;   /* sockets that were destroyed and never had a port */
-	u64 unreached; /* connects that found no way there at once */
+	u64 never;        /* sockets that were destroyed and never had a port */
 	u64 connect_call; /* user space sets it: the system call's number */
 	u64 most_silent; /* user space sets it: in this walk, tell of sockets that are silent for so many jiffies; 0: of none */
 	u64 first_look_ns;

@@ -113,7 +113,12 @@ struct wait_site {
 /* One thread's account, in an array that user space maps: open addressing by tid, TASK_PROBES places,
  * no task storage and no system call to read it. Written by one CPU at a time, the one that switches
  * the thread, but for woken_ns. sequence is odd while it is being written. */
-enum loop_poll { POLL_NONE, POLL_OF_LOOP, POLL_OF_NEW_LOOP /* of which nothing is known yet */ };
+enum loop_poll {
+	POLL_NONE,
+	POLL_OF_LOOP,
+	POLL_OF_NEW_LOOP, /* of which nothing is known yet */
+	POLL_UNSEEN,      /* how the thread left was not seen: if it has to be woken it may have been one */
+};
 
 struct task_slot {
 	/* What each switch touches comes first, in three cache lines. */

@@ -129,7 +129,7 @@ static const struct check rows[] = {
 	HOOK("tcp_probe", TCP, "no round-trip times and windows of connections", .config = "INET"),
 	HOOK("inet_sock_set_state", TCP, "no connect times, refused connects and connection list",
 	     .config = "INET"),
-	HOOK("tcp_destroy_sock", TCP, "closed connections are forgotten late", .config = "INET"),
+	HOOK("tcp_destroy_sock", TCP, "connects that find no way at once are not counted", .config = "INET"),
 	HOOK("tcp_send_reset", TCP, "resets that are sent are not told from time-outs",
 	     .config = "INET"),
 	HOOK("tcp_receive_reset", TCP, "refused connects are not told from time-outs",
@@ -168,7 +168,7 @@ static const struct check rows[] = {
 	HOOK("signal_deliver", SIGNALS, "when a process took its signal is not known"),
 
 	HOOK("sys_enter", CALLS, "rates of system calls are estimated from samples"),
-	HOOK("sys_exit", CALLS, "failed system calls are not counted"),
+	HOOK("sys_exit", CALLS, "failed system calls, those for want of room and connects that find no way at once are not counted"),
 };
 
 CHECK_GROUP(hook, rows);

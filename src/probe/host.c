@@ -89,7 +89,6 @@ void host_free(struct host *h)
 		bpf_object__close(l->object);
 	}
 	free(h->loaded);
-	btf__free(h->btf);
 	ring_buffer__free(h->ring);
 	kernel_text_done(&h->text);
 	shared_maps_free(&h->shared, h->capture);

@@ -13,7 +13,7 @@
 #include "io.h"
 #include "mem.h"
 
-enum { MOST_HELPERS = 3 }; /* each needs some 10 MB meanwhile, most of it the kernel's types */
+enum { MOST_HELPERS = 3 }; /* each needs memory meanwhile, where the kernel's types are not shared some 10 MB */
 
 struct work {
 	struct load *items;

@@ -410,7 +410,7 @@ static int begin(struct recorder *r)
 
 static int tell_rights(int error)
 {
-	if (error != -EPERM && error != -EACCES)
+	if ((error != -EPERM && error != -EACCES) || !geteuid()) /* what root lacks is something else */
 		return error;
 	return fail_in(error, "recording needs root, or CAP_BPF and CAP_PERFMON ('perfscope doctor' says what is missing)");
 }

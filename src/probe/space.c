@@ -129,9 +129,13 @@ static void note_change(struct space_state *s, const struct mount *m)
 {
 	uint64_t before, now = m->space.f_bavail;
 
-	if (map_get(s->available, device_of(m), &before) &&
-	    (before > now ? before - now : now - before) * 100 >= (uint64_t)m->space.f_blocks * RESTLESS_PERCENT)
-		map_put(s->restless, device_of(m), s->slice + RESTLESS_SLICES);
+	if (map_get(s->available, device_of(m), &before)) {
+		uint64_t change = before > now ? before - now : now - before, least = before < now ? before : now;
+
+		/* As much again would nearly fill it. */
+		if (change * 100 >= (uint64_t)m->space.f_blocks * RESTLESS_PERCENT && least <= 2 * change)
+			map_put(s->restless, device_of(m), s->slice + RESTLESS_SLICES);
+	}
 	map_put(s->available, device_of(m), now);
 }
 
@@ -187,8 +191,9 @@ static size_t length_above(const struct mount *m, const char *path)
 
 /* Where the call does not say the device: the one that is full and that the path leads to, or that alone is full. The path is not
  * looked up: that could take for ever. False: none is full. */
-static bool full_at(struct mounts *mounts, uint32_t pid, const char *path, struct mount **ret)
+static bool full_at(const struct space_state *s, uint32_t pid, const char *path, struct mount **ret)
 {
+	struct mounts *mounts = s->capture->mounts;
 	uint64_t namespace = path[0] == '/' ? mounts_namespace(pid) : 0;
 	size_t longest = 0, count = 0;
 	struct mount *found = NULL, *any = NULL;
@@ -197,7 +202,7 @@ static bool full_at(struct mounts *mounts, uint32_t pid, const char *path, struc
 		struct mount *m = mounts_get(mounts, i);
 		size_t length;
 
-		if (!is_full(m))
+		if (!is_full(m) && !is_restless(s, device_of(m)))
 			continue;
 		any = m;
 		count++;
@@ -214,12 +219,11 @@ static bool full_at(struct mounts *mounts, uint32_t pid, const char *path, struc
 /* False: calls fail for another reason than that a file system is full. Resource 0: it is not known which. */
 static bool find_full(const struct space_state *s, const struct space_key *key, const char *path, uint32_t *ret_resource)
 {
-	struct mounts *mounts = s->capture->mounts;
 	struct mount *m = NULL;
 
 	if (key->device)
 		m = full_device(s, key->device);
-	else if (!full_at(mounts, key->tgid, path, &m))
+	else if (!full_at(s, key->tgid, path, &m))
 		return false;
 	*ret_resource = m ? capture_resource(s->capture, "filesystem", m->name) : 0;
 	return m || !key->device;

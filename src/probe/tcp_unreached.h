@@ -2,7 +2,6 @@
 /* Connects that find no way there at once. A socket does not change for that, so system calls are watched, which each of them pays
  * for: only while sockets are closed that never had a port. */
 #pragma once
-#include <stdbool.h>
 #include <stdint.h>
 
 struct bpf_link;
@@ -13,8 +12,8 @@ struct tcp_changes;
 struct tcp_unreached {
 	const struct bpf_program *program; /* NULL: this kernel has no such hook */
 	struct bpf_link *link;             /* NULL: not watched now */
-	uint64_t never, unreached;         /* as counted by the kernel side at the last look */
-	unsigned rests;                    /* slices */
+	uint64_t never;                    /* as counted by the kernel side at the last look */
+	unsigned watched, rests;           /* slices */
 };
 
 void tcp_unreached_attach(struct tcp_unreached *u, struct bpf_object *object, volatile struct tcp_changes *changes);

@@ -53,10 +53,10 @@ hit AS MATERIALIZED (
 	FROM below b JOIN sampled s ON s.stack = b.id JOIN process p ON p.id = s.process
 	WHERE NOT p.flags & 2 GROUP BY b.kind, b.name, s.process),
 during AS MATERIALIZED (
-	SELECT h.*, p.pid, p.comm, p.cgroup, row_number() OVER (PARTITION BY h.kind, h.name ORDER BY h.ns DESC) AS place
+	SELECT h.*, p.pid, p.comm, p.cgroup, p.running, row_number() OVER (PARTITION BY h.kind, h.name ORDER BY h.ns DESC) AS place
 	FROM hit h JOIN process_state p USING (process) WHERE NOT p.kernel)
 -- What an interrupt leads to on its way back, such as a signal's delivery, is lost as well.
-SELECT 'waited' AS urgency, min(1, max(f.share, ifnull(d.ns, 0) * 1.0 / span.ns)) AS impact,
+SELECT 'waited' AS urgency, min(1, max(f.share, ifnull(d.ns * 1.0 / max(span.ns, d.running), 0))) AS impact,
 	iif(f.kind = 'irq', 'hard interrupt', 'soft interrupt') AS kind, f.name, f.cpu,
 	printf('%.0f', 100 * f.share) AS share, printf('%.0f', f.rate) AS rate,
 	ifnull(', most of it while ' || d.comm || ' runs', '') AS during,

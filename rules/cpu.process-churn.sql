@@ -3,7 +3,7 @@
 -- summary: {parent} starts {rate} processes of {comm} a second, each for {life} ms; together they take {cpu} % of the CPUs
 -- explain: Asks for commands that one parent starts again and again, each time for next to nothing: then starting and
 --    ending processes is most of what is paid for. What short-lived processes start counts for whoever started those, and workers
---    of one name and parent count as one. A build starts many processes, too, but of many kinds, and they work.
+--    of one name and parent count as one. A build starts many processes, too, but they work.
 -- threshold rate = 100: a second, of one command for one parent; builds and scripts stay below
 -- threshold work = 0.01: seconds of CPU time each; those that work longer are worth their start
 -- threshold dear_rate = 10: a second, where a start costs much, as on some virtual machines: then these take much of the CPUs
@@ -98,10 +98,10 @@ kind AS MATERIALIZED (
 	WHERE cheap OR rate >= coalesce(:dear_rate, 10) AND work <= coalesce(:dear_work, 0.05) AND started_only),
 -- All such commands of one parent are one matter, the most frequent first.
 often AS MATERIALIZED (
-	SELECT first, group_concat(comm, ', ') AS comm, sum(count) AS count, sum(life) AS life, sum(running) AS running,
-		max(example) AS example, cheap
-	FROM (SELECT *, max(cheap) OVER (PARTITION BY first) AS any_cheap FROM kind ORDER BY first, count DESC, comm)
-	WHERE cheap = any_cheap GROUP BY first HAVING sum(count) >= coalesce(:count, 100)),
+	SELECT first, group_concat(iif(place <= 3, comm, NULL), ', ') || iif(count(*) > 3, printf(' and %d more', count(*) - 3), '') AS comm,
+		sum(count) AS count, sum(life) AS life, sum(running) AS running, max(example) AS example, max(cheap) AS cheap
+	FROM (SELECT *, row_number() OVER (PARTITION BY first ORDER BY count DESC, comm) AS place FROM kind ORDER BY first, place)
+	GROUP BY first HAVING sum(count) >= coalesce(:count, 100)),
 churn AS MATERIALIZED (
 	SELECT b.*, b.count * 1e9 / span.ns AS rate, parent.pid, parent.comm AS parent, parent.cgroup, parent.process,
 		(b.running + parent.all_running) * 1.0 / (span.ns * span.cpus) AS cpu
@@ -114,7 +114,7 @@ SELECT 'waited' AS urgency, c.cpu AS impact, c.comm, c.parent, c.pid, printf('%.
 	json_array(
 		json_object('metric', 'processes of ' || c.comm, 'value', c.rate, 'unit', 'a second', 'threshold', iif(c.cheap, coalesce(:rate, 100), coalesce(:dear_rate, 10))),
 		json_object('metric', 'CPU time of each', 'value', c.running / 1e6 / c.count, 'unit', 'ms',
-			'threshold', 1000 * iif(c.cheap, coalesce(:work, 0.01), coalesce(:dear_work, 0.05))),
+			'threshold', 1000 * iif(c.cheap AND c.running / 1e9 / c.count <= coalesce(:work, 0.01), coalesce(:work, 0.01), coalesce(:dear_work, 0.05))),
 		json_object('metric', 'life of each', 'value', c.life / 1e6 / c.count, 'unit', 'ms'),
 		json_object('metric', 'CPU of them and their parent', 'value', 100 * c.cpu, 'unit', '% of all CPUs',
 			'threshold', 100 * iif(c.cheap, coalesce(:cpu, 0.1), coalesce(:dear_cpu, 0.2)))) AS evidence,

@@ -11,6 +11,7 @@
 -- threshold turn = 0.8: of the waiting for a semaphore is ended by threads that wait for it themselves; else it hands out work
 -- threshold least = 0.9: CPUs that threads of Java that let each other go on use together; below that there is not always one that runs
 -- threshold go_least = 0.6: the same of Go, where what ends the waits is seen to give a lock back
+-- threshold unlocks = 0.1: of all that such a program's threads wait, ended by one that gives the lock back; idle threads wait for work
 -- threshold most = 1.1: CPUs likewise; above that they run side by side, as workers do
 -- threshold one = 0.7: of their CPU time, used by one thread; above that it feeds the others
 -- threshold in_request = 0.5: of the time of requests that their threads, of Java, wait for a lock or for each other; and of
@@ -96,7 +97,8 @@ one_goroutine AS MATERIALIZED (
 	WHERE p.running BETWEEN coalesce(:go_least, 0.6) * span.ns AND coalesce(:most, 1.1) * span.ns
 		AND p.process IN (SELECT process FROM woken GROUP BY process
 			HAVING sum(iif(other_stack IN (SELECT id FROM unlocking), ns, 0)) >= coalesce(:turn, 0.8)
-				* sum(iif(other_stack IN (SELECT id FROM unlocking) OR other_stack NOT IN (SELECT id FROM relaying), ns, 0)))),
+				* sum(iif(other_stack IN (SELECT id FROM unlocking) OR other_stack NOT IN (SELECT id FROM relaying), ns, 0))
+				AND sum(iif(other_stack IN (SELECT id FROM unlocking), ns, 0)) >= coalesce(:unlocks, 0.1) * sum(ns))),
 -- Where a lock parks each thread on a word of its own, it is known by whose code takes it.
 sorted_wait AS MATERIALIZED (
 	SELECT process, task, stack, other_task, iif(other_stack IN (SELECT id FROM unlocking), other_stack, NULL) AS other_stack, count, ns, 'lock' AS sort,

@@ -7,6 +7,7 @@
 -- threshold share = 0.4: of the process's samples; starting programs and compilers stay below
 -- threshold dear = 0.2: of the samples, where faults are frequent: with a host that keeps the page tables much of each looks like the program's own time
 -- threshold frequent = 30000: faults for each second of the process's CPU time
+-- threshold each_ns = 2000: of the kernel's part of one; without such a host it is below
 -- threshold cpu = 0.3: CPUs that the process uses; below that it changes little
 -- threshold samples = 50: of the process; fewer say nothing about shares
 -- threshold alone = 0.6: of the samples of a process that nobody waits for; programs that build up their data stay far below
@@ -29,14 +30,16 @@ sampled AS MATERIALIZED (
 	SELECT t.process, c.stack, sum(c.ns) AS ns, sum(c.count) AS count FROM cpu_total c JOIN task t ON t.id = c.task
 	WHERE t.process IN (SELECT process FROM busy) GROUP BY t.process, c.stack),
 faulted AS MATERIALIZED (
-	SELECT t.process, sum(s.value) AS faults FROM sample s JOIN task t ON t.id = s.task
+	SELECT t.process, sum(s.value) AS faults FROM sample_total s JOIN task t ON t.id = s.task
 	WHERE s.metric = (SELECT id FROM metric WHERE name = 'fault.minor') AND t.process IN (SELECT process FROM busy)
 	GROUP BY t.process),
 found AS MATERIALIZED (
-	SELECT process, sum(iif(stack IN (SELECT id FROM below), ns, 0)) * 1.0 / sum(ns) AS share, f.faults * 1e9 / b.running AS rate
-	FROM sampled JOIN busy b USING (process) LEFT JOIN faulted f USING (process) GROUP BY process
-	HAVING share >= iif(rate >= coalesce(:frequent, 30000), coalesce(:dear, 0.2), coalesce(:share, 0.4))
-		AND sum(count) >= coalesce(:samples, 50)),
+	SELECT *, iif(rate >= coalesce(:frequent, 30000) AND share * 1e9 >= coalesce(:each_ns, 2000) * rate, coalesce(:dear, 0.2),
+		coalesce(:share, 0.4)) AS least
+	FROM (SELECT process, sum(iif(stack IN (SELECT id FROM below), ns, 0)) * 1.0 / sum(ns) AS share, f.faults * 1e9 / b.running AS rate
+		FROM sampled JOIN busy b USING (process) LEFT JOIN faulted f USING (process) GROUP BY process
+		HAVING sum(count) >= coalesce(:samples, 50))
+	WHERE share >= least),
 client AS MATERIALIZED (
 	SELECT t.process AS server, w.task, sum(w.ns) AS ns FROM waits_for w JOIN thread t ON t.task = w.other_task
 	JOIN thread v ON v.task = w.task, span
@@ -52,10 +55,9 @@ SELECT iif(f.process IN (SELECT server FROM client) OR (f.share >= coalesce(:alo
 		SELECT * FROM (SELECT json_object('role', 'victim', 'pid', t.pid, 'tid', t.tid, 'comm', t.comm, 'cgroup', t.cgroup)
 			FROM client c JOIN thread t USING (task) WHERE c.server = f.process ORDER BY c.ns DESC LIMIT 10))) AS affected,
 	json_array(
-		json_object('metric', 'CPU time in page faults', 'value', 100 * f.share, 'unit', '%', 'threshold',
-			100 * iif(f.rate >= coalesce(:frequent, 30000), coalesce(:dear, 0.2), coalesce(:share, 0.4))),
-		json_object('metric', 'page faults for each second of its CPU time', 'value', coalesce(f.rate, 0), 'unit', '',
-			'threshold', coalesce(:frequent, 30000)),
+		json_object('metric', 'CPU time in page faults', 'value', 100 * f.share, 'unit', '%', 'threshold', 100 * f.least),
+		json_object('metric', 'page faults for each second of its CPU time', 'value', coalesce(f.rate, 0), 'unit', '/s',
+			'threshold', iif(f.rate >= coalesce(:frequent, 30000), coalesce(:frequent, 30000), NULL)),
 		json_object('metric', 'CPU of ' || b.comm, 'value', 100.0 * b.running / span.ns, 'unit', '% of a CPU',
 			'threshold', 100 * coalesce(:cpu, 0.3))) AS evidence,
 	json_array(json_object('role', 'hot', 'metric', 'cpu.time', 'process', f.process, 'function', 'asm_exc_page_fault')) AS stacks

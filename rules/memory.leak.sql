@@ -123,8 +123,8 @@ job AS MATERIALIZED (
 	UNION
 	SELECT m.process FROM mapping m JOIN module o ON o.id = m.module JOIN leak x ON x.process = m.process
 	WHERE NOT x.heap AND (o.path GLOB '*/libjvm.so*' OR o.path GLOB '*/libcoreclr.so*')
-		AND x.bytes < ifnull((SELECT limit_bytes FROM heap_limit h WHERE h.process = x.process), 1 << 62)
-			+ coalesce(:beside_heap, 256) * 1048576),
+		AND x.bytes < ifnull((SELECT 1.5 * limit_bytes + max(coalesce(:beside_heap, 256) * 1048576, 0.1 * limit_bytes)
+			FROM heap_limit h WHERE h.process = x.process), 1 << 62)), -- the old generation's: the young one may be half as large
 -- What it may write to and has not touched, and whether that is a pool from which it has taken all.
 aside AS MATERIALIZED (
 	SELECT x.process, max(s.value) - x.bytes AS bytes, NOT x.heap AND max(s.value) - min(s.value) < coalesce(:back, 0.1) * x.growth

@@ -10,7 +10,7 @@
 -- action: See who uses the memory: perfscope report; the resources' table has each cgroup's limit
 -- runbook: memory-pressure
 WITH kill AS MATERIALIZED (
-	SELECT t.pid, p.ppid, t.process_comm AS comm, t.cgroup, e.value AS asker, min(e.time_ns) AS time_ns, max(e.detail) AS detail
+	SELECT t.process, t.pid, p.ppid, t.process_comm AS comm, t.cgroup, e.value AS asker, min(e.time_ns) AS time_ns, max(e.detail) AS detail
 	FROM event e JOIN thread t ON t.task = e.task JOIN process p ON p.id = t.process, period q
 	WHERE e.kind = 'oom.kill' AND e.time_ns BETWEEN q.start_ns AND q.end_ns GROUP BY t.process),
 -- The limit lies in the victim's cgroup or above it.
@@ -30,16 +30,17 @@ placed AS MATERIALIZED (
 		ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),
 held AS MATERIALIZED (
 	SELECT t.process, t.pid, t.process_comm AS comm, t.cgroup,
-		max(s.value) - iif(ifnull(p.start_ns, 0) > q.start_ns, 0, min(s.value)) AS grown
-	FROM sample_level s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task JOIN process p ON p.id = t.process, period q
-	WHERE m.name = 'memory.resident' AND NOT t.own GROUP BY t.process),
+		max(s.value) - iif(ifnull(p.start_ns, 0) > q.start_ns, 0, s.first) AS grown
+	FROM (SELECT task, value, first_value(value) OVER (PARTITION BY task ORDER BY slice) AS first FROM sample_level
+		WHERE metric = (SELECT id FROM metric WHERE name = 'memory.resident')) s
+	JOIN thread t ON t.task = s.task JOIN process p ON p.id = t.process, period q WHERE NOT t.own GROUP BY t.process),
 -- Who took what the killed ones had to go for.
 behind AS MATERIALIZED (
 	SELECT k.again, h.*, row_number() OVER (PARTITION BY k.again ORDER BY h.grown DESC) AS rank
 	FROM placed k JOIN held h ON h.comm <> k.comm AND (k.path IS NULL OR h.cgroup = k.path OR substr(h.cgroup, 1, length(k.path) + 1) = k.path || '/')
-	LEFT JOIN held v ON v.pid = k.pid
-	WHERE k.place = 1 AND h.grown > ifnull(v.grown, 0) AND h.grown >= coalesce(:grown, 0.1)
-		* coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')))
+	LEFT JOIN held v ON v.process = k.process
+	WHERE k.place = 1 AND h.grown > ifnull(v.grown, 0) -- of one that was killed at once it is not known
+		AND h.grown >= iif(v.process IS NULL, 0.5, coalesce(:grown, 0.1)) * coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')))
 SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memory') AS place, ifnull(b.comm, k.comm) AS user,
 	iif(k.times = 1, printf('(pid %d)', k.pid), printf('%d times (at last pid %d)', k.times, k.pid)) AS times,
 	iif(k.path IS NULL, '', printf(' in %s, which may use %.0f MiB', k.path, k.bytes / 1048576))
@@ -54,5 +55,9 @@ SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memor
 	json_array(
 		json_object('metric', 'killed ' || k.comm || '; ' || k.detail, 'value', k.times, 'unit', 'processes'),
 		json_object('metric', 'memory limit', 'value', coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total'), 0),
-			'unit', 'bytes')) AS evidence
+			'unit', 'bytes'),
+		json_object('metric', ifnull(b.comm, k.comm) || ' has grown', 'unit', '% of that', 'value', ifnull(coalesce(b.grown,
+			(SELECT grown FROM held v WHERE v.process = k.process)) * 100.0
+			/ coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')), 0),
+			'threshold', iif(b.comm IS NULL, NULL, 100 * coalesce(:grown, 0.1)))) AS evidence
 FROM placed k LEFT JOIN behind b ON b.again = k.again AND b.rank = 1 WHERE k.place = 1;

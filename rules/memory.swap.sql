@@ -36,13 +36,15 @@ stall AS MATERIALIZED (
 	GROUP BY task),
 -- A program that is started again and again waits as one thread does that stays.
 held_up AS MATERIALIZED (
-	SELECT w.*, min(1.0, w.ns * 1.0 / span.ns) AS share FROM (
-		SELECT *, sum(own_ns) OVER same AS ns, sum(own_count) OVER same AS count FROM (
-			SELECT th.*, s.ns AS own_ns, s.count AS own_count, iif(p.end_ns IS NULL, th.task, p.ppid || ' ' || p.comm) AS program
-			FROM stall s JOIN thread th ON th.task = s.task JOIN process p ON p.id = th.process WHERE NOT th.own AND NOT th.kernel)
+	SELECT w.*, min(1.0, w.ns * 1.0 / max(span.ns, w.life)) AS share FROM (
+		SELECT *, sum(own_ns) OVER same AS ns, sum(own_count) OVER same AS count, sum(own_life) OVER same AS life FROM (
+			SELECT th.*, s.ns AS own_ns, s.count AS own_count, min(ifnull(k.end_ns, 1 << 62), q.end_ns) - max(ifnull(k.start_ns, 0), q.start_ns) AS own_life,
+				iif(p.end_ns IS NULL, th.task, ifnull(p.ppid, 'process ' || p.id) || ' ' || p.comm) AS program
+			FROM stall s JOIN thread th ON th.task = s.task JOIN process p ON p.id = th.process JOIN task k ON k.id = th.task, period q
+			WHERE NOT th.own AND NOT th.kernel)
 		WINDOW same AS (PARTITION BY program)) w, span, refault f
 	WHERE f.pages + f.swapped >= coalesce(:refaults, 50)
-		AND w.ns >= coalesce(:share, 0.1) * span.ns AND w.count * 1e9 >= coalesce(:rate, 10) * span.ns),
+		AND w.ns >= coalesce(:share, 0.1) * max(span.ns, w.life) AND w.count * 1e9 >= coalesce(:rate, 10) * span.ns),
 -- The limit that is met: the tightest one above it whose memory is full; NULL: the machine's.
 full_limit AS MATERIALIZED (
 	SELECT resource AS path, max(iif(metric = 'cgroup.memory_limit', value, 0)) AS bytes FROM level

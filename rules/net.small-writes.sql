@@ -49,8 +49,8 @@ SELECT 'waited' AS urgency, min(1.0, h.share) AS impact, h.comm, h.pid,
 		json_object('metric', 'looks that found it so', 'value', h.looks, 'unit', 'count', 'threshold', coalesce(:looks, 6)),
 		json_object('metric', 'mean size of its segments', 'value', z.bytes, 'unit', 'bytes',
 			'threshold', coalesce(:small, 1000))) AS evidence,
-	json_array(json_object('role', 'culprit', 'metric', 'wait.net', 'process', h.process),
-		json_object('role', 'culprit', 'metric', 'wait.poll', 'process', h.process),
+	json_array(json_object('role', 'culprit', 'process', h.process, 'metric', iif(EXISTS (SELECT 1 FROM sample_total s JOIN metric m ON m.id = s.metric
+			JOIN task t ON t.id = s.task WHERE m.name = 'wait.net' AND t.process = h.process), 'wait.net', 'wait.poll')),
 		json_object('role', 'culprit', 'metric', 'cpu.time', 'process', h.process, 'function', 'tcp_sendmsg')) AS stacks
 FROM held h JOIN size z ON z.process = h.process
 WHERE h.share >= coalesce(:share, 0.3) AND h.looks >= coalesce(:looks, 6) AND z.bytes <= coalesce(:small, 1000)

@@ -179,7 +179,8 @@ static const struct explanation {
 	{"cpu.saturation", "cpu.single-thread", CULPRIT, SEVERITY_INFO},
 	/* Who was killed had been short of memory before. */
 	{"memory.oom", "memory.pressure", FIRST_CULPRIT, SEVERITY_INFO},
-	{"memory.oom", "pause.gc", CULPRIT, SEVERITY_INFO},
+	{"memory.oom", "pause.gc", SHARED, SEVERITY_INFO},
+	{"memory.oom", "memory.leak", FIRST_CULPRIT, SEVERITY_INFO},
 	/* What a listener has no room for is tried again. */
 	{"net.accept-queue", "net.connect-failures", PORT, SEVERITY_WARNING},
 	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},

@@ -14,7 +14,10 @@ bool proc_status(uint32_t pid, const char *field, int base, uint64_t *ret_value)
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	char path[40], line[40], *end;
 
-	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	else /* whatever number that is where /proc comes from */
+		snprintf(path, sizeof(path), "/proc/self/status");
 	snprintf(line, sizeof(line), "\n%s:\t", field);
 	const char *found = read_file(path, 1 << 16, &b) < 0 ? NULL : strstr(b.data, line);
 	if (!found)

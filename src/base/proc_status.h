@@ -4,5 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The number behind `field`, which the kernel writes in this base: 16 for sets. False: it has ended, or has no such field. */
+/* The number behind `field`, which the kernel writes in this base: 16 for sets. pid 0: the caller's own. False: it has ended, or has no
+ * such field. */
 bool proc_status(uint32_t pid, const char *field, int base, uint64_t *ret_value);

@@ -97,14 +97,19 @@ static bool is_heeded(int number)
 	return number != SIGHUP || (!sigaction(number, NULL, &action) && action.sa_handler != SIG_IGN);
 }
 
+void live_end_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (is_heeded(ends[i]))
+			sigaddset(ret, ends[i]);
+}
+
 void live_hold_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		if (is_heeded(ends[i]))
-			sigaddset(&set, ends[i]);
+	live_end_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Recording now: the options and the event loop that record and diagnose share. */
 #pragma once
+#include <signal.h>
+
 #include "command.h"
 
 struct store;
@@ -28,7 +30,8 @@ struct live_result {
 
 int live_check(const struct live_options *o); /* what can be said to be wrong before anything is begun */
 
-/* SIGINT, SIGTERM and SIGHUP (but under nohup) wait for live_record(), which ends by them: what is begun before is finished, too. */
+void live_end_signals(sigset_t *ret); /* SIGINT, SIGTERM and, but under nohup, SIGHUP */
+/* These wait for live_record(), which ends by them: what is begun before is finished, too. */
 void live_hold_signals(void);
 
 /* Records into the store until the time is up, the command has ended or a signal comes; then waits for the

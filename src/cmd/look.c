@@ -75,7 +75,6 @@ static int record(const struct look *l, const char *path, uint64_t duration_ns, 
 
 	live_hold_signals();
 	r = store_create(path ? path : ":memory:", &s);
-
 	if (r < 0)
 		return r;
 	log_info("looking at this machine for %.1f s", (double)duration_ns / 1e9);
@@ -111,32 +110,37 @@ static struct look *look_new(const struct look_options *options, bool live)
 	return l;
 }
 
-/* Else all would be well with whoever is not there. */
-static int check_selection(struct store *s, const struct select_options *o)
+/* 1 when it is in the recording, or nobody is asked for; else all would be well with whoever is not there. */
+static int is_there(struct store *s, const struct selection *selection)
 {
-	const struct selection selection = {.pid = (uint32_t)o->pid, .cgroup = o->cgroup};
 	_cleanup_(query_freep) struct query *q = NULL;
-	int r = o->pid || o->cgroup ? store_selected_processes(s, &selection, &q) : 0;
+	int r;
 
-	if (r < 0 || !q || (r = query_next(q)) != 0)
-		return r < 0 ? r : 0;
-	return store_fail_selection(s, &selection);
+	if (!selection->pid && !selection->cgroup)
+		return 1;
+	return (r = store_selected_processes(s, selection, &q)) < 0 ? r : query_next(q);
+}
+
+static int fail_missing(const struct selection *selection)
+{
+	if (selection->pid)
+		return failx(-ESRCH, "there is no process %u", selection->pid);
+	return failx(-ESRCH, "there is no process in cgroup %s", selection->cgroup);
 }
 
 /* Everything is recorded, even with -p: what holds a process up is often another one. */
 int look_at_machine(uint64_t duration_ns, const struct look_options *options, struct look **ret_look)
 {
 	_cleanup_(look_freep) struct look *l = look_new(options, true);
-	const struct select_options *select = options->select;
+	const struct selection selection = {.pid = (uint32_t)options->select->pid, .cgroup = options->select->cgroup};
 	int r;
 
-	if (select->pid && kill((pid_t)select->pid, 0) < 0 && errno == ESRCH)
-		return failx(-ESRCH, "there is no process %llu", (unsigned long long)select->pid);
-	r = look_now(l, duration_ns);
-	if (r < 0)
+	if (selection.pid && kill((pid_t)selection.pid, 0) < 0 && errno == ESRCH)
+		return fail_missing(&selection);
+	if ((r = look_now(l, duration_ns)) < 0 || (r = is_there(l->store, &selection)) < 0)
 		return r;
-	if (select->cgroup && check_selection(l->store, select) < 0)
-		return failx(-ESRCH, "there is no process in cgroup %s", select->cgroup);
+	if (!r)
+		return fail_missing(&selection);
 	*ret_look = l;
 	l = NULL;
 	return 0;
@@ -145,6 +149,7 @@ int look_at_machine(uint64_t duration_ns, const struct look_options *options, st
 int look_at_recording(const char *path, const struct look_options *options, struct look **ret_look)
 {
 	_cleanup_(look_freep) struct look *l = look_new(options, false);
+	const struct selection selection = {.pid = (uint32_t)options->select->pid, .cgroup = options->select->cgroup};
 	struct select_options when = *options->select;
 	struct store *s;
 	int r;
@@ -153,7 +158,8 @@ int look_at_recording(const char *path, const struct look_options *options, stru
 	when.cgroup = NULL;
 	if ((r = recording_open(path, &when, &s)) < 0)
 		return r;
-	if ((r = check_selection(s, options->select)) < 0) {
+	if ((r = is_there(s, &selection)) <= 0) {
+		r = r < 0 ? r : store_fail_selection(s, &selection);
 		store_free(s);
 		return r;
 	}
@@ -182,9 +188,7 @@ static int wait_for(void *arg, uint64_t ns)
 	sigset_t ends, before;
 
 	log_info("waiting for %.1f s", (double)ns / 1e9);
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
+	live_end_signals(&ends);
 	sigprocmask(SIG_BLOCK, &ends, &before);
 	int number = sigtimedwait(&ends, NULL, &span);
 	sigprocmask(SIG_SETMASK, &before, NULL);

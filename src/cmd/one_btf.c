@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The kernel's types are 5 MB, which libbpf reads and lists anew for each object that it loads, and which can be read by 4 KB only: that
- * was half of a recording's start. They never change: whoever wants them while somebody else has them gets the same. The linker
+/* The kernel's types are 5 MB, which libbpf reads and lists anew for each object that it loads, and which can be read by 4 KB only: those
+ * were half of the system calls of a recording's start. They never change: whoever wants them while somebody else has them gets the same. The linker
  * replaces libbpf's two functions by these. */
 #include <bpf/btf.h>
 #include <pthread.h>

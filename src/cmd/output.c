@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +56,18 @@ unsigned output_columns(int fd)
 	return 80;
 }
 
-/* stdio forgets why an earlier write failed; the next one fails, too, and tells. */
+/* stdio forgets why an earlier write failed; the next one fails, too, and tells. A reader of a pipe should not find more in it. */
 static int last_error(void)
 {
+	struct stat st;
+
+	if (fstat(STDOUT_FILENO, &st) < 0)
+		return -errno;
+	if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+		struct pollfd p = {.fd = STDOUT_FILENO};
+
+		return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP) ? -EPIPE : -EIO;
+	}
 	return write(STDOUT_FILENO, "\n", 1) < 0 ? -errno : -EIO;
 }
 

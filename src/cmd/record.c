@@ -84,7 +84,7 @@ static int run(const struct call *call)
 	struct live_result result;
 	int r = live_check(&o->live);
 
-	if (!strcmp(o->output, "-"))
+	if (r >= 0 && !strcmp(o->output, "-"))
 		return failx(-EINVAL, "a recording is a database, which standard output cannot be: -o FILE (./- is a file of that name)");
 	live_hold_signals();
 	if (r < 0 || (r = store_create(o->output, &s)) < 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "fail.h"
@@ -37,7 +38,7 @@ int recording_open(const char *path, const struct select_options *select, struct
 	_cleanup_(store_freep) struct store *s = NULL;
 	int r = store_open(path, &s);
 
-	if (r == -ENOENT && !strcmp(path, DEFAULT_RECORDING))
+	if (r == -ENOENT && !strcmp(path, DEFAULT_RECORDING) && access(path, F_OK) < 0) /* SQLite says so of what lies beside it, too */
 		return failx(r, "there is no " DEFAULT_RECORDING " in this folder: 'perfscope record' makes one, or name a FILE");
 	if (r < 0 || (r = recording_select(s, select)) < 0)
 		return r;

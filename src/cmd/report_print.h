@@ -14,6 +14,8 @@ struct report_style {
 	size_t limit; /* rows of each list */
 };
 
+enum { LEAST_REST = 16 }; /* columns for what a row ends with */
+
 void report_heading(struct buf *out, const struct report_style *style, const char *text);
 void report_rest(struct buf *out, size_t shown, size_t all); /* that there are more rows */
 

@@ -8,6 +8,7 @@
 #include "json_text.h"
 #include "listing.h"
 #include "mem.h"
+#include "report_print.h"
 
 static void add_figure(struct listing *t, const struct saturation_row *row, const struct saturation_figure *f)
 {
@@ -67,7 +68,7 @@ void saturation_text(const struct saturation *t, unsigned width, bool colour, st
 {
 	static const struct listing_column columns[] = {
 		{"", .left = true}, {"resource", .left = true, .most = 24}, {"used"}, {"waiting"}, {"errors"}, {"p50", .spare = 2},
-		{"p90", .spare = 3}, {"p99"}, {"longest", .spare = 1}, {"most by", .left = true, .takes_rest = true, .least = 16, .wraps = true}, {0}};
+		{"p90", .spare = 3}, {"p99"}, {"longest", .spare = 1}, {"most by", .left = true, .takes_rest = true, .least = LEAST_REST, .wraps = true}, {0}};
 	_cleanup_(listing_freep) struct listing *list = listing_new(columns);
 
 	for (size_t i = 0; i < t->count; i++)

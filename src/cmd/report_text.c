@@ -16,8 +16,6 @@
 #define BOLD "\033[1m"
 #define PLAIN "\033[0m"
 
-enum { LEAST_REST = 16 }; /* columns for what a row ends with */
-
 void report_heading(struct buf *out, const struct report_style *style, const char *text)
 {
 	buf_addf(out, "\n%s%s%s\n", style->colour ? BOLD : "", text, style->colour ? PLAIN : "");
@@ -237,7 +235,7 @@ static void add_threads(struct buf *out, const struct report *r, const struct re
 static void add_ended(struct buf *out, const struct report *r, const struct report_style *style)
 {
 	static const struct listing_column columns[] = {
-		{"processes"}, {"CPU"}, {"on CPU"}, {"mean life"}, {"name", .left = true, .takes_rest = true}, {0}};
+		{"processes"}, {"CPU"}, {"on CPU"}, {"mean life"}, {"name", .left = true, .takes_rest = true, .least = LEAST_REST}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 	size_t shown = 0;
 

@@ -128,6 +128,8 @@ static bool is_figure(const struct view_table *t, size_t column)
 {
 	static const char *const numbers[] = {"pid", "tid", "processes"};
 
+	if (is_empty(t, column))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (!strcmp(t->columns[column], numbers[i]))
 			return false;

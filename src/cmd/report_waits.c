@@ -74,7 +74,7 @@ static void add_waits(const struct explained *e, const struct report_style *styl
 {
 	static const struct listing_column columns[] = {
 		{"time"}, {"of its waits"}, {"held up", .left = true, .most = 32}, {"by way of", .left = true, .most = 32, .spare = 1},
-		{"because", .left = true, .takes_rest = true, .least = 16, .wraps = true}, {0}};
+		{"because", .left = true, .takes_rest = true, .least = LEAST_REST, .wraps = true}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
 	for (size_t i = 0; i < e->row_count && i < style->limit; i++) {
@@ -109,7 +109,7 @@ static const struct explained_row *reason_of(const struct explained *e, uint32_t
 static void add_knots(const struct explained *e, const struct report_style *style, struct buf *out)
 {
 	static const struct listing_column columns[] = {
-		{"others' time"}, {"waiters"}, {"who", .left = true, .most = 32}, {"mostly because it", .left = true, .takes_rest = true, .least = 16, .wraps = true}, {0}};
+		{"others' time"}, {"waiters"}, {"who", .left = true, .most = 32}, {"mostly because it", .left = true, .takes_rest = true, .least = LEAST_REST, .wraps = true}, {0}};
 	_cleanup_(listing_freep) struct listing *t = listing_new(columns);
 
 	for (size_t i = 0; i < e->knot_count && i < style->limit; i++) {

@@ -522,7 +522,7 @@ struct store *store_open_beside(struct store *s)
 {
 	struct store *other = NULL;
 
-	if (s->writable || s->selected)
+	if (s->writable || s->selected || !sqlite3_threadsafe())
 		return NULL;
 	if (connect_to(s->path, SQLITE_OPEN_READONLY, &other) < 0 || harden(other) < 0 || store_execute(other, "BEGIN") < 0 ||
 	    !is_same(s, other)) {

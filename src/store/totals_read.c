@@ -13,6 +13,7 @@
 #include "store_query.h"
 
 #define WORTH_A_THREAD 50000 /* rows: some 20 ms */
+#define MOST_ROWS (1ll << 40) /* more are said to be there by a file that is none of ours */
 
 const struct total totals[TOTALS] = {
 	[SAMPLES] = {"sample_total", "metric,task,stack,resource,count,value", "sample", 4},
@@ -180,7 +181,7 @@ static int64_t count_rows(struct store *s, const char *table)
 	int64_t count = 0;
 
 	query_one_int(s, sql, 0, &count);
-	return count;
+	return count < 0 ? 0 : count < MOST_ROWS ? count : MOST_ROWS;
 }
 
 static int read_levels(struct store *s, struct map *levels)

@@ -148,7 +148,8 @@ static const char *time_left(const struct decoding *d, clockid_t clock, const st
 
 	if (!is_common(clock) || clock_gettime(clock, &now) < 0)
 		return decode_text(d, "until %s of clock %d", duration(d, until), clock);
-	double left = (double)(until->tv_sec - now.tv_sec) + (double)(until->tv_nsec - now.tv_nsec) / 1e9;
+	/* What stands there may be anything by now. */
+	double left = (double)until->tv_sec - (double)now.tv_sec + ((double)until->tv_nsec - (double)now.tv_nsec) / 1e9;
 	return left > 0 ? decode_text(d, "for %.3f s more", left) : "that is over now";
 }
 

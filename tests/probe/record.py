@@ -208,7 +208,8 @@ def filters(path):
 
 def interrupted(path):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path]) as run:
+        # The test may run under nohup itself.
+        with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path], preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as run:
             time.sleep(1.3)
             run.send_signal(number)
             check(run.wait(5) == 0, f"signal {number} ends the recording as usual")

@@ -274,6 +274,7 @@ static void test_proc_status(void)
 	signal(SIGUSR2, SIG_IGN);
 	CHECK(proc_status((uint32_t)getpid(), "SigIgn", 16, &value) && value & 1 << (SIGUSR2 - 1));
 	CHECK(!proc_status((uint32_t)getpid(), "Nothing", 10, &value) && !proc_status((uint32_t)getpid(), "Name", 10, &value));
+	CHECK(proc_status(0, "Tgid", 10, &value) && value == (uint64_t)getpid());
 	CHECK(!proc_status(UINT32_MAX, "Tgid", 10, &value));
 }
 

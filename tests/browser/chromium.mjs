@@ -161,6 +161,20 @@ export class Chromium {
 		]);
 		this.child.kill('SIGKILL');
 		await this.ended;
-		rmSync(this.folder, {recursive: true, force: true, maxRetries: 5});
+		await this.#forget();
+	}
+
+	/* Processes that it has started write a moment longer than it lives. */
+	async #forget() {
+		for (let tries = 30; ; tries--) {
+			try {
+				rmSync(this.folder, {recursive: true, force: true});
+				return;
+			} catch (error) {
+				if (!tries)
+					throw error;
+			}
+			await new Promise((r) => setTimeout(r, 100));
+		}
 	}
 }

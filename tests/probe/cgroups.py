@@ -91,7 +91,8 @@ def cpu(t):
     t.near(t.level("cgroup.quota", "/" + NAME), 0.2, 0, 1e-9, "quota of the parent, in CPUs")
     t.near(t.total("cgroup.throttled", "/" + NAME), stopped, 0.05, 50e6, "time that it was stopped")
     t.check(stopped > 1e9, "the quota bites")
-    t.near(t.total("cgroup.periods_throttled", "/" + NAME), truth["nr_throttled"], 0.02, 1, "periods cut short")
+    # The program runs a moment longer than it is recorded.
+    t.near(t.total("cgroup.periods_throttled", "/" + NAME), truth["nr_throttled"], 0.02, 3, "periods cut short")
     t.check(not t.rows("SELECT 1 FROM level WHERE metric = 'cgroup.quota' AND resource LIKE '/' || ? || '/%'", NAME),
             "the child has no quota of its own")
     t.check(t.one("SELECT count(*) FROM process p JOIN cgroup g ON g.id = p.cgroup WHERE g.path = ?",

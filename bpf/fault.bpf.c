@@ -147,7 +147,6 @@ static __always_inline u32 draw(struct task_struct *task, const struct task_slot
 static __always_inline void tell_whether_major(struct task_struct *task, struct task_slot *slot, struct cpu_slot *cpu)
 {
 	struct record r;
-
 	u64 drawn_ns = slot->fault_drawn_ns;
 
 	slot->fault_drawn_ns = 0;

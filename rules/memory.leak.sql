@@ -87,6 +87,9 @@ steady AS MATERIALIZED (
 		AND third >= coalesce(:slower, 0.5) * first AND least >= -coalesce(:back, 0.1) * growth),
 -- What its heap says counts for more.
 leak AS MATERIALIZED (SELECT * FROM steady WHERE heap OR process NOT IN (SELECT process FROM steady WHERE heap)),
+heap_limit AS MATERIALIZED (
+	SELECT t.process, max(s.value) AS limit_bytes FROM sample_level s JOIN task t ON t.id = s.task
+	WHERE s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY t.process),
 -- The tightest limit, and what is left of it: the machine's own memory, too.
 room AS MATERIALIZED (
 	SELECT k.process, k.path, k.of_heap, min(k.left) AS left FROM (
@@ -99,8 +102,7 @@ room AS MATERIALIZED (
 		UNION ALL
 		SELECT process, NULL, 0, (SELECT min(value) FROM level WHERE metric = 'memory.available') FROM leak
 		UNION ALL
-		SELECT x.process, NULL, 1, max(s.value) - x.bytes FROM leak x JOIN task t ON t.process = x.process JOIN sample_level s ON s.task = t.id
-		WHERE x.heap AND s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY x.process) k
+		SELECT x.process, NULL, 1, h.limit_bytes - x.bytes FROM leak x JOIN heap_limit h ON h.process = x.process WHERE x.heap) k
 	WHERE k.left IS NOT NULL GROUP BY k.process),
 -- One that began as the recording was about to has none but that.
 age AS MATERIALIZED (
@@ -111,9 +113,6 @@ age AS MATERIALIZED (
 serves AS MATERIALIZED (
 	SELECT t.process FROM sample_total s JOIN metric m ON m.id = s.metric JOIN task t ON t.id = s.task
 	WHERE m.name IN ('port.queue_limit', 'connection.accepted', 'request.time')),
-heap_limit AS MATERIALIZED (
-	SELECT t.process, max(s.value) AS limit_bytes FROM sample_level s JOIN task t ON t.id = s.task
-	WHERE s.metric = (SELECT id FROM metric WHERE name = 'heap.limit') GROUP BY t.process),
 job AS MATERIALIZED (
 	SELECT t.process FROM thread_state s JOIN thread t ON t.task = s.task, span
 	WHERE t.process IN (SELECT process FROM leak) AND (s.running + s.runnable + s.disk + ifnull((SELECT sum(w.ns) FROM thread_wait w

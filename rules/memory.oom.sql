@@ -23,7 +23,7 @@ limited AS MATERIALIZED (
 	GROUP BY k.pid),
 -- The newest of each program speaks for all, if its cgroup was there for long enough to be looked at.
 placed AS MATERIALIZED (
-	SELECT k.*, l.path, l.bytes, count(*) OVER again AS times, row_number() OVER again AS place,
+	SELECT k.*, l.path, l.bytes, coalesce(l.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')) AS most, count(*) OVER again AS times, row_number() OVER again AS place,
 		dense_rank() OVER (ORDER BY k.comm, k.ppid, rtrim(k.cgroup, replace(k.cgroup, '/', ''))) AS again
 	FROM kill k LEFT JOIN limited l ON l.pid = k.pid
 	WINDOW again AS (PARTITION BY k.comm, k.ppid, rtrim(k.cgroup, replace(k.cgroup, '/', '')) ORDER BY l.path IS NULL, k.time_ns DESC
@@ -40,7 +40,7 @@ behind AS MATERIALIZED (
 	FROM placed k JOIN held h ON h.comm <> k.comm AND (k.path IS NULL OR h.cgroup = k.path OR substr(h.cgroup, 1, length(k.path) + 1) = k.path || '/')
 	LEFT JOIN held v ON v.process = k.process
 	WHERE k.place = 1 AND h.grown > ifnull(v.grown, 0) -- of one that was killed at once it is not known
-		AND h.grown >= iif(v.process IS NULL, 0.5, coalesce(:grown, 0.1)) * coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')))
+		AND h.grown >= iif(v.process IS NULL, 0.5, coalesce(:grown, 0.1)) * k.most)
 SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memory') AS place, ifnull(b.comm, k.comm) AS user,
 	iif(k.times = 1, printf('(pid %d)', k.pid), printf('%d times (at last pid %d)', k.times, k.pid)) AS times,
 	iif(k.path IS NULL, '', printf(' in %s, which may use %.0f MiB', k.path, k.bytes / 1048576))
@@ -54,10 +54,8 @@ SELECT 'failing' AS urgency, 1.0 AS impact, k.comm, k.pid, ifnull(k.path, 'memor
 			FROM placed o WHERE o.again = k.again ORDER BY o.asker <> o.pid, o.place LIMIT 10))) AS affected,
 	json_array(
 		json_object('metric', 'killed ' || k.comm || '; ' || k.detail, 'value', k.times, 'unit', 'processes'),
-		json_object('metric', 'memory limit', 'value', coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total'), 0),
-			'unit', 'bytes'),
+		json_object('metric', 'memory limit', 'value', ifnull(k.most, 0), 'unit', 'bytes'),
 		json_object('metric', ifnull(b.comm, k.comm) || ' has grown', 'unit', '% of that', 'value', ifnull(coalesce(b.grown,
-			(SELECT grown FROM held v WHERE v.process = k.process)) * 100.0
-			/ coalesce(k.bytes, (SELECT max(value) FROM level WHERE metric = 'memory.total')), 0),
+			(SELECT grown FROM held v WHERE v.process = k.process)) * 100.0 / k.most, 0),
 			'threshold', iif(b.comm IS NULL, NULL, 100 * coalesce(:grown, 0.1)))) AS evidence
 FROM placed k LEFT JOIN behind b ON b.again = k.again AND b.rank = 1 WHERE k.place = 1;

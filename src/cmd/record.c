@@ -84,10 +84,12 @@ static int run(const struct call *call)
 	struct live_result result;
 	int r = live_check(&o->live);
 
-	if (r >= 0 && !strcmp(o->output, "-"))
+	if (r < 0)
+		return r;
+	if (!strcmp(o->output, "-"))
 		return failx(-EINVAL, "a recording is a database, which standard output cannot be: -o FILE (./- is a file of that name)");
 	live_hold_signals();
-	if (r < 0 || (r = store_create(o->output, &s)) < 0)
+	if ((r = store_create(o->output, &s)) < 0)
 		return r;
 	if (o->redact)
 		store_redact(s);

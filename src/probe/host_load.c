@@ -252,15 +252,6 @@ static int begin_loading(struct host *h)
 	return h->coming ? loading_new(h->loads, h->coming, &h->loading) : 0;
 }
 
-static bool any_coming(const struct host *h)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < h->count; i++)
-		any |= h->loaded[i].coming;
-	return any;
-}
-
 /* Some megabytes. Held as long as objects are being loaded, which share them: see one_btf.c. */
 static void forget_types(struct host *h)
 {
@@ -271,11 +262,14 @@ static void forget_types(struct host *h)
 int host_attach(struct host *h)
 {
 	int first_error = open_wanted(h), r;
+	bool any_coming = false;
 
-	for (size_t i = 0; i < h->count; i++)
+	for (size_t i = 0; i < h->count; i++) {
 		h->loaded[i].coming = h->options.in_parts && h->loaded[i].object && !h->loaded[i].probe->first;
+		any_coming |= h->loaded[i].coming;
+	}
 	r = attach_first(h);
-	if (!any_coming(h))
+	if (!any_coming)
 		forget_types(h);
 	malloc_trim(0);
 	return r < 0 ? first_error ? first_error : r : begin_loading(h);

@@ -118,7 +118,7 @@ static void add_part(struct wait *w, uint64_t until_ns, uint32_t weight, uint64_
 			    SYNC_CLAIM * ((until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE));
 	wait_parts_add(&state->parts, &(struct wait_part){
 		.owed = owed_ref(w->owed), .task = w->task, .stack = w->stack, .resource = w->resource, .cause = w->cause,
-		.site = w->site, .partial = w->partial, .exact = w->visited, .count = count,
+		.site = w->partial ? w->site : 0, .exact = w->visited, .count = count,
 		.ns = (double)(until_ns - w->counted_ns) * weight / WAIT_WEIGHT_ONE});
 	w->counted_ns = until_ns;
 }

@@ -120,12 +120,9 @@ static void add_link(struct past *p, const struct link *link, uint64_t count, do
 	p->sums[id].ns += ns;
 }
 
-/* Of a wait that was not drawn only the kernel's part is there; the same call may have been drawn since. */
 static uint32_t stack_of(const struct past_wait *w, const struct map *stacks)
 {
-	uint64_t stack;
-
-	return w->site && map_get(stacks, site_key(w->task, w->site), &stack) ? (uint32_t)stack : w->stack;
+	return site_stack(stacks, w->task, w->site, w->stack);
 }
 
 /* How long the other one did that while the first waited. Both waits were drawn, each with its own chance:

@@ -38,4 +38,12 @@ static inline uint64_t site_key(uint32_t task, uint32_t site)
 	return (uint64_t)task << 32 | site;
 }
 
+/* Of a wait that was not drawn only the kernel's part is there, `partial`; the same call may have been drawn since. Site 0: it was drawn. */
+static inline uint32_t site_stack(const struct map *stacks, uint32_t task, uint32_t site, uint32_t partial)
+{
+	uint64_t stack;
+
+	return site && map_get(stacks, site_key(task, site), &stack) ? (uint32_t)stack : partial;
+}
+
 DEFINE_CLEANUP(struct past *, past_free)

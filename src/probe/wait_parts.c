@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "capture.h"
-#include "hash.h"
 #include "mem.h"
 #include "owed.h"
 #include "past.h"
@@ -27,15 +26,6 @@ static int by_thread_and_cause(const void *a, const void *b)
 	if (x->task != y->task)
 		return x->task < y->task ? -1 : 1;
 	return (int)x->cause - y->cause;
-}
-
-/* Of a wait that was not drawn only the kernel's part is there; the same call may have been drawn since. */
-static void complete(struct wait_part *part, const struct map *stacks)
-{
-	uint64_t stack;
-
-	if (part->partial && map_get(stacks, site_key(part->task, part->site), &stack))
-		part->stack = (uint32_t)stack;
 }
 
 static void write_part(const struct writing *x, const struct wait_part *part, double scale)
@@ -93,7 +83,7 @@ void wait_parts_write(struct wait_parts *p, struct capture *c, uint32_t first_me
 	const struct writing x = {c, first_metric};
 
 	for (size_t i = 0; i < p->count; i++)
-		complete(&p->items[i], stacks);
+		p->items[i].stack = site_stack(stacks, p->items[i].task, p->items[i].site, p->items[i].stack);
 	qsort(p->items, p->count, sizeof(*p->items), by_thread_and_cause);
 	for (size_t i = 0, next; i < p->count; i = next) {
 		next = i + 1;

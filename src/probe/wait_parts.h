@@ -12,9 +12,9 @@ struct owed;
 
 struct wait_part {
 	struct owed *owed; /* its thread's; each part has a reference */
-	uint32_t task, stack, resource, site;
+	uint32_t task, stack, resource;
+	uint32_t site; /* of one whose stack is the kernel's part alone; else 0 */
 	uint8_t cause;
-	bool partial; /* the kernel's part of the stack alone */
 	bool exact;   /* not to be scaled */
 	uint64_t count;
 	double ns; /* weighted */

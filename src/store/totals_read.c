@@ -219,13 +219,12 @@ static int read_together(struct share own, struct store *beside, int64_t samples
 	int64_t at = middle(own.store, samples);
 	_cleanup_free_ char *before = xasprintf(" WHERE rowid <= %lld", (long long)at), *behind = xasprintf(" WHERE rowid > %lld", (long long)at);
 	struct rows_table *tables[TOTALS];
-	struct share other = own;
 	pthread_t thread;
 
 	memcpy(tables, own.tables, sizeof(tables));
 	tables[SAMPLES] = totals_table_new(SAMPLES);
 	tables[LEVELS] = totals_table_new(LEVELS);
-	other = (struct share){.store = beside, .tables = tables, .wanted = second, .where = behind, .levels = own.levels};
+	struct share other = {.store = beside, .tables = tables, .wanted = second, .where = behind, .levels = own.levels};
 	own.wanted = first;
 	own.where = before;
 	bool started = pthread_create(&thread, NULL, read_beside, &other) == 0;

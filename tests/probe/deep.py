@@ -9,8 +9,8 @@ import sys
 import probe_test
 
 CUT = "[truncated: the stack is longer than its copy]"
-# A run of four seconds has some samples on its way down, in a fault for a page of stack that is not there yet, and at its
-# end: four of about a hundred are let pass.
+# A run of four seconds has some samples on its way down, in a fault for a page of stack that is not there yet: four of about a
+# hundred are let pass. In those at its end, which may be as many, the kernel has taken the stack away: they are left out.
 OWN = 0.95
 
 
@@ -18,12 +18,12 @@ def stacks(t, comm, function):
     """(frames of the function, whether main is among the others, name of the root): samples."""
     found = collections.Counter()
     for frames, mains, root, count in t.rows("""
-        WITH RECURSIVE walk(leaf, id, frames, mains, root, count) AS (
-            SELECT c.stack, c.stack, 0, 0, NULL, sum(c.count) FROM cpu_sample c JOIN thread h ON h.task = c.task
+        WITH RECURSIVE walk(leaf, id, frames, mains, exits, root, count) AS (
+            SELECT c.stack, c.stack, 0, 0, 0, NULL, sum(c.count) FROM cpu_sample c JOIN thread h ON h.task = c.task
             WHERE h.comm = ? AND c.slice > 1 GROUP BY c.stack
-            UNION ALL SELECT w.leaf, s.parent, w.frames + (n.name = ?), w.mains + (n.name = 'main'), n.name, w.count
+            UNION ALL SELECT w.leaf, s.parent, w.frames + (n.name = ?), w.mains + (n.name = 'main'), w.exits OR n.name = 'do_exit', n.name, w.count
             FROM walk w JOIN stack s ON s.id = w.id JOIN frame_name n ON n.frame = s.frame)
-        SELECT frames, mains, root, sum(count) FROM walk WHERE id IS NULL AND root IS NOT NULL GROUP BY 1, 2, 3""", comm, function):
+        SELECT frames, mains, root, sum(count) FROM walk WHERE id IS NULL AND root IS NOT NULL AND NOT exits GROUP BY 1, 2, 3""", comm, function):
         found[frames, mains, root] += count
     return found
 

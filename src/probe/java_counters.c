@@ -29,7 +29,9 @@ struct entry {
 _Static_assert(sizeof(struct header) == HEADER && sizeof(struct entry) == 20, "as the file has them");
 
 /* CYCLES: of collectors that look at the old generation beside the program; others have no such counter. */
-enum counter_name { YOUNG_COLLECTIONS, FULL_COLLECTIONS, EDEN, SURVIVED, SURVIVED_TOO, OLD, OLD_LIMIT, CYCLES, COUNTERS };
+enum counter_name {
+	YOUNG_COLLECTIONS, FULL_COLLECTIONS, EDEN, SURVIVED, SURVIVED_TOO, OLD, OLD_LIMIT, YOUNG_CAPACITY, OLD_CAPACITY, CYCLES, COUNTERS
+};
 
 static const char *const names[COUNTERS] = {
 	[YOUNG_COLLECTIONS] = "sun.gc.collector.0.invocations",
@@ -39,6 +41,8 @@ static const char *const names[COUNTERS] = {
 	[SURVIVED_TOO] = "sun.gc.generation.0.space.2.used",
 	[OLD] = "sun.gc.generation.1.space.0.used",
 	[OLD_LIMIT] = "sun.gc.generation.1.maxCapacity",
+	[YOUNG_CAPACITY] = "sun.gc.generation.0.capacity",
+	[OLD_CAPACITY] = "sun.gc.generation.1.capacity",
 	[CYCLES] = "sun.gc.collector.2.invocations",
 };
 
@@ -96,6 +100,7 @@ int java_counters_parse(const void *data, size_t len, struct java_counters *ret_
 		.collections = values[YOUNG_COLLECTIONS] + values[FULL_COLLECTIONS],
 		.kept_bytes = values[OLD] + values[SURVIVED] + values[SURVIVED_TOO],
 		.limit_bytes = values[OLD_LIMIT],
+		.capacity_bytes = values[YOUNG_CAPACITY] + values[OLD_CAPACITY],
 		.old_collections = values[FULL_COLLECTIONS] + values[CYCLES],
 		.eden_bytes = values[EDEN],
 	};

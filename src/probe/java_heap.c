@@ -14,7 +14,7 @@
 #include "module_file.h"
 #include "probe.h"
 
-enum { KEPT, LIMIT, COLLECTIONS, OLD_COLLECTIONS, EDEN };
+enum { KEPT, LIMIT, COLLECTIONS, OLD_COLLECTIONS, EDEN, CAPACITY };
 
 enum {
 	MOST_MACHINES = 256,   /* open files */
@@ -72,13 +72,15 @@ static void add(struct capture *c, const struct java_state *s, const struct thre
 		m->tries--;
 		m->fd = module_file_java_counters((pid_t)leader->process->pid);
 	}
-	if (m->fd < 0 || !read_counters(m, &now) || (now.collections == m->written.collections && now.kept_bytes == m->written.kept_bytes))
+	if (m->fd < 0 || !read_counters(m, &now) || (now.collections == m->written.collections && now.kept_bytes == m->written.kept_bytes &&
+						      now.capacity_bytes == m->written.capacity_bytes))
 		return;
 	capture_add(c, s->probe.first_metric + KEPT, leader->id, 0, 0, 1, (int64_t)now.kept_bytes);
 	capture_add(c, s->probe.first_metric + LIMIT, leader->id, 0, 0, 1, (int64_t)now.limit_bytes);
 	capture_add(c, s->probe.first_metric + COLLECTIONS, leader->id, 0, 0, 1, (int64_t)now.collections);
 	capture_add(c, s->probe.first_metric + OLD_COLLECTIONS, leader->id, 0, 0, 1, (int64_t)now.old_collections);
 	capture_add(c, s->probe.first_metric + EDEN, leader->id, 0, 0, 1, (int64_t)now.eden_bytes);
+	capture_add(c, s->probe.first_metric + CAPACITY, leader->id, 0, 0, 1, (int64_t)now.capacity_bytes);
 	m->written = now;
 }
 
@@ -138,6 +140,7 @@ const struct probe probe_java_heap = {
 		[COLLECTIONS] = {"heap.collections", "count", "so far, since the process began"},
 		[OLD_COLLECTIONS] = {"heap.old_collections", "count", "so far, that looked at the old generation, too"},
 		[EDEN] = {"heap.eden", "bytes", "room for what is new: so much is made between two collections"},
+		[CAPACITY] = {"heap.capacity", "bytes", "that its heap has of the memory so far, used or not"},
 		{0}},
 	.state_size = sizeof(struct java_state),
 	.slice = slice,

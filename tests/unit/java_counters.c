@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-enum { ENTRY = 72, FIRST = 32, ENTRIES = 9 };
+enum { ENTRY = 72, FIRST = 32, ENTRIES = 11 };
 
 static const char *const names[ENTRIES] = {
 	"sun.rt.threads",
@@ -20,6 +20,8 @@ static const char *const names[ENTRIES] = {
 	"sun.gc.generation.0.space.2.used",
 	"sun.gc.generation.1.space.0.used",
 	"sun.gc.generation.1.maxCapacity",
+	"sun.gc.generation.0.capacity",
+	"sun.gc.generation.1.capacity",
 };
 
 struct file {
@@ -74,7 +76,7 @@ static void whole_file(void)
 
 	CHECK(parse(&f, sizeof(f.bytes), &c) == 0);
 	CHECK(c.collections == 2 + 4 && c.kept_bytes == 32 + 64 + 128 && c.limit_bytes == 256);
-	CHECK(c.old_collections == 4 + 8 && c.eden_bytes == 16);
+	CHECK(c.old_collections == 4 + 8 && c.eden_bytes == 16 && c.capacity_bytes == 512 + 1024);
 }
 
 static void without_cycles(void)

@@ -72,6 +72,19 @@ setInterval(hangUp, 20);
 """
 
 
+# Writes to a file that lies in memory.
+SPOOL = """
+import os, time
+open("/proc/self/comm", "w").write("spooler")
+spool = os.fdopen(os.open("/dev/shm", os.O_TMPFILE | os.O_RDWR), "wb", buffering=0)
+page = bytes(1 << 20)
+def print_job(number): %s
+for number in range(1000):
+    print_job(number)
+    time.sleep(0.02)
+"""
+
+
 @contextmanager
 def limited(code, path, limit, name=cgroups.NAME):
     """A Python program under a limit of memory; where there are no such limits, it fails."""
@@ -146,6 +159,13 @@ CASES = [
          seconds=5, often=False, needs="java"),
     Case("leak-java-direct", script("java -Xmx64m -XX:MaxDirectMemorySize=4g Barrels.java", 4), "memory.leak", "java", seconds=5, often=False,
          needs="java"),
+    # Its heap may have a quarter of the memory, and has little of it.
+    Case("leak-java-direct-unlimited", script("java -Xms32m -XX:MaxDirectMemorySize=4g Barrels.java", 4), "memory.leak", "java", seconds=5,
+         often=False, needs="java"),
+    Case("leak-tmpfs", lambda _: running([sys.executable, "-c", SPOOL % "spool.write(page)"]), "memory.leak", "spooler",
+         function="print_job", seconds=5, often=False),
+    # Of the same size all the time.
+    Case("tmpfs-ring", lambda _: running([sys.executable, "-c", SPOOL % "os.pwrite(spool.fileno(), page, number % 20 << 20)"]), seconds=5, often=False),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),
     Case("killed-for-another", lambda injectors: limited(CROWD_OUT, "", 80 * MB), "memory.oom", "uploader", victims=("indexer",), resource="/",
          often=False),

@@ -237,7 +237,7 @@ static void test_weights(void)
 /* A store that keeps the last minutes, after years: ids are large, stacks are few, and one wait has lasted since the beginning. */
 static void test_long_run(void)
 {
-	enum { STACKS = 1000, KEPT = 3, RUNS = 30, FIRST = 500000000 };
+	enum { STACKS = 1000, KEPT = 3, RUNS = 30, FIRST = 5000000 };
 	_cleanup_(store_freep) struct store *s = filled();
 	_cleanup_(stack_view_freep) struct stack_view *v = NULL, *fresh = NULL;
 	uint32_t id = FIRST, before = 0;

@@ -191,6 +191,21 @@ void irq_soft_count(struct kept_files *files, struct irq_soft *s)
 	s->untimed = false;
 }
 
+/* Where no look has seen any of a kind, one takes as long as on the CPUs where one has. */
+static double mean_ns(const struct irq_soft *s, uint32_t cpu, int vector)
+{
+	double sum = 0;
+	unsigned known = 0;
+
+	if (s->cpus[cpu].mean_ns[vector] > 0)
+		return s->cpus[cpu].mean_ns[vector];
+	for (uint32_t i = 0; i < s->cpu_count; i++) {
+		sum += s->cpus[i].mean_ns[vector];
+		known += s->cpus[i].mean_ns[vector] > 0;
+	}
+	return known ? sum / known : 0;
+}
+
 void irq_soft_add(struct irq_soft *s, uint32_t cpu, const struct irq_time timed[SOFTIRQS], struct irq_time sum[SOFTIRQS])
 {
 	struct irq_soft_cpu *c = &s->cpus[cpu];
@@ -202,8 +217,9 @@ void irq_soft_add(struct irq_soft *s, uint32_t cpu, const struct irq_time timed[
 			c->mean_ns[i] = (double)(timed[i].ns - c->timed[i].ns) / (double)seen;
 		s->untimed |= ran >= MANY && c->mean_ns[i] <= 0;
 		c->timed[i] = timed[i];
+		uint64_t ns = ran ? (uint64_t)((double)ran * mean_ns(s, cpu, i)) : 0;
 		sum[i].count += ran;
-		sum[i].ns += (uint64_t)((double)ran * c->mean_ns[i]);
-		c->taken_ns += (uint64_t)((double)ran * c->mean_ns[i]);
+		sum[i].ns += ns;
+		c->taken_ns += ns;
 	}
 }

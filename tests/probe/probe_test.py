@@ -59,6 +59,12 @@ class Counts:
         self.compared.append((words, value, wanted))
         return self.check(abs(value - wanted) <= wanted * share + slack, f"{words}: {value}, wanted {wanted}")
 
+    def between(self, value, least, most, words):
+        """perfscope's value against another source's: of the work alone, and of all that lies around the recording."""
+        value = value or 0
+        self.compared.append((words, value, least))
+        return self.check(least <= value <= most, f"{words}: {value}, wanted {least} to {most}")
+
     def table(self):
         rows = [("compared", "perfscope", "source", "apart")] if self.compared else []
         rows += [(words, f"{value:.6g}", f"{wanted:.6g}", f"{100 * (value - wanted) / wanted:+.1f} %" if wanted else "")

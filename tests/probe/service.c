@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* service MODE CLIENTS REQUESTS: clients that ask a server, each so many times. What they measured is printed: requests,
- * mean, p50, p90 and p99 in ns; and of MODE parts what the server measured of its parts: cpu, peer, other.
+ * mean, p50, p90 and p99 in ns; and what the servers measured, in ns: all requests, those of the server behind, and of MODE parts
+ * and pool the parts: cpu, peer, other.
  *   threads  a thread a connection; 5 ms, every fifth time 50 ms
  *   unix     the same on a Unix socket
  *   pool     one thread receives, four others take over, compute 1 ms, and take 5 ms more
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -94,15 +96,26 @@ static void put(int fd)
 		exit(1);
 }
 
-/* Servers: each() answers one connection. */
-static uint64_t cpu_ns, peer_ns, other_ns;
+/* What the servers measure, in memory that outlives them: from having received a request to answering it, and its parts. */
+static struct measured {
+	uint64_t served, behind, cpu, peer, other;
+} *measured;
 
+static void add(uint64_t *sum, uint64_t since)
+{
+	__atomic_fetch_add(sum, read_clock(CLOCK_MONOTONIC) - since, __ATOMIC_RELAXED);
+}
+
+/* Servers: each() answers one connection. */
 static void *serve_threads(void *arg)
 {
 	int fd = (int)(intptr_t)arg;
 
 	for (unsigned i = 1; get(fd); i++) {
+		uint64_t since = read_clock(CLOCK_MONOTONIC);
+
 		pass(i % 5 ? 5 : 50);
+		add(&measured->served, since);
 		put(fd);
 	}
 	return NULL;
@@ -113,33 +126,41 @@ static void *serve_behind(void *arg)
 	int fd = (int)(intptr_t)arg;
 
 	while (get(fd)) {
+		uint64_t since = read_clock(CLOCK_MONOTONIC);
+
 		pass(4);
+		add(&measured->behind, since);
 		put(fd);
 	}
 	return NULL;
 }
 
+static void compute_and_pass(unsigned cpu_ms, unsigned other_ms)
+{
+	uint64_t since = read_clock(CLOCK_MONOTONIC);
+
+	compute(cpu_ms);
+	add(&measured->cpu, since);
+	since = read_clock(CLOCK_MONOTONIC);
+	pass(other_ms);
+	add(&measured->other, since);
+}
+
 static void *serve_parts(void *arg)
 {
 	int fd = (int)(intptr_t)arg, behind = connect_to(1);
-	uint64_t t[4];
 
 	while (get(fd)) {
-		t[0] = read_clock(CLOCK_MONOTONIC);
-		compute(2);
-		t[1] = read_clock(CLOCK_MONOTONIC);
-		pass(3);
-		t[2] = read_clock(CLOCK_MONOTONIC);
+		uint64_t since = read_clock(CLOCK_MONOTONIC), asked;
+
+		compute_and_pass(2, 3);
+		asked = read_clock(CLOCK_MONOTONIC);
 		put(behind);
 		get(behind);
-		t[3] = read_clock(CLOCK_MONOTONIC);
+		add(&measured->peer, asked);
+		add(&measured->served, since);
 		put(fd);
-		cpu_ns += t[1] - t[0];
-		other_ns += t[2] - t[1];
-		peer_ns += t[3] - t[2];
 	}
-	printf("parts %llu %llu %llu\n", (unsigned long long)cpu_ns, (unsigned long long)peer_ns, (unsigned long long)other_ns);
-	fflush(stdout);
 	return NULL;
 }
 
@@ -168,7 +189,10 @@ static void *serve_stream(void *arg)
 	int fd = (int)(intptr_t)arg;
 
 	if (get(fd)) {
+		uint64_t since = read_clock(CLOCK_MONOTONIC);
+
 		pass(5);
+		add(&measured->served, since);
 		for (int i = 0; i < 500; i++) {
 			if (send(fd, "x", 1, MSG_NOSIGNAL) != 1)
 				break;
@@ -196,6 +220,7 @@ static void *serve_hang(void *arg)
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
 static int queue[MOST];
+static uint64_t received[3 * MOST + 16]; /* by descriptor: when one thread for all received the request */
 static unsigned queue_length;
 
 static void *work(void *arg)
@@ -206,8 +231,8 @@ static void *work(void *arg)
 			pthread_cond_wait(&queue_filled, &queue_lock);
 		int fd = queue[--queue_length];
 		pthread_mutex_unlock(&queue_lock);
-		compute(1);
-		pass(5);
+		compute_and_pass(1, 5);
+		add(&measured->served, received[fd]);
 		put(fd);
 	}
 	return arg;
@@ -230,11 +255,16 @@ static void serve_all(int listener, bool pool)
 			if (!get(fds[i].fd)) {
 				fds[i].fd = -1;
 			} else if (pool) {
+				received[fds[i].fd] = read_clock(CLOCK_MONOTONIC);
 				pthread_mutex_lock(&queue_lock);
 				queue[queue_length++] = fds[i].fd;
 				pthread_mutex_unlock(&queue_lock);
 				pthread_cond_signal(&queue_filled);
 			} else {
+				if (i % 2) /* a client */
+					received[fds[i].fd] = read_clock(CLOCK_MONOTONIC);
+				else
+					add(&measured->served, received[other[i]]);
 				put(other[i]);
 			}
 		}
@@ -346,6 +376,7 @@ int main(int argc, char **argv)
 	requests = (unsigned)atoi(argv[3]);
 	count = clients * requests;
 	latency = calloc(count, sizeof(*latency));
+	measured = mmap(NULL, sizeof(*measured), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	snprintf(path, sizeof(path), "/tmp/service-test-%d", getpid());
 	int behind = listen_at(1, NULL), front = listen_at(0, strcmp(mode->name, "unix") ? NULL : path);
 	pid_t pids[] = {server("storehouse", behind, &(struct mode){"", serve_behind}), server("frontdesk", front, mode)};
@@ -366,6 +397,8 @@ int main(int argc, char **argv)
 		sum += latency[i];
 	printf("asked %u %llu %llu %llu %llu\n", count, (unsigned long long)(sum / count), (unsigned long long)latency[count / 2],
 	       (unsigned long long)latency[(count * 9 - 1) / 10], (unsigned long long)latency[(count * 99 - 1) / 100]);
+	printf("served %llu\nbehind %llu\nparts %llu %llu %llu\n", (unsigned long long)measured->served, (unsigned long long)measured->behind,
+	       (unsigned long long)measured->cpu, (unsigned long long)measured->peer, (unsigned long long)measured->other);
 	if (*path && addresses[0].ss_family == AF_INET)
 		printf("ports %u %u\n", ntohs(((struct sockaddr_in *)&addresses[0])->sin_port),
 		       ntohs(((struct sockaddr_in *)&addresses[1])->sin_port));

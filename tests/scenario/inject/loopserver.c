@@ -8,20 +8,21 @@
 
 #include "inject.h"
 
-static bool tell; /* when a callback took long, and how many nanoseconds */
+static bool tell; /* when a callback took long, how many nanoseconds, and how many of them in line for a CPU */
 static unsigned long_ms;
 static const char *how;
 
 __attribute__((noinline)) static uint64_t rank_players(uint64_t seed)
 {
-	uint64_t start = now_ns(), end = start + long_ms * 1000000ull;
+	uint64_t queued = tell ? thread_queued_ns() : 0, start = now_ns(), end = start + long_ms * 1000000ull, took;
 
 	if (!strcmp(how, "sleep"))
 		sleep_ns(long_ms * 1000000ull);
 	while (now_ns() < end)
 		seed = work(1000, seed);
+	took = now_ns() - start;
 	if (tell)
-		printf("%llu %llu\n", (unsigned long long)start, (unsigned long long)(now_ns() - start));
+		printf("%llu %llu %llu\n", (unsigned long long)start, (unsigned long long)took, (unsigned long long)(thread_queued_ns() - queued));
 	return seed + 1;
 }
 

@@ -12,7 +12,10 @@ enum { MOST = 64 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER, all_stopped = PTHREAD_COND_INITIALIZER;
 static volatile int stopping;
-static bool tell; /* when it stopped its threads, and for how many nanoseconds */
+static bool tell; /* when its threads stood, for how many nanoseconds, how many of them in line for a CPU, and when they were told to stop and to go on */
+static struct swept {
+	uint64_t start, took, queued;
+} swept;
 static unsigned mutators, stopped, stop_ms, every_ms, by_signal;
 static pthread_t threads[MOST];
 static sem_t suspended;
@@ -20,12 +23,11 @@ static volatile uint64_t next_stop;
 
 __attribute__((noinline)) static uint64_t tidy_up(uint64_t seed)
 {
-	uint64_t start = now_ns(), end = start + stop_ms * 1000000ull;
+	uint64_t queued = tell ? thread_queued_ns() : 0, start = now_ns(), end = start + stop_ms * 1000000ull;
 
 	while (now_ns() < end)
 		seed = work(1000, seed);
-	if (tell)
-		printf("%llu %llu\n", (unsigned long long)start, (unsigned long long)(now_ns() - start));
+	swept = (struct swept){.start = start, .took = now_ns() - start, .queued = tell ? thread_queued_ns() - queued : 0};
 	return seed + 1;
 }
 
@@ -51,9 +53,18 @@ static void resume(int signal)
 {
 }
 
+static void say(uint64_t begin)
+{
+	if (tell)
+		printf("%llu %llu %llu %llu %llu\n", (unsigned long long)swept.start, (unsigned long long)swept.took,
+		       (unsigned long long)swept.queued, (unsigned long long)begin, (unsigned long long)now_ns());
+}
+
 /* Called by one thread while all the others run. */
 __attribute__((noinline)) static void stop_all_and_sweep(unsigned others)
 {
+	uint64_t begin = now_ns();
+
 	if (by_signal) {
 		for (unsigned i = 0; i < mutators; i++)
 			pthread_kill(threads[i], SIGUSR1);
@@ -62,6 +73,7 @@ __attribute__((noinline)) static void stop_all_and_sweep(unsigned others)
 		tidy_up(1);
 		for (unsigned i = 0; i < mutators; i++)
 			pthread_kill(threads[i], SIGUSR2);
+		say(begin);
 		return;
 	}
 	pthread_mutex_lock(&lock);
@@ -77,6 +89,7 @@ __attribute__((noinline)) static void stop_all_and_sweep(unsigned others)
 	stopping = 0;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
+	say(begin);
 }
 
 static void come_to_safe_point(void)

@@ -192,7 +192,7 @@ static __always_inline void leave_cpu(void *ctx, struct task_struct *prev, u32 b
 		begin_wait(ctx, prev, slot, cpu);
 }
 
-static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct cpu_slot *cpu)
+static __always_inline void enter_cpu(struct task_struct *next, u32 prev_tgid, u64 now, struct cpu_slot *cpu)
 {
 	struct task_slot *slot = task_find(next->pid);
 
@@ -208,7 +208,8 @@ static __always_inline void enter_cpu(struct task_struct *next, u64 now, struct 
 	barrier();
 	slot->runnable_ns = settle(slot, now, STATE_RUNNABLE);
 	u32 bucket = latency_bucket(now - slot->runnable_ns);
-	enter_loop(slot, cpu, now, now - slot->runnable_ns);
+	/* In line behind a thread of its own process (a collector's, say) it is held up by that process. */
+	enter_loop(slot, cpu, now, prev_tgid == slot->tgid ? 0 : now - slot->runnable_ns);
 	set_state(slot, now, STATE_RUNNING);
 	barrier();
 	slot->sequence++;
@@ -240,7 +241,7 @@ int sched_switch(u64 *ctx)
 	if (prev->pid)
 		leave_cpu(ctx, prev, config.switch_has_state ? (u32)ctx[3] : task_state_bits(prev), now, cpu);
 	if (next->pid)
-		enter_cpu(next, now, cpu);
+		enter_cpu(next, prev->tgid, now, cpu);
 	cost_end(cpu, COST_SWITCH, start);
 	return 0;
 }

@@ -102,12 +102,19 @@ only AS MATERIALIZED (
 	SELECT t.process, sum(c.gc) AS gc, sum(s.running + s.runnable + iif(t.tid = t.pid, s.held_up, 0)) AS busy
 	FROM collected c JOIN thread t ON t.task = c.task JOIN thread_state s ON s.task = c.task
 	WHERE NOT t.own AND (t.tid = t.pid OR t.process IN (SELECT process FROM one_runs)) GROUP BY t.process),
+-- Where helpers collect, the only thread waits for them, in a burst: all of that counts.
+in_burst AS MATERIALIZED (
+	SELECT t.process, b.ns * sum(iif(s.stack IN gc_stack, s.value, 0)) / sum(s.value) AS gc
+	FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
+	JOIN (SELECT task, sum(ns) AS ns FROM pause WHERE kind = 'burst' GROUP BY task) b ON b.task = s.task
+	WHERE m.name = 'pause.burst' AND s.stack IS NOT NULL AND t.tid = t.pid
+	GROUP BY t.process HAVING sum(iif(s.stack IN gc_stack, s.value, 0)) >= coalesce(:collecting, 0.5) * sum(s.value)),
 alone AS MATERIALIZED (
 	SELECT o.process, ifnull(b.count, 0) AS count, min(1.0, o.gc * 1.0 / span.ns) AS share, b.p50, b.max, 1 AS threads, 1 AS gc,
 		CASE WHEN b.kind = 'gc' THEN 'pause.gc' WHEN b.count AND o.process NOT IN (SELECT process FROM one_runs) THEN 'pause.burst'
 			ELSE 'cpu.time' END AS metric, 0 AS everybody
-	FROM (SELECT o.process, o.busy, max(o.gc, ifnull(g.ns, 0)) AS gc -- from samples, or what the runtime tells
-		FROM only o LEFT JOIN pause_summary g ON g.process = o.process AND g.kind = 'gc') o LEFT JOIN pause_summary b ON b.process = o.process
+	FROM (SELECT o.process, o.busy, max(o.gc, ifnull(g.ns, 0), ifnull(i.gc, 0)) AS gc -- from samples, or what the runtime tells
+		FROM only o LEFT JOIN pause_summary g ON g.process = o.process AND g.kind = 'gc' LEFT JOIN in_burst i ON i.process = o.process) o LEFT JOIN pause_summary b ON b.process = o.process
 		AND b.kind = iif(EXISTS (SELECT 1 FROM pause_summary e WHERE e.process = o.process AND e.kind = 'gc' AND 2 * e.ns >= o.gc), 'gc', 'burst'), span
 	WHERE o.gc >= coalesce(:alone, 0.15) * o.busy AND o.gc >= coalesce(:share, 0.05) * span.ns
 		AND o.process NOT IN (SELECT process FROM stopped)

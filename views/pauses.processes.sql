@@ -3,8 +3,5 @@
 SELECT s.ns AS lost_ns, 100.0 * s.ns / (SELECT ns FROM period) AS share_percent, s.count AS pauses, s.p50 AS p50_ns,
 	s.max AS longest_ns, a.name AS what,
 	iif(s.kind = 'world', s.threads, NULL) AS threads, r.name AS runtime, p.pid, p.comm AS process
-FROM pause_summary s JOIN pause_name a USING (kind) JOIN process p ON p.id = s.process LEFT JOIN runtime r ON r.process = s.process
-WHERE s.kind <> 'burst' OR EXISTS (
-	SELECT 1 FROM sample_total t JOIN metric m ON m.id = t.metric JOIN task k ON k.id = t.task
-	WHERE m.name = 'loop.polls' AND k.process = s.process)
+FROM pause_of_note s JOIN pause_name a USING (kind) JOIN process p ON p.id = s.process LEFT JOIN runtime r ON r.process = s.process
 ORDER BY s.ns DESC;

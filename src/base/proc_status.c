@@ -26,3 +26,14 @@ bool proc_status(uint32_t pid, const char *field, int base, uint64_t *ret_value)
 	*ret_value = strtoull(found, &end, base);
 	return end > found;
 }
+
+/* One number for each namespace from here to its own. */
+uint32_t proc_status_own_number(const char *status, uint32_t pid)
+{
+	const char *numbers = strstr(status, "\nNSpid:");
+	size_t len = numbers ? strcspn(numbers + 1, "\n") : 0;
+
+	while (len && numbers[len] >= '0' && numbers[len] <= '9')
+		len--;
+	return len ? (uint32_t)strtoul(numbers + len + 1, NULL, 10) : pid;
+}

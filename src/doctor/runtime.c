@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "io.h"
 #include "mem.h"
+#include "proc_status.h"
 
 #define LISTED 6 /* names in the report */
 
@@ -49,19 +50,12 @@ static bool has_map(const char *pid)
 {
 	_cleanup_(buf_done) struct buf status = BUF_INIT;
 	char path[128];
-	long inner = atol(pid);
+	uint32_t inner = (uint32_t)strtoul(pid, NULL, 10);
 
 	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
-	if (read_file(path, 64 << 10, &status) == 0) {
-		char *line = strstr(status.data, "\nNSpid:"),
-		     *end = line ? strchr(line + 1, '\n') : NULL;
-
-		if (end) {
-			*end = '\0';
-			inner = atol(strrchr(line, '\t') ? strrchr(line, '\t') + 1 : pid);
-		}
-	}
-	snprintf(path, sizeof(path), "/proc/%.20s/root/tmp/perf-%ld.map", pid, inner);
+	if (read_file(path, 64 << 10, &status) == 0)
+		inner = proc_status_own_number(status.data, inner);
+	snprintf(path, sizeof(path), "/proc/%.20s/root/tmp/perf-%u.map", pid, inner);
 	return access(path, F_OK) == 0;
 }
 

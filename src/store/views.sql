@@ -483,6 +483,17 @@ FROM (SELECT p.*, row_number() OVER w AS place, count(*) OVER (PARTITION BY proc
 	WINDOW w AS (PARTITION BY process, kind ORDER BY ns))
 GROUP BY process, kind;
 
+-- Of those, the ones that are told of: bursts of who polls again and again, and stops of all threads in which somebody ran or was
+-- held up most of the time: threads that wait for work are let go on together, too.
+CREATE VIEW pause_of_note AS
+SELECT p.* FROM pause_summary p
+WHERE CASE p.kind WHEN 'burst' THEN EXISTS (
+		SELECT 1 FROM sample_total l JOIN metric m ON m.id = l.metric JOIN task k ON k.id = l.task
+		WHERE m.name = 'loop.polls' AND k.process = p.process)
+	WHEN 'world' THEN p.ns <= 2 * (SELECT sum(w.value) FROM sample_total w JOIN metric m ON m.id = w.metric JOIN task k ON k.id = w.task
+		WHERE m.name = 'pause.world' AND k.process = p.process)
+	ELSE 1 END;
+
 -- What the kinds of pauses are called.
 CREATE VIEW pause_name AS
 SELECT column1 AS kind, column2 AS name

@@ -18,6 +18,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "io.h"
+#include "proc_status.h"
 #include "text.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -170,19 +171,11 @@ static int identity(pid_t pid, long *ret_inner_pid, uid_t *ret_uid)
 	int r = read_file(path, 64 << 10, &b);
 	if (r < 0)
 		return r;
-	const char *ids = strstr(b.data, "\nNSpid:"), *user = strstr(b.data, "\nUid:");
+	const char *user = strstr(b.data, "\nUid:");
 	if (!user || sscanf(user, "\nUid: %u", &uid) != 1)
 		return -EINVAL;
 	*ret_uid = uid;
-	*ret_inner_pid = pid;
-	if (!ids)
-		return 0;
-	ids += strlen("\nNSpid:");
-	for (char *end; *ids == '\t'; ids = end) {
-		*ret_inner_pid = strtol(ids, &end, 10);
-		if (end == ids)
-			return -EINVAL;
-	}
+	*ret_inner_pid = proc_status_own_number(b.data, (uint32_t)pid);
 	return 0;
 }
 

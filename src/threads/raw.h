@@ -35,8 +35,6 @@ static inline bool raw_same_namespace(const struct raw_thread *t)
 {
 	return t->r.own_tid == t->r.tid;
 }
-/* The same, from the text of /proc/PID/task/TID/status. */
-uint32_t raw_own_number(const char *status, uint32_t tid);
 /* Not on a CPU: until it gets one, registers, stack and what it waits on keep still. */
 bool raw_is_still(const struct raw_thread *t);
 

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "fail.h"
 #include "io.h"
+#include "proc_status.h"
 #include "registers.h"
 #include "text.h"
 
@@ -43,17 +44,6 @@ static unsigned long long number_after(const struct buf *b, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-/* One number for each namespace from here to its own. */
-uint32_t raw_own_number(const char *status, uint32_t tid)
-{
-	const char *numbers = strstr(status, "\nNSpid:");
-	size_t len = numbers ? strcspn(numbers + 1, "\n") : 0;
-
-	while (len && numbers[len] >= '0' && numbers[len] <= '9')
-		len--;
-	return len ? (uint32_t)strtoul(numbers + len + 1, NULL, 10) : tid;
-}
-
 static void read_status(struct thread_record *r, const struct buf *b)
 {
 	const char *state = strstr(b->data, "\nState:\t");
@@ -63,7 +53,7 @@ static void read_status(struct thread_record *r, const struct buf *b)
 			r->state = letters[i].state;
 	r->switches = number_after(b, "\nvoluntary_ctxt_switches:\t") +
 		      number_after(b, "\nnonvoluntary_ctxt_switches:\t");
-	r->own_tid = raw_own_number(b->data, r->tid);
+	r->own_tid = proc_status_own_number(b->data, r->tid);
 }
 
 /* "comm" may hold blanks and brackets: the fields begin behind the last bracket. */

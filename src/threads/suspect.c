@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "mem.h"
 #include "owner.h"
+#include "proc_status.h"
 #include "raw.h"
 #include "threads.h"
 
@@ -114,7 +115,7 @@ static void look_at(uint32_t pid, uint32_t tid, struct sleeper *ret, struct lock
 	ret->futex = waits ? ret_look->address : 0;
 	ret->is_lock = ret->futex && lock_value_is_held(ret_look->value);
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/status", pid, tid);
-	ret->tid = read_file(path, 1 << 16, &b) < 0 ? tid : raw_own_number(b.data, tid);
+	ret->tid = read_file(path, 1 << 16, &b) < 0 ? tid : proc_status_own_number(b.data, tid);
 }
 
 static void find_owners(uint32_t pid, struct sleeper *sleepers, size_t count)

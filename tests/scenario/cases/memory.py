@@ -67,7 +67,7 @@ while True: time.sleep(1)
 HEAP = """
 process.title = "wardrobe";
 const kept = [];
-function hangUp() { for (let i = 0; i < 200; i++) kept.push({ i, coat: "wool".repeat(40) + i, tags: [i, i + 1] }); }
+function hangUp() { for (let i = 0; i < 800; i++) kept.push({ i, coat: "wool".repeat(40) + i, tags: [i, i + 1] }); }
 setInterval(hangUp, 20);
 """
 

@@ -11,8 +11,8 @@
 --    So are threads, of one process or of several, that answer at one port, each a request at a time: they are too few when
 --    requests lie unread meanwhile, and the workers do not compute, nor wait for a disk, a lock or another service.
 --    A service stands still if, when the recording ends, requests lie unread in its sockets, for long, while it sends nothing to
---    any client and its threads do not run: who should work on them waits for something else. Requests that are taken but
---    not answered alone may be meant to take long.
+--    any client and its threads do not run: who should work on them waits for something else. So does one at whose port connections
+--    wait to be accepted, while all who listen have taken a request. Requests that are taken but not answered alone may be meant to take long.
 -- threshold queue = 0.25: more waiters than workers, of the workers; less is chance
 -- threshold looked_at = 500: threads of a process at most, to look for the functions that they began with; each takes time
 -- threshold feeder = 0.5: of the period that a thread of the process itself waits for the workers
@@ -149,15 +149,26 @@ late AS MATERIALIZED (
 	WHERE m.name IN ('connection.standing', 'connection.sent', 'request.time', 'task.running', 'offcpu.disk') AND NOT t.own
 	GROUP BY t.process, m.name, r.id),
 unread AS MATERIALIZED (SELECT resource, sum(count) AS count, sum(ns) AS ns FROM unanswered WHERE kind = 'unread' GROUP BY resource),
+taken AS MATERIALIZED (
+	SELECT t.process, u.resource, sum(u.count) AS count, sum(u.ns) AS ns FROM unanswered u JOIN thread t ON t.task = u.task
+	WHERE u.kind IN ('request', 'silent') GROUP BY t.process, u.resource),
+answers AS MATERIALIZED (
+	SELECT l.resource FROM late l WHERE l.value > 0 AND (l.metric = 'request.time'
+		OR l.metric = 'connection.sent' AND EXISTS (SELECT 1 FROM taken t WHERE t.process = l.process AND t.resource = l.resource))),
+-- Connections wait to be accepted, and none of those who do that answers: all of them have taken a request.
+stuck AS MATERIALIZED (
+	SELECT r.id AS resource FROM recent c JOIN level l ON l.slice = c.id AND l.metric = 'port.queue'
+	JOIN resource r ON r.kind = 'service' AND r.name = l.resource
+	WHERE r.id NOT IN (SELECT resource FROM answers) GROUP BY r.id HAVING min(l.value) > 0 AND count(*) = (SELECT count(*) FROM recent)),
 dead AS MATERIALIZED (
-	SELECT o.process, o.resource, o.count + ifnull(u.count, 0) AS count, (o.ns + ifnull(u.ns, 0)) * 1.0 / (o.count + ifnull(u.count, 0)) AS age
-	FROM (SELECT t.process, u.resource, sum(u.count) AS count, sum(u.ns) AS ns FROM unanswered u JOIN thread t ON t.task = u.task
-			WHERE u.kind IN ('request', 'silent') GROUP BY t.process, u.resource) o
-		LEFT JOIN unread u ON u.resource = o.resource, (SELECT sum(ns) AS ns FROM recent) c
+	SELECT o.process, o.resource, o.count, (o.ns + ifnull(u.ns, 0)) * 1.0 / (o.count + ifnull(u.count, 0)) AS age,
+		sum(o.count) OVER (PARTITION BY o.resource) + ifnull(u.count, 0) AS count_all,
+		row_number() OVER (PARTITION BY o.resource ORDER BY o.count DESC, o.ns DESC) AS place
+	FROM taken o LEFT JOIN unread u ON u.resource = o.resource, (SELECT sum(ns) AS ns FROM recent) c
 	WHERE age >= coalesce(:age, 2) * 1e9
 		-- Several, or one for all of that time; a sender that is shut out has sent too much, and is another matter.
 		AND (u.count OR EXISTS (SELECT 1 FROM late l WHERE l.process = o.process AND l.resource = o.resource
-			AND l.metric = 'connection.standing' AND l.value >= 0.9 * c.ns))
+			AND l.metric = 'connection.standing' AND l.value >= 0.9 * c.ns) OR o.resource IN (SELECT resource FROM stuck))
 		AND NOT EXISTS (SELECT 1 FROM late l WHERE l.process = o.process AND l.resource = o.resource AND l.value > 0
 			AND l.metric IN ('connection.sent', 'request.time'))
 		AND NOT EXISTS (SELECT 1 FROM sample_total s JOIN metric m ON m.id = s.metric JOIN thread t ON t.task = s.task
@@ -176,10 +187,10 @@ place_of_held AS MATERIALIZED (
 		FROM looked l LEFT JOIN process o ON o.pid = l.pid AND o.id <> l.process GROUP BY l.process, l.kind)
 	GROUP BY process),
 held AS MATERIALIZED (
-	SELECT process, cause, threads, max(ns) FROM (
-		SELECT w.process, w.cause, count(DISTINCT w.task) AS threads, sum(w.ns) AS ns
-		FROM thread_wait w WHERE w.process IN (SELECT process FROM dead) AND w.cause <> 'poll' GROUP BY w.process, w.cause)
-	GROUP BY process),
+	SELECT resource, cause, threads, max(ns) FROM (
+		SELECT d.resource, w.cause, count(DISTINCT w.task) AS threads, sum(w.ns) AS ns
+		FROM dead d JOIN thread_wait w ON w.process = d.process WHERE w.cause <> 'poll' GROUP BY d.resource, w.cause)
+	GROUP BY resource),
 -- Whose answers it waits for itself.
 asking AS MATERIALIZED (
 	SELECT t.process, r.name, max(u.ns) FROM unanswered u JOIN thread t ON t.task = u.task JOIN resource r ON r.id = u.resource
@@ -231,7 +242,7 @@ SELECT 'waited', m.queued / (m.queued + m.workers), p.comm, p.pid,
 FROM manned m JOIN process p ON p.id = m.process LEFT JOIN at_port b ON b.resource = m.resource LEFT JOIN place l ON l.leaf = b.stack
 UNION ALL
 SELECT 'failing', 1.0, p.comm, p.pid,
-	printf('%s does not answer at %s: %d requests have waited for %.1f s%s', p.comm, r.name, d.count, d.age / 1e9, coalesce(', ' || g.words,
+	printf('%s does not answer at %s: %d requests have waited for %.1f s%s', p.comm, r.name, d.count_all, d.age / 1e9, coalesce(', ' || g.words,
 		printf(', %d of its threads wait ', h.threads) || CASE
 			WHEN h.cause = 'net' AND a.name IS NOT NULL THEN 'for an answer from ' || a.name
 			WHEN h.cause = 'net' THEN 'for an answer from elsewhere' WHEN h.cause = 'lock' THEN 'for a lock'
@@ -242,20 +253,21 @@ SELECT 'failing', 1.0, p.comm, p.pid,
 			(SELECT path FROM cgroup g WHERE g.id = p.cgroup)) AS x
 		UNION ALL
 		SELECT * FROM (SELECT json_object('role', 'culprit', 'pid', w.pid, 'tid', w.tid, 'comm', w.comm, 'cgroup', w.cgroup)
-			FROM thread_wait w WHERE w.process = d.process AND w.cause = h.cause ORDER BY w.ns DESC LIMIT 10)
+			FROM thread_wait w JOIN dead o ON o.process = w.process AND o.resource = d.resource WHERE w.cause = h.cause ORDER BY o.place, w.ns DESC LIMIT 10)
 		UNION ALL
 		SELECT * FROM (SELECT DISTINCT json_object('role', 'victim', 'pid', t.pid, 'tid', 0, 'comm', t.process_comm, 'cgroup', t.cgroup)
 			FROM unanswered u JOIN thread t ON t.task = u.task WHERE u.kind = 'call' AND u.resource = d.resource AND t.process <> d.process
 			LIMIT 10))),
-	json_array(
-		json_object('metric', 'requests without an answer', 'value', d.count, 'unit', 'requests'),
-		json_object('metric', 'so far, mean', 'value', d.age / 1e9, 'unit', 's', 'threshold', coalesce(:age, 2)),
-		json_object('metric', 'threads that wait for the same', 'value', h.threads, 'unit', 'threads')),
+	(SELECT json_group_array(json(x)) FROM (
+		SELECT json_object('metric', 'requests without an answer', 'value', d.count_all, 'unit', 'requests') AS x
+		UNION ALL SELECT json_object('metric', 'so far, mean', 'value', d.age / 1e9, 'unit', 's', 'threshold', coalesce(:age, 2))
+		UNION ALL SELECT json_object('metric', 'threads that wait for the same', 'value', h.threads, 'unit', 'threads') WHERE h.threads)),
 	(SELECT json_group_array(json(x)) FROM (
 		SELECT * FROM (SELECT json_object('role', 'waiter', 'weight_ms', 1e3 * sum(l.seconds), 'frames', json(l.frames)) AS x FROM looked l
 			WHERE l.process = d.process GROUP BY l.frames ORDER BY sum(l.seconds) DESC LIMIT 4)
 		UNION ALL SELECT json_object('role', 'waiter', 'metric', 'wait.' || h.cause, 'process', d.process)
 		WHERE NOT EXISTS (SELECT 1 FROM looked l WHERE l.process = d.process)))
-FROM dead d JOIN process p ON p.id = d.process JOIN resource r ON r.id = d.resource LEFT JOIN held h ON h.process = d.process
+FROM dead d JOIN process p ON p.id = d.process JOIN resource r ON r.id = d.resource LEFT JOIN held h ON h.resource = d.resource
 	LEFT JOIN asking a ON a.process = d.process LEFT JOIN place_of_held g ON g.process = d.process
+WHERE d.place = 1
 ORDER BY impact DESC LIMIT 5;

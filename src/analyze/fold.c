@@ -16,6 +16,7 @@ enum relation {
 	HALF,          /* the same, at least half as much */
 	CULPRIT,       /* the symptom's first culprit is one of the cause's culprits */
 	SHARED,        /* both name one process at least, in whichever role */
+	MOST_SHARED,   /* that, and the cause takes more than half of the time */
 	WITHIN,        /* whoever the symptom names is named by the cause, or is another process of such a name */
 	PORT,          /* their resources' names end in the same port */
 	MORE_PORT,     /* that, and the cause takes more */
@@ -80,9 +81,10 @@ static const struct explanation {
 	{"pause.freeze", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"memory.pressure", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
 	{"cpu.throttled", "app.thread-pool", FIRST_CULPRIT, SEVERITY_WARNING},
-	/* A pool that is too small takes connections late, and makes its service wait for another one. */
-	{"app.thread-pool", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* A pool that is too small makes its service wait for another one. */
 	{"app.thread-pool", "app.downstream", FIRST_CULPRIT, SEVERITY_WARNING},
+	/* Who waits longer for a worker than a worker for the other service. */
+	{"app.thread-pool", "app.downstream", MOST_SHARED, SEVERITY_WARNING},
 	/* A worker that polls for its next job is kept from that by the job. */
 	{"app.thread-pool", "pause.event-loop", FIRST_CULPRIT, SEVERITY_WARNING},
 	/* A process that is traced is stopped, and goes on, at each call. */
@@ -186,6 +188,9 @@ static const struct explanation {
 	{"net.accept-queue", "net.latency", PORT, SEVERITY_WARNING},
 	{"net.accept-queue", "net.retransmits", PORT, SEVERITY_WARNING},
 	{"net.accept-queue", "net.drops", PORT, SEVERITY_WARNING},
+	/* A pool that is too small takes connections late. */
+	{"app.thread-pool", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
+	{"app.thread-pool", "net.accept-queue", PORT, SEVERITY_WARNING},
 	/* Who stands still, for whatever reason, neither accepts nor reads. */
 	STANDS_STILL("net.accept-queue"),
 	{"pause.event-loop", "net.accept-queue", FIRST_CULPRIT, SEVERITY_WARNING},
@@ -301,6 +306,8 @@ static bool related(const struct finding *cause, const struct finding *symptom,
 		return same_culprit(cause, symptom, cause->affected_count);
 	case SHARED:
 		return share_process(cause, symptom);
+	case MOST_SHARED:
+		return cause->impact > 0.5 && share_process(cause, symptom);
 	case WITHIN:
 		return names_all(cause, symptom);
 	case RESOURCE:

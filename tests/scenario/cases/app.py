@@ -16,6 +16,10 @@ CASES = [
     Case("desk-alone", script("python3 desk.py 1 80 6", 1), "app.thread-pool", "desk", function="look_it_up", resource="127.0.0.1:", often=False),
     Case("desks", script("python3 desk.py 3 40 8", 1), "app.thread-pool", "desk", function="look_it_up", resource="127.0.0.1:", held_out=True,
          often=False),
+    # All are held up, and others wait; or nobody does.
+    Case("desks-hung", script("python3 desk.py 3 60000 9", 3), "app.thread-pool", "desk", function="look_it_up", resource="127.0.0.1:",
+         often=False),
+    Case("desks-held", script("python3 desk.py 3 60000 3", 3), often=False),
     Case("standstill", "boxoffice printer 100", "app.thread-pool", "boxoffice", function="print_ticket", resource="127.0.0.1:",
          evidence=("requests without an answer",), often=False),
     Case("standstill-bank", "boxoffice-nofp bank 1500 8", "app.thread-pool", "boxoffice", function="print_ticket",
@@ -34,6 +38,8 @@ CASES = [
          victims=("frontdesk",), resource="127.0.0.1:", held_out=True, often=False),
     Case("slow-warehouse-pool", "chain pool sleep 40 6", "app.downstream", "warehouse", function="fetch_stock",
          victims=("frontdesk",), held_out=True, often=False),
+    # Eight who attend to them are too few for so many.
+    Case("slow-warehouse-crowd", "chain pool sleep 40 30", "app.thread-pool", "frontdesk", evidence=("explains app.downstream",), often=False),
     Case("locked-warehouse", "chain-nofp threads lock 12 5", "lock.contention", "warehouse", function="fetch_stock",
          evidence=("explains app.downstream",), often=False),
     Case("late", "chain direct sleep 30 4 18080", "app.slo", "warehouse", function="fetch_stock", resource=":18080$",

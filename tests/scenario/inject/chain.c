@@ -69,8 +69,8 @@ static void *attend(void *arg)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
-static int queue[MOST];
-static unsigned queued;
+static int queue[MOST]; /* whose turn it is next: taken; the last in line: queued */
+static unsigned queued, taken;
 
 static void *attend_queue(void *arg)
 {
@@ -78,9 +78,9 @@ static void *attend_queue(void *arg)
 
 	for (;;) {
 		pthread_mutex_lock(&lock);
-		while (!queued)
+		while (taken == queued)
 			pthread_cond_wait(&filled, &lock);
-		int fd = queue[--queued];
+		int fd = queue[taken++ % MOST];
 		pthread_mutex_unlock(&lock);
 		put(behind);
 		get(behind);
@@ -108,7 +108,7 @@ static void attend_all(int listener, bool pool)
 				continue;
 			}
 			pthread_mutex_lock(&lock);
-			queue[queued++] = fds[i].fd;
+			queue[queued++ % MOST] = fds[i].fd;
 			pthread_mutex_unlock(&lock);
 			pthread_cond_signal(&filled);
 		}

@@ -82,12 +82,9 @@ def in_order(names, wanted):
     return all(any(name == found for found in rest) for name in wanted)
 
 
-def zoo(t):
-    with workload(t.path + ".zoo") as (process, tids):
-        t.record(lambda: time.sleep(2.2))
-    exact, stacked = waited(t, process.pid)
+def zoo(t, pid, tids, known):
+    exact, stacked = waited(t, pid)
     seconds = t.one("SELECT value FROM meta WHERE key = 'duration_ns'") / 1e9
-    known = stacks(t)
     for name, functions in ZOO.items():
         tid = tids[name]
         ns = sum(ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], functions))
@@ -95,22 +92,37 @@ def zoo(t):
         t.near(ns / 1e9, seconds, 0.01, 0.05, f"{name}: of the recording, in seconds")
 
 
-def python(t):
+def python(t, version, pid, known):
     """Functions of Python, of every version that is here."""
+    exact, stacked = waited(t, pid)
+    for wanted, threads in (["dead", "want"], 2), (["rests"], 1):
+        right = [tid for tid, total in exact.items() if abs(sum(total.values()) - sum(
+            ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], wanted))) < sum(total.values()) * 0.001]
+        t.check(len(right) == threads, f"Python {version}: {threads} threads in {wanted}: {right} of {dict(stacked)}")
+
+
+def unanswered(t, pid, known):
+    """Its stack can never be read: nobody waits for that, and the kernel's part is there."""
+    exact, stacked = waited(t, pid)
+    ns = sum(ns for stack, ns in stacked[pid].items() if stack and "do_syscall_64" in known[stack])
+    t.near(ns, sum(exact[pid].values()), 0.001, 0, "unanswered: below the kernel's stack, and exactly")
+
+
+def few(t):
     with contextlib.ExitStack() as stack:
+        animals, tids = stack.enter_context(workload(t.path + ".zoo"))
+        mute, _ = stack.enter_context(workload("--unanswered"))
         programs = {version: stack.enter_context(subprocess.Popen([path, "-c", PYTHON], stdout=subprocess.PIPE, text=True))
                     for version, path in t.pythons()}
         for program in programs.values():
             program.stdout.readline()
             stack.callback(program.kill)
         t.record(lambda: time.sleep(2.2))
-        known = stacks(t)
-        for version, program in programs.items():
-            exact, stacked = waited(t, program.pid)
-            for wanted, threads in (["dead", "want"], 2), (["rests"], 1):
-                right = [tid for tid, total in exact.items() if abs(sum(total.values()) - sum(
-                    ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], wanted))) < sum(total.values()) * 0.001]
-                t.check(len(right) == threads, f"Python {version}: {threads} threads in {wanted}: {right} of {dict(stacked)}")
+    known = stacks(t)
+    zoo(t, animals.pid, tids, known)
+    unanswered(t, mute.pid, known)
+    for version, program in programs.items():
+        python(t, version, program.pid, known)
 
 
 def crowd(t):
@@ -121,16 +133,6 @@ def crowd(t):
     right = [tid for tid, total in exact.items() if abs(total["lock"] - sum(
         ns for stack, ns in stacked[tid].items() if stack and in_order(known[stack], ["take_job", "pthread_cond_wait"]))) < total["lock"] * 0.001]
     t.check(len(right) >= CROWD, f"each of the crowd has its stack, and all of its time there: {len(right)}")
-
-
-def unanswered(t):
-    """Its stack can never be read: nobody waits for that, and the kernel's part is there."""
-    with workload("--unanswered") as (process, _):
-        t.record(lambda: time.sleep(2.2))
-    exact, stacked = waited(t, process.pid)
-    known = stacks(t)
-    ns = sum(ns for stack, ns in stacked[process.pid].items() if stack and "do_syscall_64" in known[stack])
-    t.near(ns, sum(exact[process.pid].values()), 0.001, 0, "unanswered: below the kernel's stack, and exactly")
 
 
 def woken(t):
@@ -149,10 +151,8 @@ def woken(t):
 
 
 def test(t):
-    zoo(t)
-    python(t)
+    few(t)
     crowd(t)
-    unanswered(t)
     woken(t)
 
 

@@ -103,13 +103,14 @@ def slow_ends(path):
     """What a process does as it ends is its own, and none lives on that has ended."""
     work = ("import os, resource, time\nmost = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
             "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\nend = time.monotonic() + 2.5\n"
-            "while time.monotonic() < end:\n    pid = os.fork()\n    if not pid:\n        file = os.open('/dev/null', 0)\n"
-            "        for _ in range(min(most, 20000) - 10): os.dup(file)\n        os._exit(0)\n    os.waitpid(pid, 0)")
+            "count = 0\nwhile time.monotonic() < end:\n    count += 1\n    pid = os.fork()\n    if not pid:\n        file = os.open('/dev/null', 0)\n"
+            "        for _ in range(min(most, 20000) - 10): os.dup(file)\n        os._exit(0)\n    os.waitpid(pid, 0)\nprint(count)")
     run = record(path, "--", sys.executable, "-c", work)
     check(run.returncode == 0, f"status 0, not {run.returncode}: {run.stderr}")
     mine = "t.process IN (SELECT id FROM process WHERE command LIKE '%os.dup(file)%' AND comm LIKE 'python%')"
     found = rows(path, f"SELECT count(*), count(DISTINCT t.tid), sum(t.end_ns IS NULL) FROM task t WHERE {mine}")[0]
-    check(found[0] > 20 and found[0] == found[1] and found[2] == 0, f"threads, their numbers, alive: {found}")
+    # The program, and each of its children.
+    check(found == (1 + int(run.stdout), found[0], 0), f"threads, their numbers, alive: {found}; children: {run.stdout}")
 
 
 def exec_by_thread(path):
@@ -212,7 +213,7 @@ def interrupted(path):
         with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path], preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as run:
             time.sleep(1.3)
             run.send_signal(number)
-            check(run.wait(5) == 0, f"signal {number} ends the recording as usual")
+            check(run.wait(30) == 0, f"signal {number} ends the recording as usual")
         check(rows(path, "SELECT value FROM meta WHERE key = 'complete'") == [(1,)], "and it is complete")
 
 
@@ -223,7 +224,7 @@ def interrupted_at_once(path):
         while not os.path.exists(path) and run.poll() is None:
             pass
         run.send_signal(signal.SIGINT)
-        check(run.wait(10) == 0, "a signal at the very beginning ends it as usual")
+        check(run.wait(30) == 0, "a signal at the very beginning ends it as usual")
     check(rows(path, "SELECT value FROM meta WHERE key = 'complete'") == [(1,)], "and it is complete")
     check(not os.path.exists(path + "-journal") and not os.path.exists(path + "-wal"), "and alone")
 
@@ -234,7 +235,7 @@ def hung_up(path):
                           preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as run:
         time.sleep(0.5)
         run.send_signal(signal.SIGHUP)
-        check(run.wait(10) == 0, "it ends")
+        check(run.wait(30) == 0, "it ends")
     check(rows(path, "SELECT max(end_ns) > 1400000000 FROM slice") == [(1,)], "after all of its time")
 
 
@@ -289,7 +290,7 @@ def busy_while(path):
             with open(f"/proc/{run.pid}/status", encoding="ascii") as status:
                 held = {line.split(":")[0]: int(line.split()[1], 16) for line in status if line.startswith("Cap")}
             check(not (held["CapEff"] | held["CapPrm"]) & CAN_HARM, f"what it does not need to go on is given up: {held}")
-        check(run.wait(5) == 0, "and the reader did no harm")
+        check(run.wait(30) == 0, "and the reader did no harm")
 
 
 def hotplug(path):
@@ -307,7 +308,7 @@ def hotplug(path):
             time.sleep(1.5)
             with open(switch, "w", encoding="ascii") as f:
                 f.write("1")
-            check(run.wait(10) == 0, "the recording survives")
+            check(run.wait(30) == 0, "the recording survives")
     finally:
         with open(switch, "w", encoding="ascii") as f:
             f.write("1")

@@ -37,13 +37,11 @@ def parts(t, truth, service, computed, words):
         t.check(least * ns <= found + queued and found <= 1.02 * ns, f"{words}: {name}: {found}, in line for a CPU {queued}, wanted {ns}")
 
 
-def run(t, *words):
+def ask(t, *words):
     """What the workload printed, by the first word of a line."""
-    def work():
-        done = subprocess.run([sys.argv[2], *words], stdout=subprocess.PIPE, text=True, check=False)
-        t.check(done.returncode == 0, f"the workload works: {words}")
-        return {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
-    return t.record(work)
+    done = subprocess.run([sys.argv[2], *words], stdout=subprocess.PIPE, text=True, check=False)
+    t.check(done.returncode == 0, f"the workload works: {words}")
+    return {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
 
 
 def time_is(t, ns, truth, words):
@@ -133,47 +131,62 @@ def local(truth, which=0):
     return "127.0.0.1:" + truth["ports"][which]
 
 
-def test(t):
-    for clients in "1", "8":
-        truth = run(t, "threads", clients, "60")
-        service = local(truth)
-        latencies(t, truth, service, f"{clients} clients")
-        t.check(part(t, "other", service) > 0.9 * values(t, "request.time", service)[1], "a server that sleeps sleeps")
-        t.check(answered_by(t, service) == {"frontdesk"}, f"answered by {answered_by(t, service)}")
-    truth = run(t, "unix", "2", "40")
-    latencies(t, truth, truth["path"][0], "a Unix socket")
+def threads(t, truth, words):
+    service = local(truth)
+    latencies(t, truth, service, words)
+    t.check(part(t, "other", service) > 0.9 * values(t, "request.time", service)[1], "a server that sleeps sleeps")
+    t.check(answered_by(t, service) == {"frontdesk"}, f"answered by {answered_by(t, service)}")
 
-    truth = run(t, "parts", "1", "100")
+
+def unix(t, truth, words):
+    latencies(t, truth, truth["path"][0], words)
+
+
+def one_by_one(t, truth, words):
     service, behind = local(truth), local(truth, 1)
-    latencies(t, truth, service, "parts")
-    parts(t, truth, service, 100 * 2e6, "parts")
+    latencies(t, truth, service, words)
+    parts(t, truth, service, 100 * 2e6, words)
     t.between(values(t, "call.time", behind)[1], 0.99 * int(truth["behind"][0]), 1.01 * int(truth["parts"][1]), "calls of the server")
     found = t.rows("SELECT DISTINCT a.process_comm, b.process_comm FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON "
                    "a.task = e.task JOIN thread b ON b.task = e.other_task WHERE m.name = 'service.call'")
     t.check(("frontdesk", "storehouse") in found, f"who calls whom: {found}")
 
-    truth = run(t, "pool", "6", "80")
-    latencies(t, truth, local(truth), "pool")
-    parts(t, truth, local(truth), 480 * 1e6, "pool")
 
-    truth = run(t, "loop", "6", "80")
-    latencies(t, truth, local(truth), "loop")
+def pool(t, truth, words):
+    latencies(t, truth, local(truth), words)
+    parts(t, truth, local(truth), 480 * 1e6, words)
+
+
+def loop(t, truth, words):
+    latencies(t, truth, local(truth), words)
     peer, whole = part(t, "peer", local(truth)), values(t, "request.time", local(truth))[1]
     t.check(peer > 0.75 * whole, f"a loop waits for the other server: {peer} of {whole} ns")
 
-    truth = run(t, "halves", "2", "20")
+
+def halves(t, truth, words):
     count, ns = values(t, "request.time", local(truth))
     asked = 40 * (int(truth["asked"][1]) + 1 - 30e6)
     t.check(count == 40 and ns < 1.01 * asked, f"a request in two parts begins with the second: {count} in {ns} ns, of {asked}")
-    truth = run(t, "one-way", "2", "100")
-    count, ns = values(t, "request.time", local(truth))
-    t.check(count == 2, f"messages without an answer are no requests: {count}")
-    time_is(t, ns, truth, "those before one that is answered")
-    truth = run(t, "stream", "2", "1")
-    count, ns = values(t, "request.time", local(truth))
-    t.check(count == 2, f"what nobody has asked for is no answer: {count}")
-    time_is(t, ns, truth, "its first byte")
 
+
+def two_answers(t, truth, words):
+    """Of messages that want no answer the last one, of what nobody has asked for the first."""
+    count, ns = values(t, "request.time", local(truth))
+    t.check(count == 2, f"{words}: two requests: {count}")
+    time_is(t, ns, truth, words)
+
+
+# What the workload is told, and what looks at it.
+MODES = ((("threads", "1", "60"), threads), (("threads", "8", "60"), threads), (("unix", "2", "40"), unix),
+         (("parts", "1", "100"), one_by_one), (("pool", "6", "80"), pool), (("loop", "6", "80"), loop),
+         (("halves", "2", "20"), halves), (("one-way", "2", "100"), two_answers), (("stream", "2", "1"), two_answers))
+
+
+def test(t):
+    # One after the other in one recording: each has ports of its own.
+    truths = t.record(lambda: [ask(t, *words) for words, _ in MODES])
+    for (words, look), truth in zip(MODES, truths):
+        look(t, truth, " ".join(words))
     unanswered(t)
     older(t)
 

@@ -48,7 +48,7 @@ within() { # SECONDS COMMAND...: true as soon as the command is
 rows_with() { grep -F -f <(printf '%s\n' "$1"); }
 has() { pane | rows_with "$1" >/dev/null; }
 row_has() { pane | rows_with "$1" | rows_with "$2" >/dev/null; }
-sees() { within 4 has "$1"; }
+sees() { within 10 has "$1"; }
 gone() { has "$1" && return 1 || return 0; }
 keys() { tm send-keys -t top "$@"; }
 type_line() {
@@ -66,12 +66,12 @@ open_shell() { # COLUMNS ROWS [VARIABLE=VALUE...]
 	tm -u new-session -d -s top -x "$columns" -y "$rows" env "PS1=ready> " "$@" bash --norc --noprofile -i
 	sees 'ready>'
 	type_line "stty -a >$dir/before"
-	within 4 test -s "$dir/before"
+	within 10 test -s "$dir/before"
 }
 start() {
 	rm -f "$dir/status"
 	type_line "clear; cd $dir; $perfscope top $*; echo \$? >$dir/status"
-	sees 'SERVICE' && within 4 showing
+	sees 'SERVICE' && within 10 showing
 }
 processes() {
 	keys 2
@@ -82,12 +82,12 @@ showing() { pane | grep -q 'CPUs  load'; }
 main_pid() { pgrep -x perfscope -P "$(tm display -p -t top '#{pane_pid}')"; }
 restored() {
 	rm -f "$dir/after"
-	within 4 eval '[ "$(flags)" = "0 1 0 0" ]' || { flags; return 1; }
+	within 10 eval '[ "$(flags)" = "0 1 0 0" ]' || { flags; return 1; }
 	type_line "stty -a >$dir/after"
-	within 4 test -s "$dir/after"
+	within 10 test -s "$dir/after"
 	diff "$dir/before" "$dir/after"
 }
-ended_with() { within 4 test -s "$dir/status" && [ "$(cat "$dir/status")" -eq "$1" ]; }
+ended_with() { within 10 test -s "$dir/status" && [ "$(cat "$dir/status")" -eq "$1" ]; }
 
 spin() { # the first helper
 	(exec -a spin-for-test "$BASH" -c 'while :; do :; done') &
@@ -104,17 +104,17 @@ began=${EPOCHREALTIME/./}
 check "it starts" start
 took=$(((${EPOCHREALTIME/./} - began) / 1000))
 check "its first screen is there soon ($took ms)" test $took -lt 5000 # a machine without other work takes a fifth of it
-check "the overview names what is used" within 6 has 'RESOURCE'
+check "the overview names what is used" within 10 has 'RESOURCE'
 check "and that nothing is known yet, or what is wrong" eval 'has "Looking for" || has "Nothing holds" || has "for "'
 check "2 shows processes" processes
-check "the spinner is seen to run" within 4 row_has spin-for-test '█'
+check "the spinner is seen to run" within 10 row_has spin-for-test '█'
 check "no row is wider than the terminal" test "$(pane | wc -L)" -le 80
 check "the footer names screens" has '?Help'
 check "and keys" has 'qQuit'
 keys H
 check "H shows threads" sees TID
 keys H
-check "H shows processes again" within 4 gone TID
+check "H shows processes again" within 10 gone TID
 keys '>'
 check "> orders by the next column" sees 'RUNQ%▾'
 keys I
@@ -124,29 +124,29 @@ check "< goes back" sees 'CPU%▾'
 keys t
 check "t shows a tree" sees '└─'
 keys F4 spin-for
-check "F4 leaves rows out" eval 'sees "Filter: spin-for" && within 4 gone "perfscope top"'
+check "F4 leaves rows out" eval 'sees "Filter: spin-for" && within 10 gone "perfscope top"'
 keys Enter
 check "for as long as it is wanted" sees '(1 of'
 keys Escape
-check "and Escape shows them again" within 4 gone 'Filter: '
+check "and Escape shows them again" within 10 gone 'Filter: '
 keys t
-check "t shows a list again" within 4 gone '└─'
+check "t shows a list again" within 10 gone '└─'
 keys c
-check "c shows control groups" within 4 eval 'pane | grep -q "^ *- "'
+check "c shows control groups" within 10 eval 'pane | grep -q "^ *- "'
 keys c
-check "c shows a list again" within 4 gone '├─'
+check "c shows a list again" within 10 gone '├─'
 keys / evil
 check "/ asks for a name" sees 'Search: evil'
 check "a hostile name is made harmless" sees 'evil\x1b['
 keys Escape
-check "Escape ends the search" within 4 gone 'Search:'
+check "Escape ends the search" within 10 gone 'Search:'
 keys p
 check "p pauses" sees paused
 before=$(pane)
 sleep 1.3
 check "nothing moves in a pause" test "$before" = "$(pane)"
 keys p
-check "p goes on" within 4 gone paused
+check "p goes on" within 10 gone paused
 keys + +
 check "+ widens the window" sees 'window 5'
 keys - -
@@ -190,7 +190,7 @@ check "s writes a flame graph" within 10 eval 'ls "$dir"/flame-cpu-*.svg'
 keys [ [
 check "[ looks back" sees 'ago'
 keys p
-check "p comes back" within 4 gone ' ago'
+check "p comes back" within 10 gone ' ago'
 keys 2
 sees 'PID USER'
 # A click on a column's title, as the terminal reports it, and the wheel.
@@ -213,19 +213,19 @@ click_title() { # again, where a finding's line has come or gone in between
 check "a click on a title orders by it" click_title
 mouse 65 5 $((row + 3))
 keys p
-check "a pause shows the time line" within 4 line_has 2 '^time'
+check "a pause shows the time line" within 10 line_has 2 '^time'
 click 6 2
-check "a click in it leads to a moment" within 4 line_has 1 ' ago'
+check "a click in it leads to a moment" within 10 line_has 1 ' ago'
 mouse 0 6 2
 mouse 3 9 2
-check "and pressing and releasing to a part" within 4 line_has 1 'window [2-9]'
+check "and pressing and releasing to a part" within 10 line_has 1 'window [2-9]'
 keys p - - -
-check "p comes back from there" within 4 eval '! line_has 2 "^time"'
+check "p comes back from there" within 10 eval '! line_has 2 "^time"'
 keys P
 check "P orders by CPU" sees 'CPU%▾'
 tm resize-window -t top -x 200 -y 60
 check "a larger terminal shows more columns" sees CGROUP
-check "and fills it" within 4 eval '[ "$(pane | wc -L)" -gt 150 ]'
+check "and fills it" within 10 eval '[ "$(pane | wc -L)" -gt 150 ]'
 for size in '20 10' '1 1' '3 2' '40 5' '300 3'; do
 	tm resize-window -t top -x "${size% *}" -y "${size#* }"
 	sleep 0.15
@@ -238,7 +238,7 @@ check "Ctrl-Z stops it" sees Stopped
 check "and gives the terminal back" restored
 rm -f "$dir/status"
 type_line "fg; echo \$? >$dir/status"
-check "fg brings it back" within 4 showing
+check "fg brings it back" within 10 showing
 # From a finding to an instruction. Without more work than there are CPUs: that would be the cause.
 kill "${helpers[0]}"
 (exec "$injectors/storekeepers" 4 1000 300 >/dev/null 2>&1) &
@@ -252,15 +252,15 @@ keys Enter
 check "Enter shows the threads" sees TID
 check "of that process alone" sees 'only storekeeper'
 keys Enter
-check "Enter shows where a thread waits or runs" within 4 eval 'has "Who ended these waits" || has "SELF%"'
+check "Enter shows where a thread waits or runs" within 10 eval 'has "Who ended these waits" || has "SELF%"'
 keys 6
 check "its lock has a holder" sees 'in reserve_i'
 keys Enter
 check "Enter shows what the holder runs" sees 'SELF%▾'
 keys Enter
 # What a holder does most may be the kernel's, whose code is not kept.
-check "Enter shows instructions, or says why not" within 6 eval 'row_has ": " " samples, " || has "the code of"'
-check "with their shares" within 4 eval 'has OFFSET || has "the code of"'
+check "Enter shows instructions, or says why not" within 10 eval 'row_has ": " " samples, " || has "the code of"'
+check "with their shares" within 10 eval 'has OFFSET || has "the code of"'
 keys BSpace BSpace
 check "Backspace goes back" sees 'HELD BY'
 kill $keeper
@@ -277,7 +277,7 @@ keys 1
 sees SERVICE
 keys 7
 within 4 has 'for the disk here' || keys Down # flushes may be a worker's of the kernel
-check "7 names who fills the disk" within 6 has 'for the disk here'
+check "7 names who fills the disk" within 10 has 'for the disk here'
 kill "${helpers[-1]}"
 (exec "$injectors/hotserver" 2 70 >/dev/null 2>&1) &
 helpers+=($!)
@@ -309,9 +309,9 @@ check "and the terminal is given back" restored
 check "it starts again" start
 pkill -KILL -P "$(main_pid)"
 before=$(pane | head -n 1)
-check "without its children it goes on" within 6 eval '[ "$(pane | head -n 1)" != "$before" ] && showing'
+check "without its children it goes on" within 10 eval '[ "$(pane | head -n 1)" != "$before" ] && showing'
 processes
-check "and shows who runs" within 6 row_has spin-for-test '█'
+check "and shows who runs" within 10 row_has spin-for-test '█'
 keys q
 check "and ends" ended_with 0
 
@@ -320,13 +320,13 @@ open_shell 80 24 LC_ALL=C
 check "it starts without UTF-8" start
 check "and draws in ASCII" is_ascii
 check "processes in ASCII" processes
-check "with bars" within 4 row_has spin-for-test '##'
+check "with bars" within 10 row_has spin-for-test '##'
 keys q
 check "and ends" ended_with 0
 open_shell 80 24 LC_ALL= LANG=xx_YY.UTF-8
 check "it starts in a locale that is not installed" start
 check "processes there, too" processes
-check "and knows UTF-8" within 4 row_has spin-for-test '█'
+check "and knows UTF-8" within 10 row_has spin-for-test '█'
 keys q
 check "and ends" ended_with 0
 colours() { tm capture-pane -p -e -t top | LC_ALL=C grep -c "$(printf '\033')\[\([0-9]*;\)*3[0-8][;m]"; }
@@ -336,7 +336,7 @@ for terminal in vt100 xterm-256color; do
 	if [ $terminal = vt100 ]; then
 		check "without colours" test "$(colours)" -eq 0
 	else
-		check "with colours" within 4 eval '[ "$(colours)" -gt 3 ]'
+		check "with colours" within 10 eval '[ "$(colours)" -gt 3 ]'
 	fi
 	keys q
 	check "and ends" ended_with 0

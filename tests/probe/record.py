@@ -243,11 +243,12 @@ def killed(path):
     """kill -9 at any moment: what was written before the open slice is readable."""
     bad = 0
     for i in range(50):
-        with subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path], stderr=subprocess.DEVNULL) as run:
-            if i % 10 == 0:
-                time.sleep(3)
-            else:
-                time.sleep(random.uniform(0.02, 0.5))
+        if i % 10 == 0:
+            run, _ = slices_of(path)
+        else:
+            run = subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path], stderr=subprocess.DEVNULL)
+        with run:
+            time.sleep(random.uniform(0.02, 0.5))
             run.kill()
         report = subprocess.run([PERFSCOPE, "report", path], text=True, capture_output=True)
         if i % 10 == 0 and (report.returncode or rows(path, "SELECT count(*) FROM slice")[0][0] < 1):
@@ -275,16 +276,22 @@ def full_disk():
         subprocess.run(["umount", directory], check=True)
 
 
-def busy_while(path):
-    """A recording that is read while it is written."""
+def slices_of(path, *args):
+    """A recording that goes on, and how many slices are seen as soon as there are any."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path) # of the test before
-    with subprocess.Popen([PERFSCOPE, "record", "-q", "-d", "3s", "-o", path]) as run:
-        count = 0
-        while run.poll() is None and not count:
-            time.sleep(0.1)
-            with contextlib.suppress(sqlite3.OperationalError): # not yet
-                count = rows(path, "SELECT count(*) FROM slice")[0][0]
+    run, count = subprocess.Popen([PERFSCOPE, "record", "-q", "-o", path, *args]), 0
+    while run.poll() is None and not count:
+        time.sleep(0.05)
+        with contextlib.suppress(sqlite3.OperationalError): # not yet
+            count = rows(path, "SELECT count(*) FROM slice")[0][0]
+    return run, count
+
+
+def busy_while(path):
+    """A recording that is read while it is written."""
+    run, count = slices_of(path, "-d", "3s")
+    with run:
         check(count >= 1, f"slices are seen while it goes on: {count}")
         if count:
             with open(f"/proc/{run.pid}/status", encoding="ascii") as status:

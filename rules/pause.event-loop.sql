@@ -11,6 +11,8 @@
 -- threshold polls = 2: as many polls as bursts; fewer, and long bursts are how it works
 -- threshold serving = 0.15: of the bursts in calls of sockets and polls; above that it serves many in turn
 -- threshold function = 0.5: of the bursts' time in the function that is named; most means more than half
+-- threshold behind = 0.05: of the bursts' time that requests lie unread at a thread which is one of several at its port; less, and it
+--    serves one client at a time, who waits for his own answer
 -- threshold known = 0.5: of the bursts, whose stacks are known; less says little about the whole
 -- threshold client = 0.1: of the period that a thread of another process waits for the loop
 -- action: Take {function} out of the loop: into a thread, a process, or pieces that let the loop go on in between
@@ -87,12 +89,17 @@ client AS MATERIALIZED (
 	JOIN thread v ON v.task = w.task, span
 	WHERE t.task IN (SELECT task FROM loop) AND v.process <> t.process AND NOT v.own AND NOT v.kernel GROUP BY w.other_task, w.task
 	HAVING sum(w.ns) >= coalesce(:client, 0.1) * span.ns),
+-- One of several that answer at a port, as a database's processes do: nobody else waits behind what it does for its client.
+worker AS MATERIALIZED (
+	SELECT r.task, sum(r.queue) AS queue FROM request r JOIN loop USING (task)
+	WHERE r.resource IN (SELECT resource FROM request WHERE count GROUP BY resource HAVING count(*) > 1) GROUP BY r.task),
 -- Of a process that has several, one that others wait for tells, the one that is held up most.
 found AS MATERIALIZED (
 	SELECT *, row_number() OVER (PARTITION BY process ORDER BY task IN (SELECT loop FROM client) DESC, ns DESC) AS place FROM (
 		SELECT l.* FROM loop l LEFT JOIN total o ON o.task = l.task LEFT JOIN serving v ON v.task = l.task
 			LEFT JOIN listening i ON i.task = l.task LEFT JOIN calling c ON c.task = l.task
 		WHERE ifnull(v.ns, 0) <= coalesce(:serving, 0.15) * ifnull(o.ns, 0)
+			AND NOT EXISTS (SELECT 1 FROM worker w WHERE w.task = l.task AND w.queue <= coalesce(:behind, 0.05) * l.ns)
 			AND ((ifnull(i.ns, 0) - ifnull(c.ns, 0)) * 2 <= ifnull(o.ns, 0)
 				OR (SELECT v.ns < 0.9 * s.ns FROM service_period v, span s)))) -- calls were not looked at all the time
 SELECT iif(l.task IN (SELECT loop FROM client), 'waited', 'none') AS urgency, min(1, l.ns * 1.0 / span.ns) AS impact,

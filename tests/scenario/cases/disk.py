@@ -142,19 +142,19 @@ POSTGRES = os.path.dirname(max(glob.glob("/usr/lib/postgresql/*/bin/pgbench"), d
 
 
 @contextlib.contextmanager
-def commits(_):
-    """A database, each of whose clients has a process of its own, and commits all the time."""
+def database(sql):
+    """Each of its clients has a process of its own, and sends this all the time."""
     place = tempfile.mkdtemp(dir="/var/tmp")
     try:
         shutil.chown(place, "postgres")
         mine = {"user": "postgres", "cwd": place, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([POSTGRES + "/initdb", "-A", "trust", "-D", place + "/data", "--no-sync"], check=True, **mine)
-        with open(place + "/insert.sql", "w", encoding="ascii") as f:
-            f.write("insert into orders values (random());")
+        with open(place + "/orders.sql", "w", encoding="ascii") as f:
+            f.write(sql)
         with running([POSTGRES + "/postgres", "-D", place + "/data", "-k", place, "-c", "listen_addresses="], **mine) as server:
             time.sleep(2)
             subprocess.run([POSTGRES + "/psql", "-h", place, "-c", "create table orders (amount float)"], check=True, **mine)
-            with running([POSTGRES + "/pgbench", "-h", place, "-n", "-c", "6", "-T", "60", "-f", place + "/insert.sql", "postgres"], **mine):
+            with running([POSTGRES + "/pgbench", "-h", place, "-n", "-c", "6", "-T", "60", "-f", place + "/orders.sql", "postgres"], **mine):
                 yield server
             server.terminate() # its processes end with it
             server.wait()
@@ -212,8 +212,10 @@ CASES = [
     Case("file-system-syncs", on_file("importer,everything,2,4,200"), "disk.sync", "importer", "save_all", often=False),
     Case("sync-alone", on_file("importer,commit,1,4,0", program="diskjobs-nofp"), "disk.sync", "importer", "commit_block",
          resource="data", often=False),
-    Case("commits-of-processes", commits, "disk.sync", "postgres", function="XLogFlush", resource="pg_wal",
+    Case("commits-of-processes", lambda _: database("insert into orders values (random());"), "disk.sync", "postgres", function="XLogFlush", resource="pg_wal",
          needs=lambda: bool(POSTGRES), often=False),
+    # Nobody else waits while one of its processes does.
+    Case("queries-that-wait", lambda _: database("select 1;\nselect 2;\nselect 3;\nselect pg_sleep(0.06);"), needs=lambda: bool(POSTGRES), often=False),
     Case("log-syncs", on_file("logger,commit,1,4,60000", program="diskjobs-nofp"), often=False),
     Case("few-syncs", on_file("ledger,commit,1,8,50000"), held_out=True, often=False),
     Case("sync-under-lock", "storekeepers 4 5 300 orders", "disk.sync", "storekeeper", function="commit_order"),

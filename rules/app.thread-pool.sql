@@ -3,7 +3,7 @@
 -- summary: {story}
 -- kind: wait
 -- explain: Threads of a process with one name (but for a number) are a pool; where they have no name of their own, those that
---    began with one function. Threads outside of it that wait until one of
+--    began with one function; Ruby names them after the line where they begin. Threads outside of it that wait until one of
 --    these ends their wait have work with it; more of them than workers are a queue, and so is a thread of the process
 --    that cannot hand over work because the workers are not done. The pool is too small when its workers are never without
 --    work meanwhile, and what they do is mostly waiting: workers that compute lack CPUs, not threads. Waits that a third
@@ -47,7 +47,7 @@ outermost AS MATERIALIZED (
 began AS MATERIALIZED (
 	SELECT t.task, o.name, min(t.place) FROM told t JOIN outermost o ON o.leaf = t.stack WHERE t.place <= 3 GROUP BY t.task),
 worker AS MATERIALIZED (
-	SELECT t.task, t.process, coalesce(b.name, rtrim(t.comm, '0123456789') || '*') AS pool, s.running + s.runnable AS busy,
+	SELECT t.task, t.process, coalesce(b.name, iif(t.comm GLOB '*.rb:*', t.comm, rtrim(t.comm, '0123456789') || '*')) AS pool, s.running + s.runnable AS busy,
 		s.sleeping + s.disk AS waited,
 		t.tid = t.pid AS leader
 	FROM thread t JOIN thread_state s ON s.task = t.task LEFT JOIN began b ON b.task = t.task WHERE NOT t.own AND NOT t.kernel
@@ -103,11 +103,21 @@ fed AS MATERIALIZED (
 	WHERE (w.process = m.process AND (w.pool <> m.pool OR w.leader))
 		OR EXISTS (SELECT 1 FROM client c WHERE c.process = m.process AND c.pool = m.pool AND c.task = e.other_task)
 	GROUP BY m.process, m.pool),
+-- Who takes in what clients send waits for that, too, unless it is an answer.
+listened AS MATERIALIZED (
+	SELECT m.process, m.pool, sum(w.ns - ifnull(c.ns, 0)) AS ns
+	FROM member m JOIN (SELECT task, sum(ns) AS ns FROM thread_wait WHERE cause IN ('net', 'poll') GROUP BY task) w USING (task)
+		LEFT JOIN (SELECT task, sum(ns) AS ns FROM (SELECT task, ns FROM call UNION ALL SELECT task, ns FROM unanswered WHERE kind = 'call')
+			GROUP BY task) c USING (task)
+	WHERE w.ns > 2 * ifnull(c.ns, 0) AND (SELECT v.ns >= 0.9 * s.ns FROM service_period v, span s) -- calls were looked at all the time
+	GROUP BY m.process, m.pool),
+given AS MATERIALIZED (
+	SELECT process, pool, sum(ns) AS ns FROM (SELECT * FROM fed UNION ALL SELECT * FROM listened) GROUP BY process, pool),
 found AS MATERIALIZED (
 	SELECT p.*, d.clients, d.feeder, d.rate, ifnull(f.ns, 0) * 1.0 / (p.busy + p.waited) AS fed,
 		p.waited * 1.0 / (p.busy + p.waited) AS share, max(d.clients - p.workers, d.feeder) AS queued,
 		max(iif(d.clients > p.workers, 1 - p.workers / d.clients, 0), d.feeder) AS impact
-	FROM pool p JOIN demand d USING (process, pool) LEFT JOIN fed f USING (process, pool)
+	FROM pool p JOIN demand d USING (process, pool) LEFT JOIN given f USING (process, pool)
 	WHERE (d.clients >= p.workers * (1 + coalesce(:queue, 0.25)) OR d.feeder >= coalesce(:feeder, 0.5))
 		AND d.rate >= coalesce(:rate, 1) AND ifnull(f.ns, 0) <= coalesce(:fed, 0.1) * (p.busy + p.waited)
 		AND p.waited >= coalesce(:blocked, 0.5) * (p.busy + p.waited)),

@@ -8,11 +8,14 @@
 --    again within milliseconds. So what is not read must also stand for long at the speed at which the receiver takes it. A
 --    client that takes its time over an answer, as one that limits its rate, harms nobody but itself while the server goes on
 --    with others: it is a warning at the most, and only if a thread of the server is stuck in sending, and either that is the
---    only one, or the client does not just sleep until it wants more.
+--    only one, or the client does not just sleep until it wants more. At a Unix socket a thread that sends sleeps until the reader has
+--    made room: that counts if it does little else, and the reader does not compute meanwhile. Who asked whom is not known
+--    there, so it is a warning at the most.
 -- threshold stalled = 0.2: of the period; below that a sender loses little, and a pause of its receiver may be the reason
 -- threshold looks = 4: that found it stalled; fewer are chance
 -- threshold standing_ms = 40: unread data, divided by the speed at which it is read
 -- threshold stuck = 0.2: of the period that a thread of a server is blocked in sending; below that it hardly feels it
+-- threshold blocked = 0.5: of the period that a thread sleeps until a Unix socket has room; less is a pipe whose reader is a little slower
 -- threshold patient = 0.49: impact of a client that does not read what it asked for, at the most: its server still has others
 -- action: See what {receiver} does instead of reading: perfscope flamegraph --kind offcpu -p {receiver_pid}, perfscope threads -p {receiver_pid}
 -- action: Read in a thread of its own, or let the sender know how much is wanted; a larger receive buffer only puts it off
@@ -95,7 +98,25 @@ judged AS MATERIALIZED (
 			WHERE a.task = s.sender), 0) AS sticks,
 		(SELECT p.threads FROM process_state p JOIN thread a ON a.process = p.process WHERE a.task = s.sender) AS threads,
 		(SELECT d.metric FROM doing d JOIN thread b ON b.process = d.process WHERE b.task = s.receiver ORDER BY d.ns DESC LIMIT 1) AS does
-	FROM placed s, span WHERE s.place = 1)
+	FROM placed s, span WHERE s.place = 1),
+-- Who sends to a Unix socket that is full, and whose reading lets it go on.
+no_room(id) AS (
+	SELECT s.id FROM frame_name n CROSS JOIN stack s USING (frame) JOIN stack p ON p.id = s.parent JOIN frame_name f ON f.frame = p.frame
+	WHERE n.kind = 'kernel' AND n.name = 'sock_alloc_send_pskb' AND f.name = 'unix_stream_sendmsg'
+	UNION
+	SELECT s.id FROM no_room r JOIN stack s ON s.parent = r.id),
+blocked AS MATERIALIZED (
+	SELECT w.task, sum(w.ns) * 1.0 / span.ns AS share FROM wait_part w, span WHERE w.cause = 'ipc' AND w.stack IN (SELECT id FROM no_room)
+	GROUP BY w.task HAVING sum(w.ns) >= coalesce(:blocked, 0.5) * span.ns),
+reader AS MATERIALIZED (
+	SELECT b.task, min(b.share, 1) AS share, w.other_task AS reader, max(w.ns) FROM blocked b
+	JOIN waker_total w ON w.task = b.task AND w.stack IN (SELECT id FROM no_room) AND w.other_task GROUP BY b.task),
+slow AS MATERIALIZED (
+	SELECT r.*, t.process FROM reader r JOIN thread t ON t.task = r.reader JOIN thread a ON a.task = r.task
+	JOIN thread_state s ON s.task = r.reader, span
+	WHERE NOT t.own AND NOT t.kernel AND t.process <> a.process AND s.running + s.runnable < 0.5 * span.ns),
+by_reader AS MATERIALIZED (
+	SELECT process, reader, task, max(share) AS share, count(*) AS senders FROM slow GROUP BY process)
 SELECT iif(s.asked_for AND NOT (s.sticks AND (s.threads = 1 OR s.does IS NOT 'wait.poll')), 'none', 'waited') AS urgency,
 	iif(s.asked_for, min(s.share, coalesce(:patient, 0.49)), s.share) AS impact, s.name || iif(s.connections > 1, printf(' and %d more', s.connections - 1), '') AS "where",
 	coalesce(a.process_comm, 'a sender elsewhere') AS sender, coalesce(b.process_comm, 'the other side') AS receiver,
@@ -118,4 +139,14 @@ SELECT iif(s.asked_for AND NOT (s.sticks AND (s.threads = 1 OR s.does IS NOT 'wa
 		SELECT json_object('role', 'culprit', 'metric', d.metric, 'process', d.process) AS x FROM doing d
 		WHERE d.process = b.process ORDER BY d.ns DESC LIMIT 1)) AS stacks
 FROM span, judged s LEFT JOIN thread a ON a.task = s.sender LEFT JOIN thread b ON b.task = s.receiver
-ORDER BY s.share DESC LIMIT 5;
+UNION ALL
+SELECT iif(h.threads = 1 OR c.cause <> 'poll', 'waited', 'none'), min(r.share, coalesce(:patient, 0.49)),
+	'a Unix socket' || iif(r.senders > 1, printf(' and %d more', r.senders - 1), ''), a.process_comm, b.process_comm, b.pid, 'connection', 'a Unix socket',
+	json_array(json_object('role', 'culprit', 'pid', b.pid, 'tid', 0, 'comm', b.process_comm, 'cgroup', b.cgroup),
+		json_object('role', 'victim', 'pid', a.pid, 'tid', a.tid, 'comm', a.comm, 'cgroup', a.cgroup)),
+	json_array(json_object('metric', 'time that the sender sleeps until there is room', 'value', 100 * r.share, 'unit', '%',
+		'threshold', 100 * coalesce(:blocked, 0.5))),
+	json_array(json_object('role', 'culprit', 'metric', 'wait.' || c.cause, 'process', r.process))
+FROM by_reader r JOIN thread a ON a.task = r.task JOIN thread b ON b.task = r.reader JOIN process_state h ON h.process = a.process
+	JOIN (SELECT task, cause, max(ns) FROM thread_wait GROUP BY task) c ON c.task = r.reader
+ORDER BY impact DESC LIMIT 5;

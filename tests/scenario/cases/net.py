@@ -42,6 +42,21 @@ open("/proc/self/comm", "w").write("printer")
 while True: print_page(listener.accept()[0])
 """
 
+# Sends by a Unix socket to another one that takes its time.
+SHIP = """
+import os, socket, time
+def call_oneself(name): open("/proc/self/comm", "w").write(name)
+here, there = socket.socketpair()
+if os.fork() == 0:
+    here.close()
+    call_oneself("sink")
+    while there.recv(4096): time.sleep(0.02)
+    os._exit(0)
+there.close()
+call_oneself("shipper")
+while True: here.sendall(bytes(4096))
+"""
+
 
 def printer(takes, rests, workers=0):
     return lambda _: running([sys.executable, "-c", PRINTER, str(takes), str(rests), str(workers)], start_new_session=True, stderr=subprocess.DEVNULL)
@@ -155,6 +170,8 @@ CASES = [
     Case("full-queue-unix-workers-hung", printer(1000, 0, 2), "net.accept-queue", "printer", function="print_page", victims=("clerk",),
          resource="^@perfscope-scenario", often=False),
     Case("quick-queue-unix", printer(0.001, 0.05), often=False),
+    Case("slow-reader-unix", lambda _: running([sys.executable, "-c", SHIP]), "net.zero-window", "sink", victims=("shipper",),
+         often=False),
     Case("stuck", "tcpfault stuck", "net.accept-queue", "gatekeeper", often=False),
     Case("impatient", "tcpfault impatient 1", "net.accept-queue", "gatekeeper", often=False),
     Case("refused-6", "tcpfault refused 1", "net.connect-failures", victims=("poller",), resource=r"^\[::1\]:", held_out=True, often=False),

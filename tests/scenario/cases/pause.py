@@ -94,7 +94,7 @@ def ruby(_):
         yield process
 
 
-LUA = "eval 'local n = 0; while n < 6000000 do n = n + 1 end; return n' 0"
+LUA = "eval 'local n = 0; while n < 15000000 do n = n + 1 end; return n' 0"
 JAVA = "java -XX:+UseSerialGC -Xlog:disable"
 
 CASES = [

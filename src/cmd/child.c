@@ -30,6 +30,7 @@ static void run(int go_fd, int result_fd, char *const *argv)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	execvp(argv[0], argv);
 	error = errno;
 	if (write(result_fd, &error, sizeof(error)) < 0)

@@ -30,7 +30,8 @@ static void fill_standard_fds(void)
 void output_init(void)
 {
 	fill_standard_fds();
-	signal(SIGPIPE, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN); /* a write that fails says so itself */
+	signal(SIGXFSZ, SIG_IGN);
 	if (!isatty(STDOUT_FILENO))
 		setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 }

@@ -3,7 +3,7 @@
 #pragma once
 #include <stdbool.h>
 
-/* At start: makes sure that descriptors 0 to 2 exist, ignores SIGPIPE, buffers stdout unless it is
+/* At start: makes sure that descriptors 0 to 2 exist, ignores SIGPIPE and SIGXFSZ, buffers stdout unless it is
  * a terminal. */
 void output_init(void);
 

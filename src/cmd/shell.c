@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* In a process group of its own, so that all of it can be ended; SIGPIPE as programs expect it. */
+/* In a process group of its own, so that all of it can be ended; signals as programs expect them. */
 static int start(const char *command, int output, pid_t *ret_pid)
 {
 	char *argv[] = {"sh", "-c", (char *)(uintptr_t)command, NULL};
@@ -27,6 +27,7 @@ static int start(const char *command, int output, pid_t *ret_pid)
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
+	sigaddset(&defaults, SIGXFSZ);
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);

@@ -415,6 +415,15 @@ static int tell_rights(int error)
 	return fail_in(error, "recording needs root, or CAP_BPF and CAP_PERFMON ('perfscope doctor' says what is missing)");
 }
 
+/* Programs, maps, links and, for each CPU, events: a process may have 1,024 files as a rule, which many CPUs need. */
+static void may_open_many(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit.rlim_max, limit.rlim_max});
+}
+
 int recorder_new(struct store *s, struct loop *l, const struct recorder_options *o, struct recorder **ret_recorder)
 {
 	struct recorder *r = xcalloc(1, sizeof(*r));
@@ -429,6 +438,7 @@ int recorder_new(struct store *s, struct loop *l, const struct recorder_options 
 	r->capture.frequency = o->frequency;
 	r->capture.filter = o->pid || o->cgroup;
 	capture_init(&r->capture);
+	may_open_many();
 	if ((error = prepare(r)) < 0 || (error = begin(r)) < 0) {
 		recorder_free(r);
 		return tell_rights(error);

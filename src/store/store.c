@@ -48,12 +48,13 @@ static int to_errno(int code)
 
 int store_error(const struct store *s, const char *doing)
 {
-	int code = sqlite3_extended_errcode(s->db), r = to_errno(code);
+	int code = sqlite3_extended_errcode(s->db), r = to_errno(code), error = sqlite3_system_errno(s->db);
 
-	/* A full disk under a WAL is reported as a failed write. */
-	if (code == SQLITE_IOERR_WRITE && sqlite3_system_errno(s->db) == ENOSPC)
-		r = -ENOSPC;
-	if (r == -ENOSPC || r == -EIO)
+	/* A full disk under a WAL, or a file as large as it may be, is reported as a failed write; SQLite's words say no more. */
+	if ((code == SQLITE_IOERR_WRITE && (error == ENOSPC || error == EFBIG)) ||
+	    ((code & 0xff) == SQLITE_CANTOPEN && (error == EMFILE || error == ENFILE)))
+		r = -error;
+	if (r == -ENOSPC || r == -EIO || r == -EFBIG || r == -EMFILE || r == -ENFILE)
 		return failx(r, "%s: %s: %s", s->path, doing, strerror(-r));
 	return failx(r, "%s: %s: %s", s->path, doing, sqlite3_errmsg(s->db));
 }

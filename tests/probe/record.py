@@ -4,6 +4,7 @@
 import contextlib
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -259,21 +260,30 @@ def killed(path):
     check(bad == 0, f"50 recordings killed, {bad} badly read")
 
 
+def cut_short(path, words, **more):
+    """A recording that can no longer be written ends with one message, and keeps what is there."""
+    churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
+    run = record(path, "-d", "60s", "-F", "5000", timeout=90, **more)
+    churn.kill()
+    churn.wait()
+    check(run.returncode == 2 and words in run.stderr and run.stderr.count("\n") == 1, f"{words} is told: {run.returncode} {run.stderr}")
+    check(rows(path, "SELECT count(*) FROM slice")[0][0] >= 1, "what was written before is there")
+
+
 def full_disk():
-    """A full disk ends the recording with one message, and keeps what is there."""
     directory = tempfile.mkdtemp()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory], check=True)
     try:
-        path = os.path.join(directory, "x.db")
-        churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
-        run = record(path, "-d", "60s", "-F", "5000", timeout=90)
-        churn.kill()
-        churn.wait()
-        check(run.returncode == 2 and "No space left" in run.stderr and run.stderr.count("\n") == 1,
-              f"ENOSPC is told: {run.returncode} {run.stderr}")
-        check(rows(path, "SELECT count(*) FROM slice")[0][0] >= 1, "what was written before is there")
+        cut_short(os.path.join(directory, "x.db"), "No space left")
     finally:
         subprocess.run(["umount", directory], check=True)
+
+
+def limited_file():
+    """The kernel sends a signal, too, to who writes more than a file may have."""
+    with tempfile.TemporaryDirectory() as directory:
+        cut_short(os.path.join(directory, "x.db"), "File too large",
+                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20)))
 
 
 def slices_of(path, *args):
@@ -336,6 +346,7 @@ def main():
                      interrupted, interrupted_at_once, hung_up, busy_while, killed, unprivileged):
             test(path)
         full_disk()
+        limited_file()
         hotplug(path)
     return counts.end()
 

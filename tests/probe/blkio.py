@@ -69,8 +69,9 @@ def test(t):
     t.check(0.97 * least <= writes[1] <= 1.03 * (least + 4096 * syncs), f"bytes written by it, and for it: {writes[1]}, wanted {least} and more")
     t.near(by_thread(t, "io.dirtied", "blkio", disk)[1], buffered[1], 0.03, 0, "page cache that it made dirty")
     reads = by_thread(t, "io.read", "blkio", disk)
-    t.near(reads[0], truth["read"][0], 0.03, 4, "its reads")
-    t.near(reads[1], truth["read"][1], 0.03, 65536, "bytes read")
+    least, most = truth["read"][1], max(truth["read"][1], truth["all-read"][1])
+    t.check(reads[0] >= 0.97 * truth["read"][0], f"its reads: {reads[0]}")
+    t.between(reads[1], 0.97 * least, 1.03 * most + 65536, "bytes read")
     spent = by_thread(t, "io.time", "blkio", disk)[1]
     asked = 2 * truth["write"][2] + truth["read"][2] + 2 * truth["sync"][2] + 64 * buffered[2]
     t.check(0 < spent < 1.5 * asked, f"time of its requests: {spent}, its calls took {asked} ns")

@@ -60,7 +60,8 @@ def test(t):
         return
     row = rows[0]
     t.check((row["queries"], row["unanswered"]) == (43, 3), f"43 queries, 40 answers: {row}")
-    t.check(40e9 * DELAY <= row["time_ns"] <= took, f"they took {took} ns: {row}")
+    # It begins when the query has been handed over, which may be a little late.
+    t.check(0.95 * 40e9 * DELAY <= row["time_ns"] <= took, f"they took {took} ns: {row}")
     t.check(1e9 * DELAY <= row["p50_ns"] and sum(row["histogram"]) == 40, f"each of them: {row}")
 
 

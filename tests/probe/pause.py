@@ -47,7 +47,7 @@ def compare(t, name, kind, truth, late=5e7):
             near += begin - NEAR <= starts <= at + NEAR and at + length - NEAR <= starts + ns <= until + NEAR
             missed += abs(starts - at) > length
     # Now and then a switch is not seen: some machines hide their init.
-    t.check(sure >= 4 and missed <= sure // 12, f"{name}: {missed} of {sure} were missed")
+    t.check(sure >= 4 and missed <= max(1, sure // 12), f"{name}: {missed} of {sure} were missed")
     t.check(near >= 0.9 * sure, f"{name}: {near} of {sure} are within {NEAR / 1e6} ms")
     t.check(len(found) <= len(truth) + 3, f"{name}: {len(found)} found, {len(truth)} told")
     return stood
@@ -61,7 +61,9 @@ def sampled(t, name):
     """What part of its time on CPUs its samples stand for: where the host takes CPUs away, timers do not fire."""
     taken, ran = (t.one("SELECT ifnull(sum(s.value), 0) FROM sample s JOIN metric m ON m.id = s.metric JOIN thread t USING (task) "
                         "WHERE m.name = ? AND t.process_comm = ?", metric, name) for metric in ("cpu.time", "task.running"))
-    return min(1, taken / max(1, ran))
+    part = min(1, taken / max(1, ran))
+    t.check(part > 0.4, f"{name}: samples stand for {part:.2f} of its time on CPUs")
+    return part
 
 
 def meanwhile(t, kind, name):
@@ -82,7 +84,7 @@ def long_callback(t, how, *more):
 
 def stops(t):
     def run():
-        with subprocess.Popen(["sleep", "60"]) as child:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
             before = time.monotonic_ns()
             child.send_signal(signal.SIGSTOP)
             os.waitpid(child.pid, os.WUNTRACED)
@@ -90,7 +92,8 @@ def stops(t):
             time.sleep(0.1)
             least = time.monotonic_ns() - stopped
             child.send_signal(signal.SIGCONT)
-            os.waitpid(child.pid, os.WCONTINUED)
+            child.stdin.write(b"x")
+            child.stdout.read(1) # it has run
             most = time.monotonic_ns() - before
             time.sleep(0.1)
             child.kill()
@@ -104,7 +107,7 @@ def stops(t):
     t.check(re.fullmatch(rf"SIGKILL from \S+ \({os.getpid()}\)", events.get("process.killed", "")), f"who killed it: {events}")
     length = t.one("SELECT e.value FROM event e JOIN thread t ON t.task = e.task WHERE e.kind = 'process.continue' AND t.pid = ?",
                    pid)
-    t.between(length, least - 1e6, most, "how long it was stopped")
+    t.between(length, least - 5e6, most, "how long it was stopped")
 
 
 def has_marks(path):

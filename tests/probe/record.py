@@ -111,7 +111,7 @@ def slow_ends(path):
     mine = "t.process IN (SELECT id FROM process WHERE command LIKE '%os.dup(file)%' AND comm LIKE 'python%')"
     found = rows(path, f"SELECT count(*), count(DISTINCT t.tid), sum(t.end_ns IS NULL) FROM task t WHERE {mine}")[0]
     # The program, and each of its children.
-    check(found == (1 + int(run.stdout), found[0], 0), f"threads, their numbers, alive: {found}; children: {run.stdout}")
+    check(found == (1 + int(run.stdout or 0), found[0], 0), f"threads, their numbers, alive: {found}; children: {run.stdout}")
 
 
 def exec_by_thread(path):
@@ -263,9 +263,11 @@ def killed(path):
 def cut_short(path, words, **more):
     """A recording that can no longer be written ends with one message, and keeps what is there."""
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
-    run = record(path, "-d", "60s", "-F", "5000", timeout=90, **more)
-    churn.kill()
-    churn.wait()
+    try:
+        run = record(path, "-d", "60s", "-F", "5000", timeout=90, **more)
+    finally:
+        churn.kill()
+        churn.wait()
     check(run.returncode == 2 and words in run.stderr and run.stderr.count("\n") == 1, f"{words} is told: {run.returncode} {run.stderr}")
     check(rows(path, "SELECT count(*) FROM slice")[0][0] >= 1, "what was written before is there")
 
@@ -277,6 +279,7 @@ def full_disk():
         cut_short(os.path.join(directory, "x.db"), "No space left")
     finally:
         subprocess.run(["umount", directory], check=True)
+        os.rmdir(directory)
 
 
 def limited_file():

@@ -34,7 +34,7 @@ def parts(t, truth, service, computed, words):
     # Where a guest's timers are late, short sleeps look a tenth shorter than they are (offcpu.py).
     for name, ns, least in ("peer", peer, 0.97), ("other", other, 0.85):
         found = part(t, name, service)
-        t.check(least * ns <= found + queued and found <= 1.02 * ns, f"{words}: {name}: {found}, in line for a CPU {queued}, wanted {ns}")
+        t.check(least * ns - count * 60e3 <= found + queued and found <= 1.02 * ns, f"{words}: {name}: {found}, in line for a CPU {queued}, wanted {ns}")
 
 
 def ask(t, *words):
@@ -44,10 +44,10 @@ def ask(t, *words):
     return {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
 
 
-def time_is(t, ns, truth, words):
+def time_is(t, ns, truth, words, slack=0):
     """At least what the server measured between a request and its answer, at most what clients did."""
     count, mean, *_ = (int(x) for x in truth["asked"])
-    t.between(ns, 0.99 * int(truth["served"][0]), 1.01 * count * (mean + 1), words)
+    t.between(ns, 0.99 * int(truth["served"][0]), 1.01 * count * (mean + 1) + slack, words)
 
 
 def latencies(t, truth, service, words):
@@ -148,7 +148,8 @@ def one_by_one(t, truth, words):
     parts(t, truth, service, 100 * 2e6, words)
     t.between(values(t, "call.time", behind)[1], 0.99 * int(truth["behind"][0]), 1.01 * int(truth["parts"][1]), "calls of the server")
     found = t.rows("SELECT DISTINCT a.process_comm, b.process_comm FROM edge e JOIN metric m ON m.id = e.kind JOIN thread a ON "
-                   "a.task = e.task JOIN thread b ON b.task = e.other_task WHERE m.name = 'service.call'")
+                   "a.task = e.task JOIN thread b ON b.task = e.other_task JOIN resource r ON r.id = e.resource "
+                   "WHERE m.name = 'service.call' AND r.name = ?", behind)
     t.check(("frontdesk", "storehouse") in found, f"who calls whom: {found}")
 
 
@@ -173,7 +174,8 @@ def two_answers(t, truth, words):
     """Of messages that want no answer the last one, of what nobody has asked for the first."""
     count, ns = values(t, "request.time", local(truth))
     t.check(count == 2, f"{words}: two requests: {count}")
-    time_is(t, ns, truth, words)
+    # Where the server has had no CPU since the last but one, that was the last it could know of: 3 ms before, and not 300.
+    time_is(t, ns, truth, words, 40e6 if words.startswith("one-way") else 0)
 
 
 # What the workload is told, and what looks at it.

@@ -12,10 +12,10 @@ CASES = [
     Case("pool-python-few", script("python3 travel_desk.py 2 5 90", 1), "app.thread-pool", "traveldesk", victims=("traveller",),
          held_out=True, often=False),
     Case("pool-python-enough", script("python3 travel_desk.py 8 4 6", 1), often=False),
-    # Processes that answer at one port, a request at a time: too few, and enough.
     Case("pool-ruby", script("ruby telegrams.rb 2", 1), "app.thread-pool", "telegraph", victims=("telegrams.rb:32",), resource="2 threads telegrams.rb:36",
          needs="ruby", often=False),
     Case("pool-ruby-enough", script("ruby telegrams.rb 8", 1), needs="ruby", often=False),
+    # Processes that answer at one port, a request at a time: too few, and enough.
     Case("desk-alone", script("python3 desk.py 1 80 6", 1), "app.thread-pool", "desk", function="look_it_up", resource="127.0.0.1:", often=False),
     Case("desks", script("python3 desk.py 3 40 8", 1), "app.thread-pool", "desk", function="look_it_up", resource="127.0.0.1:", held_out=True,
          often=False),

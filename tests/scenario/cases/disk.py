@@ -152,14 +152,16 @@ def database(sql):
         with open(place + "/orders.sql", "w", encoding="ascii") as f:
             f.write(sql)
         with running([POSTGRES + "/postgres", "-D", place + "/data", "-k", place, "-c", "listen_addresses="], **mine) as server:
-            time.sleep(2)
-            subprocess.run([POSTGRES + "/psql", "-h", place, "-c", "create table orders (amount float)"], check=True, **mine)
+            for _ in range(60):
+                time.sleep(0.5)
+                if not subprocess.run([POSTGRES + "/psql", "-h", place, "-c", "create table orders (amount float)"], check=False, **mine).returncode:
+                    break
             with running([POSTGRES + "/pgbench", "-h", place, "-n", "-c", "6", "-T", "60", "-f", place + "/orders.sql", "postgres"], **mine):
                 yield server
             server.terminate() # its processes end with it
             server.wait()
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 CASES = [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Memory."""
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -163,7 +164,7 @@ CASES = [
     Case("leak-java-direct-unlimited", script("java -Xms32m -XX:MaxDirectMemorySize=4g Barrels.java", 4), "memory.leak", "java", seconds=5,
          often=False, needs="java"),
     Case("leak-tmpfs", lambda _: running([sys.executable, "-c", SPOOL % "spool.write(page)"]), "memory.leak", "spooler",
-         function="print_job", seconds=5, often=False),
+         function="print_job", seconds=5, needs=lambda: shutil.disk_usage("/dev/shm").free > 1200 * MB, often=False),
     # Of the same size all the time.
     Case("tmpfs-ring", lambda _: running([sys.executable, "-c", SPOOL % "os.pwrite(spool.fileno(), page, number % 20 << 20)"]), seconds=5, often=False),
     Case("leak-node", lambda injectors: running(["node", "-e", HEAP]), "memory.leak", "wardrobe", seconds=5, often=False, needs="node"),

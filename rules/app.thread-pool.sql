@@ -103,9 +103,10 @@ fed AS MATERIALIZED (
 	WHERE (w.process = m.process AND (w.pool <> m.pool OR w.leader))
 		OR EXISTS (SELECT 1 FROM client c WHERE c.process = m.process AND c.pool = m.pool AND c.task = e.other_task)
 	GROUP BY m.process, m.pool),
--- Who takes in what clients send waits for that, too, unless it is an answer.
+-- Who takes in what clients send waits for that, too, unless it is an answer. Of Ruby's threads that only sleep one at a time does so in a
+-- poll, for signals.
 listened AS MATERIALIZED (
-	SELECT m.process, m.pool, sum(w.ns - ifnull(c.ns, 0)) AS ns
+	SELECT m.process, m.pool, sum(w.ns - ifnull(c.ns, 0)) - (SELECT iif(m.process IN (SELECT process FROM runtime WHERE name = 'Ruby'), ns, 0) FROM span) AS ns
 	FROM member m JOIN (SELECT task, sum(ns) AS ns FROM thread_wait WHERE cause IN ('net', 'poll') GROUP BY task) w USING (task)
 		LEFT JOIN (SELECT task, sum(ns) AS ns FROM (SELECT task, ns FROM call UNION ALL SELECT task, ns FROM unanswered WHERE kind = 'call')
 			GROUP BY task) c USING (task)
